@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file backend.h
+ * @brief What the author of a backend includes. Users of the library include grkan.h.
+ *
+ * A backend is one const table of functions, exported by a module under the name GRKAN_BACKEND_SYMBOL (the cpu's is built
+ * into the library). The core has checked every argument before it calls a backend; a backend reports what its vendor's
+ * runtime says, through host->set_error and the status that it returns.
+ *
+ * The core plans and decides; a backend runs. Changes of any struct here raise GRKAN_BACKEND_API_VERSION.
+ */
+#ifndef GRKAN_BACKEND_H
+#define GRKAN_BACKEND_H
+
+#include <grkan/grkan.h>
+
+typedef int64_t grkan_int64;
+#include <grkan/tiling.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define GRKAN_BACKEND_API_VERSION 1u
+
+/** The symbol of a module: an object of type grkan_backend. */
+#define GRKAN_BACKEND_SYMBOL "grkan_backend_table"
+
+/** What the core offers to a backend. Lives as long as the process. */
+typedef struct grkan_host {
+    uint32_t struct_size;
+    uint32_t api_version;
+    /** Set the text of this thread's last error (printf style) and return status, so that a caller can return it. */
+    grkan_status (*set_error)(grkan_status status, const char *format, ...)
+#if defined(__GNUC__)
+        __attribute__((format(printf, 2, 3)))
+#endif
+        ;
+} grkan_host;
+
+/** A device as its backend holds it, opaque to the core. */
+typedef struct grkan_backend_device grkan_backend_device;
+
+/** The kernels of one plan, loaded on one device, opaque to the core. */
+typedef struct grkan_backend_program grkan_backend_program;
+
+/** Limits that the planner needs. */
+typedef struct grkan_device_limits {
+    int32_t compute_units;
+    int32_t blocks_per_unit;  /**< blocks of backward that a compute unit should hold at once, 0: fixed geometry */
+    int32_t max_block;        /**< threads of a block, at most */
+    int32_t max_vector_bytes; /**< widest access of a thread, in bytes; 0: one element, whatever its type */
+    uint64_t local_bytes;     /**< shared (local) memory of a block, at most */
+} grkan_device_limits;
+
+/** Everything a backend needs to know of a plan. The core owns it; it does not change. */
+typedef struct grkan_plan_data {
+    grkan_operation operation;
+    grkan_options options; /**< strategy is never GRKAN_STRATEGY_AUTO */
+    grkan_tiling forward;
+    grkan_tiling backward;
+    int32_t denominator_coefficients; /**< per group */
+    int32_t near_exponent; /**< |x| <= 2^near_exponent is evaluated in x, beyond in 1 / x; below 63 */
+    int64_t numerator_parts;   /**< partial sums per coefficient of the numerator in the workspace; 1: none, direct */
+    int64_t denominator_parts; /**< likewise for the denominator */
+    size_t workspace_bytes;
+} grkan_plan_data;
+
+/** A program to compile: one translation unit and its options, for one architecture. */
+typedef struct grkan_compile_request {
+    const char *source;       /**< the kernels; a backend's dialect goes in front of it */
+    const char *definitions;  /**< "-DNAME=VALUE" separated by spaces, understood by every compiler */
+    int32_t is_ieee;          /**< 1: keep what IEEE 754 fixes (correctly rounded division) */
+    const char *architecture; /**< as grkan_device_properties.architecture */
+} grkan_compile_request;
+
+/** Bytes that the callee allocated with malloc and the caller frees. */
+typedef struct grkan_blob {
+    void *data;
+    size_t bytes;
+} grkan_blob;
+
+/** The table. Functions marked "optional" may be NULL; all others may not. */
+typedef struct grkan_backend {
+    uint32_t struct_size; /**< sizeof(grkan_backend) */
+    uint32_t api_version; /**< GRKAN_BACKEND_API_VERSION */
+    const char *name;
+    const char *dialect;   /**< text put in front of the kernels, part of the cache key; optional */
+    int32_t uses_pointers; /**< 1: grkan_buffer.base is an address, so overlap and alignment can be checked */
+
+    /* Discovery. count is called first, and once; it keeps host. */
+    grkan_status (*count)(const grkan_host *host, int *count);
+    /** The part of a selector after "name:" to an index; optional: a plain number 0..count - 1 otherwise. */
+    grkan_status (*resolve)(const char *text, int *index);
+    grkan_status (*open)(int index, grkan_backend_device **device);
+    grkan_status (*open_native)(void *context, void *native, grkan_backend_device **device); /**< optional */
+    void (*close)(grkan_backend_device *device);
+    grkan_status (*describe)(const grkan_backend_device *device, grkan_device_properties *properties,
+                             grkan_device_limits *limits);
+
+    /* Programs. A backend with no compiler leaves compile and identity NULL, and load gets an empty blob. */
+    /** What a compiled program depends on beside its source: compiler and driver versions. Optional. */
+    const char *(*identity)(const grkan_backend_device *device);
+    /** Compile. device may be NULL where the compiler needs none. Optional. */
+    grkan_status (*compile)(grkan_backend_device *device, const grkan_compile_request *request, grkan_blob *binary);
+    grkan_status (*load)(grkan_backend_device *device, const grkan_plan_data *plan, const grkan_blob *binary,
+                         grkan_backend_program **program);
+    void (*unload)(grkan_backend_program *program);
+
+    /* Enqueue and return: no allocation, no synchronisation. */
+    grkan_status (*forward)(grkan_backend_program *program, const grkan_plan_data *plan,
+                            const grkan_forward_arguments *arguments, void *stream);
+    grkan_status (*backward)(grkan_backend_program *program, const grkan_plan_data *plan,
+                             const grkan_backward_arguments *arguments, void *stream);
+
+    /* Memory, the default stream, and its stopwatch. */
+    grkan_status (*allocate)(grkan_backend_device *device, size_t bytes, void **base);
+    void (*free)(grkan_backend_device *device, void *base);
+    grkan_status (*upload)(grkan_backend_device *device, grkan_buffer to, const void *from, size_t bytes);
+    grkan_status (*download)(grkan_backend_device *device, void *to, grkan_buffer from, size_t bytes);
+    grkan_status (*copy)(grkan_backend_device *device, grkan_buffer to, grkan_buffer from, size_t bytes);
+    grkan_status (*synchronize)(grkan_backend_device *device);
+    grkan_status (*timer_start)(grkan_backend_device *device);
+    grkan_status (*timer_stop)(grkan_backend_device *device, double *milliseconds);
+} grkan_backend;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file grkan.h
+ * @brief The group-wise rational function of GR-KAN layers, forward and backward, on any device.
+ *
+ * For every element x of a tensor, with the coefficients of the group that its channel belongs to:
+ *
+ *     F(x) = P(x) / Q(x)        P(x) = a0 + a1 x + ... + am x^m
+ *
+ * Q is one of the four safe denominators below (Molina et al., "Padé Activation Units", ICLR 2020; the group-wise
+ * form is Yang and Wang, "Kolmogorov-Arnold Transformer", 2024).
+ *
+ * How to use it: open a device by name, describe the operation, make a plan, then enqueue forward and backward as
+ * often as you like. Plans are immutable and may be shared by threads and streams.
+ *
+ * The library never prints, exits or aborts. A call that fails returns a negative status, changes nothing, and leaves
+ * a sentence for this thread in grkan_last_error().
+ */
+#ifndef GRKAN_GRKAN_H
+#define GRKAN_GRKAN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define GRKAN_VERSION_MAJOR 0
+#define GRKAN_VERSION_MINOR 1
+#define GRKAN_VERSION_PATCH 0
+
+#if defined(__GNUC__)
+#define GRKAN_API __attribute__((visibility("default")))
+#else
+#define GRKAN_API
+#endif
+
+/** Highest degree of numerator and denominator. */
+#define GRKAN_MAX_DEGREE 15
+
+/** What a call returns. Errors are negative. */
+typedef enum grkan_status {
+    GRKAN_SUCCESS = 0,
+    GRKAN_ERROR_INVALID_ARGUMENT = -1, /**< an argument is outside what its comment allows */
+    GRKAN_ERROR_NO_BACKEND = -2,       /**< the backend is unknown, was not built, or its module does not load */
+    GRKAN_ERROR_NO_DEVICE = -3,        /**< the backend works, but has no such device */
+    GRKAN_ERROR_UNSUPPORTED = -4,      /**< the device cannot do or cannot promise what was asked */
+    GRKAN_ERROR_OUT_OF_MEMORY = -5,    /**< host or device memory ran out */
+    GRKAN_ERROR_COMPILE = -6,          /**< the vendor's compiler refused the kernels; the text holds its log */
+    GRKAN_ERROR_DEVICE = -7            /**< a call of the vendor's runtime failed; the text names the call */
+} grkan_status;
+
+/** Storage type of x, y, dy and dx. Coefficients and their gradients are f32, or f64 for GRKAN_F64. */
+typedef enum grkan_dtype { GRKAN_F32 = 0, GRKAN_F16 = 1, GRKAN_BF16 = 2, GRKAN_F64 = 3 } grkan_dtype;
+
+/** The form of the denominator Q(x). With m and n the degrees, b holds n coefficients b1..bn, or n + 1 where said. */
+typedef enum grkan_denominator {
+    GRKAN_ABS_TERMS = 0,      /**< 1 + sum_j |b_j| |x|^j   (KAT; PAU version A) */
+    GRKAN_ABS_SUM = 1,        /**< 1 + |sum_j b_j x^j|     (PAU version B) */
+    GRKAN_ABS_SUM_OFFSET = 2, /**< 0.1 + |sum_j b_j x^j|, b0..bn: n + 1 coefficients  (PAU version C) */
+    GRKAN_PLAIN = 3           /**< 1 + sum_j b_j x^j, poles allowed  (PAU version N) */
+} grkan_denominator;
+
+/** How the coefficient gradients are accumulated. */
+typedef enum grkan_strategy {
+    GRKAN_STRATEGY_AUTO = 0,    /**< what the determinism level allows and is fastest: today, tree */
+    GRKAN_STRATEGY_ELEMENT = 1, /**< every element adds to global memory atomically; a baseline to measure */
+    GRKAN_STRATEGY_BLOCK = 2,   /**< a block reduces its elements, then one atomic per coefficient */
+    GRKAN_STRATEGY_TREE = 3     /**< block sums go to a workspace and a fixed tree combines them; no float atomics */
+} grkan_strategy;
+
+/** What is promised about the bits of the coefficient gradients (y and dx never depend on scheduling). */
+typedef enum grkan_determinism {
+    GRKAN_RUN_TO_RUN = 0,      /**< same device, same plan: same bits. The default. */
+    GRKAN_NONE = 1,            /**< no promise; any strategy */
+    GRKAN_DEVICE_TO_DEVICE = 2 /**< same bits in y, dx, da and db on every device of every backend. The payload and
+                                     sign of a NaN are not promised. */
+} grkan_determinism;
+
+/** Which instructions the cpu backend uses; other backends ignore it. Results do not depend on it. */
+typedef enum grkan_cpu_simd {
+    GRKAN_CPU_SIMD_AUTO = 0, /**< the widest that this processor has */
+    GRKAN_CPU_SIMD_OFF = 1   /**< the plain scalar reference */
+} grkan_cpu_simd;
+
+/**
+ * The operation. A tensor is outer x channels x inner, contiguous, last index fastest: [B, L, C] is outer = B * L,
+ * inner = 1; [B, C, H, W] is outer = B, inner = H * W. Channels are split into consecutive groups as
+ * numpy.array_split does: the first channels % groups groups get one channel more.
+ *
+ * Coefficients are [numerator_groups][m + 1] and [denominator_groups][n] (n + 1 for GRKAN_ABS_SUM_OFFSET).
+ */
+typedef struct grkan_operation {
+    int64_t outer;              /**< >= 0 */
+    int64_t channels;           /**< >= 1 */
+    int64_t inner;              /**< >= 0 */
+    int64_t groups;             /**< 1..channels */
+    int64_t numerator_groups;   /**< 1 (one numerator shared by all groups) or groups */
+    int64_t denominator_groups; /**< 1 or groups */
+    int numerator_degree;       /**< m, 0..GRKAN_MAX_DEGREE */
+    int denominator_degree;     /**< n, 0..GRKAN_MAX_DEGREE */
+    grkan_denominator denominator;
+    grkan_dtype dtype;
+} grkan_operation;
+
+/** The layer of KAT: 8 groups, degrees (5, 4), shared numerator, f32. Set outer and channels (and inner). */
+#define GRKAN_OPERATION_INIT                                                                                           \
+    {                                                                                                                  \
+        .outer = 0, .channels = 8, .inner = 1, .groups = 8, .numerator_groups = 1, .denominator_groups = 8,            \
+        .numerator_degree = 5, .denominator_degree = 4, .denominator = GRKAN_ABS_TERMS, .dtype = GRKAN_F32             \
+    }
+
+/** How to run it. All zero is the default. */
+typedef struct grkan_options {
+    grkan_strategy strategy;
+    grkan_determinism determinism;
+    int cpu_threads; /**< cpu backend: OpenMP threads, 1..1024; 0: OpenMP's own choice */
+    grkan_cpu_simd cpu_simd;
+} grkan_options;
+
+typedef struct grkan_device grkan_device;
+typedef struct grkan_plan grkan_plan;
+
+/**
+ * Memory of a device, owned by the caller. base is a pointer for the cpu, CUDA and HIP and a cl_mem for OpenCL; offset
+ * counts bytes from its start. base + offset needs the alignment of one element; 16 bytes is fastest.
+ */
+typedef struct grkan_buffer {
+    void *base;
+    size_t offset;
+} grkan_buffer;
+
+/** Arguments of grkan_forward. y may be x (in place); otherwise nothing may overlap y. */
+typedef struct grkan_forward_arguments {
+    grkan_buffer x;           /**< in, outer x channels x inner of dtype */
+    grkan_buffer numerator;   /**< in, [numerator_groups][m + 1] */
+    grkan_buffer denominator; /**< in, [denominator_groups][n]; base may be NULL when it holds nothing */
+    grkan_buffer y;           /**< out, shape of x */
+} grkan_forward_arguments;
+
+/** What happens to the gradients of the coefficients that the caller passes in. */
+typedef enum grkan_accumulation { GRKAN_OVERWRITE = 0, GRKAN_ADD = 1 } grkan_accumulation;
+
+/** Arguments of grkan_backward. dx may be dy or x (in place); otherwise nothing may overlap an output. */
+typedef struct grkan_backward_arguments {
+    grkan_buffer x;            /**< in */
+    grkan_buffer dy;           /**< in, gradient of the loss with respect to y, shape of x */
+    grkan_buffer numerator;    /**< in */
+    grkan_buffer denominator;  /**< in */
+    grkan_buffer dx;           /**< out, shape of x */
+    grkan_buffer dnumerator;   /**< out, or in and out with GRKAN_ADD; shape of numerator */
+    grkan_buffer ddenominator; /**< out, or in and out with GRKAN_ADD; shape of denominator */
+    grkan_accumulation accumulation;
+    grkan_buffer workspace; /**< grkan_plan_workspace_bytes() bytes, aligned to 16; see there. NULL when that is 0 */
+    size_t workspace_bytes; /**< how many the caller has there */
+} grkan_backward_arguments;
+
+/** What a device is. Texts end in 0 and are cut when too long. */
+typedef struct grkan_device_properties {
+    char selector[32];     /**< what grkan_device_open takes: "cpu", "cuda:1", "opencl:0:1" */
+    char backend[16];      /**< "cpu", "cuda", "hip", "opencl" */
+    char name[128];        /**< as the vendor gives it */
+    char driver[128];      /**< driver and runtime versions */
+    char architecture[64]; /**< what kernels are compiled for: "sm_90", "gfx90a", ... */
+    int32_t compute_units; /**< multiprocessors, compute units, or threads */
+    int32_t wave_width;    /**< threads that run in step; on the cpu, f32 lanes */
+    int32_t is_gpu;        /**< 1 for a GPU, 0 otherwise */
+    uint32_t dtypes;       /**< bit (1 << grkan_dtype) for each storage type that it runs */
+    int32_t has_atomics;   /**< 1 if GRKAN_STRATEGY_ELEMENT and _BLOCK run for f32, f16 and bf16 */
+    int32_t is_ieee;       /**< 1 if it can promise GRKAN_DEVICE_TO_DEVICE */
+    uint64_t memory_bytes;
+    uint64_t cache_bytes; /**< last-level cache; 0 if unknown */
+} grkan_device_properties;
+
+/** What a plan decided, and what it costs by the IO model: the bytes that it must move and the work it does. */
+typedef struct grkan_plan_description {
+    grkan_strategy strategy; /**< never GRKAN_STRATEGY_AUTO */
+    grkan_determinism determinism;
+    int32_t vector;          /**< elements that a thread takes from a row at once, in backward */
+    int32_t block;           /**< threads per block, in backward */
+    int64_t blocks;          /**< blocks of the backward launch */
+    uint64_t forward_bytes;  /**< necessary bytes: 2 tensors */
+    uint64_t backward_bytes; /**< necessary bytes: 3 tensors */
+    uint64_t forward_flops;
+    uint64_t backward_flops;
+    uint64_t backward_atomics; /**< float atomics */
+} grkan_plan_description;
+
+/* ------------------------------------------------------------------------------------------------------- status */
+
+/** @return the name of a status, as "GRKAN_ERROR_NO_DEVICE"; "unknown status" for another value. Never NULL. */
+GRKAN_API const char *grkan_status_name(grkan_status status);
+
+/** @return what the last failed call of this thread complained about; "" before the first. Valid until the next. */
+GRKAN_API const char *grkan_last_error(void);
+
+/** @return "0.1.0". */
+GRKAN_API const char *grkan_version(void);
+
+/** @return the commit that the library was built from, or "unknown". */
+GRKAN_API const char *grkan_commit(void);
+
+/** @return "f32", "abs_terms", "tree", "run_to_run": the names that the program uses; NULL for another value. */
+GRKAN_API const char *grkan_dtype_name(grkan_dtype dtype);
+GRKAN_API const char *grkan_denominator_name(grkan_denominator denominator);
+GRKAN_API const char *grkan_strategy_name(grkan_strategy strategy);
+GRKAN_API const char *grkan_determinism_name(grkan_determinism determinism);
+
+/** @return bytes of one element of a storage type; 0 for another value. */
+GRKAN_API size_t grkan_dtype_bytes(grkan_dtype dtype);
+
+/** @return bytes of one coefficient of a storage type (4, or 8 for f64); 0 for another value. */
+GRKAN_API size_t grkan_coefficient_bytes(grkan_dtype dtype);
+
+/** @return coefficients per group of the denominator: n, or n + 1 for GRKAN_ABS_SUM_OFFSET. operation is not NULL. */
+GRKAN_API int grkan_denominator_coefficients(const grkan_operation *operation);
+
+/* ------------------------------------------------------------------------------------------------------- devices */
+
+/** @return how many backends grkan knows of, whether built or not: cuda, hip, opencl, cpu. */
+GRKAN_API int grkan_backend_count(void);
+
+/** @return the name of backend index; NULL outside 0..grkan_backend_count() - 1. */
+GRKAN_API const char *grkan_backend_name(int index);
+
+/**
+ * Count the devices of a backend, loading its module if need be.
+ * @param backend a name that grkan_backend_name gives
+ * @param count   out, not NULL; how many devices it has; 0 with success is not possible
+ * @return GRKAN_ERROR_NO_BACKEND (not built; or not loadable, with the loader's words), GRKAN_ERROR_NO_DEVICE, or
+ *         success.
+ */
+GRKAN_API grkan_status grkan_device_count(const char *backend, int *count);
+
+/**
+ * Open a device.
+ * @param selector "cpu", "cuda", "cuda:1", "hip:0", "opencl", "opencl:0:1" (platform:device). NULL or "": the
+ *                 environment's GRKAN_DEVICE, else the first that works of cuda, hip, an OpenCL GPU, cpu.
+ * @param device   out, not NULL; close it with grkan_device_close
+ */
+GRKAN_API grkan_status grkan_device_open(const char *selector, grkan_device **device);
+
+/** Open device index (0..count - 1) of a backend: for programs that list devices. */
+GRKAN_API grkan_status grkan_device_open_index(const char *backend, int index, grkan_device **device);
+
+/**
+ * Open a device inside a context of the caller's, so that buffers and queues of that context can be used.
+ * @param backend "opencl"; CUDA and HIP share the primary context of the process already and need no such call
+ * @param context cl_context; retained while the device is open
+ * @param native  cl_device_id, one of the context's
+ */
+GRKAN_API grkan_status grkan_device_open_native(const char *backend, void *context, void *native,
+                                                grkan_device **device);
+
+/** Close a device. Its plans must be destroyed before. NULL does nothing. */
+GRKAN_API void grkan_device_close(grkan_device *device);
+
+/** Fill in what the device is. Neither may be NULL. */
+GRKAN_API grkan_status grkan_device_describe(const grkan_device *device, grkan_device_properties *properties);
+
+/* --------------------------------------------------------------------------------------------------------- plans */
+
+/**
+ * Make a plan: check the operation, fix the geometry, and compile or load the kernels. Slow (up to seconds when
+ * nothing is cached); everything after it is not. The device must outlive the plan.
+ * @param options NULL for the defaults
+ * @param plan    out, not NULL; destroy it with grkan_plan_destroy
+ */
+GRKAN_API grkan_status grkan_plan_create(grkan_device *device, const grkan_operation *operation,
+                                         const grkan_options *options, grkan_plan **plan);
+
+/** Destroy a plan. Calls that it enqueued must have finished. NULL does nothing. */
+GRKAN_API void grkan_plan_destroy(grkan_plan *plan);
+
+/**
+ * Bytes of workspace that one call of grkan_backward needs; may be 0. Two calls that can run at the same time need
+ * two workspaces. Fill it with zero bytes before its first use, and again if it held anything but grkan's workspace;
+ * every call leaves it fit for the next, also of another plan.
+ */
+GRKAN_API size_t grkan_plan_workspace_bytes(const grkan_plan *plan);
+
+/** Fill in what the plan decided. Neither may be NULL. */
+GRKAN_API grkan_status grkan_plan_describe(const grkan_plan *plan, grkan_plan_description *description);
+
+/**
+ * Enqueue y = F(x).
+ * @param stream the device's own: CUstream/cudaStream_t, hipStream_t, cl_command_queue (in order); NULL for the
+ *               device's default. The cpu has none (NULL only) and is done when the call returns.
+ */
+GRKAN_API grkan_status grkan_forward(const grkan_plan *plan, const grkan_forward_arguments *arguments, void *stream);
+
+/** Enqueue dx, and the gradients of the coefficients. Stream as for grkan_forward. */
+GRKAN_API grkan_status grkan_backward(const grkan_plan *plan, const grkan_backward_arguments *arguments, void *stream);
+
+/* ------------------------------------------------- memory, for callers who have no runtime of the vendor at hand */
+
+/** Allocate bytes (> 0) of device memory, aligned to 64 bytes or more; free it with grkan_memory_free. */
+GRKAN_API grkan_status grkan_memory_allocate(grkan_device *device, size_t bytes, void **base);
+
+/** Free what grkan_memory_allocate gave. NULL does nothing. */
+GRKAN_API void grkan_memory_free(grkan_device *device, void *base);
+
+/** Copy host memory to the device; done when it returns. */
+GRKAN_API grkan_status grkan_memory_upload(grkan_device *device, grkan_buffer to, const void *from, size_t bytes);
+
+/** Copy device memory to the host, after everything enqueued on the default stream; done when it returns. */
+GRKAN_API grkan_status grkan_memory_download(grkan_device *device, void *to, grkan_buffer from, size_t bytes);
+
+/** Enqueue a copy within the device on its default stream: what bench measures the memory with. No overlap. */
+GRKAN_API grkan_status grkan_memory_copy(grkan_device *device, grkan_buffer to, grkan_buffer from, size_t bytes);
+
+/** Wait until everything enqueued on the device's default stream is done. */
+GRKAN_API grkan_status grkan_device_synchronize(grkan_device *device);
+
+/* -------------------------------------------------------------------------------------------------------- timing */
+
+/** Start the device's own stopwatch on its default stream. One at a time per device. */
+GRKAN_API grkan_status grkan_timer_start(grkan_device *device);
+
+/** Stop it, wait, and give the milliseconds that the device spent in between (its events, not the host's clock). */
+GRKAN_API grkan_status grkan_timer_stop(grkan_device *device, double *milliseconds);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file tiling.h
+ * @brief How a tensor is cut into blocks, threads and visits. Kernels of every backend receive it by value.
+ *
+ * This file is compiled as C, OpenCL C, CUDA and HIP. grkan_int64 is a signed 64-bit integer in each of them.
+ *
+ * A tensor is a matrix of `outer` rows, each of row_elements = channels * inner elements. A thread takes `vector`
+ * consecutive elements (a chunk) of a row at once; a chunk never crosses a group. Consecutive groups form a span, the
+ * columns that one block covers:
+ *
+ * - When a group has at most `block` chunks, a span holds as many whole groups as fit, and a block works on row_lanes
+ *   rows side by side: thread t has row lane t / span_chunks and chunk t % span_chunks.
+ * - When it has more, a span is one group, folded: a row of it becomes `folds` tile rows of `block` chunks each, and
+ *   row_lanes is 1.
+ *
+ * Tile rows (outer * folds of them) are cut into `stripes` of stripe_rows rows. One block works on one span in one
+ * stripe: block b has stripe b / spans and span b % spans. A thread starts at its row lane and visits every
+ * row_lanes-th tile row of its stripe. So a thread keeps its group, and its coefficients, throughout.
+ */
+#ifndef GRKAN_TILING_H
+#define GRKAN_TILING_H
+
+/** Bytes at the start of a workspace that hold counters, zero between calls; partial sums follow. */
+#define GRKAN_WORKSPACE_COUNTER_BYTES 64
+
+typedef struct grkan_tiling {
+    grkan_int64 row_elements; /* channels * inner */
+    grkan_int64 channels;
+    grkan_int64 inner;
+    grkan_int64 groups;
+    grkan_int64 tile_rows;   /* outer * folds */
+    grkan_int64 stripe_rows; /* tile rows of a stripe; the last stripe may have fewer */
+    grkan_int64 stripes;
+    grkan_int64 spans;
+    grkan_int64 span_groups; /* groups of a span; the last span may have fewer */
+    grkan_int64 folds;       /* tile rows that a row of a span is folded into */
+    int span_chunks;         /* chunks of the widest span, side by side in a block */
+    int row_lanes;           /* tile rows side by side in a block */
+    int vector;              /* elements of a chunk: a power of two that divides the elements of each group */
+    int block;               /* threads of a block */
+    int flush;               /* visits after which a thread's register sums go to its second-level sums */
+    int slices;              /* threads that share the sum of one output when a block combines its threads */
+    int numerator_shared;    /* 1: one numerator for all groups */
+    int denominator_shared;  /* 1: one denominator for all groups */
+} grkan_tiling;
+
+#endif
