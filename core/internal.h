@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file internal.h @brief What the files of core/ share. Private: not installed. */
+#ifndef GRKAN_INTERNAL_H
+#define GRKAN_INTERNAL_H
+
+#include <stdbool.h>
+
+#include <grkan/backend.h>
+
+/** A device: a backend's state and what the core has read of it once. */
+struct grkan_device {
+    const grkan_backend *backend;
+    grkan_backend_device *state;
+    grkan_device_properties properties;
+    grkan_device_limits limits;
+};
+
+/** A plan: what was decided, and the kernels that do it. */
+struct grkan_plan {
+    grkan_device *device;
+    grkan_plan_data data;
+    grkan_backend_program *program;
+};
+
+/* status.c */
+
+/** Set this thread's error text (printf style) and return status. */
+grkan_status grkan_fail(grkan_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/** What backends are given. */
+extern const grkan_host grkan_the_host;
+
+/* registry.c */
+
+/** Find a backend by name and load it if need be. @param count out, may be NULL: its devices, at least 1 */
+grkan_status grkan_registry_find(const char *name, const grkan_backend **backend, int *count);
+
+/** The backend that is built in (backends/cpu). */
+extern const grkan_backend grkan_cpu_backend;
+
+/* operation.c */
+
+/** Check an operation alone. The text names the field and what was expected. */
+grkan_status grkan_operation_check(const grkan_operation *operation);
+
+/** Elements of the tensor. The operation has been checked, so this does not overflow. */
+int64_t grkan_operation_elements(const grkan_operation *operation);
+
+/** First channel of a group, 0 <= group <= groups. */
+int64_t grkan_operation_group_start(const grkan_operation *operation, int64_t group);
+
+/* tiling.c */
+
+/** Fix the geometry of both passes and the workspace, from operation, options (no AUTO left) and limits. */
+grkan_status grkan_plan_tile(const grkan_device_limits *limits, grkan_plan_data *plan);
+
+/* cache.c */
+
+/** Name of a compiled program: the hash of all that it depends on, as 32 hexadecimal digits. */
+typedef struct grkan_cache_key {
+    char text[33];
+} grkan_cache_key;
+
+/** Hash parts in order; {"ab", "c"} and {"a", "bc"} differ. A NULL part counts as "". */
+grkan_cache_key grkan_cache_key_of(const char *const parts[], size_t count);
+
+/** Read a program. false, and nothing allocated, when it is not there, damaged, or the cache is not to be trusted. */
+bool grkan_cache_load(const grkan_cache_key *key, grkan_blob *binary);
+
+/** Keep a program. Every failure is soft: the next process compiles again. */
+void grkan_cache_store(const grkan_cache_key *key, const grkan_blob *binary);
+
+/* specialise.c */
+
+/** Compile the kernels of a plan, or take them from the cache, and load them. */
+grkan_status grkan_plan_build(grkan_plan *plan);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file operation.c @brief What an operation may be. */
+#include <inttypes.h>
+
+#include "internal.h"
+
+/** Groups times coefficients stay below this, so that kernels can count outputs in an int. */
+#define MAX_OUTPUTS INT32_MAX
+
+static grkan_status check_range(const char *name, int64_t value, int64_t low, int64_t high)
+{
+    if (value < low || value > high)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT,
+                          "operation.%s is %" PRId64 "; expected %" PRId64 " to %" PRId64, name, value, low, high);
+    return GRKAN_SUCCESS;
+}
+
+static grkan_status check_shared_or_groups(const char *name, int64_t value, int64_t groups)
+{
+    if (value != 1 && value != groups)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT,
+                          "operation.%s is %" PRId64 "; expected 1 (shared by all groups) or groups (%" PRId64 ")", name,
+                          value, groups);
+    return GRKAN_SUCCESS;
+}
+
+static grkan_status check_size(const grkan_operation *operation)
+{
+    int64_t row, elements, bytes, outputs;
+    const int64_t element = (int64_t)grkan_dtype_bytes(operation->dtype);
+    if (__builtin_mul_overflow(operation->channels, operation->inner, &row) ||
+        __builtin_mul_overflow(row, operation->outer, &elements) || __builtin_mul_overflow(elements, element, &bytes) ||
+        (uint64_t)bytes > SIZE_MAX)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT,
+                          "operation.outer x channels x inner overflows: %" PRId64 " x %" PRId64 " x %" PRId64
+                          " elements of %" PRId64 " bytes; expected at most %" PRId64 " bytes",
+                          operation->outer, operation->channels, operation->inner, element, INT64_MAX);
+    if (__builtin_mul_overflow(operation->groups, 2 * (GRKAN_MAX_DEGREE + 1), &outputs) || outputs > MAX_OUTPUTS)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "operation.groups is %" PRId64 "; expected at most %d",
+                          operation->groups, MAX_OUTPUTS / (2 * (GRKAN_MAX_DEGREE + 1)));
+    return GRKAN_SUCCESS;
+}
+
+grkan_status grkan_operation_check(const grkan_operation *operation)
+{
+    grkan_status status;
+    if (grkan_dtype_name(operation->dtype) == NULL)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "operation.dtype is %d; expected a grkan_dtype",
+                          (int)operation->dtype);
+    if (grkan_denominator_name(operation->denominator) == NULL)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "operation.denominator is %d; expected a grkan_denominator",
+                          (int)operation->denominator);
+    if ((status = check_range("outer", operation->outer, 0, INT64_MAX)) != GRKAN_SUCCESS ||
+        (status = check_range("channels", operation->channels, 1, INT64_MAX)) != GRKAN_SUCCESS ||
+        (status = check_range("inner", operation->inner, 0, INT64_MAX)) != GRKAN_SUCCESS ||
+        (status = check_range("groups", operation->groups, 1, operation->channels)) != GRKAN_SUCCESS ||
+        (status = check_range("numerator_degree", operation->numerator_degree, 0, GRKAN_MAX_DEGREE)) != GRKAN_SUCCESS ||
+        (status = check_range("denominator_degree", operation->denominator_degree, 0, GRKAN_MAX_DEGREE)) !=
+            GRKAN_SUCCESS ||
+        (status = check_shared_or_groups("numerator_groups", operation->numerator_groups, operation->groups)) !=
+            GRKAN_SUCCESS ||
+        (status = check_shared_or_groups("denominator_groups", operation->denominator_groups, operation->groups)) !=
+            GRKAN_SUCCESS)
+        return status;
+    return check_size(operation);
+}
+
+int64_t grkan_operation_elements(const grkan_operation *operation)
+{
+    return operation->outer * operation->channels * operation->inner;
+}
+
+int64_t grkan_operation_group_start(const grkan_operation *operation, int64_t group)
+{
+    const int64_t size = operation->channels / operation->groups;
+    const int64_t larger = operation->channels % operation->groups;
+    return group * size + (group < larger ? group : larger);
+}

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file registry.c
+ * @brief The list of backends: found, loaded and checked once, on first use.
+ *
+ * A module is looked for in the directories of GRKAN_BACKEND_PATH, then in <library's directory>/grkan, where it is
+ * installed, then in the library's directory, where a build tree has it. Never in the current directory. What the
+ * first look gave, good or bad, holds until the process ends.
+ */
+#define _GNU_SOURCE 1 /* dladdr, secure_getenv */
+
+#include "internal.h"
+
+#include <ctype.h>
+#include <dlfcn.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef GRKAN_MODULE_SUFFIX
+#define GRKAN_MODULE_SUFFIX ".so"
+#endif
+#define MODULE_FILE_FORMAT "libgrkan_%s" GRKAN_MODULE_SUFFIX
+#define PATH_VARIABLE "GRKAN_BACKEND_PATH"
+
+/* A name further than this from every backend's is not a slip of the finger. */
+#define LARGEST_SLIP 2
+#define LONGEST_NAME 15
+
+typedef struct registry_entry {
+    const char *name;
+    const grkan_backend *built_in; /* NULL: a module */
+    pthread_mutex_t mutex;         /* guards what follows */
+    bool is_known;
+    const grkan_backend *backend; /* NULL: there is none, see status and error */
+    int devices;
+    grkan_status status; /* of finding the backend, then of counting its devices */
+    char *error;         /* its text; NULL for want of memory */
+} registry_entry;
+
+/* In the order of preference. A new backend is one line here. */
+static registry_entry registry[] = {
+    {.name = "cuda", .mutex = PTHREAD_MUTEX_INITIALIZER},
+    {.name = "hip", .mutex = PTHREAD_MUTEX_INITIALIZER},
+    {.name = "opencl", .mutex = PTHREAD_MUTEX_INITIALIZER},
+    {.name = "cpu", .mutex = PTHREAD_MUTEX_INITIALIZER, .built_in = &grkan_cpu_backend},
+};
+
+#define REGISTRY_COUNT ((int)(sizeof registry / sizeof registry[0]))
+
+int grkan_backend_count(void)
+{
+    return REGISTRY_COUNT;
+}
+
+const char *grkan_backend_name(int index)
+{
+    return index >= 0 && index < REGISTRY_COUNT ? registry[index].name : NULL;
+}
+
+/* ------------------------------------------------------------------------------------------ unknown names */
+
+/* Insertions, deletions and replacements that make name of typed, letters of either case being the same. */
+static int edit_distance(const char *typed, const char *name)
+{
+    int row[LONGEST_NAME + 1];
+    const int length = (int)strlen(name);
+    for (int column = 0; column <= length; column++) {
+        row[column] = column;
+    }
+    for (int line = 1; typed[line - 1] != '\0'; line++) {
+        int diagonal = row[0];
+        row[0] = line;
+        for (int column = 1; column <= length; column++) {
+            const bool is_same = tolower((unsigned char)typed[line - 1]) == name[column - 1];
+            int least = diagonal + (is_same ? 0 : 1);
+            least = row[column] + 1 < least ? row[column] + 1 : least;
+            least = row[column - 1] + 1 < least ? row[column - 1] + 1 : least;
+            diagonal = row[column];
+            row[column] = least;
+        }
+    }
+    return row[length];
+}
+
+static grkan_status fail_unknown(const char *typed)
+{
+    const char *closest = NULL;
+    int least = LARGEST_SLIP + 1;
+    for (int i = 0; i < REGISTRY_COUNT && strlen(typed) <= LONGEST_NAME; i++) {
+        const int distance = edit_distance(typed, registry[i].name);
+        if (distance < least) {
+            least = distance;
+            closest = registry[i].name;
+        }
+    }
+    char known[8 * LONGEST_NAME] = "";
+    for (int i = 0; i < REGISTRY_COUNT; i++) {
+        const size_t used = strlen(known);
+        (void)snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ", registry[i].name);
+    }
+    if (closest == NULL) {
+        return grkan_fail(GRKAN_ERROR_NO_BACKEND, "there is no backend \"%s\"; expected one of %s", typed, known);
+    }
+    return grkan_fail(GRKAN_ERROR_NO_BACKEND, "there is no backend \"%s\"; did you mean \"%s\"? Expected one of %s",
+                      typed, closest, known);
+}
+
+/* --------------------------------------------------------------------------------------- finding a module */
+
+/* The directory that this library was loaded from; "" if that cannot be told. */
+static char own_directory[PATH_MAX];
+
+/* At load, because the loader's name of the library may be relative to the directory that is current now. */
+__attribute__((constructor)) static void remember_own_directory(void)
+{
+    Dl_info info;
+    if (dladdr((void *)&own_directory, &info) == 0 || info.dli_fname == NULL || strchr(info.dli_fname, '/') == NULL ||
+        realpath(info.dli_fname, own_directory) == NULL) {
+        own_directory[0] = '\0';
+        return;
+    }
+    *strrchr(own_directory, '/') = '\0';
+}
+
+/* A search under way: where it looked, for the error text, and the file that it found. */
+typedef struct module_search {
+    const char *name;
+    char looked[2048];
+    char file[PATH_MAX];
+} module_search;
+
+/* true if the module is in directory (of length characters) + subdirectory. */
+static bool is_in(module_search *search, const char *directory, size_t length, const char *subdirectory)
+{
+    char *const looked = search->looked;
+    const size_t used = strlen(looked);
+    (void)snprintf(looked + used, sizeof search->looked - used, "%s%.*s%s", used == 0 ? "" : ", ", (int)length,
+                   directory, subdirectory);
+    const int written = snprintf(search->file, sizeof search->file, "%.*s%s/" MODULE_FILE_FORMAT, (int)length,
+                                 directory, subdirectory, search->name);
+    return written > 0 && (size_t)written < sizeof search->file && access(search->file, F_OK) == 0;
+}
+
+/* Every entry must be absolute: a relative or an empty one means the current directory, which anybody may own. */
+static grkan_status check_path(const char *path)
+{
+    for (const char *entry = path; entry != NULL;) {
+        const size_t length = strcspn(entry, ":");
+        if (entry[0] != '/') {
+            return grkan_fail(GRKAN_ERROR_NO_BACKEND,
+                              "%s has the entry \"%.*s\"; expected absolute directories separated by \":\"",
+                              PATH_VARIABLE, (int)length, entry);
+        }
+        entry = entry[length] == ':' ? entry + length + 1 : NULL;
+    }
+    return GRKAN_SUCCESS;
+}
+
+static bool is_in_path(module_search *search, const char *path)
+{
+    for (const char *entry = path; entry != NULL;) {
+        const size_t length = strcspn(entry, ":");
+        if (is_in(search, entry, length, "")) {
+            return true;
+        }
+        entry = entry[length] == ':' ? entry + length + 1 : NULL;
+    }
+    return false;
+}
+
+static grkan_status find_module(module_search *search)
+{
+    const char *path = secure_getenv(PATH_VARIABLE);
+    if (path != NULL && path[0] == '\0') {
+        path = NULL;
+    }
+    const grkan_status status = check_path(path);
+    if (status != GRKAN_SUCCESS) {
+        return status;
+    }
+    const size_t length = strlen(own_directory);
+    const bool is_found =
+        is_in_path(search, path) ||
+        (length > 0 && (is_in(search, own_directory, length, "/grkan") || is_in(search, own_directory, length, "")));
+    if (!is_found) {
+        return grkan_fail(GRKAN_ERROR_NO_BACKEND,
+                          "backend \"%s\" is not built: there is no " MODULE_FILE_FORMAT " in %s", search->name,
+                          search->name,
+                          search->looked[0] == '\0' ? "any directory that could be named" : search->looked);
+    }
+    return GRKAN_SUCCESS;
+}
+
+/* ---------------------------------------------------------------------------------- loading and checking it */
+
+/* The name of a function that must be there and is not; NULL if all are. */
+static const char *missing_function(const grkan_backend *backend)
+{
+    const struct {
+        const char *name;
+        bool is_there;
+    } functions[] = {
+        {"count", backend->count != NULL},
+        {"open", backend->open != NULL},
+        {"close", backend->close != NULL},
+        {"describe", backend->describe != NULL},
+        {"load", backend->load != NULL},
+        {"unload", backend->unload != NULL},
+        {"forward", backend->forward != NULL},
+        {"backward", backend->backward != NULL},
+        {"allocate", backend->allocate != NULL},
+        {"free", backend->free != NULL},
+        {"upload", backend->upload != NULL},
+        {"download", backend->download != NULL},
+        {"copy", backend->copy != NULL},
+        {"synchronize", backend->synchronize != NULL},
+        {"timer_start", backend->timer_start != NULL},
+        {"timer_stop", backend->timer_stop != NULL},
+    };
+    for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
+        if (!functions[i].is_there) {
+            return functions[i].name;
+        }
+    }
+    return NULL;
+}
+
+/* The version comes first: another version explains another size, and what lies behind the size. */
+static grkan_status check_table(const char *name, const char *file, const grkan_backend *backend)
+{
+    if (backend->api_version != GRKAN_BACKEND_API_VERSION) {
+        return grkan_fail(GRKAN_ERROR_NO_BACKEND,
+                          "backend \"%s\": %s was built for version %u of the backend interface; expected version %u",
+                          name, file, (unsigned)backend->api_version, GRKAN_BACKEND_API_VERSION);
+    }
+    if (backend->struct_size != sizeof(grkan_backend)) {
+        return grkan_fail(GRKAN_ERROR_NO_BACKEND, "backend \"%s\": the table of %s has %u bytes; expected %zu", name,
+                          file, (unsigned)backend->struct_size, sizeof(grkan_backend));
+    }
+    if (backend->name == NULL || strcmp(backend->name, name) != 0) {
+        return grkan_fail(GRKAN_ERROR_NO_BACKEND, "backend \"%s\": %s calls itself \"%s\"", name, file,
+                          backend->name == NULL ? "" : backend->name);
+    }
+    const char *const missing = missing_function(backend);
+    if (missing != NULL) {
+        return grkan_fail(GRKAN_ERROR_NO_BACKEND, "backend \"%s\": %s lacks the function \"%s\"", name, file, missing);
+    }
+    return GRKAN_SUCCESS;
+}
+
+static grkan_status load_module(const char *name, const grkan_backend **backend)
+{
+    module_search search = {.name = name};
+    const grkan_status found = find_module(&search);
+    if (found != GRKAN_SUCCESS) {
+        return found;
+    }
+    void *const module = dlopen(search.file, RTLD_NOW | RTLD_LOCAL);
+    if (module == NULL) {
+        const char *const words = dlerror();
+        return grkan_fail(GRKAN_ERROR_NO_BACKEND, "backend \"%s\": %s does not load: %s", name, search.file,
+                          words == NULL ? "no reason given" : words);
+    }
+    const grkan_backend *const table = dlsym(module, GRKAN_BACKEND_SYMBOL);
+    if (table == NULL) {
+        return grkan_fail(GRKAN_ERROR_NO_BACKEND, "backend \"%s\": %s has no symbol \"%s\"", name, search.file,
+                          GRKAN_BACKEND_SYMBOL);
+    }
+    const grkan_status status = check_table(name, search.file, table);
+    if (status == GRKAN_SUCCESS) {
+        *backend = table;
+    }
+    return status;
+}
+
+static grkan_status count_devices(const grkan_backend *backend, int *devices)
+{
+    int count = 0;
+    const grkan_status status = backend->count(&grkan_the_host, &count);
+    if (status != GRKAN_SUCCESS) {
+        return status;
+    }
+    if (count < 1) {
+        return grkan_fail(GRKAN_ERROR_NO_DEVICE, "backend \"%s\" has no device", backend->name);
+    }
+    *devices = count;
+    return GRKAN_SUCCESS;
+}
+
+/* The first look; the entry is locked. */
+static void look(registry_entry *entry)
+{
+    if (entry->built_in != NULL) {
+        entry->backend = entry->built_in;
+    } else {
+        entry->status = load_module(entry->name, &entry->backend);
+    }
+    if (entry->status == GRKAN_SUCCESS) {
+        entry->status = count_devices(entry->backend, &entry->devices);
+    }
+    if (entry->status != GRKAN_SUCCESS) {
+        entry->error = strdup(grkan_last_error());
+    }
+    entry->is_known = true;
+}
+
+grkan_status grkan_registry_find(const char *name, const grkan_backend **backend, int *count)
+{
+    registry_entry *entry = NULL;
+    for (int i = 0; i < REGISTRY_COUNT && entry == NULL; i++) {
+        entry = strcmp(name, registry[i].name) == 0 ? &registry[i] : NULL;
+    }
+    if (entry == NULL) {
+        return fail_unknown(name);
+    }
+    (void)pthread_mutex_lock(&entry->mutex);
+    if (!entry->is_known) {
+        look(entry);
+    }
+    (void)pthread_mutex_unlock(&entry->mutex);
+
+    /* From here on the entry does not change. Who asks for no count can do without a device: to compile. */
+    if (entry->backend == NULL || (count != NULL && entry->status != GRKAN_SUCCESS)) {
+        return grkan_fail(entry->status, "%s", entry->error == NULL ? "no memory for the error text" : entry->error);
+    }
+    *backend = entry->backend;
+    if (count != NULL) {
+        *count = entry->devices;
+    }
+    return GRKAN_SUCCESS;
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file run.c @brief Forward and backward: every argument checked, then handed to the backend. */
+#include "internal.h"
+
+/** One argument as the checks see it. */
+typedef struct tensor {
+    const char *name;
+    const grkan_buffer *buffer;
+    int64_t bytes;
+    size_t alignment;
+} tensor;
+
+enum { workspace_alignment = 16 };
+
+static grkan_status check_tensor(const grkan_backend *backend, const tensor *t)
+{
+    if (t->bytes == 0)
+        return GRKAN_SUCCESS;
+    if (t->buffer->base == NULL)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "%s.base is NULL; expected memory of %lld bytes", t->name,
+                          (long long)t->bytes);
+    const uintptr_t address = backend->uses_pointers ? (uintptr_t)t->buffer->base : 0;
+    uintptr_t end;
+    if (__builtin_add_overflow(address, t->buffer->offset, &end) ||
+        __builtin_add_overflow(end, (uintptr_t)t->bytes, &end))
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "%s.offset is %zu; it and %lld bytes overflow an address",
+                          t->name, t->buffer->offset, (long long)t->bytes);
+    if ((address + t->buffer->offset) % t->alignment != 0)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "%s is not aligned: base + offset must be a multiple of %zu",
+                          t->name, t->alignment);
+    return GRKAN_SUCCESS;
+}
+
+/** Where a tensor starts: an address, or an offset that means something within one base only. */
+static uintptr_t start_of(const grkan_backend *backend, const tensor *t)
+{
+    return (backend->uses_pointers ? (uintptr_t)t->buffer->base : 0) + t->buffer->offset;
+}
+
+static bool overlap(const grkan_backend *backend, const tensor *a, const tensor *b)
+{
+    const uintptr_t first = start_of(backend, a), second = start_of(backend, b);
+    if (a->bytes == 0 || b->bytes == 0 || (!backend->uses_pointers && a->buffer->base != b->buffer->base))
+        return false;
+    return first < second + (uintptr_t)b->bytes && second < first + (uintptr_t)a->bytes;
+}
+
+/**
+ * Check all arguments: inputs first, then outputs. An output may be exactly one of the first in_place inputs if it is
+ * the first output; no other overlap with an output is allowed.
+ */
+static grkan_status check_all(const grkan_backend *backend, const tensor *tensors, int inputs, int outputs,
+                              int in_place)
+{
+    const tensor *output = tensors + inputs;
+    for (int i = 0; i < inputs + outputs; ++i) {
+        const grkan_status status = check_tensor(backend, &tensors[i]);
+        if (status != GRKAN_SUCCESS)
+            return status;
+    }
+    for (int i = 0; i < outputs; ++i) {
+        for (int j = 0; j < inputs + i; ++j) {
+            if (!overlap(backend, &output[i], &tensors[j]))
+                continue;
+            const bool same = start_of(backend, &output[i]) == start_of(backend, &tensors[j]);
+            if (i == 0 && j < in_place && same)
+                continue;
+            return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "%s overlaps %s; expected %s", output[i].name,
+                              tensors[j].name,
+                              i == 0 && j < in_place ? "the same memory exactly (in place), or none of it"
+                                                     : "memory of its own");
+        }
+    }
+    return GRKAN_SUCCESS;
+}
+
+static int64_t tensor_bytes(const grkan_operation *o)
+{
+    return grkan_operation_elements(o) * (int64_t)grkan_dtype_bytes(o->dtype);
+}
+
+static int64_t coefficient_bytes(const grkan_operation *o, int64_t groups, int count)
+{
+    return groups * count * (int64_t)grkan_coefficient_bytes(o->dtype);
+}
+
+grkan_status grkan_forward(const grkan_plan *plan, const grkan_forward_arguments *arguments, void *stream)
+{
+    if (plan == NULL)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "plan is NULL; expected a plan");
+    if (arguments == NULL)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "arguments is NULL; expected the tensors of forward");
+    const grkan_backend *backend = plan->device->backend;
+    const grkan_operation *o = &plan->data.operation;
+    const size_t element = grkan_dtype_bytes(o->dtype), coefficient = grkan_coefficient_bytes(o->dtype);
+    const int64_t tensor_size = tensor_bytes(o);
+    const tensor tensors[] = {
+        {"x", &arguments->x, tensor_size, element},
+        {"numerator", &arguments->numerator,
+         coefficient_bytes(o, o->numerator_groups, o->numerator_degree + 1), coefficient},
+        {"denominator", &arguments->denominator,
+         coefficient_bytes(o, o->denominator_groups, plan->data.denominator_coefficients), coefficient},
+        {"y", &arguments->y, tensor_size, element},
+    };
+    const grkan_status status = check_all(backend, tensors, 3, 1, 1);
+    if (status != GRKAN_SUCCESS || tensor_size == 0)
+        return status;
+    return backend->forward(plan->program, &plan->data, arguments, stream);
+}
+
+grkan_status grkan_backward(const grkan_plan *plan, const grkan_backward_arguments *arguments, void *stream)
+{
+    if (plan == NULL)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "plan is NULL; expected a plan");
+    if (arguments == NULL)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "arguments is NULL; expected the tensors of backward");
+    if (arguments->accumulation != GRKAN_OVERWRITE && arguments->accumulation != GRKAN_ADD)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT,
+                          "arguments.accumulation is %d; expected GRKAN_OVERWRITE or GRKAN_ADD",
+                          (int)arguments->accumulation);
+    const grkan_backend *backend = plan->device->backend;
+    const grkan_operation *o = &plan->data.operation;
+    const size_t element = grkan_dtype_bytes(o->dtype), coefficient = grkan_coefficient_bytes(o->dtype);
+    const int64_t tensor_size = tensor_bytes(o);
+    const int64_t numerator = coefficient_bytes(o, o->numerator_groups, o->numerator_degree + 1);
+    const int64_t denominator = coefficient_bytes(o, o->denominator_groups, plan->data.denominator_coefficients);
+    const tensor tensors[] = {
+        {"x", &arguments->x, tensor_size, element},
+        {"dy", &arguments->dy, tensor_size, element},
+        {"numerator", &arguments->numerator, numerator, coefficient},
+        {"denominator", &arguments->denominator, denominator, coefficient},
+        {"dx", &arguments->dx, tensor_size, element},
+        {"dnumerator", &arguments->dnumerator, numerator, coefficient},
+        {"ddenominator", &arguments->ddenominator, denominator, coefficient},
+        {"workspace", &arguments->workspace, (int64_t)plan->data.workspace_bytes, workspace_alignment},
+    };
+    if (arguments->workspace_bytes < plan->data.workspace_bytes)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT,
+                          "arguments.workspace_bytes is %zu; expected at least %zu (grkan_plan_workspace_bytes)",
+                          arguments->workspace_bytes, plan->data.workspace_bytes);
+    const grkan_status status = check_all(backend, tensors, 4, 4, 2);
+    if (status != GRKAN_SUCCESS)
+        return status;
+    return backend->backward(plan->program, &plan->data, arguments, stream);
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file tiling.c @brief From an operation to the geometry of its kernels and the size of its workspace. */
+#include <stdlib.h>
+
+#include "internal.h"
+
+enum {
+    preferred_block = 384,       /* measured on an H200; see docs/performance.md */
+    block_step = 32,             /* a multiple of COMBINE_LANES and of common wave widths */
+    largest_block = 512,
+    shared_memory = 32768,       /* local memory that every OpenCL 1.2 device has */
+    vector_bytes = 16,           /* widest access that devices have */
+    flush_elements = 128,        /* longest chain of additions in one register */
+    fixed_blocks = 2048,         /* blocks of a geometry that depends on the operation alone */
+    least_stripe_elements = 64,  /* of one thread, so that a block's own reduction stays small beside it */
+    largest_workspace = 1 << 20, /* bytes; exceeded only if one part of a shared gradient per block needs more */
+    largest_slices = 32
+};
+
+static int64_t ceil_div(int64_t a, int64_t b)
+{
+    return a / b + (a % b != 0);
+}
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/** Elements of the largest group within a row. */
+static int64_t largest_group(const grkan_operation *o)
+{
+    return ceil_div(o->channels, o->groups) * o->inner;
+}
+
+/** The widest power of two of elements that fits in bytes and divides every group, so that chunks never cross one. */
+static int choose_vector(const grkan_operation *o, int bytes)
+{
+    const int64_t common = o->channels % o->groups == 0 ? largest_group(o) : o->inner;
+    int vector = 1;
+    while (vector * 2 * (int)grkan_dtype_bytes(o->dtype) <= bytes && common % (vector * 2) == 0)
+        vector *= 2;
+    return vector;
+}
+
+/** Set the fields of the horizontal cut for a block size. */
+static void cut_columns(const grkan_operation *o, int block, grkan_tiling *t)
+{
+    const int64_t group_chunks = larger(1, largest_group(o) / t->vector);
+    t->block = block;
+    if (group_chunks > block) {
+        t->span_groups = 1;
+        t->folds = ceil_div(group_chunks, block);
+        t->span_chunks = block;
+        t->row_lanes = 1;
+    } else {
+        t->span_groups = smaller(o->groups, block / group_chunks);
+        t->folds = 1;
+        t->span_chunks = (int)larger(1, grkan_operation_group_start(o, t->span_groups) * o->inner / t->vector);
+        t->row_lanes = block / t->span_chunks;
+    }
+    t->spans = ceil_div(o->groups, t->span_groups);
+    t->tile_rows = o->outer * t->folds;
+}
+
+/** Thousandths of the threads of all blocks that have elements. */
+static int64_t utilisation(const grkan_operation *o, const grkan_tiling *t)
+{
+    const int64_t threads = t->spans * t->folds * t->block;
+    const int64_t chunks = larger(1, o->channels * o->inner / t->vector);
+    return (int64_t)((__int128)chunks * t->row_lanes * 1000 / threads);
+}
+
+/** The block with the best utilisation; among those within 2 % of it, the one nearest to the preferred size. */
+static grkan_status choose_block(const grkan_operation *o, int coefficients, int max_block, grkan_tiling *t)
+{
+    const int bytes = (coefficients + 2) * (int)grkan_coefficient_bytes(o->dtype); /* slots and exchange, a thread */
+    const int limit = (int)smaller(smaller(largest_block, max_block), shared_memory / bytes) / block_step * block_step;
+    int64_t best = -1;
+    int chosen = 0;
+    if (limit < block_step)
+        return grkan_fail(GRKAN_ERROR_UNSUPPORTED, "the device runs blocks of %d threads; expected at least %d",
+                          max_block, block_step);
+    for (int block = block_step; block <= limit; block += block_step) {
+        cut_columns(o, block, t);
+        best = larger(best, utilisation(o, t));
+    }
+    for (int block = block_step; block <= limit; block += block_step) {
+        cut_columns(o, block, t);
+        if (utilisation(o, t) * 100 >= best * 98 &&
+            (chosen == 0 || abs(block - preferred_block) < abs(chosen - preferred_block)))
+            chosen = block;
+    }
+    cut_columns(o, chosen, t);
+    return GRKAN_SUCCESS;
+}
+
+/** Cut the tile rows into about `blocks / spans` stripes, at most `most`, none of them needlessly short. */
+static void cut_rows(int64_t blocks, int64_t most, grkan_tiling *t)
+{
+    const int64_t visits = larger(1, ceil_div(t->tile_rows, t->row_lanes));
+    const int64_t least = larger(1, least_stripe_elements / t->vector);
+    const int64_t wanted = larger(1, smaller(smaller(blocks / t->spans, most), ceil_div(visits, least)));
+    t->stripe_rows = ceil_div(visits, wanted) * t->row_lanes;
+    t->stripes = larger(1, ceil_div(t->tile_rows, t->stripe_rows));
+}
+
+static grkan_tiling start_tiling(const grkan_operation *o, int vector)
+{
+    const grkan_tiling t = {.row_elements = o->channels * o->inner,
+                            .channels = o->channels,
+                            .inner = o->inner,
+                            .groups = o->groups,
+                            .vector = vector,
+                            .flush = flush_elements / vector,
+                            .slices = 1,
+                            .numerator_shared = o->numerator_groups == 1,
+                            .denominator_shared = o->denominator_groups == 1};
+    return t;
+}
+
+/** As many threads for each output of a block as there are threads to spare. */
+static int choose_slices(const grkan_tiling *t, int numerator, int denominator)
+{
+    const int64_t outputs =
+        (t->numerator_shared ? 1 : t->span_groups) * numerator + (t->denominator_shared ? 1 : t->span_groups) * denominator;
+    int slices = 1;
+    while (slices < largest_slices && outputs * slices * 2 <= t->block)
+        slices *= 2;
+    return slices;
+}
+
+/** Parts of one gradient in the workspace when the tensor is cut into stripes. */
+static int64_t parts_of(const grkan_tiling *t, int shared, int64_t stripes)
+{
+    return shared ? stripes * t->spans : stripes;
+}
+
+static int64_t part_bytes(const grkan_operation *o, int64_t parts, int64_t groups, int coefficients)
+{
+    return parts > 1 ? parts * groups * coefficients * (int64_t)grkan_coefficient_bytes(o->dtype) : 0;
+}
+
+static void size_workspace(const grkan_options *options, grkan_plan_data *plan)
+{
+    const grkan_operation *o = &plan->operation;
+    const grkan_tiling *t = &plan->backward;
+    const int has_parts = options->strategy == GRKAN_STRATEGY_TREE;
+    plan->numerator_parts = has_parts ? parts_of(t, t->numerator_shared, t->stripes) : 1;
+    plan->denominator_parts = has_parts ? parts_of(t, t->denominator_shared, t->stripes) : 1;
+    const int64_t bytes =
+        part_bytes(o, plan->numerator_parts, o->numerator_groups, o->numerator_degree + 1) +
+        part_bytes(o, plan->denominator_parts, o->denominator_groups, plan->denominator_coefficients);
+    plan->workspace_bytes = bytes > 0 ? (size_t)bytes + GRKAN_WORKSPACE_COUNTER_BYTES : 0;
+}
+
+/** Stripes that keep the workspace within its limit. */
+static int64_t most_stripes(const grkan_plan_data *plan, const grkan_tiling *t)
+{
+    const grkan_operation *o = &plan->operation;
+    const int64_t two = part_bytes(o, parts_of(t, t->numerator_shared, 2), o->numerator_groups, o->numerator_degree + 1) +
+                        part_bytes(o, parts_of(t, t->denominator_shared, 2), o->denominator_groups,
+                                   plan->denominator_coefficients);
+    return (largest_workspace - (int64_t)GRKAN_WORKSPACE_COUNTER_BYTES) * 2 / larger(1, two);
+}
+
+grkan_status grkan_plan_tile(const grkan_device_limits *limits, grkan_plan_data *plan)
+{
+    const grkan_operation *o = &plan->operation;
+    const bool fixed = limits->blocks_per_unit == 0 || plan->options.determinism == GRKAN_DEVICE_TO_DEVICE;
+    const bool same_everywhere = plan->options.determinism == GRKAN_DEVICE_TO_DEVICE;
+    const int64_t blocks = fixed ? fixed_blocks : (int64_t)limits->compute_units * limits->blocks_per_unit;
+    const int coefficients = o->numerator_degree + 1 + plan->denominator_coefficients;
+    const int max_block = same_everywhere ? largest_block : limits->max_block;
+    grkan_status status;
+
+    plan->backward = start_tiling(o, choose_vector(o, same_everywhere ? vector_bytes : limits->max_vector_bytes));
+    plan->forward = start_tiling(o, choose_vector(o, limits->max_vector_bytes));
+    if ((status = choose_block(o, coefficients, max_block, &plan->backward)) != GRKAN_SUCCESS ||
+        (status = choose_block(o, coefficients, max_block, &plan->forward)) != GRKAN_SUCCESS)
+        return status;
+    if (plan->backward.block > limits->max_block)
+        return grkan_fail(GRKAN_ERROR_UNSUPPORTED,
+                          "device_to_device needs blocks of %d threads here; the device runs at most %d",
+                          plan->backward.block, limits->max_block);
+    cut_rows(blocks, INT64_MAX, &plan->forward);
+    cut_rows(blocks, most_stripes(plan, &plan->backward), &plan->backward);
+    plan->backward.slices =
+        choose_slices(&plan->backward, o->numerator_degree + 1, plan->denominator_coefficients);
+    size_workspace(&plan->options, plan);
+    return GRKAN_SUCCESS;
+}
