@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file gpu.h
+ * @brief The kernels of the GPU backends: one thread of a block each.
+ *
+ * Specialised by macros (core/specialise.c): GRKAN_NUMERATOR_DEGREE, GRKAN_DENOMINATOR_DEGREE, GRKAN_FORM,
+ * GRKAN_NEAR_EXPONENT, GRKAN_DTYPE, GRKAN_VECTOR, GRKAN_BLOCK, GRKAN_FOLDED, GRKAN_STRATEGY, GRKAN_IEEE.
+ *
+ * Beside the words of rational.h and storage.h, a dialect gives
+ *
+ *     KERNEL(threads)             qualifiers and type of a kernel
+ *     GLOBAL, SHARED              address spaces of pointers
+ *     SHARED_ARRAY(type, n, size) an array of a block
+ *     BLOCK_INDEX(), THREAD_INDEX(), BARRIER()
+ *     words2, words4              2 and 4 unsigned ints, .x .y .z .w, aligned to their size
+ *     DOUBLE_OF(low, high), LOW_OF(double), HIGH_OF(double)   only for f64
+ *     ATOMIC_ADD(pointer, value)  only for the strategies that use it
+ *
+ * and, where the last block of a launch may read what the others wrote, LAST_BLOCK_COMBINES with FENCE() and
+ * TICKET(counter): the previous value of a counter that is raised by 1 atomically.
+ */
+
+#define ELEMENT_BYTES (GRKAN_DTYPE == 3 ? 8 : GRKAN_DTYPE == 0 ? 4 : 2)
+#define CHUNK_BYTES (GRKAN_VECTOR * ELEMENT_BYTES)
+#define IS_16_BIT (GRKAN_DTYPE == 1 || GRKAN_DTYPE == 2)
+
+#define B_COUNT (GRKAN_DENOMINATOR_DEGREE + (GRKAN_FORM == FORM_ABS_SUM_OFFSET ? 1 : 0))
+#define COUNT (GRKAN_NUMERATOR_DEGREE + 1 + B_COUNT)
+
+#if GRKAN_DTYPE == 0 || GRKAN_DTYPE == 3
+typedef scalar storage;
+#define UNPACK(s) (s)
+#define PACK(s) (s)
+#elif GRKAN_DTYPE == 1
+typedef unsigned short storage;
+#define UNPACK(s) HALF_TO_FLOAT(s)
+#define PACK(s) ((storage)FLOAT_TO_HALF(s))
+#else
+typedef unsigned short storage;
+#define UNPACK(s) bf16_to_float(s)
+#define PACK(s) ((storage)float_to_bf16(s))
+#endif
+
+DEVICE rational the_kind(void)
+{
+    rational kind;
+    kind.m = GRKAN_NUMERATOR_DEGREE;
+    kind.n = GRKAN_DENOMINATOR_DEGREE;
+    kind.form = GRKAN_FORM;
+    kind.near_exponent = GRKAN_NEAR_EXPONENT;
+    return kind;
+}
+
+/** A chunk as 32-bit words (a 16-bit element alone is half a word). The address is aligned to the chunk. */
+DEVICE void load_chunk(GLOBAL const storage *from, real *out)
+{
+#if CHUNK_BYTES == 2
+    out[0] = UNPACK(*from);
+#else
+    unsigned int word[4];
+#if CHUNK_BYTES == 16
+    const words4 w = *(GLOBAL const words4 *)from;
+    word[0] = w.x;
+    word[1] = w.y;
+    word[2] = w.z;
+    word[3] = w.w;
+#elif CHUNK_BYTES == 8
+    const words2 w = *(GLOBAL const words2 *)from;
+    word[0] = w.x;
+    word[1] = w.y;
+#else
+    word[0] = *(GLOBAL const unsigned int *)from;
+#endif
+    UNROLL
+    for (int v = 0; v < GRKAN_VECTOR; ++v) {
+#if IS_16_BIT
+        out[v] = UNPACK((word[v / 2] >> (v % 2 * 16)) & 0xFFFFu);
+#elif GRKAN_DTYPE == 3
+        out[v] = DOUBLE_OF(word[2 * v], word[2 * v + 1]);
+#else
+        out[v] = FLOAT_OF(word[v]);
+#endif
+    }
+#endif
+}
+
+DEVICE void store_chunk(GLOBAL storage *to, const real *in)
+{
+#if CHUNK_BYTES == 2
+    *to = PACK(in[0]);
+#else
+    unsigned int word[4];
+    UNROLL
+    for (int v = 0; v < GRKAN_VECTOR; ++v) {
+#if IS_16_BIT
+        const unsigned int half_word = PACK(in[v]);
+        word[v / 2] = v % 2 == 0 ? half_word : word[v / 2] | half_word << 16;
+#elif GRKAN_DTYPE == 3
+        word[2 * v] = LOW_OF(in[v]);
+        word[2 * v + 1] = HIGH_OF(in[v]);
+#else
+        word[v] = BITS_OF(in[v]);
+#endif
+    }
+#if CHUNK_BYTES == 16
+    words4 w;
+    w.x = word[0];
+    w.y = word[1];
+    w.z = word[2];
+    w.w = word[3];
+    *(GLOBAL words4 *)to = w;
+#elif CHUNK_BYTES == 8
+    words2 w;
+    w.x = word[0];
+    w.y = word[1];
+    *(GLOBAL words2 *)to = w;
+#else
+    *(GLOBAL unsigned int *)to = word[0];
+#endif
+#endif
+}
+
+/** The coefficients of one group, the denominator as rational.h wants it. */
+DEVICE coefficients load_coefficients(const grkan_tiling *t, grkan_int64 group, GLOBAL const scalar *numerator,
+                                      GLOBAL const scalar *denominator)
+{
+    coefficients c;
+    GLOBAL const scalar *a = numerator + (t->numerator_shared ? 0 : group * (GRKAN_NUMERATOR_DEGREE + 1));
+    GLOBAL const scalar *b = denominator + (t->denominator_shared ? 0 : group * B_COUNT);
+    UNROLL
+    for (int i = 0; i <= GRKAN_NUMERATOR_DEGREE; ++i)
+        c.a[i] = a[i];
+#if GRKAN_FORM == FORM_ABS_SUM_OFFSET
+    UNROLL
+    for (int j = 0; j <= GRKAN_DENOMINATOR_DEGREE; ++j)
+        c.b[j] = b[j];
+#else
+    c.b[0] = GRKAN_FORM == FORM_ABS_SUM ? REAL(0.0) : REAL(1.0);
+    UNROLL
+    for (int j = 1; j <= GRKAN_DENOMINATOR_DEGREE; ++j)
+        c.b[j] = GRKAN_FORM == FORM_ABS_TERMS ? ABS(b[j - 1]) : b[j - 1];
+#endif
+    return c;
+}
+
+/** Whether a whole chunk may use the formulas in x; they need no branch then. */
+DEVICE int chunk_is_near(rational kind, const real *x)
+{
+    real largest = ABS(x[0]);
+    UNROLL
+    for (int v = 1; v < GRKAN_VECTOR; ++v)
+        largest = MAXIMUM(largest, ABS(x[v]));
+    return is_near(kind, largest);
+}
+
+DEVICE void forward_chunk(const coefficients *c, GLOBAL const storage *x, GLOBAL storage *y, int aligned)
+{
+    const rational kind = the_kind();
+    if (aligned) {
+        real value[GRKAN_VECTOR];
+        load_chunk(x, value);
+        if (chunk_is_near(kind, value)) {
+            UNROLL
+            for (int v = 0; v < GRKAN_VECTOR; ++v)
+                value[v] = forward_near(kind, c, value[v]);
+            store_chunk(y, value);
+            return;
+        }
+    }
+    NO_UNROLL
+    for (int v = 0; v < GRKAN_VECTOR; ++v)
+        y[v] = PACK(forward_element(kind, c, UNPACK(x[v])));
+}
+
+KERNEL(GRKAN_BLOCK)
+grkan_forward(GLOBAL const storage *x, GLOBAL const scalar *numerator, GLOBAL const scalar *denominator,
+              GLOBAL storage *y, const grkan_tiling tiling, const grkan_launch launch)
+{
+    const tile b = tile_of_block(&tiling, BLOCK_INDEX() + launch.first_block);
+    const place p = place_of_thread(&tiling, &b, THREAD_INDEX());
+    const coefficients c =
+        load_coefficients(&tiling, p.group, numerator + launch.numerator, denominator + launch.denominator);
+    cursor at = cursor_at(&tiling, &b, &p, 0);
+    x += launch.x;
+    y += launch.result;
+    for (grkan_int64 visit = 0; visit < p.visits; ++visit) {
+        if (chunks_left(&tiling, &b, &p, &at) > 0)
+            forward_chunk(&c, x + at.element, y + at.element, launch.aligned);
+        cursor_advance(&tiling, &at);
+    }
+}
+
+#if GRKAN_STRATEGY == STRATEGY_ELEMENT
+/** The baseline that FlashKAT improved upon: every element adds to memory. */
+DEVICE void add_element(const grkan_tiling *t, const gradients *g, grkan_int64 group, const real *sums)
+{
+    const rational kind = the_kind();
+    UNROLL
+    for (int i = 0; i < COUNT; ++i) {
+        output o;
+        o.coefficient = i;
+        o.in_denominator = i > GRKAN_NUMERATOR_DEGREE;
+        o.shared = o.in_denominator ? t->denominator_shared : t->numerator_shared;
+        o.group = group;
+        ATOMIC_ADD((o.in_denominator ? g->ddenominator : g->dnumerator) + output_position(kind, o),
+                   with_sign(kind, g, o, sums[i]));
+    }
+}
+
+DEVICE void backward_chunk(const grkan_tiling *t, const gradients *g, grkan_int64 group, const coefficients *c,
+                           GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL storage *dx)
+{
+    const rational kind = the_kind();
+    NO_UNROLL
+    for (int v = 0; v < GRKAN_VECTOR; ++v) {
+        real sums[COUNT];
+        UNROLL
+        for (int i = 0; i < COUNT; ++i)
+            sums[i] = REAL(0.0);
+        dx[v] = PACK(backward_element(kind, c, UNPACK(x[v]), UNPACK(dy[v]), sums));
+        add_element(t, g, group, sums);
+    }
+}
+#else
+DEVICE void backward_chunk(const coefficients *c, GLOBAL const storage *x, GLOBAL const storage *dy,
+                           GLOBAL storage *dx, int aligned, real *sums)
+{
+    const rational kind = the_kind();
+    if (aligned) {
+        real xs[GRKAN_VECTOR], dys[GRKAN_VECTOR];
+        load_chunk(x, xs);
+        load_chunk(dy, dys);
+        if (chunk_is_near(kind, xs)) {
+            UNROLL
+            for (int v = 0; v < GRKAN_VECTOR; ++v)
+                dys[v] = backward_near(kind, c, xs[v], dys[v], sums);
+            store_chunk(dx, dys);
+            return;
+        }
+    }
+    NO_UNROLL
+    for (int v = 0; v < GRKAN_VECTOR; ++v)
+        dx[v] = PACK(backward_element(kind, c, UNPACK(x[v]), UNPACK(dy[v]), sums));
+}
+
+/** Phase 1: a thread's visits. Register sums go to the slots every t->flush visits. */
+DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const tile *b, const coefficients *c,
+                       const place *p, GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL storage *dx,
+                       SHARED scalar *slot)
+{
+    real sums[COUNT];
+    cursor at = cursor_at(t, b, p, 0);
+    UNROLL
+    for (int i = 0; i < COUNT; ++i)
+        slot[i * GRKAN_BLOCK] = REAL(0.0);
+    for (grkan_int64 first = 0; first < p->visits; first += t->flush) {
+        const grkan_int64 end = smaller(first + t->flush, p->visits);
+        UNROLL
+        for (int i = 0; i < COUNT; ++i)
+            sums[i] = REAL(0.0);
+        for (grkan_int64 visit = first; visit < end; ++visit) {
+            if (chunks_left(t, b, p, &at) > 0)
+                backward_chunk(c, x + at.element, dy + at.element, dx + at.element, launch->aligned, sums);
+            cursor_advance(t, &at);
+        }
+        UNROLL
+        for (int i = 0; i < COUNT; ++i)
+            slot[i * GRKAN_BLOCK] += sums[i];
+    }
+}
+#endif
+
+DEVICE gradients the_gradients(const grkan_launch *launch, GLOBAL const scalar *denominator,
+                               GLOBAL scalar *dnumerator, GLOBAL scalar *ddenominator, GLOBAL char *workspace)
+{
+    gradients g;
+    g.denominator = denominator + launch->denominator;
+    g.dnumerator = dnumerator + launch->dnumerator;
+    g.ddenominator = ddenominator + launch->ddenominator;
+    g.parts = (GLOBAL scalar *)(workspace + launch->workspace + GRKAN_WORKSPACE_COUNTER_BYTES);
+    g.numerator_parts = launch->numerator_parts;
+    g.denominator_parts = launch->denominator_parts;
+    g.strategy = GRKAN_STRATEGY;
+    g.add = launch->add;
+    return g;
+}
+
+#if GRKAN_STRATEGY == STRATEGY_TREE
+/** Sum the parts of block / COMBINE_LANES outputs at a time, from output `first` on, every `step`-th time. */
+DEVICE void combine_outputs(const grkan_tiling *t, const gradients *g, int first, int step, SHARED scalar *exchange)
+{
+    const rational kind = the_kind();
+    const int count = output_count(t, kind, t->groups);
+    const int own = THREAD_INDEX() / COMBINE_LANES;
+    const int lane = THREAD_INDEX() % COMBINE_LANES;
+    for (int base = first; base < count; base += step) {
+        const int index = base + own;
+        const output o = output_at(t, kind, 0, t->groups, index < count ? index : 0);
+        const int waiting = index < count && parts_waiting(g, o) > 0;
+        if (waiting) {
+            const pair sum = sum_parts(t, kind, g, o, lane);
+            exchange[2 * THREAD_INDEX()] = sum.high;
+            exchange[2 * THREAD_INDEX() + 1] = sum.low;
+        }
+        BARRIER();
+        if (waiting && lane == 0)
+            finish(kind, g, o, sum_exchanged(exchange + 2 * THREAD_INDEX(), COMBINE_LANES));
+        BARRIER();
+    }
+}
+#endif
+
+KERNEL(GRKAN_BLOCK)
+grkan_backward(GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL const scalar *numerator,
+               GLOBAL const scalar *denominator, GLOBAL storage *dx, GLOBAL scalar *dnumerator,
+               GLOBAL scalar *ddenominator, GLOBAL char *workspace, const grkan_tiling tiling,
+               const grkan_launch launch)
+{
+    const tile b = tile_of_block(&tiling, BLOCK_INDEX() + launch.first_block);
+    const place p = place_of_thread(&tiling, &b, THREAD_INDEX());
+    const coefficients c =
+        load_coefficients(&tiling, p.group, numerator + launch.numerator, denominator + launch.denominator);
+    const gradients g = the_gradients(&launch, denominator, dnumerator, ddenominator, workspace);
+    x += launch.x;
+    dy += launch.dy;
+    dx += launch.result;
+#if GRKAN_STRATEGY == STRATEGY_ELEMENT
+    cursor at = cursor_at(&tiling, &b, &p, 0);
+    for (grkan_int64 visit = 0; visit < p.visits; ++visit) {
+        if (chunks_left(&tiling, &b, &p, &at) > 0)
+            backward_chunk(&tiling, &g, p.group, &c, x + at.element, dy + at.element, dx + at.element);
+        cursor_advance(&tiling, &at);
+    }
+#else
+    SHARED_ARRAY(scalar, slots, COUNT * GRKAN_BLOCK);
+    SHARED_ARRAY(scalar, exchange, 2 * GRKAN_BLOCK);
+    fill_slots(&tiling, &launch, &b, &c, &p, x, dy, dx, slots + THREAD_INDEX());
+    BARRIER();
+    reduce_slots(&tiling, the_kind(), &g, &b, THREAD_INDEX(), slots, exchange);
+    BARRIER();
+    deliver_slices(&tiling, the_kind(), &g, &b, THREAD_INDEX(), exchange);
+#if defined(LAST_BLOCK_COMBINES) && GRKAN_STRATEGY == STRATEGY_TREE
+    if (launch.numerator_parts > 1 || launch.denominator_parts > 1) {
+        SHARED_ARRAY(int, is_last, 1);
+        GLOBAL unsigned int *counter = (GLOBAL unsigned int *)(workspace + launch.workspace);
+        FENCE();
+        BARRIER();
+        if (THREAD_INDEX() == 0)
+            is_last[0] = TICKET(counter) == launch.blocks - 1;
+        BARRIER();
+        if (is_last[0]) {
+            FENCE();
+            combine_outputs(&tiling, &g, 0, GRKAN_BLOCK / COMBINE_LANES, exchange);
+            if (THREAD_INDEX() == 0)
+                *counter = 0;
+        }
+    }
+#endif
+#endif
+}
+
+#if GRKAN_STRATEGY == STRATEGY_TREE && !defined(LAST_BLOCK_COMBINES)
+/** A launch of its own where blocks of one launch cannot wait for each other. */
+KERNEL(GRKAN_BLOCK)
+grkan_combine(GLOBAL const scalar *denominator, GLOBAL scalar *dnumerator, GLOBAL scalar *ddenominator,
+              GLOBAL char *workspace, const grkan_tiling tiling, const grkan_launch launch)
+{
+    SHARED_ARRAY(scalar, exchange, 2 * GRKAN_BLOCK);
+    const gradients g = the_gradients(&launch, denominator, dnumerator, ddenominator, workspace);
+    const int outputs = GRKAN_BLOCK / COMBINE_LANES;
+    const grkan_int64 block = BLOCK_INDEX() + launch.first_block;
+    combine_outputs(&tiling, &g, (int)(block * outputs), (int)(launch.blocks * outputs), exchange);
+}
+#endif
+
+#if GRKAN_STRATEGY != STRATEGY_TREE
+/** Zero for the gradients that atomics add to. */
+KERNEL(GRKAN_BLOCK)
+grkan_clear(GLOBAL scalar *dnumerator, GLOBAL scalar *ddenominator, const grkan_tiling tiling,
+            const grkan_launch launch)
+{
+    const grkan_int64 numerator = (tiling.numerator_shared ? 1 : tiling.groups) * (GRKAN_NUMERATOR_DEGREE + 1);
+    const grkan_int64 denominator = (tiling.denominator_shared ? 1 : tiling.groups) * B_COUNT;
+    for (grkan_int64 i = (BLOCK_INDEX() + launch.first_block) * GRKAN_BLOCK + THREAD_INDEX();
+         i < numerator + denominator; i += launch.blocks * GRKAN_BLOCK) {
+        if (i < numerator)
+            dnumerator[launch.dnumerator + i] = REAL(0.0);
+        else
+            ddenominator[launch.ddenominator + i - numerator] = REAL(0.0);
+    }
+}
+#endif

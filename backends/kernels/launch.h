@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file launch.h
+ * @brief What a launch tells its kernel beside the geometry; passed by value. Compiled on hosts and on devices.
+ */
+#ifndef GRKAN_LAUNCH_H
+#define GRKAN_LAUNCH_H
+
+typedef struct grkan_launch {
+    /* Offsets in elements of each argument, from the base that the caller gave. */
+    grkan_int64 x;
+    grkan_int64 dy;
+    grkan_int64 result; /* y, or dx */
+    grkan_int64 numerator;
+    grkan_int64 denominator;
+    grkan_int64 dnumerator;
+    grkan_int64 ddenominator;
+    grkan_int64 workspace; /* in bytes */
+    grkan_int64 first_block; /* a grid that a device cannot launch at once is split */
+    grkan_int64 blocks;      /* of all launches together */
+    grkan_int64 numerator_parts;
+    grkan_int64 denominator_parts;
+    int aligned; /* 1: tensors are aligned to the width of a chunk */
+    int add;     /* 1: add to the gradients of the coefficients */
+} grkan_launch;
+
+#endif

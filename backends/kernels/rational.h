@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file rational.h
+ * @brief The formulas: F(x), its derivative, and one element's share in the gradients of the coefficients.
+ *
+ * Written once for every backend, in the common subset of C99, OpenCL C, CUDA and HIP. A backend's dialect gives
+ *
+ *     DEVICE          qualifiers of a function that is always inlined
+ *     UNROLL          in front of a loop over coefficients
+ *     real            the type of arithmetic: float, double, or (cpu) a vector of either, one lane per thread
+ *     FMA(a, b, c)    fused multiply and add
+ *     RECIPROCAL(q)   1 / q; correctly rounded where the plan promises the same bits on every device
+ *     ABS(x)          absolute value
+ *     FLIP(v, by)     by < 0 ? -v : v, so that sign(0) = +1
+ *
+ * Nothing else of floating point is used, and contraction is off: this fixes every bit.
+ *
+ * Denominator coefficients are kept as Q's own polynomial B with a constant term in b[0]: 1 for abs_terms (with |b_j|)
+ * and plain, 0 for abs_sum, b0 for abs_sum_offset. So every form is one Horner scheme and a closing step.
+ */
+
+#define MAX_DEGREE 15
+#define MAX_COEFFICIENTS (2 * (MAX_DEGREE + 1))
+
+/* Values of grkan_denominator. */
+#define FORM_ABS_TERMS 0
+#define FORM_ABS_SUM 1
+#define FORM_ABS_SUM_OFFSET 2
+#define FORM_PLAIN 3
+
+/** Which function: all constants once a kernel is specialised. */
+typedef struct rational {
+    int m;             /* degree of the numerator */
+    int n;             /* degree of the denominator */
+    int form;          /* FORM_... */
+    int near_exponent; /* |x| <= 2^near_exponent is evaluated in x, beyond in 1 / x */
+} rational;
+
+typedef struct coefficients {
+    real a[MAX_DEGREE + 1]; /* a0..am */
+    real b[MAX_DEGREE + 1]; /* constant term, b1..bn; see above */
+} coefficients;
+
+/** A polynomial and its derivative at one x. */
+typedef struct polynomial {
+    real value;
+    real slope;
+} polynomial;
+
+/** Gradients of the denominator's coefficients per group. */
+DEVICE int denominator_count(rational kind)
+{
+    return kind.form == FORM_ABS_SUM_OFFSET ? kind.n + 1 : kind.n;
+}
+
+/** Gradients of coefficients per group: the numerator's, then the denominator's. */
+DEVICE int coefficient_count(rational kind)
+{
+    return kind.m + 1 + denominator_count(kind);
+}
+
+/** What abs_sum and abs_sum_offset add to |B|. */
+DEVICE real sum_offset(rational kind)
+{
+    return kind.form == FORM_ABS_SUM ? REAL(1.0) : REAL(0.1);
+}
+
+DEVICE int has_abs_sum(rational kind)
+{
+    return kind.form == FORM_ABS_SUM || kind.form == FORM_ABS_SUM_OFFSET;
+}
+
+/** Horner's scheme for c0 + c1 x + ... and its derivative: one fma for each term of either. */
+DEVICE polynomial horner(const real *c, int degree, real x)
+{
+    polynomial p;
+    p.value = c[degree];
+    p.slope = REAL(0.0);
+    UNROLL
+    for (int i = degree - 1; i >= 0; --i) {
+        p.slope = i == degree - 1 ? p.value : FMA(p.slope, x, p.value);
+        p.value = FMA(p.value, x, c[i]);
+    }
+    return p;
+}
+
+/** Q(x), Q'(x), and in *b the polynomial B at its own argument, whose sign abs_sum needs. */
+DEVICE polynomial denominator_near(rational kind, const coefficients *c, real x, polynomial *b)
+{
+    polynomial q;
+    *b = horner(c->b, kind.n, kind.form == FORM_ABS_TERMS ? ABS(x) : x);
+    q = *b;
+    if (kind.form == FORM_ABS_TERMS)
+        q.slope = FLIP(b->slope, x);
+    if (has_abs_sum(kind)) {
+        q.value = sum_offset(kind) + ABS(b->value);
+        q.slope = FLIP(b->slope, b->value);
+    }
+    return q;
+}
+
+/** F(x) for |x| <= 2^near_exponent. */
+DEVICE real forward_near(rational kind, const coefficients *c, real x)
+{
+    polynomial b;
+    polynomial q = denominator_near(kind, c, x, &b);
+    return horner(c->a, kind.m, x).value * RECIPROCAL(q.value);
+}
+
+/**
+ * dx for |x| <= 2^near_exponent; adds the element's w x^i and -w F dQ/db_j to sums. For abs_terms the factor
+ * sign(b_j) is left to the end of the accumulation (see deliver in tile.h).
+ */
+DEVICE real backward_near(rational kind, const coefficients *c, real x, real dy, real *sums)
+{
+    const int highest = kind.m > kind.n ? kind.m : kind.n;
+    const int first_b = kind.form == FORM_ABS_SUM_OFFSET ? kind.m + 1 : kind.m; /* index of b_j is first_b + j */
+    polynomial b;
+    const polynomial p = horner(c->a, kind.m, x);
+    const polynomial q = denominator_near(kind, c, x, &b);
+    const real inverse = RECIPROCAL(q.value);
+    const real f = p.value * inverse;
+    const real w = dy * inverse;
+    const real dx = w * FMA(-f, q.slope, p.slope);
+    real u = -(w * f);
+    real power = x;
+    if (has_abs_sum(kind))
+        u = FLIP(u, b.value);
+    sums[0] = sums[0] + w;
+    if (kind.form == FORM_ABS_SUM_OFFSET)
+        sums[first_b] = sums[first_b] + u;
+    UNROLL
+    for (int i = 1; i <= highest; ++i) {
+        if (i > 1)
+            power = power * x;
+        if (i <= kind.m)
+            sums[i] = FMA(w, power, sums[i]);
+        if (i <= kind.n)
+            sums[first_b + i] = FMA(u, kind.form == FORM_ABS_TERMS ? ABS(power) : power, sums[first_b + i]);
+    }
+    return dx;
+}

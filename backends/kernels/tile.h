@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file tile.h
+ * @brief Where a thread works, and how the sums of threads become gradients. Geometry: grkan/tiling.h.
+ *
+ * The accumulation has four levels, each with a fixed order, so that the bits of a gradient depend on the geometry
+ * alone: a thread's registers (at most `flush` visits), its second-level sums in shared memory (slots), the block's
+ * outputs, and the parts that blocks leave in the workspace. The last two are summed in pairs (sums.h).
+ *
+ * A block runs in phases with a barrier after each: slots are filled; `slices` threads per output sum them; one thread
+ * per output delivers. The cpu runs the same phases as loops over the threads of a block.
+ */
+
+/** Threads that share the sum of one output over the parts in the workspace. */
+#define COMBINE_LANES 32
+
+/* Values of grkan_strategy. */
+#define STRATEGY_ELEMENT 1
+#define STRATEGY_BLOCK 2
+#define STRATEGY_TREE 3
+
+DEVICE grkan_int64 smaller(grkan_int64 a, grkan_int64 b)
+{
+    return a < b ? a : b;
+}
+
+/** First channel of a group, as numpy.array_split has it. */
+DEVICE grkan_int64 group_start(const grkan_tiling *t, grkan_int64 group)
+{
+    return group * (t->channels / t->groups) + smaller(group, t->channels % t->groups);
+}
+
+/** The group of a channel. */
+DEVICE grkan_int64 group_of(const grkan_tiling *t, grkan_int64 channel)
+{
+    const grkan_int64 size = t->channels / t->groups;
+    const grkan_int64 larger = t->channels % t->groups; /* groups with one channel more */
+    return channel < larger * (size + 1) ? channel / (size + 1) : larger + (channel - larger * (size + 1)) / size;
+}
+
+/** The part of the tensor that a block works on. */
+typedef struct tile {
+    grkan_int64 stripe;
+    grkan_int64 span;
+    grkan_int64 first_group;
+    grkan_int64 end_group;
+    grkan_int64 start;  /* first element of the span within a row */
+    grkan_int64 chunks; /* of the span within a row */
+    grkan_int64 first_row;
+    grkan_int64 end_row; /* tile rows */
+} tile;
+
+DEVICE tile tile_of_block(const grkan_tiling *t, grkan_int64 block_index)
+{
+    tile b;
+    b.stripe = block_index / t->spans;
+    b.span = block_index - b.stripe * t->spans;
+    b.first_group = b.span * t->span_groups;
+    b.end_group = smaller(b.first_group + t->span_groups, t->groups);
+    b.start = group_start(t, b.first_group) * t->inner;
+    b.chunks = (group_start(t, b.end_group) * t->inner - b.start) / t->vector;
+    b.first_row = b.stripe * t->stripe_rows;
+    b.end_row = smaller(b.first_row + t->stripe_rows, t->tile_rows);
+    return b;
+}
+
+/** A thread of a block: its chunk column, its group, and how often it visits a tile row. */
+typedef struct place {
+    grkan_int64 column;
+    grkan_int64 group;
+    grkan_int64 first_row;
+    grkan_int64 visits; /* 0 for a thread with nothing to do */
+} place;
+
+DEVICE place place_of_thread(const grkan_tiling *t, const tile *b, int thread)
+{
+    place p;
+    const int lane = TILE_FOLDS(t) > 1 ? 0 : thread / t->span_chunks;
+    p.column = thread - lane * t->span_chunks;
+    p.group = b->first_group;
+    p.first_row = b->first_row + lane;
+    p.visits = 0;
+    if (lane < t->row_lanes && p.column < b->chunks) {
+        p.group = group_of(t, (b->start + p.column * t->vector) / t->inner);
+        if (b->end_row > p.first_row)
+            p.visits = (b->end_row - p.first_row + t->row_lanes - 1) / t->row_lanes;
+    }
+    return p;
+}
+
+/** The chunk of one visit. */
+typedef struct cursor {
+    grkan_int64 element; /* first element of the chunk, from the start of the tensor */
+    grkan_int64 fold;
+} cursor;
+
+DEVICE cursor cursor_at(const grkan_tiling *t, const tile *b, const place *p, grkan_int64 visit)
+{
+    cursor c;
+    const grkan_int64 row = p->first_row + visit * t->row_lanes;
+    const grkan_int64 outer = TILE_FOLDS(t) > 1 ? row / TILE_FOLDS(t) : row;
+    c.fold = row - outer * TILE_FOLDS(t);
+    c.element = outer * t->row_elements + b->start + (c.fold * t->block + p->column) * t->vector;
+    return c;
+}
+
+DEVICE void cursor_advance(const grkan_tiling *t, cursor *c)
+{
+    if (TILE_FOLDS(t) == 1) {
+        c->element += t->row_lanes * t->row_elements;
+    } else {
+        const grkan_int64 step = (grkan_int64)t->block * t->vector;
+        c->element += step;
+        if (++c->fold == TILE_FOLDS(t)) {
+            c->fold = 0;
+            c->element += t->row_elements - TILE_FOLDS(t) * step;
+        }
+    }
+}
+
+/** Chunks of this tile row from the thread's own to the end of the span: none beyond the end of a folded group. */
+DEVICE grkan_int64 chunks_left(const grkan_tiling *t, const tile *b, const place *p, const cursor *c)
+{
+    return b->chunks - p->column - (TILE_FOLDS(t) > 1 ? c->fold * t->block : 0);
+}
+
+/** One of the gradients: which coefficient, summed over which groups. */
+typedef struct output {
+    int coefficient; /* 0..m for the numerator, then the denominator's */
+    int in_denominator;
+    int shared;
+    grkan_int64 group; /* the first one when shared */
+} output;
+
+/** Outputs are ordered [numerator: group][m + 1], then [denominator: group][count]. */
+DEVICE output output_at(const grkan_tiling *t, rational kind, grkan_int64 first_group, grkan_int64 groups, int index)
+{
+    output o;
+    const int numerator = kind.m + 1;
+    const int numerator_outputs = (t->numerator_shared ? 1 : (int)groups) * numerator;
+    o.in_denominator = index >= numerator_outputs;
+    if (o.in_denominator) {
+        const int count = denominator_count(kind);
+        const int rest = index - numerator_outputs;
+        o.shared = t->denominator_shared;
+        o.group = first_group + rest / count;
+        o.coefficient = numerator + rest % count;
+    } else {
+        o.shared = t->numerator_shared;
+        o.group = first_group + index / numerator;
+        o.coefficient = index % numerator;
+    }
+    return o;
+}
+
+DEVICE int output_count(const grkan_tiling *t, rational kind, grkan_int64 groups)
+{
+    return (t->numerator_shared ? 1 : (int)groups) * (kind.m + 1) +
+           (t->denominator_shared ? 1 : (int)groups) * denominator_count(kind);
+}
+
+/** The gradients, the coefficients whose signs they need, and the workspace. Offsets are already added. */
+typedef struct gradients {
+    GLOBAL const scalar *denominator;
+    GLOBAL scalar *dnumerator;
+    GLOBAL scalar *ddenominator;
+    GLOBAL scalar *parts;         /* the workspace behind its counters */
+    grkan_int64 numerator_parts;   /* 1: the only block of an output writes the gradient itself */
+    grkan_int64 denominator_parts; /* likewise */
+    int strategy;
+    int add; /* add to the gradients instead of overwriting them */
+} gradients;
+
+/** Where an output lies in its gradient (and in one part): [group or 0][coefficient]. */
+DEVICE grkan_int64 output_position(rational kind, output o)
+{
+    const grkan_int64 group = o.shared ? 0 : o.group;
+    return o.in_denominator ? group * denominator_count(kind) + o.coefficient - (kind.m + 1)
+                            : group * (kind.m + 1) + o.coefficient;
+}
+
+/** The parts of an output: part p is at position + p * width. */
+DEVICE grkan_int64 part_width(const grkan_tiling *t, rational kind, output o)
+{
+    return o.in_denominator ? (t->denominator_shared ? 1 : t->groups) * denominator_count(kind)
+                            : (t->numerator_shared ? 1 : t->groups) * (kind.m + 1);
+}
+
+DEVICE GLOBAL scalar *output_parts(const grkan_tiling *t, rational kind, const gradients *g, output o)
+{
+    GLOBAL scalar *parts = g->parts + output_position(kind, o);
+    if (o.in_denominator && g->numerator_parts > 1)
+        parts += g->numerator_parts * (t->numerator_shared ? 1 : t->groups) * (kind.m + 1);
+    return parts;
+}
+
+/** The factor sign(b_j) of abs_terms, which every element of the group shares. */
+DEVICE scalar with_sign(rational kind, const gradients *g, output o, scalar sum)
+{
+    if (o.in_denominator && kind.form == FORM_ABS_TERMS && g->denominator[output_position(kind, o)] < 0)
+        return -sum;
+    return sum;
+}
+
+/** The end of an output: into the gradient, overwriting or adding. */
+DEVICE void finish(rational kind, const gradients *g, output o, pair sum)
+{
+    GLOBAL scalar *gradient = (o.in_denominator ? g->ddenominator : g->dnumerator) + output_position(kind, o);
+    sum.high = with_sign(kind, g, o, sum.high);
+    sum.low = with_sign(kind, g, o, sum.low);
+    if (g->add)
+        sum = pair_add(sum, *gradient);
+    *gradient = pair_value(sum);
+}
+
+/** The end of a block's output: atomically into the gradient, straight into it, or into the workspace. */
+DEVICE void deliver(const grkan_tiling *t, rational kind, const gradients *g, const tile *b, output o, pair sum)
+{
+    if (g->strategy == STRATEGY_BLOCK) {
+        ATOMIC_ADD((o.in_denominator ? g->ddenominator : g->dnumerator) + output_position(kind, o),
+                   with_sign(kind, g, o, pair_value(sum)));
+    } else if ((o.in_denominator ? g->denominator_parts : g->numerator_parts) == 1) {
+        finish(kind, g, o, sum);
+    } else {
+        const grkan_int64 part = o.shared ? b->stripe * t->spans + b->span : b->stripe;
+        output_parts(t, kind, g, o)[part * part_width(t, kind, o)] = pair_value(sum);
+    }
+}
+
+/** One slice of an output of a block: every slices-th chunk column of its groups, all row lanes. */
+DEVICE pair sum_slice(const grkan_tiling *t, const tile *b, output o, int slice, SHARED const scalar *slots)
+{
+    const grkan_int64 last = o.shared ? b->end_group : o.group + 1;
+    const grkan_int64 start = group_start(t, o.shared ? b->first_group : o.group) * t->inner - b->start;
+    const int first = (int)(start / t->vector) + slice;
+    const int end = (int)smaller((group_start(t, last) * t->inner - b->start) / t->vector, t->block);
+    SHARED const scalar *slot = slots + o.coefficient * t->block;
+    pair sum = pair_zero();
+    for (int lane = 0; lane < t->row_lanes; ++lane, slot += t->span_chunks)
+        for (int column = first; column < end; column += t->slices)
+            sum = pair_add(sum, slot[column]);
+    return sum;
+}
+
+/** Phase 2: sum slices. Thread i has slice i % slices of output i / slices; without slices, it delivers at once. */
+DEVICE void reduce_slots(const grkan_tiling *t, rational kind, const gradients *g, const tile *b, int thread,
+                         SHARED const scalar *slots, SHARED scalar *exchange)
+{
+    const grkan_int64 groups = b->end_group - b->first_group;
+    const int items = output_count(t, kind, groups) * t->slices;
+    for (int item = thread; item < items; item += t->block) {
+        const output o = output_at(t, kind, b->first_group, groups, item / t->slices);
+        const pair sum = sum_slice(t, b, o, item % t->slices, slots);
+        if (t->slices == 1) {
+            deliver(t, kind, g, b, o, sum);
+        } else {
+            exchange[2 * item] = sum.high;
+            exchange[2 * item + 1] = sum.low;
+        }
+    }
+}
+
+/** count pairs that lie one behind the other. */
+DEVICE pair sum_exchanged(SHARED const scalar *exchange, int count)
+{
+    pair sum = pair_zero();
+    for (int i = 0; i < count; ++i) {
+        sum = pair_add(sum, exchange[2 * i]);
+        sum.low = sum.low + exchange[2 * i + 1];
+    }
+    return sum;
+}
+
+/** Phase 3, only with slices: one thread per output adds its slices and delivers. */
+DEVICE void deliver_slices(const grkan_tiling *t, rational kind, const gradients *g, const tile *b, int thread,
+                           SHARED const scalar *exchange)
+{
+    const grkan_int64 groups = b->end_group - b->first_group;
+    if (t->slices > 1 && thread < output_count(t, kind, groups))
+        deliver(t, kind, g, b, output_at(t, kind, b->first_group, groups, thread),
+                sum_exchanged(exchange + 2 * thread * t->slices, t->slices));
+}
+
+/** Parts of an output that wait in the workspace; 0 when it is done already. */
+DEVICE grkan_int64 parts_waiting(const gradients *g, output o)
+{
+    const grkan_int64 parts = o.in_denominator ? g->denominator_parts : g->numerator_parts;
+    return parts > 1 ? parts : 0;
+}
+
+/** Combine, phase 1: every COMBINE_LANES-th part of an output. */
+DEVICE pair sum_parts(const grkan_tiling *t, rational kind, const gradients *g, output o, int lane)
+{
+    const grkan_int64 count = parts_waiting(g, o);
+    const grkan_int64 width = part_width(t, kind, o);
+    GLOBAL const scalar *parts = output_parts(t, kind, g, o);
+    pair sum = pair_zero();
+    for (grkan_int64 part = lane; part < count; part += COMBINE_LANES)
+        sum = pair_add(sum, parts[part * width]);
+    return sum;
+}
