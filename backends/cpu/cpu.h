@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file cpu.h @brief What the files of the cpu backend share. */
+#ifndef GRKAN_CPU_H
+#define GRKAN_CPU_H
+
+#include <grkan/backend.h>
+
+/** One call, with buffers resolved to addresses. */
+typedef struct cpu_job {
+    const grkan_plan_data *plan;
+    const void *x;
+    const void *dy;
+    void *result; /* y, or dx */
+    const void *numerator;
+    const void *denominator;
+    void *dnumerator;
+    void *ddenominator;
+    void *workspace;
+    int add;
+} cpu_job;
+
+/** The kernels for one storage type and one set of instructions. */
+typedef struct cpu_kernels {
+    void (*forward_block)(const cpu_job *job, int64_t block);
+    void (*backward_block)(const cpu_job *job, int64_t block);
+    void (*combine_output)(const cpu_job *job, int64_t output);
+} cpu_kernels;
+
+/* One of each for every build of kernels.c; the suffix is grkan_dtype's number. scalar is the reference. */
+#define CPU_DECLARE(simd)                                                                                              \
+    extern const cpu_kernels grkan_cpu_##simd##_0, grkan_cpu_##simd##_1, grkan_cpu_##simd##_2, grkan_cpu_##simd##_3
+CPU_DECLARE(scalar);
+CPU_DECLARE(vector);
+CPU_DECLARE(avx2);
+CPU_DECLARE(avx512);
+
+/** Most coefficients of a group: a0..a15 and b0..b15. */
+#define CPU_COEFFICIENTS 32
+
+/** One element by the reference, for lanes of a vector that are far from zero. @param c a[16], then b[16] */
+float grkan_cpu_forward_float(const grkan_plan_data *plan, const float *c, float x);
+double grkan_cpu_forward_double(const grkan_plan_data *plan, const double *c, double x);
+
+/** Likewise; adds to sums. @return dx */
+float grkan_cpu_backward_float(const grkan_plan_data *plan, const float *c, float x, float dy, float *sums);
+double grkan_cpu_backward_double(const grkan_plan_data *plan, const double *c, double x, double dy, double *sums);
+
+#endif

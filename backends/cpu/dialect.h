@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file dialect.h
+ * @brief The kernels' words in C. CPU_LANES 1: the plain reference. More: `real` is a vector of that many lanes, one
+ * for each of as many neighbouring threads of a block.
+ *
+ * The build defines CPU_DTYPE (grkan_dtype's number) and CPU_BYTES (of a vector; 0 for the reference).
+ */
+#include <math.h>
+#include <string.h>
+
+#define DEVICE static inline __attribute__((always_inline, unused))
+#define GLOBAL
+#define SHARED
+#define UNROLL
+#define TILE_FOLDS(t) ((t)->folds)
+
+#if CPU_DTYPE == 3
+typedef double scalar;
+typedef int64_t scalar_bits;
+#define SCALAR_SIGN INT64_MIN
+#define SCALAR_FMA __builtin_fma
+#define SCALAR_ABS __builtin_fabs
+#else
+typedef float scalar;
+typedef int32_t scalar_bits;
+#define SCALAR_SIGN INT32_MIN
+#define SCALAR_FMA __builtin_fmaf
+#define SCALAR_ABS __builtin_fabsf
+#endif
+
+static inline unsigned int bits_of(float value)
+{
+    unsigned int bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static inline float float_of(unsigned int bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+#define BITS_OF bits_of
+#define FLOAT_OF float_of
+
+#define DIVIDE(a, b) ((a) / (b))
+
+#if CPU_BYTES == 0
+
+#define CPU_LANES 1
+typedef scalar real;
+#define REAL(c) ((scalar)(c))
+#define FMA SCALAR_FMA
+#define ABS SCALAR_ABS
+#define RECIPROCAL(q) ((scalar)1 / (q))
+#define FLIP(v, by) ((by) < 0 ? -(v) : (v))
+#define LANE(v, lane) (v)
+
+#else
+
+#define CPU_LANES (CPU_BYTES / (int)sizeof(scalar))
+typedef scalar real __attribute__((vector_size(CPU_BYTES)));
+typedef scalar_bits real_bits __attribute__((vector_size(CPU_BYTES)));
+
+DEVICE real broadcast(scalar value)
+{
+    return value - (real){0};
+}
+
+/** The compilers turn this loop into the instruction. */
+DEVICE real vector_fma(real a, real b, real c)
+{
+    real result;
+    for (int i = 0; i < CPU_LANES; ++i)
+        result[i] = SCALAR_FMA(a[i], b[i], c[i]);
+    return result;
+}
+
+#define REAL(c) broadcast((scalar)(c))
+#define FMA vector_fma
+#define ABS(v) ((real)((real_bits)(v) & ~SCALAR_SIGN))
+#define RECIPROCAL(q) ((scalar)1 / (q))
+#define FLIP(v, by) ((real)((real_bits)(v) ^ (((by) < (scalar)0) & SCALAR_SIGN)))
+#define LANE(v, lane) ((v)[lane])
+
+#endif
+
+/** Atomic addition by compare and exchange. */
+static inline void atomic_add(scalar *sum, scalar term)
+{
+    scalar old, next;
+    __atomic_load(sum, &old, __ATOMIC_RELAXED);
+    do {
+        next = old + term;
+    } while (!__atomic_compare_exchange(sum, &old, &next, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+}
+#define ATOMIC_ADD atomic_add
