@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file engine.h
+ * @brief What the GPU backends share: a plan run on a vendor's runtime.
+ *
+ * The engine knows the operation and no vendor; a vendor's file knows its runtime and no operation. A module is both
+ * linked together: the vendor defines the functions of the second half and puts those of the first into its table.
+ */
+#ifndef GRKAN_ENGINE_H
+#define GRKAN_ENGINE_H
+
+#include <grkan/backend.h>
+
+/* ----------------------------------------------------------------------------------------- done by the engine */
+
+grkan_status gpu_load(grkan_backend_device *device, const grkan_plan_data *plan, const grkan_blob *binary,
+                      grkan_backend_program **program);
+void gpu_unload(grkan_backend_program *program);
+grkan_status gpu_forward(grkan_backend_program *program, const grkan_plan_data *plan,
+                         const grkan_forward_arguments *arguments, void *stream);
+grkan_status gpu_backward(grkan_backend_program *program, const grkan_plan_data *plan,
+                          const grkan_backward_arguments *arguments, void *stream);
+
+/* ----------------------------------------------------------------------------------------- done by the vendor */
+
+typedef struct gpu_module gpu_module;
+typedef struct gpu_kernel gpu_kernel;
+
+/** The table of this module; the engine reads its name and uses_pointers. */
+extern const grkan_backend grkan_backend_table;
+
+/** What the core offers; set by the vendor's count. */
+extern const grkan_host *gpu_host;
+
+/** 1: the last block of a backward launch combines the parts of all; 0: a second launch does. */
+extern const int gpu_last_block_combines;
+
+/** Blocks that one launch may have. */
+extern const int64_t gpu_largest_grid;
+
+/** Load a compiled program. */
+grkan_status gpu_module_load(grkan_backend_device *device, const grkan_blob *binary, gpu_module **module);
+void gpu_module_unload(gpu_module *module);
+
+/** A kernel of a module. It lives as long as the module, but has a destructor for what a vendor keeps with it. */
+grkan_status gpu_kernel_find(gpu_module *module, const char *name, int block, gpu_kernel **kernel);
+void gpu_kernel_release(gpu_kernel *kernel);
+
+/** A kernel's argument: a buffer's base, or bytes by value. */
+typedef struct gpu_argument {
+    const void *value; /* by value: where the bytes are; a buffer: where its base is */
+    size_t bytes;      /* 0: a buffer */
+} gpu_argument;
+
+/** Enqueue blocks of `block` threads on stream, NULL for the device's default. */
+grkan_status gpu_launch(gpu_kernel *kernel, int64_t blocks, int block, const gpu_argument *arguments, int count,
+                        void *stream);
+
+#endif

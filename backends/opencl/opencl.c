@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file opencl.c @brief OpenCL as the engine wants it: contexts, queues, programs, launches, events. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../gpu/engine.h"
+#include "opencl.h"
+#include "opencl_dialect.h"
+
+const grkan_host *gpu_host;
+const int gpu_last_block_combines = 0;             /* OpenCL 1.2 orders no memory between groups of one launch */
+const int64_t gpu_largest_grid = INT64_C(1) << 21; /* times 512 threads, a global size that fits 32 bits */
+
+struct gpu_module {
+    grkan_backend_device *device;
+    cl_program program;
+};
+
+struct gpu_kernel {
+    grkan_backend_device *device;
+    cl_kernel kernel;
+    pthread_mutex_t lock; /* OpenCL keeps arguments in the kernel: set and enqueue are one step */
+};
+
+/* ------------------------------------------------------------------------------------------------ programs */
+
+static const char *cl_identity(const grkan_backend_device *device)
+{
+    return device->identity;
+}
+
+/** The compiler's log as the error's text. */
+static grkan_status compile_error(grkan_backend_device *device, cl_program program, cl_int code)
+{
+    size_t bytes = 0;
+    clGetProgramBuildInfo(program, device->id, CL_PROGRAM_BUILD_LOG, 0, NULL, &bytes);
+    char *log = calloc(1, bytes + 1);
+    if (log != NULL && bytes > 0)
+        clGetProgramBuildInfo(program, device->id, CL_PROGRAM_BUILD_LOG, bytes, log, NULL);
+    const grkan_status status =
+        gpu_host->set_error(GRKAN_ERROR_COMPILE, "clBuildProgram failed: %s (%d)\n%s", opencl_error_name(code), code,
+                            log != NULL ? log : "");
+    free(log);
+    return status;
+}
+
+static grkan_status read_binary(cl_program program, grkan_blob *binary)
+{
+    unsigned char *data = NULL;
+    size_t bytes = 0;
+    OPENCL_TRY(clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof bytes, &bytes, NULL));
+    data = malloc(bytes > 0 ? bytes : 1);
+    if (data == NULL)
+        return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for a program of %zu bytes", bytes);
+    const cl_int code = clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof(unsigned char *), &data, NULL);
+    if (code != CL_SUCCESS) {
+        free(data);
+        return opencl_failed("clGetProgramInfo", code);
+    }
+    *binary = (grkan_blob){data, bytes};
+    return GRKAN_SUCCESS;
+}
+
+static grkan_status cl_compile(grkan_backend_device *device, const grkan_compile_request *request, grkan_blob *binary)
+{
+    char options[1024];
+    const char *sources[] = {opencl_dialect, request->source};
+    cl_int code;
+    const cl_program program = clCreateProgramWithSource(device->context, 2, sources, NULL, &code);
+    if (code != CL_SUCCESS)
+        return opencl_failed("clCreateProgramWithSource", code);
+    snprintf(options, sizeof options, "-cl-std=CL1.2 %s%s", request->definitions,
+             request->is_ieee ? " -cl-fp32-correctly-rounded-divide-sqrt" : "");
+    code = clBuildProgram(program, 1, &device->id, options, NULL, NULL);
+    const grkan_status status =
+        code == CL_SUCCESS ? read_binary(program, binary) : compile_error(device, program, code);
+    clReleaseProgram(program);
+    return status;
+}
+
+grkan_status gpu_module_load(grkan_backend_device *device, const grkan_blob *binary, gpu_module **module)
+{
+    const unsigned char *data = binary->data;
+    cl_int code, of_device;
+    gpu_module *made = calloc(1, sizeof *made);
+    if (made == NULL)
+        return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for an OpenCL program");
+    made->device = device;
+    made->program =
+        clCreateProgramWithBinary(device->context, 1, &device->id, &binary->bytes, &data, &of_device, &code);
+    if (code != CL_SUCCESS) {
+        free(made);
+        return opencl_failed("clCreateProgramWithBinary", code);
+    }
+    code = clBuildProgram(made->program, 1, &device->id, "", NULL, NULL);
+    if (code != CL_SUCCESS) {
+        const grkan_status status = compile_error(device, made->program, code);
+        gpu_module_unload(made);
+        return status;
+    }
+    *module = made;
+    return GRKAN_SUCCESS;
+}
+
+void gpu_module_unload(gpu_module *module)
+{
+    clReleaseProgram(module->program);
+    free(module);
+}
+
+grkan_status gpu_kernel_find(gpu_module *module, const char *name, int block, gpu_kernel **kernel)
+{
+    cl_int code;
+    size_t most = 0;
+    gpu_kernel *made = calloc(1, sizeof *made);
+    if (made == NULL)
+        return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for an OpenCL kernel");
+    made->device = module->device;
+    made->kernel = clCreateKernel(module->program, name, &code);
+    if (code != CL_SUCCESS) {
+        free(made);
+        return opencl_failed("clCreateKernel", code);
+    }
+    pthread_mutex_init(&made->lock, NULL);
+    *kernel = made;
+    OPENCL_TRY(
+        clGetKernelWorkGroupInfo(made->kernel, module->device->id, CL_KERNEL_WORK_GROUP_SIZE, sizeof most, &most, NULL));
+    if (most < (size_t)block)
+        return gpu_host->set_error(GRKAN_ERROR_UNSUPPORTED, "kernel %s runs in groups of at most %zu threads; the plan "
+                                                            "needs %d",
+                                   name, most, block);
+    return GRKAN_SUCCESS;
+}
+
+void gpu_kernel_release(gpu_kernel *kernel)
+{
+    if (kernel == NULL)
+        return;
+    clReleaseKernel(kernel->kernel);
+    pthread_mutex_destroy(&kernel->lock);
+    free(kernel);
+}
+
+static grkan_status set_arguments(cl_kernel kernel, const gpu_argument *arguments, int count)
+{
+    for (int i = 0; i < count; ++i) {
+        const int is_buffer = arguments[i].bytes == 0;
+        OPENCL_TRY(clSetKernelArg(kernel, (cl_uint)i, is_buffer ? sizeof(cl_mem) : arguments[i].bytes,
+                                  arguments[i].value));
+    }
+    return GRKAN_SUCCESS;
+}
+
+grkan_status gpu_launch(gpu_kernel *kernel, int64_t blocks, int block, const gpu_argument *arguments, int count,
+                        void *stream)
+{
+    grkan_backend_device *device = kernel->device;
+    const size_t local = (size_t)block;
+    const size_t global = (size_t)blocks * local;
+    const cl_command_queue queue = stream != NULL ? (cl_command_queue)stream : device->queue;
+    cl_event event = NULL;
+    const int is_timed = queue == device->queue && device->is_timing;
+
+    pthread_mutex_lock(&kernel->lock);
+    grkan_status status = set_arguments(kernel->kernel, arguments, count);
+    if (status == GRKAN_SUCCESS) {
+        const cl_int code = clEnqueueNDRangeKernel(queue, kernel->kernel, 1, NULL, &global, &local, 0, NULL,
+                                                   is_timed ? &event : NULL);
+        if (code != CL_SUCCESS)
+            status = opencl_failed("clEnqueueNDRangeKernel", code);
+    }
+    pthread_mutex_unlock(&kernel->lock);
+    if (event != NULL)
+        opencl_timer_add(device, event);
+    return status;
+}
+
+/* -------------------------------------------------------------------------------------------------- memory */
+
+static cl_mem memory_of(grkan_buffer buffer)
+{
+    return (cl_mem)buffer.base;
+}
+
+static grkan_status cl_allocate(grkan_backend_device *device, size_t bytes, void **base)
+{
+    cl_int code;
+    *base = clCreateBuffer(device->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
+    return code == CL_SUCCESS ? GRKAN_SUCCESS : opencl_failed("clCreateBuffer", code);
+}
+
+static void cl_free(grkan_backend_device *device, void *base)
+{
+    (void)device;
+    clReleaseMemObject((cl_mem)base);
+}
+
+static grkan_status cl_upload(grkan_backend_device *device, grkan_buffer to, const void *from, size_t bytes)
+{
+    OPENCL_TRY(clEnqueueWriteBuffer(device->queue, memory_of(to), CL_TRUE, to.offset, bytes, from, 0, NULL, NULL));
+    return GRKAN_SUCCESS;
+}
+
+static grkan_status cl_download(grkan_backend_device *device, void *to, grkan_buffer from, size_t bytes)
+{
+    OPENCL_TRY(clEnqueueReadBuffer(device->queue, memory_of(from), CL_TRUE, from.offset, bytes, to, 0, NULL, NULL));
+    return GRKAN_SUCCESS;
+}
+
+static grkan_status cl_copy(grkan_backend_device *device, grkan_buffer to, grkan_buffer from, size_t bytes)
+{
+    cl_event event = NULL;
+    OPENCL_TRY(clEnqueueCopyBuffer(device->queue, memory_of(from), memory_of(to), from.offset, to.offset, bytes, 0,
+                                   NULL, device->is_timing ? &event : NULL));
+    if (event != NULL)
+        opencl_timer_add(device, event);
+    return GRKAN_SUCCESS;
+}
+
+static grkan_status cl_synchronize(grkan_backend_device *device)
+{
+    OPENCL_TRY(clFinish(device->queue));
+    return GRKAN_SUCCESS;
+}
+
+GRKAN_API const grkan_backend grkan_backend_table = {
+    .struct_size = sizeof(grkan_backend),
+    .api_version = GRKAN_BACKEND_API_VERSION,
+    .name = "opencl",
+    .dialect = opencl_dialect,
+    .count = opencl_count,
+    .resolve = opencl_resolve,
+    .open = opencl_open,
+    .open_native = opencl_open_native,
+    .close = opencl_close,
+    .describe = opencl_describe,
+    .identity = cl_identity,
+    .compile = cl_compile,
+    .load = gpu_load,
+    .unload = gpu_unload,
+    .forward = gpu_forward,
+    .backward = gpu_backward,
+    .allocate = cl_allocate,
+    .free = cl_free,
+    .upload = cl_upload,
+    .download = cl_download,
+    .copy = cl_copy,
+    .synchronize = cl_synchronize,
+    .timer_start = opencl_timer_start,
+    .timer_stop = opencl_timer_stop,
+};

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file opencl.h @brief What the files of the OpenCL backend share. */
+#ifndef GRKAN_OPENCL_H
+#define GRKAN_OPENCL_H
+
+#ifndef CL_TARGET_OPENCL_VERSION
+#define CL_TARGET_OPENCL_VERSION 120
+#endif
+#include <CL/cl.h>
+
+#include <grkan/backend.h>
+
+struct grkan_backend_device {
+    int index; /* -1: opened in the caller's context */
+    cl_platform_id platform;
+    cl_device_id id;
+    cl_context context;
+    cl_command_queue queue; /* the default stream, with profiling */
+    int is_timing;
+    cl_event first, last; /* of the commands being timed */
+    char identity[512];
+};
+
+/** Set the error's text from a call and its code. @return the status */
+grkan_status opencl_failed(const char *call, cl_int code);
+
+/** "CL_OUT_OF_RESOURCES", or "unknown error". */
+const char *opencl_error_name(cl_int code);
+
+/** Return from the function when an OpenCL call fails. */
+#define OPENCL_TRY(call)                                                                                               \
+    do {                                                                                                               \
+        const cl_int try_code = (call);                                                                                \
+        if (try_code != CL_SUCCESS)                                                                                    \
+            return opencl_failed(#call, try_code);                                                                     \
+    } while (0)
+
+/* devices.c */
+grkan_status opencl_count(const grkan_host *host, int *count);
+grkan_status opencl_resolve(const char *text, int *index);
+grkan_status opencl_open(int index, grkan_backend_device **device);
+grkan_status opencl_open_native(void *context, void *native, grkan_backend_device **device);
+void opencl_close(grkan_backend_device *device);
+grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_properties *properties,
+                             grkan_device_limits *limits);
+
+/* timer.c */
+
+/** Take over the event of a command on the default queue. */
+void opencl_timer_add(grkan_backend_device *device, cl_event event);
+grkan_status opencl_timer_start(grkan_backend_device *device);
+grkan_status opencl_timer_stop(grkan_backend_device *device, double *milliseconds);
+
+#endif
