@@ -10,8 +10,8 @@
 static grkan_status check_range(const char *name, int64_t value, int64_t low, int64_t high)
 {
     if (value < low || value > high)
-        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT,
-                          "operation.%s is %" PRId64 "; expected %" PRId64 " to %" PRId64, name, value, low, high);
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "operation.%s is %" PRId64 "; expected %" PRId64 " to %" PRId64,
+                          name, value, low, high);
     return GRKAN_SUCCESS;
 }
 
@@ -19,8 +19,8 @@ static grkan_status check_shared_or_groups(const char *name, int64_t value, int6
 {
     if (value != 1 && value != groups)
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT,
-                          "operation.%s is %" PRId64 "; expected 1 (shared by all groups) or groups (%" PRId64 ")", name,
-                          value, groups);
+                          "operation.%s is %" PRId64 "; expected 1 (shared by all groups) or groups (%" PRId64 ")",
+                          name, value, groups);
     return GRKAN_SUCCESS;
 }
 

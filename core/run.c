@@ -65,10 +65,9 @@ static grkan_status check_all(const grkan_backend *backend, const tensor *tensor
             const bool same = start_of(backend, &output[i]) == start_of(backend, &tensors[j]);
             if (i == 0 && j < in_place && same)
                 continue;
-            return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "%s overlaps %s; expected %s", output[i].name,
-                              tensors[j].name,
-                              i == 0 && j < in_place ? "the same memory exactly (in place), or none of it"
-                                                     : "memory of its own");
+            return grkan_fail(
+                GRKAN_ERROR_INVALID_ARGUMENT, "%s overlaps %s; expected %s", output[i].name, tensors[j].name,
+                i == 0 && j < in_place ? "the same memory exactly (in place), or none of it" : "memory of its own");
         }
     }
     return GRKAN_SUCCESS;
@@ -96,8 +95,8 @@ grkan_status grkan_forward(const grkan_plan *plan, const grkan_forward_arguments
     const int64_t tensor_size = tensor_bytes(o);
     const tensor tensors[] = {
         {"x", &arguments->x, tensor_size, element},
-        {"numerator", &arguments->numerator,
-         coefficient_bytes(o, o->numerator_groups, o->numerator_degree + 1), coefficient},
+        {"numerator", &arguments->numerator, coefficient_bytes(o, o->numerator_groups, o->numerator_degree + 1),
+         coefficient},
         {"denominator", &arguments->denominator,
          coefficient_bytes(o, o->denominator_groups, plan->data.denominator_coefficients), coefficient},
         {"y", &arguments->y, tensor_size, element},

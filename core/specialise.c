@@ -26,8 +26,7 @@ static bool load_cached(grkan_plan *plan, const grkan_cache_key *key)
     grkan_blob binary = {NULL, 0};
     if (!grkan_cache_load(key, &binary))
         return false;
-    const grkan_status status =
-        plan->device->backend->load(plan->device->state, &plan->data, &binary, &plan->program);
+    const grkan_status status = plan->device->backend->load(plan->device->state, &plan->data, &binary, &plan->program);
     free(binary.data);
     return status == GRKAN_SUCCESS;
 }
@@ -46,8 +45,8 @@ grkan_status grkan_plan_build(grkan_plan *plan)
                                            .definitions = definitions,
                                            .is_ieee = plan->data.options.determinism == GRKAN_DEVICE_TO_DEVICE,
                                            .architecture = device->properties.architecture};
-    const char *const parts[] = {backend->name,       backend->dialect,          request.source,
-                                 request.definitions, request.architecture,      backend->identity(device->state)};
+    const char *const parts[] = {backend->name,       backend->dialect,     request.source,
+                                 request.definitions, request.architecture, backend->identity(device->state)};
     const grkan_cache_key key = grkan_cache_key_of(parts, sizeof parts / sizeof parts[0]);
     if (load_cached(plan, &key))
         return GRKAN_SUCCESS;

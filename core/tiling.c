@@ -5,14 +5,14 @@
 #include "internal.h"
 
 enum {
-    preferred_block = 384,       /* measured on an H200; see docs/performance.md */
-    block_step = 32,             /* a multiple of COMBINE_LANES and of common wave widths */
+    preferred_block = 384, /* measured on an H200; see docs/performance.md */
+    block_step = 32,       /* a multiple of COMBINE_LANES and of common wave widths */
     largest_block = 512,
     shared_memory = 32768,       /* local memory that every OpenCL 1.2 device has */
     vector_bytes = 16,           /* widest access that devices have */
     flush_elements = 128,        /* longest chain of additions in one register */
     fixed_blocks = 2048,         /* blocks of a geometry that depends on the operation alone */
-    least_stripe_elements = 64,  /* of one thread, so that a block's own reduction stays small beside it */
+    fixed_least_elements = 64,   /* of a thread, in that geometry */
     largest_workspace = 1 << 20, /* bytes; exceeded only if one part of a shared gradient per block needs more */
     largest_slices = 32
 };
@@ -100,11 +100,11 @@ static grkan_status choose_block(const grkan_operation *o, int coefficients, int
     return GRKAN_SUCCESS;
 }
 
-/** Cut the tile rows into about `blocks / spans` stripes, at most `most`, none of them needlessly short. */
-static void cut_rows(int64_t blocks, int64_t most, grkan_tiling *t)
+/** Cut the tile rows into about `blocks / spans` stripes, at most `most`, with `least_elements` for a thread. */
+static void cut_rows(int64_t blocks, int64_t most, int least_elements, grkan_tiling *t)
 {
     const int64_t visits = larger(1, ceil_div(t->tile_rows, t->row_lanes));
-    const int64_t least = larger(1, least_stripe_elements / t->vector);
+    const int64_t least = larger(1, least_elements / t->vector);
     const int64_t wanted = larger(1, smaller(smaller(blocks / t->spans, most), ceil_div(visits, least)));
     t->stripe_rows = ceil_div(visits, wanted) * t->row_lanes;
     t->stripes = larger(1, ceil_div(t->tile_rows, t->stripe_rows));
@@ -127,8 +127,8 @@ static grkan_tiling start_tiling(const grkan_operation *o, int vector)
 /** As many threads for each output of a block as there are threads to spare. */
 static int choose_slices(const grkan_tiling *t, int numerator, int denominator)
 {
-    const int64_t outputs =
-        (t->numerator_shared ? 1 : t->span_groups) * numerator + (t->denominator_shared ? 1 : t->span_groups) * denominator;
+    const int64_t outputs = (t->numerator_shared ? 1 : t->span_groups) * numerator +
+                            (t->denominator_shared ? 1 : t->span_groups) * denominator;
     int slices = 1;
     while (slices < largest_slices && outputs * slices * 2 <= t->block)
         slices *= 2;
@@ -153,9 +153,8 @@ static void size_workspace(const grkan_options *options, grkan_plan_data *plan)
     const int has_parts = options->strategy == GRKAN_STRATEGY_TREE;
     plan->numerator_parts = has_parts ? parts_of(t, t->numerator_shared, t->stripes) : 1;
     plan->denominator_parts = has_parts ? parts_of(t, t->denominator_shared, t->stripes) : 1;
-    const int64_t bytes =
-        part_bytes(o, plan->numerator_parts, o->numerator_groups, o->numerator_degree + 1) +
-        part_bytes(o, plan->denominator_parts, o->denominator_groups, plan->denominator_coefficients);
+    const int64_t bytes = part_bytes(o, plan->numerator_parts, o->numerator_groups, o->numerator_degree + 1) +
+                          part_bytes(o, plan->denominator_parts, o->denominator_groups, plan->denominator_coefficients);
     plan->workspace_bytes = bytes > 0 ? (size_t)bytes + GRKAN_WORKSPACE_COUNTER_BYTES : 0;
 }
 
@@ -163,17 +162,18 @@ static void size_workspace(const grkan_options *options, grkan_plan_data *plan)
 static int64_t most_stripes(const grkan_plan_data *plan, const grkan_tiling *t)
 {
     const grkan_operation *o = &plan->operation;
-    const int64_t two = part_bytes(o, parts_of(t, t->numerator_shared, 2), o->numerator_groups, o->numerator_degree + 1) +
-                        part_bytes(o, parts_of(t, t->denominator_shared, 2), o->denominator_groups,
-                                   plan->denominator_coefficients);
+    const int64_t two =
+        part_bytes(o, parts_of(t, t->numerator_shared, 2), o->numerator_groups, o->numerator_degree + 1) +
+        part_bytes(o, parts_of(t, t->denominator_shared, 2), o->denominator_groups, plan->denominator_coefficients);
     return (largest_workspace - (int64_t)GRKAN_WORKSPACE_COUNTER_BYTES) * 2 / larger(1, two);
 }
 
 grkan_status grkan_plan_tile(const grkan_device_limits *limits, grkan_plan_data *plan)
 {
     const grkan_operation *o = &plan->operation;
-    const bool fixed = limits->blocks_per_unit == 0 || plan->options.determinism == GRKAN_DEVICE_TO_DEVICE;
     const bool same_everywhere = plan->options.determinism == GRKAN_DEVICE_TO_DEVICE;
+    const bool fixed = limits->blocks_per_unit == 0 || same_everywhere;
+    const int least = same_everywhere ? fixed_least_elements : limits->least_elements;
     const int64_t blocks = fixed ? fixed_blocks : (int64_t)limits->compute_units * limits->blocks_per_unit;
     const int coefficients = o->numerator_degree + 1 + plan->denominator_coefficients;
     const int max_block = same_everywhere ? largest_block : limits->max_block;
@@ -188,10 +188,9 @@ grkan_status grkan_plan_tile(const grkan_device_limits *limits, grkan_plan_data 
         return grkan_fail(GRKAN_ERROR_UNSUPPORTED,
                           "device_to_device needs blocks of %d threads here; the device runs at most %d",
                           plan->backward.block, limits->max_block);
-    cut_rows(blocks, INT64_MAX, &plan->forward);
-    cut_rows(blocks, most_stripes(plan, &plan->backward), &plan->backward);
-    plan->backward.slices =
-        choose_slices(&plan->backward, o->numerator_degree + 1, plan->denominator_coefficients);
+    cut_rows(blocks, INT64_MAX, least, &plan->forward);
+    cut_rows(blocks, most_stripes(plan, &plan->backward), least, &plan->backward);
+    plan->backward.slices = choose_slices(&plan->backward, o->numerator_degree + 1, plan->denominator_coefficients);
     size_workspace(&plan->options, plan);
     return GRKAN_SUCCESS;
 }

@@ -32,8 +32,8 @@ static const cpu_simd vector = {"vector", 4, KERNELS_OF(vector)};
 static const cpu_simd *widest(void)
 {
 #ifdef CPU_HAS_X86
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw"))
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512bw"))
         return &avx512;
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &avx2 : &scalar;
 #else
@@ -98,23 +98,23 @@ static grkan_status cpu_describe(const grkan_backend_device *device, grkan_devic
 {
     (void)device;
     const cpu_simd *simd = widest();
-    *properties = (grkan_device_properties){.selector = "cpu",
-                                            .backend = "cpu",
-                                            .compute_units = omp_get_max_threads(),
-                                            .wave_width = simd->lanes,
-                                            .dtypes = 1u << GRKAN_F32 | 1u << GRKAN_F16 | 1u << GRKAN_BF16 |
-                                                      1u << GRKAN_F64,
-                                            .has_atomics = 1,
-                                            .is_ieee = 1,
-                                            .memory_bytes = known_size(sysconf(_SC_PHYS_PAGES)) *
-                                                            known_size(sysconf(_SC_PAGESIZE))};
+    *properties = (grkan_device_properties){
+        .selector = "cpu",
+        .backend = "cpu",
+        .compute_units = omp_get_max_threads(),
+        .wave_width = simd->lanes,
+        .dtypes = 1u << GRKAN_F32 | 1u << GRKAN_F16 | 1u << GRKAN_BF16 | 1u << GRKAN_F64,
+        .has_atomics = 1,
+        .is_ieee = 1,
+        .memory_bytes = known_size(sysconf(_SC_PHYS_PAGES)) * known_size(sysconf(_SC_PAGESIZE))};
 #ifdef _SC_LEVEL3_CACHE_SIZE
     properties->cache_bytes = known_size(sysconf(_SC_LEVEL3_CACHE_SIZE));
 #endif
     read_name(properties->name, sizeof properties->name);
     snprintf(properties->driver, sizeof properties->driver, "OpenMP %d, %d threads", _OPENMP, omp_get_max_threads());
     snprintf(properties->architecture, sizeof properties->architecture, "%s", simd->name);
-    *limits = (grkan_device_limits){.compute_units = omp_get_max_threads(), .max_block = 512, .local_bytes = 32768};
+    *limits = (grkan_device_limits){
+        .compute_units = omp_get_max_threads(), .least_elements = 256, .max_block = 512, .local_bytes = 32768};
     return GRKAN_SUCCESS;
 }
 

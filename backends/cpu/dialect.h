@@ -12,7 +12,7 @@
 #define DEVICE static inline __attribute__((always_inline, unused))
 #define GLOBAL
 #define SHARED
-#define UNROLL
+#define UNROLL _Pragma("GCC unroll 16")
 #define TILE_FOLDS(t) ((t)->folds)
 
 #if CPU_DTYPE == 3
@@ -57,7 +57,7 @@ typedef scalar real;
 #define ABS SCALAR_ABS
 #define RECIPROCAL(q) ((scalar)1 / (q))
 #define FLIP(v, by) ((by) < 0 ? -(v) : (v))
-#define LANE(v, lane) (v)
+#define SET_LANES(v, lane, all, value) ((v) = (value))
 
 #else
 
@@ -84,7 +84,15 @@ DEVICE real vector_fma(real a, real b, real c)
 #define ABS(v) ((real)((real_bits)(v) & ~SCALAR_SIGN))
 #define RECIPROCAL(q) ((scalar)1 / (q))
 #define FLIP(v, by) ((real)((real_bits)(v) ^ (((by) < (scalar)0) & SCALAR_SIGN)))
-#define LANE(v, lane) ((v)[lane])
+/** Set every lane, or one. */
+#define SET_LANES(v, lane, all, value)                                                                                 \
+    do {                                                                                                               \
+        const scalar set_value = (value);                                                                              \
+        if (all)                                                                                                       \
+            (v) = broadcast(set_value);                                                                                \
+        else                                                                                                           \
+            (v)[lane] = set_value;                                                                                     \
+    } while (0)
 
 #endif
 

@@ -12,6 +12,7 @@
 #include "../kernels/sums.h"
 #include "../kernels/tile.h"
 #include "../kernels/storage.h"
+#include "stage.h"
 #if CPU_BYTES == 0
 #include "../kernels/far.h"
 #endif
@@ -19,65 +20,35 @@
 #define JOIN(a, b, c) a##_##b##_##c
 #define NAME(simd, dtype) JOIN(grkan_cpu, simd, dtype)
 
-enum { most_vector = 8, most_threads = 512 };
-
-/* -------------------------------------------------------------------------------------------------- memory */
-
-#if CPU_DTYPE == 0 || CPU_DTYPE == 3
-typedef scalar storage;
-#define UNPACK(s) (s)
-#define PACK(s) (s)
-#elif CPU_DTYPE == 1
-typedef uint16_t storage;
-#define UNPACK half_to_float
-#define PACK (storage) float_to_half
-#else
-typedef uint16_t storage;
-#define UNPACK bf16_to_float
-#define PACK (storage) float_to_bf16
-#endif
-
-/** Chunks of `lanes` neighbouring threads: element v of each thread's chunk goes to out[v]; missing lanes read 0. */
-DEVICE void load_lanes(const storage *from, int lanes, int vector, real *out)
-{
-    scalar flat[CPU_LANES * most_vector];
-    if (lanes == CPU_LANES) {
-        for (int i = 0; i < CPU_LANES * vector; ++i)
-            flat[i] = UNPACK(from[i]);
-    } else {
-        for (int i = 0; i < CPU_LANES * vector; ++i)
-            flat[i] = i < lanes * vector ? UNPACK(from[i]) : 0;
-    }
-    if (vector == 1) {
-        memcpy(out, flat, sizeof *out);
-    } else {
-        for (int v = 0; v < vector; ++v)
-            for (int lane = 0; lane < CPU_LANES; ++lane)
-                LANE(out[v], lane) = flat[lane * vector + v];
-    }
-}
-
-DEVICE void store_lanes(storage *to, int lanes, int vector, const real *in)
-{
-    if (vector == 1 && lanes == CPU_LANES) {
-        scalar flat[CPU_LANES];
-        memcpy(flat, in, sizeof flat);
-        for (int i = 0; i < CPU_LANES; ++i)
-            to[i] = PACK(flat[i]);
-    } else {
-        for (int v = 0; v < vector; ++v)
-            for (int lane = 0; lane < lanes; ++lane)
-                to[lane * vector + v] = PACK(LANE(in[v], lane));
-    }
-}
-
 /* -------------------------------------------------------------------------------------------- coefficients */
+
+/** KAT's function, for which the compiler unrolls every loop over coefficients. */
+static const rational kat = {5, 4, FORM_ABS_TERMS, 0};
+
+static int is_kat(rational kind)
+{
+    return kind.m == 5 && kind.n == 4 && kind.form == FORM_ABS_TERMS;
+}
 
 DEVICE rational kind_of(const grkan_plan_data *plan)
 {
     const rational kind = {plan->operation.numerator_degree, plan->operation.denominator_degree,
                            (int)plan->operation.denominator, plan->near_exponent};
     return kind;
+}
+
+/** Whether no staged element needs the formulas in 1 / x. */
+static int stage_is_near(rational kind, const scalar *x, int count)
+{
+    const scalar limit = (scalar)((int64_t)1 << kind.near_exponent);
+    scalar_bits far[CPU_LANES] = {0};
+    scalar_bits any = 0;
+    for (int i = 0; i < count; i += CPU_LANES)
+        for (int lane = 0; lane < CPU_LANES; ++lane)
+            far[lane] |= -(scalar_bits)(SCALAR_ABS(x[i + lane]) > limit);
+    for (int lane = 0; lane < CPU_LANES; ++lane)
+        any |= far[lane];
+    return any == 0;
 }
 
 /** Q's polynomial of one group as rational.h wants it. */
@@ -90,39 +61,33 @@ DEVICE scalar denominator_term(rational kind, const scalar *b, int j)
     return kind.form == FORM_ABS_TERMS ? SCALAR_ABS(b[j - 1]) : b[j - 1];
 }
 
-/** The coefficients of `lanes` neighbouring threads with these groups. */
-DEVICE coefficients load_coefficients(rational kind, const cpu_job *job, const grkan_tiling *t, const int64_t *groups,
-                                      int lanes)
+/** The coefficients of CPU_LANES neighbouring threads with these groups. */
+DEVICE void load_coefficients(rational kind, const cpu_job *job, const grkan_tiling *t, const int64_t *groups,
+                              coefficients *c)
 {
-    coefficients c;
     const int count = denominator_count(kind);
-    for (int lane = 0; lane < CPU_LANES; ++lane) {
-        const int64_t group = groups[lane < lanes ? lane : lanes - 1];
-        const scalar *a = (const scalar *)job->numerator + (t->numerator_shared ? 0 : group * (kind.m + 1));
-        const scalar *b = (const scalar *)job->denominator + (t->denominator_shared ? 0 : group * count);
-        if (lane > 0 && groups[0] == groups[lanes - 1])
-            break;
+    const int is_one_group = groups[0] == groups[CPU_LANES - 1];
+    for (int lane = 0; lane < (is_one_group ? 1 : CPU_LANES); ++lane) {
+        const scalar *a = (const scalar *)job->numerator + (t->numerator_shared ? 0 : groups[lane] * (kind.m + 1));
+        const scalar *b = (const scalar *)job->denominator + (t->denominator_shared ? 0 : groups[lane] * count);
         for (int i = 0; i <= kind.m; ++i)
-            LANE(c.a[i], lane) = a[i];
+            SET_LANES(c->a[i], lane, is_one_group, a[i]);
         for (int j = 0; j <= kind.n; ++j)
-            LANE(c.b[j], lane) = denominator_term(kind, b, j);
+            SET_LANES(c->b[j], lane, is_one_group, denominator_term(kind, b, j));
     }
-#if CPU_BYTES > 0
-    if (groups[0] == groups[lanes - 1]) {
-        for (int i = 0; i <= kind.m; ++i)
-            c.a[i] = broadcast(c.a[i][0]);
-        for (int j = 0; j <= kind.n; ++j)
-            c.b[j] = broadcast(c.b[j][0]);
-    }
-#endif
-    return c;
 }
 
-/** The group of each chunk column of a block. */
-static void find_groups(const grkan_tiling *t, const tile *b, int64_t *groups)
+/** Whether the coefficients of the columns before do not serve these. */
+DEVICE int starts_group(const int64_t *groups, int column)
+{
+    return column == 0 || groups[column - 1] != groups[column + CPU_LANES - 1];
+}
+
+/** The group of each chunk column of a block; columns beyond its end have the last one. */
+static void find_groups(const grkan_tiling *t, const tile *b, int width, int64_t *groups)
 {
     int64_t group = b->first_group;
-    for (int column = 0; column < t->span_chunks; ++column) {
+    for (int column = 0; column < width; ++column) {
         while (group + 1 < b->end_group &&
                b->start + (int64_t)column * t->vector >= group_start(t, group + 1) * t->inner)
             ++group;
@@ -134,19 +99,17 @@ static void find_groups(const grkan_tiling *t, const tile *b, int64_t *groups)
 
 #if CPU_BYTES == 0
 
-DEVICE void forward_chunk(const grkan_plan_data *plan, rational kind, const coefficients *c, real *x, int vector)
+DEVICE real forward_lanes(const grkan_plan_data *plan, rational kind, const coefficients *c, real x)
 {
     (void)plan;
-    for (int v = 0; v < vector; ++v)
-        x[v] = forward_element(kind, c, x[v]);
+    return forward_element(kind, c, x);
 }
 
-DEVICE void backward_chunk(const grkan_plan_data *plan, rational kind, const coefficients *c, const real *x, real *dy,
-                           int vector, real *sums)
+DEVICE real backward_lanes(const grkan_plan_data *plan, rational kind, const coefficients *c, real x, real dy,
+                           real *sums)
 {
     (void)plan;
-    for (int v = 0; v < vector; ++v)
-        dy[v] = backward_element(kind, c, x[v], dy[v], sums);
+    return backward_element(kind, c, x, dy, sums);
 }
 
 #if CPU_DTYPE == 0 || CPU_DTYPE == 3
@@ -180,15 +143,14 @@ scalar BACKWARD_ELEMENT(const grkan_plan_data *plan, const scalar *c, scalar x, 
 #endif
 
 /** Whether every lane may use the formulas in x. */
-DEVICE int all_near(rational kind, const real *x, int vector)
+DEVICE int all_near(rational kind, real x)
 {
     const scalar limit = (scalar)((int64_t)1 << kind.near_exponent);
-    real_bits far = {0};
-    scalar_bits any = 0;
-    for (int v = 0; v < vector; ++v)
-        far |= ABS(x[v]) > limit;
-    for (int lane = 0; lane < CPU_LANES; ++lane)
-        any |= far[lane];
+    const real_bits far = ABS(x) > limit;
+    uint64_t words[CPU_BYTES / 8], any = 0;
+    memcpy(words, &far, sizeof words);
+    for (int i = 0; i < CPU_BYTES / 8; ++i)
+        any |= words[i];
     return any == 0;
 }
 
@@ -200,87 +162,47 @@ static void lane_coefficients(const coefficients *c, int lane, scalar *out)
     }
 }
 
-static __attribute__((noinline, cold)) void forward_lanes_far(const grkan_plan_data *plan, const coefficients *c,
-                                                              real *x, int vector)
+static __attribute__((noinline, cold)) real forward_lanes_far(const grkan_plan_data *plan, const coefficients *c,
+                                                              real x)
 {
     scalar own[CPU_COEFFICIENTS];
     for (int lane = 0; lane < CPU_LANES; ++lane) {
         lane_coefficients(c, lane, own);
-        for (int v = 0; v < vector; ++v)
-            x[v][lane] = FORWARD_ELEMENT(plan, own, x[v][lane]);
+        x[lane] = FORWARD_ELEMENT(plan, own, x[lane]);
     }
+    return x;
 }
 
-static __attribute__((noinline, cold)) void backward_lanes_far(const grkan_plan_data *plan, const coefficients *c,
-                                                               const real *x, real *dy, int vector, real *sums,
-                                                               int count)
+static __attribute__((noinline, cold)) real backward_lanes_far(const grkan_plan_data *plan, const coefficients *c,
+                                                               real x, real dy, real *sums)
 {
+    const int count = coefficient_count(kind_of(plan));
     scalar own[CPU_COEFFICIENTS], own_sums[CPU_COEFFICIENTS];
     for (int lane = 0; lane < CPU_LANES; ++lane) {
         lane_coefficients(c, lane, own);
         for (int i = 0; i < count; ++i)
             own_sums[i] = sums[i][lane];
-        for (int v = 0; v < vector; ++v)
-            dy[v][lane] = BACKWARD_ELEMENT(plan, own, x[v][lane], dy[v][lane], own_sums);
+        dy[lane] = BACKWARD_ELEMENT(plan, own, x[lane], dy[lane], own_sums);
         for (int i = 0; i < count; ++i)
             sums[i][lane] = own_sums[i];
     }
+    return dy;
 }
 
-DEVICE void forward_chunk(const grkan_plan_data *plan, rational kind, const coefficients *c, real *x, int vector)
+DEVICE real forward_lanes(const grkan_plan_data *plan, rational kind, const coefficients *c, real x)
 {
-    if (all_near(kind, x, vector)) {
-        for (int v = 0; v < vector; ++v)
-            x[v] = forward_near(kind, c, x[v]);
-    } else {
-        forward_lanes_far(plan, c, x, vector);
-    }
+    return all_near(kind, x) ? forward_near(kind, c, x) : forward_lanes_far(plan, c, x);
 }
 
-DEVICE void backward_chunk(const grkan_plan_data *plan, rational kind, const coefficients *c, const real *x, real *dy,
-                           int vector, real *sums)
+DEVICE real backward_lanes(const grkan_plan_data *plan, rational kind, const coefficients *c, real x, real dy,
+                           real *sums)
 {
-    if (all_near(kind, x, vector)) {
-        for (int v = 0; v < vector; ++v)
-            dy[v] = backward_near(kind, c, x[v], dy[v], sums);
-    } else {
-        /* A copy, so that the address of the sums escapes here only and they stay in registers otherwise. */
-        real kept[MAX_COEFFICIENTS];
-        const int count = coefficient_count(kind);
-        for (int i = 0; i < count; ++i)
-            kept[i] = sums[i];
-        backward_lanes_far(plan, c, x, dy, vector, kept, count);
-        for (int i = 0; i < count; ++i)
-            sums[i] = kept[i];
-    }
+    return all_near(kind, x) ? backward_near(kind, c, x, dy, sums) : backward_lanes_far(plan, c, x, dy, sums);
 }
 
 #endif
 
 /* --------------------------------------------------------------------------------------------------- blocks */
-
-/** Where `lanes` neighbouring threads of a block are. */
-typedef struct lane_block {
-    place first;
-    int thread;
-    int lanes;
-} lane_block;
-
-DEVICE lane_block lanes_at(const grkan_tiling *t, const tile *b, int row_lane, int column)
-{
-    const int thread = row_lane * t->span_chunks + column;
-    const int64_t left = b->chunks - column;
-    lane_block l = {place_of_thread(t, b, thread), thread, CPU_LANES};
-    if (left < l.lanes)
-        l.lanes = (int)left;
-    return l;
-}
-
-/** Columns of a block that have work. */
-DEVICE int columns_of(const grkan_tiling *t, const tile *b)
-{
-    return (int)smaller(b->chunks, t->span_chunks);
-}
 
 /** Add one element's gradients to memory at once: the baseline that FlashKAT improved upon. */
 DEVICE void add_element(const grkan_tiling *t, rational kind, const gradients *g, int64_t group, const scalar *sums)
@@ -294,32 +216,13 @@ DEVICE void add_element(const grkan_tiling *t, rational kind, const gradients *g
     }
 }
 
-/** A range of visits of one lane block: dx, and the sums of that range. */
-DEVICE void backward_visits(const cpu_job *job, rational kind, int vector, const tile *b, const lane_block *l,
-                            const coefficients *c, int64_t first, int64_t end, real *sums)
-{
-    const grkan_tiling *t = &job->plan->backward;
-    cursor at = cursor_at(t, b, &l->first, first);
-    for (int64_t visit = first; visit < end; ++visit) {
-        const int lanes = (int)smaller(l->lanes, chunks_left(t, b, &l->first, &at));
-        if (lanes > 0) {
-            real x[most_vector], dy[most_vector];
-            load_lanes((const storage *)job->x + at.element, lanes, vector, x);
-            load_lanes((const storage *)job->dy + at.element, lanes, vector, dy);
-            backward_chunk(job->plan, kind, c, x, dy, vector, sums);
-            store_lanes((storage *)job->result + at.element, lanes, vector, dy);
-        }
-        cursor_advance(t, &at);
-    }
-}
-
 DEVICE gradients gradients_of(const cpu_job *job)
 {
     const gradients g = {.denominator = job->denominator,
                          .dnumerator = job->dnumerator,
                          .ddenominator = job->ddenominator,
-                         .parts = job->workspace ? (scalar *)((char *)job->workspace + GRKAN_WORKSPACE_COUNTER_BYTES)
-                                                 : NULL,
+                         .parts =
+                             job->workspace ? (scalar *)((char *)job->workspace + GRKAN_WORKSPACE_COUNTER_BYTES) : NULL,
                          .numerator_parts = job->plan->numerator_parts,
                          .denominator_parts = job->plan->denominator_parts,
                          .strategy = (int)job->plan->options.strategy,
@@ -327,39 +230,106 @@ DEVICE gradients gradients_of(const cpu_job *job)
     return g;
 }
 
-DEVICE void backward_body(const cpu_job *job, int64_t block, rational kind, int vector)
+/** What a block of backward keeps: threads in their registers and in shared memory on a GPU. */
+typedef struct backward_state {
+    staged x, dy;
+    scalar sums[MAX_COEFFICIENTS * most_width] __attribute__((aligned(64))); /* first level, [coefficient][column] */
+    scalar slots[32768 / sizeof(scalar)];                                    /* second level */
+    scalar exchange[2 * most_threads];
+    int64_t groups[most_width];
+} backward_state;
+
+/**
+ * All columns over the staged rows: dx in place of dy, sums carried on. is_near says that no element of them needs
+ * the formulas in 1 / x, so that nothing has to be tested.
+ */
+DEVICE void backward_columns(const cpu_job *job, rational kind, int is_near, const stage *s, int rows,
+                             backward_state *state)
 {
+    const int count = coefficient_count(kind);
+    const int width = s->width;
+    coefficients c;
+    for (int column = 0; column < width; column += CPU_LANES) {
+        real sums[MAX_COEFFICIENTS];
+        if (starts_group(state->groups, column))
+            load_coefficients(kind, job, &job->plan->backward, state->groups + column, &c);
+        UNROLL
+        for (int i = 0; i < count; ++i)
+            memcpy(&sums[i], state->sums + i * width + column, sizeof(real));
+        for (int row = 0; row < rows; ++row) {
+            scalar *const dy_at = state->dy + row * width + column;
+            real x, dy;
+            memcpy(&x, state->x + row * width + column, sizeof x);
+            memcpy(&dy, dy_at, sizeof dy);
+            dy = is_near ? backward_near(kind, &c, x, dy, sums) : backward_lanes(job->plan, kind, &c, x, dy, sums);
+            memcpy(dy_at, &dy, sizeof dy);
+        }
+        UNROLL
+        for (int i = 0; i < count; ++i)
+            memcpy(state->sums + i * width + column, &sums[i], sizeof(real));
+    }
+}
+
+static __attribute__((noinline)) void backward_any(const cpu_job *job, int is_near, const stage *s, int rows,
+                                                   backward_state *state)
+{
+    if (is_near)
+        backward_columns(job, kind_of(job->plan), 1, s, rows, state);
+    else
+        backward_columns(job, kind_of(job->plan), 0, s, rows, state);
+}
+
+static __attribute__((noinline)) void backward_kat(const cpu_job *job, const stage *s, int rows, backward_state *state)
+{
+    backward_columns(job, kat, 1, s, rows, state);
+}
+
+/** The visits of one row lane between two flushes. */
+static void backward_visits(const cpu_job *job, const tile *b, int row_lane, int64_t first, const stage *s,
+                            backward_state *state)
+{
+    const rational kind = kind_of(job->plan);
+    const grkan_tiling *t = &job->plan->backward;
+    const int count = coefficient_count(kind);
+    const place p = place_of_thread(t, b, row_lane * t->span_chunks);
+    const int64_t end = smaller(first + t->flush, p.visits);
+    memset(state->sums, 0, (size_t)(count * s->width) * sizeof(scalar));
+    for (; first < end; first += s->visits) {
+        const int visits = (int)smaller(s->visits, end - first);
+        stage_in(t, b, &p, first, visits, s, job->x, state->x);
+        stage_in(t, b, &p, first, visits, s, job->dy, state->dy);
+        const int rows = visits * s->vector;
+        const int is_near = stage_is_near(kind, state->x, rows * s->width);
+        if (is_near && is_kat(kind))
+            backward_kat(job, s, rows, state);
+        else
+            backward_any(job, is_near, s, rows, state);
+        stage_out(t, b, &p, first, visits, s, state->dy, job->result);
+    }
+    for (int i = 0; i < count; ++i)
+        for (int column = 0; column < s->columns; ++column)
+            state->slots[i * t->block + row_lane * t->span_chunks + column] += state->sums[i * s->width + column];
+}
+
+static void backward_block(const cpu_job *job, int64_t block)
+{
+    const rational kind = kind_of(job->plan);
     const grkan_tiling *t = &job->plan->backward;
     const tile b = tile_of_block(t, block);
     const gradients g = gradients_of(job);
-    const int count = coefficient_count(kind);
-    const int columns = columns_of(t, &b);
+    const stage s = stage_of((int)smaller(b.chunks, t->span_chunks), t->vector);
     const int64_t most_visits = (b.end_row - b.first_row + t->row_lanes - 1) / t->row_lanes;
-    scalar slots[32768 / sizeof(scalar)], exchange[2 * most_threads];
-    int64_t groups[most_threads];
-    const int flush = t->flush;
+    backward_state state;
 
-    memset(slots, 0, (size_t)(count * t->block) * sizeof(scalar));
-    find_groups(t, &b, groups);
-    for (int64_t first = 0; first < most_visits; first += flush) {
-        for (int row_lane = 0; row_lane < t->row_lanes; ++row_lane) {
-            for (int column = 0; column < columns; column += CPU_LANES) {
-                const lane_block l = lanes_at(t, &b, row_lane, column);
-                const coefficients c = load_coefficients(kind, job, t, groups + column, l.lanes);
-                real sums[MAX_COEFFICIENTS];
-                for (int i = 0; i < count; ++i)
-                    sums[i] = REAL(0);
-                backward_visits(job, kind, vector, &b, &l, &c, first, smaller(first + flush, l.first.visits), sums);
-                for (int i = 0; i < count; ++i)
-                    for (int lane = 0; lane < l.lanes; ++lane)
-                        slots[i * t->block + l.thread + lane] += LANE(sums[i], lane);
-            }
-        }
-    }
+    memset(state.slots, 0, (size_t)(coefficient_count(kind) * t->block) * sizeof(scalar));
+    find_groups(t, &b, s.width, state.groups);
+    for (int64_t first = 0; first < most_visits; first += t->flush)
+        for (int row_lane = 0; row_lane < t->row_lanes; ++row_lane)
+            backward_visits(job, &b, row_lane, first, &s, &state);
     for (int thread = 0; thread < t->block; ++thread)
-        reduce_slots(t, kind, &g, &b, thread, slots, exchange);
+        reduce_slots(t, kind, &g, &b, thread, state.slots, state.exchange);
     for (int thread = 0; thread < t->block; ++thread)
-        deliver_slices(t, kind, &g, &b, thread, exchange);
+        deliver_slices(t, kind, &g, &b, thread, state.exchange);
 }
 
 #if CPU_BYTES == 0
@@ -374,7 +344,8 @@ static void backward_by_element(const cpu_job *job, int64_t block)
     storage *dx = job->result;
     for (int thread = 0; thread < t->block; ++thread) {
         const place p = place_of_thread(t, &b, thread);
-        const coefficients c = load_coefficients(kind, job, t, &p.group, 1);
+        coefficients c;
+        load_coefficients(kind, job, t, &p.group, &c);
         cursor at = cursor_at(t, &b, &p, 0);
         for (int64_t visit = 0; visit < p.visits; ++visit, cursor_advance(t, &at)) {
             const int vector = chunks_left(t, &b, &p, &at) > 0 ? t->vector : 0;
@@ -388,73 +359,64 @@ static void backward_by_element(const cpu_job *job, int64_t block)
 }
 #endif
 
-DEVICE void forward_body(const cpu_job *job, int64_t block, rational kind, int vector)
+/** All columns over the staged rows: y in place of x. */
+DEVICE void forward_columns(const cpu_job *job, rational kind, int is_near, const stage *s, int rows,
+                            const int64_t *groups, scalar *staged_x)
 {
-    const grkan_tiling *t = &job->plan->forward;
-    const tile b = tile_of_block(t, block);
-    const int columns = columns_of(t, &b);
-    const int64_t most_visits = (b.end_row - b.first_row + t->row_lanes - 1) / t->row_lanes;
-    const int flush = t->flush;
-    int64_t groups[most_threads];
-
-    find_groups(t, &b, groups);
-    for (int64_t first = 0; first < most_visits; first += flush) {
-        for (int row_lane = 0; row_lane < t->row_lanes; ++row_lane) {
-            for (int column = 0; column < columns; column += CPU_LANES) {
-                const lane_block l = lanes_at(t, &b, row_lane, column);
-                const coefficients c = load_coefficients(kind, job, t, groups + column, l.lanes);
-                cursor at = cursor_at(t, &b, &l.first, first);
-                for (int64_t visit = first; visit < smaller(first + flush, l.first.visits); ++visit) {
-                    const int lanes = (int)smaller(l.lanes, chunks_left(t, &b, &l.first, &at));
-                    if (lanes > 0) {
-                        real x[most_vector];
-                        load_lanes((const storage *)job->x + at.element, lanes, vector, x);
-                        forward_chunk(job->plan, kind, &c, x, vector);
-                        store_lanes((storage *)job->result + at.element, lanes, vector, x);
-                    }
-                    cursor_advance(t, &at);
-                }
-            }
+    const int width = s->width;
+    coefficients c;
+    for (int column = 0; column < width; column += CPU_LANES) {
+        if (starts_group(groups, column))
+            load_coefficients(kind, job, &job->plan->forward, groups + column, &c);
+        for (int row = 0; row < rows; ++row) {
+            scalar *const at = staged_x + row * width + column;
+            real x;
+            memcpy(&x, at, sizeof x);
+            x = is_near ? forward_near(kind, &c, x) : forward_lanes(job->plan, kind, &c, x);
+            memcpy(at, &x, sizeof x);
         }
     }
 }
 
-/* -------------------------------------------------------------------------------------------------- entries */
+static __attribute__((noinline)) void forward_any(const cpu_job *job, int is_near, const stage *s, int rows,
+                                                  const int64_t *groups, scalar *x)
+{
+    if (is_near)
+        forward_columns(job, kind_of(job->plan), 1, s, rows, groups, x);
+    else
+        forward_columns(job, kind_of(job->plan), 0, s, rows, groups, x);
+}
 
-/** KAT's function, for which the compiler unrolls every loop over coefficients. */
-#define KAT_M 5
-#define KAT_N 4
-/** Elements of 16 bytes: the chunk of device_to_device for even sizes. */
-#define FULL_VECTOR (16 / (int)sizeof(storage))
-
-/** Instantiate a body with constants where they are common; otherwise loops stay loops. */
-#define DISPATCH(body, job, block, vector_)                                                                            \
-    do {                                                                                                               \
-        const rational any = kind_of((job)->plan);                                                                     \
-        const rational kat = {KAT_M, KAT_N, FORM_ABS_TERMS, any.near_exponent};                                        \
-        const int is_kat = any.m == KAT_M && any.n == KAT_N && any.form == FORM_ABS_TERMS;                             \
-        if (is_kat && (vector_) == 1)                                                                                  \
-            body(job, block, kat, 1);                                                                                  \
-        else if (is_kat && (vector_) == FULL_VECTOR)                                                                   \
-            body(job, block, kat, FULL_VECTOR);                                                                        \
-        else                                                                                                           \
-            body(job, block, any, vector_);                                                                            \
-    } while (0)
+static __attribute__((noinline)) void forward_kat(const cpu_job *job, const stage *s, int rows, const int64_t *groups,
+                                                  scalar *x)
+{
+    forward_columns(job, kat, 1, s, rows, groups, x);
+}
 
 static void forward_block(const cpu_job *job, int64_t block)
 {
-    DISPATCH(forward_body, job, block, job->plan->forward.vector);
-}
+    const rational kind = kind_of(job->plan);
+    const grkan_tiling *t = &job->plan->forward;
+    const tile b = tile_of_block(t, block);
+    const stage s = stage_of((int)smaller(b.chunks, t->span_chunks), t->vector);
+    int64_t groups[most_width];
+    staged x;
 
-static void backward_block(const cpu_job *job, int64_t block)
-{
-#if CPU_BYTES == 0
-    if (job->plan->options.strategy == GRKAN_STRATEGY_ELEMENT) {
-        backward_by_element(job, block);
-        return;
+    find_groups(t, &b, s.width, groups);
+    for (int row_lane = 0; row_lane < t->row_lanes; ++row_lane) {
+        const place p = place_of_thread(t, &b, row_lane * t->span_chunks);
+        for (int64_t first = 0; first < p.visits; first += s.visits) {
+            const int visits = (int)smaller(s.visits, p.visits - first);
+            const int rows = visits * s.vector;
+            stage_in(t, &b, &p, first, visits, &s, job->x, x);
+            const int is_near = stage_is_near(kind, x, rows * s.width);
+            if (is_near && is_kat(kind))
+                forward_kat(job, &s, rows, groups, x);
+            else
+                forward_any(job, is_near, &s, rows, groups, x);
+            stage_out(t, &b, &p, first, visits, &s, x, job->result);
+        }
     }
-#endif
-    DISPATCH(backward_body, job, block, job->plan->backward.vector);
 }
 
 static void combine_output(const cpu_job *job, int64_t index)
@@ -474,4 +436,16 @@ static void combine_output(const cpu_job *job, int64_t index)
     finish(kind, &g, o, sum_exchanged(exchange, COMBINE_LANES));
 }
 
-const cpu_kernels NAME(CPU_SIMD, CPU_DTYPE) = {forward_block, backward_block, combine_output};
+#if CPU_BYTES == 0
+static void run_backward_block(const cpu_job *job, int64_t block)
+{
+    if (job->plan->options.strategy == GRKAN_STRATEGY_ELEMENT)
+        backward_by_element(job, block);
+    else
+        backward_block(job, block);
+}
+#else
+#define run_backward_block backward_block
+#endif
+
+const cpu_kernels NAME(CPU_SIMD, CPU_DTYPE) = {forward_block, run_backward_block, combine_output};

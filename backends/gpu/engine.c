@@ -91,8 +91,8 @@ static int64_t in_coefficients(const grkan_plan_data *plan, grkan_buffer tensor)
 }
 
 /** Launch all blocks, in as many grids as it takes. The last argument is the launch. */
-static grkan_status launch_all(gpu_kernel *kernel, int block, gpu_argument *arguments, int count,
-                               grkan_launch *launch, int64_t blocks, void *stream)
+static grkan_status launch_all(gpu_kernel *kernel, int block, gpu_argument *arguments, int count, grkan_launch *launch,
+                               int64_t blocks, void *stream)
 {
     launch->blocks = blocks;
     arguments[count - 1] = (gpu_argument){launch, sizeof *launch};
@@ -106,8 +106,8 @@ static grkan_status launch_all(gpu_kernel *kernel, int block, gpu_argument *argu
     return GRKAN_SUCCESS;
 }
 
-grkan_status gpu_forward(grkan_backend_program *program, const grkan_plan_data *plan,
-                         const grkan_forward_arguments *a, void *stream)
+grkan_status gpu_forward(grkan_backend_program *program, const grkan_plan_data *plan, const grkan_forward_arguments *a,
+                         void *stream)
 {
     const grkan_tiling *t = &plan->forward;
     grkan_launch launch = {.x = in_elements(plan, a->x),
@@ -124,8 +124,7 @@ static grkan_status clear_gradients(const grkan_backend_program *program, const 
                                     const grkan_backward_arguments *a, grkan_launch launch, void *stream)
 {
     const grkan_tiling *t = &plan->backward;
-    gpu_argument arguments[] = {
-        {&a->dnumerator.base, 0}, {&a->ddenominator.base, 0}, {t, sizeof *t}, {NULL, 0}};
+    gpu_argument arguments[] = {{&a->dnumerator.base, 0}, {&a->ddenominator.base, 0}, {t, sizeof *t}, {NULL, 0}};
     return launch_all(program->clear, t->block, arguments, 4, &launch, clear_blocks, stream);
 }
 
@@ -158,9 +157,15 @@ grkan_status gpu_backward(grkan_backend_program *program, const grkan_plan_data 
                            .denominator_parts = plan->denominator_parts,
                            .aligned = is_aligned(plan, a->x) && is_aligned(plan, a->dy) && is_aligned(plan, a->dx),
                            .add = a->accumulation == GRKAN_ADD};
-    gpu_argument arguments[] = {{&a->x.base, 0},           {&a->dy.base, 0},         {&a->numerator.base, 0},
-                                {&a->denominator.base, 0}, {&a->dx.base, 0},         {&a->dnumerator.base, 0},
-                                {&a->ddenominator.base, 0}, {&a->workspace.base, 0}, {t, sizeof *t},
+    gpu_argument arguments[] = {{&a->x.base, 0},
+                                {&a->dy.base, 0},
+                                {&a->numerator.base, 0},
+                                {&a->denominator.base, 0},
+                                {&a->dx.base, 0},
+                                {&a->dnumerator.base, 0},
+                                {&a->ddenominator.base, 0},
+                                {&a->workspace.base, 0},
+                                {t, sizeof *t},
                                 {NULL, 0}};
     grkan_status status = GRKAN_SUCCESS;
     if (needs_clear(plan) && !launch.add)

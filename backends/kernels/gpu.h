@@ -222,8 +222,8 @@ DEVICE void backward_chunk(const grkan_tiling *t, const gradients *g, grkan_int6
     }
 }
 #else
-DEVICE void backward_chunk(const coefficients *c, GLOBAL const storage *x, GLOBAL const storage *dy,
-                           GLOBAL storage *dx, int aligned, real *sums)
+DEVICE void backward_chunk(const coefficients *c, GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL storage *dx,
+                           int aligned, real *sums)
 {
     const rational kind = the_kind();
     if (aligned) {
@@ -270,8 +270,8 @@ DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const 
 }
 #endif
 
-DEVICE gradients the_gradients(const grkan_launch *launch, GLOBAL const scalar *denominator,
-                               GLOBAL scalar *dnumerator, GLOBAL scalar *ddenominator, GLOBAL char *workspace)
+DEVICE gradients the_gradients(const grkan_launch *launch, GLOBAL const scalar *denominator, GLOBAL scalar *dnumerator,
+                               GLOBAL scalar *ddenominator, GLOBAL char *workspace)
 {
     gradients g;
     g.denominator = denominator + launch->denominator;

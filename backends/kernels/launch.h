@@ -15,7 +15,7 @@ typedef struct grkan_launch {
     grkan_int64 denominator;
     grkan_int64 dnumerator;
     grkan_int64 ddenominator;
-    grkan_int64 workspace; /* in bytes */
+    grkan_int64 workspace;   /* in bytes */
     grkan_int64 first_block; /* a grid that a device cannot launch at once is split */
     grkan_int64 blocks;      /* of all launches together */
     grkan_int64 numerator_parts;

@@ -136,7 +136,8 @@ DEVICE real backward_near(rational kind, const coefficients *c, real x, real dy,
         if (i <= kind.m)
             sums[i] = FMA(w, power, sums[i]);
         if (i <= kind.n)
-            sums[first_b + i] = FMA(u, kind.form == FORM_ABS_TERMS ? ABS(power) : power, sums[first_b + i]);
+            sums[first_b + i] =
+                FMA(u, kind.form == FORM_ABS_TERMS && i % 2 == 1 ? ABS(power) : power, sums[first_b + i]);
     }
     return dx;
 }

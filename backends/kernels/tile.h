@@ -164,7 +164,7 @@ typedef struct gradients {
     GLOBAL const scalar *denominator;
     GLOBAL scalar *dnumerator;
     GLOBAL scalar *ddenominator;
-    GLOBAL scalar *parts;         /* the workspace behind its counters */
+    GLOBAL scalar *parts;          /* the workspace behind its counters */
     grkan_int64 numerator_parts;   /* 1: the only block of an output writes the gradient itself */
     grkan_int64 denominator_parts; /* likewise */
     int strategy;

@@ -119,9 +119,9 @@ grkan_status opencl_resolve(const char *text, int *index)
             return GRKAN_SUCCESS;
         }
     }
-    return gpu_host->set_error(GRKAN_ERROR_NO_DEVICE, "there is no device \"opencl:%s\"; there are %d, up to opencl:%d:%d",
-                               text, found_count, found[found_count - 1].platform_index,
-                               found[found_count - 1].device_index);
+    return gpu_host->set_error(GRKAN_ERROR_NO_DEVICE,
+                               "there is no device \"opencl:%s\"; there are %d, up to opencl:%d:%d", text, found_count,
+                               found[found_count - 1].platform_index, found[found_count - 1].device_index);
 }
 
 static void read_text(cl_device_id id, cl_device_info what, char *text, size_t bytes)
@@ -212,8 +212,8 @@ void opencl_close(grkan_backend_device *device)
 
 static int keeps_ieee(cl_device_id id)
 {
-    const cl_device_fp_config needed = CL_FP_DENORM | CL_FP_INF_NAN | CL_FP_ROUND_TO_NEAREST | CL_FP_FMA |
-                                       CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT;
+    const cl_device_fp_config needed =
+        CL_FP_DENORM | CL_FP_INF_NAN | CL_FP_ROUND_TO_NEAREST | CL_FP_FMA | CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT;
     return (read_number(id, CL_DEVICE_SINGLE_FP_CONFIG) & needed) == needed;
 }
 
@@ -255,6 +255,7 @@ grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_pr
     properties->cache_bytes = read_number(id, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE);
     limits->compute_units = properties->compute_units;
     limits->blocks_per_unit = properties->is_gpu ? 3 : 0;
+    limits->least_elements = properties->is_gpu ? 32 : 256;
     limits->max_block = (int32_t)read_number(id, CL_DEVICE_MAX_WORK_GROUP_SIZE);
     limits->max_vector_bytes = 16;
     limits->local_bytes = read_number(id, CL_DEVICE_LOCAL_MEM_SIZE);

@@ -39,9 +39,8 @@ static grkan_status compile_error(grkan_backend_device *device, cl_program progr
     char *log = calloc(1, bytes + 1);
     if (log != NULL && bytes > 0)
         clGetProgramBuildInfo(program, device->id, CL_PROGRAM_BUILD_LOG, bytes, log, NULL);
-    const grkan_status status =
-        gpu_host->set_error(GRKAN_ERROR_COMPILE, "clBuildProgram failed: %s (%d)\n%s", opencl_error_name(code), code,
-                            log != NULL ? log : "");
+    const grkan_status status = gpu_host->set_error(GRKAN_ERROR_COMPILE, "clBuildProgram failed: %s (%d)\n%s",
+                                                    opencl_error_name(code), code, log != NULL ? log : "");
     free(log);
     return status;
 }
@@ -125,11 +124,12 @@ grkan_status gpu_kernel_find(gpu_module *module, const char *name, int block, gp
     }
     pthread_mutex_init(&made->lock, NULL);
     *kernel = made;
-    OPENCL_TRY(
-        clGetKernelWorkGroupInfo(made->kernel, module->device->id, CL_KERNEL_WORK_GROUP_SIZE, sizeof most, &most, NULL));
+    OPENCL_TRY(clGetKernelWorkGroupInfo(made->kernel, module->device->id, CL_KERNEL_WORK_GROUP_SIZE, sizeof most, &most,
+                                        NULL));
     if (most < (size_t)block)
-        return gpu_host->set_error(GRKAN_ERROR_UNSUPPORTED, "kernel %s runs in groups of at most %zu threads; the plan "
-                                                            "needs %d",
+        return gpu_host->set_error(GRKAN_ERROR_UNSUPPORTED,
+                                   "kernel %s runs in groups of at most %zu threads; the plan "
+                                   "needs %d",
                                    name, most, block);
     return GRKAN_SUCCESS;
 }
@@ -147,8 +147,8 @@ static grkan_status set_arguments(cl_kernel kernel, const gpu_argument *argument
 {
     for (int i = 0; i < count; ++i) {
         const int is_buffer = arguments[i].bytes == 0;
-        OPENCL_TRY(clSetKernelArg(kernel, (cl_uint)i, is_buffer ? sizeof(cl_mem) : arguments[i].bytes,
-                                  arguments[i].value));
+        OPENCL_TRY(
+            clSetKernelArg(kernel, (cl_uint)i, is_buffer ? sizeof(cl_mem) : arguments[i].bytes, arguments[i].value));
     }
     return GRKAN_SUCCESS;
 }
@@ -166,8 +166,8 @@ grkan_status gpu_launch(gpu_kernel *kernel, int64_t blocks, int block, const gpu
     pthread_mutex_lock(&kernel->lock);
     grkan_status status = set_arguments(kernel->kernel, arguments, count);
     if (status == GRKAN_SUCCESS) {
-        const cl_int code = clEnqueueNDRangeKernel(queue, kernel->kernel, 1, NULL, &global, &local, 0, NULL,
-                                                   is_timed ? &event : NULL);
+        const cl_int code =
+            clEnqueueNDRangeKernel(queue, kernel->kernel, 1, NULL, &global, &local, 0, NULL, is_timed ? &event : NULL);
         if (code != CL_SUCCESS)
             status = opencl_failed("clEnqueueNDRangeKernel", code);
     }

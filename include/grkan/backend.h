@@ -47,7 +47,8 @@ typedef struct grkan_backend_program grkan_backend_program;
 /** Limits that the planner needs. */
 typedef struct grkan_device_limits {
     int32_t compute_units;
-    int32_t blocks_per_unit;  /**< blocks of backward that a compute unit should hold at once, 0: fixed geometry */
+    int32_t blocks_per_unit;  /**< blocks that a compute unit should hold; 0: the fixed geometry */
+    int32_t least_elements;   /**< of a thread, so that the reduction of its block stays small beside them */
     int32_t max_block;        /**< threads of a block, at most */
     int32_t max_vector_bytes; /**< widest access of a thread, in bytes; 0: one element, whatever its type */
     uint64_t local_bytes;     /**< shared (local) memory of a block, at most */
@@ -60,7 +61,7 @@ typedef struct grkan_plan_data {
     grkan_tiling forward;
     grkan_tiling backward;
     int32_t denominator_coefficients; /**< per group */
-    int32_t near_exponent; /**< |x| <= 2^near_exponent is evaluated in x, beyond in 1 / x; below 63 */
+    int32_t near_exponent;            /**< |x| <= 2^near_exponent is evaluated in x, beyond in 1 / x; below 63 */
     int64_t numerator_parts;   /**< partial sums per coefficient of the numerator in the workspace; 1: none, direct */
     int64_t denominator_parts; /**< likewise for the denominator */
     size_t workspace_bytes;
