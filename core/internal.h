@@ -49,6 +49,11 @@ int64_t grkan_operation_elements(const grkan_operation *operation);
 /** First channel of a group, 0 <= group <= groups. */
 int64_t grkan_operation_group_start(const grkan_operation *operation, int64_t group);
 
+/* plan.c */
+
+/** Check operation and options (NULL: defaults) and decide all that does not depend on a device. */
+grkan_status grkan_plan_decide(const grkan_operation *operation, const grkan_options *options, grkan_plan_data *data);
+
 /* tiling.c */
 
 /** Fix the geometry of both passes and the workspace, from operation, options (no AUTO left) and limits. */

@@ -58,9 +58,8 @@ static int32_t near_exponent(const grkan_operation *o)
     return exponent < 62 ? exponent : 62;
 }
 
-static grkan_status prepare(grkan_plan *plan, const grkan_operation *operation, const grkan_options *options)
+grkan_status grkan_plan_decide(const grkan_operation *operation, const grkan_options *options, grkan_plan_data *data)
 {
-    grkan_plan_data *data = &plan->data;
     grkan_status status;
     data->operation = *operation;
     if (options != NULL)
@@ -72,7 +71,15 @@ static grkan_status prepare(grkan_plan *plan, const grkan_operation *operation, 
         data->options.strategy = GRKAN_STRATEGY_TREE;
     data->denominator_coefficients = grkan_denominator_coefficients(operation);
     data->near_exponent = near_exponent(operation);
-    if ((status = check_device(plan->device, data)) != GRKAN_SUCCESS ||
+    return GRKAN_SUCCESS;
+}
+
+static grkan_status prepare(grkan_plan *plan, const grkan_operation *operation, const grkan_options *options)
+{
+    grkan_plan_data *data = &plan->data;
+    grkan_status status;
+    if ((status = grkan_plan_decide(operation, options, data)) != GRKAN_SUCCESS ||
+        (status = check_device(plan->device, data)) != GRKAN_SUCCESS ||
         (status = grkan_plan_tile(&plan->device->limits, data)) != GRKAN_SUCCESS)
         return status;
     return grkan_plan_build(plan);

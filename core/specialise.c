@@ -14,10 +14,10 @@ static void write_definitions(const grkan_plan_data *data, char *text, size_t by
     snprintf(text, bytes,
              "-DGRKAN_NUMERATOR_DEGREE=%d -DGRKAN_DENOMINATOR_DEGREE=%d -DGRKAN_FORM=%d -DGRKAN_NEAR_EXPONENT=%d "
              "-DGRKAN_DTYPE=%d -DGRKAN_VECTOR=%d -DGRKAN_BLOCK=%d -DGRKAN_FOLDED=%d -DGRKAN_STRATEGY=%d "
-             "-DGRKAN_IEEE=%d",
+             "-DGRKAN_IEEE=%d -DGRKAN_FORWARD_RESIDENT=%d -DGRKAN_BACKWARD_RESIDENT=%d",
              o->numerator_degree, o->denominator_degree, (int)o->denominator, data->near_exponent, (int)o->dtype,
              t->vector, t->block, t->folds > 1, (int)data->options.strategy,
-             data->options.determinism == GRKAN_DEVICE_TO_DEVICE);
+             data->options.determinism == GRKAN_DEVICE_TO_DEVICE, data->forward_resident, data->backward_resident);
 }
 
 /** Take the binary from the cache and load it. */
@@ -51,7 +51,7 @@ grkan_status grkan_plan_build(grkan_plan *plan)
     if (load_cached(plan, &key))
         return GRKAN_SUCCESS;
 
-    grkan_status status = backend->compile(device->state, &request, &binary);
+    grkan_status status = backend->compile(device->state, &request, &binary, NULL);
     if (status != GRKAN_SUCCESS)
         return status;
     status = backend->load(device->state, &plan->data, &binary, &plan->program);
@@ -59,4 +59,73 @@ grkan_status grkan_plan_build(grkan_plan *plan)
         grkan_cache_store(&key, &binary);
     free(binary.data);
     return status;
+}
+
+/** What the geometry of a device that is not there depends on: any GPU. */
+static const grkan_device_limits any_gpu = {.compute_units = 1,
+                                            .blocks_per_unit = 3,
+                                            .least_elements = 1,
+                                            .max_block = 1024,
+                                            .max_vector_bytes = 16,
+                                            .local_bytes = 49152};
+
+static grkan_status compile_for(const grkan_backend *backend, const char *architecture, const grkan_plan_data *data,
+                                grkan_compilation *compilation)
+{
+    char definitions[512];
+    grkan_blob binary = {NULL, 0}, report = {NULL, 0};
+    write_definitions(data, definitions, sizeof definitions);
+    const grkan_compile_request request = {.source = grkan_kernel_source,
+                                           .definitions = definitions,
+                                           .is_ieee = data->options.determinism == GRKAN_DEVICE_TO_DEVICE,
+                                           .architecture = architecture};
+    const grkan_status status = backend->compile(NULL, &request, &binary, &report);
+    if (status != GRKAN_SUCCESS)
+        return status;
+    compilation->binary = binary.data;
+    compilation->bytes = binary.bytes;
+    compilation->report = report.data != NULL ? report.data : calloc(1, 1);
+    if (compilation->report == NULL) {
+        grkan_compilation_free(compilation);
+        return grkan_fail(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for a compiler's report");
+    }
+    return GRKAN_SUCCESS;
+}
+
+grkan_status grkan_compile(const char *backend, const char *architecture, const grkan_operation *operation,
+                           const grkan_options *options, grkan_compilation *compilation)
+{
+    const grkan_backend *found;
+    grkan_plan_data data = {0};
+    grkan_status status;
+    if (compilation == NULL)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "compilation is NULL; expected where to put it");
+    *compilation = (grkan_compilation){0};
+    if (backend == NULL || architecture == NULL || operation == NULL)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "%s is NULL; expected %s",
+                          backend == NULL        ? "backend"
+                          : architecture == NULL ? "architecture"
+                                                 : "operation",
+                          backend == NULL        ? "a backend's name"
+                          : architecture == NULL ? "an architecture, as sm_90"
+                                                 : "an operation");
+    if ((status = grkan_registry_find(backend, &found, NULL)) != GRKAN_SUCCESS ||
+        (status = grkan_plan_decide(operation, options, &data)) != GRKAN_SUCCESS ||
+        (status = grkan_plan_tile(&any_gpu, &data)) != GRKAN_SUCCESS)
+        return status;
+    if (found->compile == NULL || !found->compiles_alone)
+        return grkan_fail(GRKAN_ERROR_UNSUPPORTED,
+                          "backend \"%s\" compiles for a device that is there only; expected "
+                          "cuda or hip",
+                          backend);
+    return compile_for(found, architecture, &data, compilation);
+}
+
+void grkan_compilation_free(grkan_compilation *compilation)
+{
+    if (compilation == NULL)
+        return;
+    free(compilation->binary);
+    free(compilation->report);
+    *compilation = (grkan_compilation){0};
 }

@@ -113,9 +113,10 @@ static void cut_rows(int64_t blocks, int64_t most, int least_elements, grkan_til
 static grkan_tiling start_tiling(const grkan_operation *o, int vector)
 {
     const grkan_tiling t = {.row_elements = o->channels * o->inner,
-                            .channels = o->channels,
                             .inner = o->inner,
                             .groups = o->groups,
+                            .group_size = o->channels / o->groups,
+                            .larger_groups = o->channels % o->groups,
                             .vector = vector,
                             .flush = flush_elements / vector,
                             .slices = 1,
@@ -188,6 +189,7 @@ grkan_status grkan_plan_tile(const grkan_device_limits *limits, grkan_plan_data 
         return grkan_fail(GRKAN_ERROR_UNSUPPORTED,
                           "device_to_device needs blocks of %d threads here; the device runs at most %d",
                           plan->backward.block, limits->max_block);
+    plan->forward_resident = plan->backward_resident = limits->blocks_per_unit > 0 ? limits->blocks_per_unit : 1;
     cut_rows(blocks, INT64_MAX, least, &plan->forward);
     cut_rows(blocks, most_stripes(plan, &plan->backward), least, &plan->backward);
     plan->backward.slices = choose_slices(&plan->backward, o->numerator_degree + 1, plan->denominator_coefficients);

@@ -14,6 +14,8 @@
 #define SHARED
 #define UNROLL _Pragma("GCC unroll 16")
 #define TILE_FOLDS(t) ((t)->folds)
+#define TILE_VECTOR(t) ((t)->vector)
+#define TILE_BLOCK(t) ((t)->block)
 
 #if CPU_DTYPE == 3
 typedef double scalar;

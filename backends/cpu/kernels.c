@@ -37,6 +37,11 @@ DEVICE rational kind_of(const grkan_plan_data *plan)
     return kind;
 }
 
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
 /** Whether no staged element needs the formulas in 1 / x. */
 static int stage_is_near(rational kind, const scalar *x, int count)
 {
@@ -89,7 +94,7 @@ static void find_groups(const grkan_tiling *t, const tile *b, int width, int64_t
     int64_t group = b->first_group;
     for (int column = 0; column < width; ++column) {
         while (group + 1 < b->end_group &&
-               b->start + (int64_t)column * t->vector >= group_start(t, group + 1) * t->inner)
+               b->start + (int64_t)column * t->vector >= group_start(t, group + 1))
             ++group;
         groups[column] = group;
     }
@@ -285,17 +290,17 @@ static __attribute__((noinline)) void backward_kat(const cpu_job *job, const sta
 }
 
 /** The visits of one row lane between two flushes. */
-static void backward_visits(const cpu_job *job, const tile *b, int row_lane, int64_t first, const stage *s,
+static void backward_visits(const cpu_job *job, const tile *b, int row_lane, int first, const stage *s,
                             backward_state *state)
 {
     const rational kind = kind_of(job->plan);
     const grkan_tiling *t = &job->plan->backward;
     const int count = coefficient_count(kind);
     const place p = place_of_thread(t, b, row_lane * t->span_chunks);
-    const int64_t end = smaller(first + t->flush, p.visits);
+    const int end = least(first + t->flush, p.visits);
     memset(state->sums, 0, (size_t)(count * s->width) * sizeof(scalar));
     for (; first < end; first += s->visits) {
-        const int visits = (int)smaller(s->visits, end - first);
+        const int visits = least(s->visits, end - first);
         stage_in(t, b, &p, first, visits, s, job->x, state->x);
         stage_in(t, b, &p, first, visits, s, job->dy, state->dy);
         const int rows = visits * s->vector;
@@ -318,12 +323,12 @@ static void backward_block(const cpu_job *job, int64_t block)
     const tile b = tile_of_block(t, block);
     const gradients g = gradients_of(job);
     const stage s = stage_of((int)smaller(b.chunks, t->span_chunks), t->vector);
-    const int64_t most_visits = (b.end_row - b.first_row + t->row_lanes - 1) / t->row_lanes;
+    const int most_visits = (b.rows + t->row_lanes - 1) / t->row_lanes;
     backward_state state;
 
     memset(state.slots, 0, (size_t)(coefficient_count(kind) * t->block) * sizeof(scalar));
     find_groups(t, &b, s.width, state.groups);
-    for (int64_t first = 0; first < most_visits; first += t->flush)
+    for (int first = 0; first < most_visits; first += t->flush)
         for (int row_lane = 0; row_lane < t->row_lanes; ++row_lane)
             backward_visits(job, &b, row_lane, first, &s, &state);
     for (int thread = 0; thread < t->block; ++thread)
@@ -347,7 +352,7 @@ static void backward_by_element(const cpu_job *job, int64_t block)
         coefficients c;
         load_coefficients(kind, job, t, &p.group, &c);
         cursor at = cursor_at(t, &b, &p, 0);
-        for (int64_t visit = 0; visit < p.visits; ++visit, cursor_advance(t, &at)) {
+        for (int visit = 0; visit < p.visits; ++visit, cursor_advance(t, &at)) {
             const int vector = chunks_left(t, &b, &p, &at) > 0 ? t->vector : 0;
             for (int64_t e = at.element; e < at.element + vector; ++e) {
                 scalar sums[MAX_COEFFICIENTS] = {0};
@@ -405,8 +410,8 @@ static void forward_block(const cpu_job *job, int64_t block)
     find_groups(t, &b, s.width, groups);
     for (int row_lane = 0; row_lane < t->row_lanes; ++row_lane) {
         const place p = place_of_thread(t, &b, row_lane * t->span_chunks);
-        for (int64_t first = 0; first < p.visits; first += s.visits) {
-            const int visits = (int)smaller(s.visits, p.visits - first);
+        for (int first = 0; first < p.visits; first += s.visits) {
+            const int visits = least(s.visits, p.visits - first);
             const int rows = visits * s.vector;
             stage_in(t, &b, &p, first, visits, &s, job->x, x);
             const int is_near = stage_is_near(kind, x, rows * s.width);

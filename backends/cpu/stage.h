@@ -92,7 +92,7 @@ DEVICE int row_count(const grkan_tiling *t, const tile *b, const place *p, const
     return left > 0 ? (int)left : 0;
 }
 
-static void stage_in(const grkan_tiling *t, const tile *b, const place *p, int64_t first, int visits, const stage *s,
+static void stage_in(const grkan_tiling *t, const tile *b, const place *p, int first, int visits, const stage *s,
                      const storage *from, scalar *to)
 {
     cursor at = cursor_at(t, b, p, first);
@@ -100,7 +100,7 @@ static void stage_in(const grkan_tiling *t, const tile *b, const place *p, int64
         unpack_row(from + at.element, row_count(t, b, p, &at, s), s, to + visit * s->vector * s->width);
 }
 
-static void stage_out(const grkan_tiling *t, const tile *b, const place *p, int64_t first, int visits, const stage *s,
+static void stage_out(const grkan_tiling *t, const tile *b, const place *p, int first, int visits, const stage *s,
                       const scalar *from, storage *to)
 {
     cursor at = cursor_at(t, b, p, first);

@@ -5,7 +5,7 @@
 #include "engine.h"
 #include "../kernels/launch.h"
 
-enum { combine_lanes = 32 /* COMBINE_LANES of tile.h */, clear_blocks = 64, most_arguments = 10 };
+enum { combine_lanes = 32 /* COMBINE_LANES of tile.h */, clear_blocks = 64 };
 
 struct grkan_backend_program {
     gpu_module *module;

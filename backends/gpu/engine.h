@@ -52,6 +52,9 @@ typedef struct gpu_argument {
     size_t bytes;      /* 0: a buffer */
 } gpu_argument;
 
+/** Arguments of a kernel, at most. */
+enum { gpu_most_arguments = 10 };
+
 /** Enqueue blocks of `block` threads on stream, NULL for the device's default. */
 grkan_status gpu_launch(gpu_kernel *kernel, int64_t blocks, int block, const gpu_argument *arguments, int count,
                         void *stream);

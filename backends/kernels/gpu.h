@@ -4,14 +4,17 @@
  * @brief The kernels of the GPU backends: one thread of a block each.
  *
  * Specialised by macros (core/specialise.c): GRKAN_NUMERATOR_DEGREE, GRKAN_DENOMINATOR_DEGREE, GRKAN_FORM,
- * GRKAN_NEAR_EXPONENT, GRKAN_DTYPE, GRKAN_VECTOR, GRKAN_BLOCK, GRKAN_FOLDED, GRKAN_STRATEGY, GRKAN_IEEE.
+ * GRKAN_NEAR_EXPONENT, GRKAN_DTYPE, GRKAN_VECTOR, GRKAN_BLOCK, GRKAN_FOLDED, GRKAN_STRATEGY, GRKAN_IEEE,
+ * GRKAN_FORWARD_RESIDENT, GRKAN_BACKWARD_RESIDENT.
  *
  * Beside the words of rational.h and storage.h, a dialect gives
  *
- *     KERNEL(threads)             qualifiers and type of a kernel
+ *     KERNEL(threads, resident)   qualifiers and type of a kernel; how many blocks a multiprocessor shall hold
+ *     OUTLINE                     qualifiers of a function that is called, not inlined
  *     GLOBAL, SHARED              address spaces of pointers
  *     SHARED_ARRAY(type, n, size) an array of a block
  *     BLOCK_INDEX(), THREAD_INDEX(), BARRIER()
+ *     HIDE(value)                 the value, which the compiler must not remember
  *     words2, words4              2 and 4 unsigned ints, .x .y .z .w, aligned to their size
  *     DOUBLE_OF(low, high), LOW_OF(double), HIGH_OF(double)   only for f64
  *     ATOMIC_ADD(pointer, value)  only for the strategies that use it
@@ -35,10 +38,30 @@ typedef scalar storage;
 typedef unsigned short storage;
 #define UNPACK(s) HALF_TO_FLOAT(s)
 #define PACK(s) ((storage)FLOAT_TO_HALF(s))
+#define UNPACK_LOW(word) HALF_TO_FLOAT((word) & 0xFFFFu)
+#define UNPACK_HIGH(word) HALF_TO_FLOAT((word) >> 16)
+#ifdef PACK_HALVES
+#define PACK_PAIR PACK_HALVES
+#endif
 #else
 typedef unsigned short storage;
 #define UNPACK(s) bf16_to_float(s)
 #define PACK(s) ((storage)float_to_bf16(s))
+#define UNPACK_LOW(word) FLOAT_OF((word) << 16)
+#define UNPACK_HIGH(word) FLOAT_OF((word) & 0xFFFF0000u)
+#ifdef PACK_BF16S
+#define PACK_PAIR PACK_BF16S
+#endif
+#endif
+#if IS_16_BIT && !defined(PACK_PAIR)
+#define PACK_PAIR(low, high) ((unsigned int)PACK(low) | (unsigned int)PACK(high) << 16)
+#endif
+
+/** Without folding, a thread that has visits has a chunk in each of them. */
+#if GRKAN_FOLDED
+#define HAS_CHUNK(t, b, p, at) (chunks_left(t, b, p, at) > 0)
+#else
+#define HAS_CHUNK(t, b, p, at) 1
 #endif
 
 DEVICE rational the_kind(void)
@@ -51,37 +74,45 @@ DEVICE rational the_kind(void)
     return kind;
 }
 
-/** A chunk as 32-bit words (a 16-bit element alone is half a word). The address is aligned to the chunk. */
-DEVICE void load_chunk(GLOBAL const storage *from, real *out)
-{
-#if CHUNK_BYTES == 2
-    out[0] = UNPACK(*from);
-#else
-    unsigned int word[4];
+/** A chunk as it lies in memory, loaded and stored by one instruction. */
 #if CHUNK_BYTES == 16
-    const words4 w = *(GLOBAL const words4 *)from;
-    word[0] = w.x;
-    word[1] = w.y;
-    word[2] = w.z;
-    word[3] = w.w;
+typedef words4 chunk;
 #elif CHUNK_BYTES == 8
-    const words2 w = *(GLOBAL const words2 *)from;
-    word[0] = w.x;
-    word[1] = w.y;
+typedef words2 chunk;
+#elif CHUNK_BYTES == 4
+typedef unsigned int chunk;
 #else
-    word[0] = *(GLOBAL const unsigned int *)from;
+typedef unsigned short chunk;
 #endif
+
+/** Word i of a chunk; an expression, so that it stays in registers. */
+#if CHUNK_BYTES == 16
+#define WORD(c, i) ((i) == 0 ? (c).x : (i) == 1 ? (c).y : (i) == 2 ? (c).z : (c).w)
+#elif CHUNK_BYTES == 8
+#define WORD(c, i) ((i) == 0 ? (c).x : (c).y)
+#else
+#define WORD(c, i) (c)
+#endif
+
+DEVICE chunk load_chunk(GLOBAL const storage *from)
+{
+    return *(GLOBAL const chunk *)from;
+}
+
+DEVICE void unpack_chunk(chunk c, real *out)
+{
     UNROLL
     for (int v = 0; v < GRKAN_VECTOR; ++v) {
-#if IS_16_BIT
-        out[v] = UNPACK((word[v / 2] >> (v % 2 * 16)) & 0xFFFFu);
+#if IS_16_BIT && GRKAN_VECTOR > 1
+        out[v] = v % 2 == 0 ? UNPACK_LOW(WORD(c, v / 2)) : UNPACK_HIGH(WORD(c, v / 2));
+#elif IS_16_BIT
+        out[v] = UNPACK(c);
 #elif GRKAN_DTYPE == 3
-        out[v] = DOUBLE_OF(word[2 * v], word[2 * v + 1]);
+        out[v] = DOUBLE_OF(WORD(c, 2 * v), WORD(c, 2 * v + 1));
 #else
-        out[v] = FLOAT_OF(word[v]);
+        out[v] = FLOAT_OF(WORD(c, v));
 #endif
     }
-#endif
 }
 
 DEVICE void store_chunk(GLOBAL storage *to, const real *in)
@@ -91,15 +122,13 @@ DEVICE void store_chunk(GLOBAL storage *to, const real *in)
 #else
     unsigned int word[4];
     UNROLL
-    for (int v = 0; v < GRKAN_VECTOR; ++v) {
+    for (int i = 0; i < CHUNK_BYTES / 4; ++i) {
 #if IS_16_BIT
-        const unsigned int half_word = PACK(in[v]);
-        word[v / 2] = v % 2 == 0 ? half_word : word[v / 2] | half_word << 16;
+        word[i] = PACK_PAIR(in[2 * i], in[2 * i + 1]);
 #elif GRKAN_DTYPE == 3
-        word[2 * v] = LOW_OF(in[v]);
-        word[2 * v + 1] = HIGH_OF(in[v]);
+        word[i] = i % 2 == 0 ? LOW_OF(in[i / 2]) : HIGH_OF(in[i / 2]);
 #else
-        word[v] = BITS_OF(in[v]);
+        word[i] = BITS_OF(in[i]);
 #endif
     }
 #if CHUNK_BYTES == 16
@@ -153,26 +182,34 @@ DEVICE int chunk_is_near(rational kind, const real *x)
     return is_near(kind, largest);
 }
 
-DEVICE void forward_chunk(const coefficients *c, GLOBAL const storage *x, GLOBAL storage *y, int aligned)
+/**
+ * Everything that is rare: elements far from zero, and tensors that are not aligned to chunks. Out of line, and given
+ * copies, so that the loops around it keep their registers.
+ */
+OUTLINE void forward_rare(const coefficients *c, GLOBAL const storage *x, GLOBAL storage *y)
 {
-    const rational kind = the_kind();
-    if (aligned) {
-        real value[GRKAN_VECTOR];
-        load_chunk(x, value);
-        if (chunk_is_near(kind, value)) {
-            UNROLL
-            for (int v = 0; v < GRKAN_VECTOR; ++v)
-                value[v] = forward_near(kind, c, value[v]);
-            store_chunk(y, value);
-            return;
-        }
-    }
     NO_UNROLL
     for (int v = 0; v < GRKAN_VECTOR; ++v)
-        y[v] = PACK(forward_element(kind, c, UNPACK(x[v])));
+        y[v] = PACK(forward_element(the_kind(), c, UNPACK(x[v])));
 }
 
-KERNEL(GRKAN_BLOCK)
+DEVICE void forward_chunk(const coefficients *c, chunk loaded, GLOBAL const storage *x, GLOBAL storage *y)
+{
+    const rational kind = the_kind();
+    real value[GRKAN_VECTOR];
+    unpack_chunk(loaded, value);
+    if (chunk_is_near(kind, value)) {
+        UNROLL
+        for (int v = 0; v < GRKAN_VECTOR; ++v)
+            value[v] = forward_near(kind, c, value[v]);
+        store_chunk(y, value);
+    } else {
+        const coefficients copy = *c;
+        forward_rare(&copy, x, y);
+    }
+}
+
+KERNEL(GRKAN_BLOCK, GRKAN_FORWARD_RESIDENT)
 grkan_forward(GLOBAL const storage *x, GLOBAL const scalar *numerator, GLOBAL const scalar *denominator,
               GLOBAL storage *y, const grkan_tiling tiling, const grkan_launch launch)
 {
@@ -180,13 +217,27 @@ grkan_forward(GLOBAL const storage *x, GLOBAL const scalar *numerator, GLOBAL co
     const place p = place_of_thread(&tiling, &b, THREAD_INDEX());
     const coefficients c =
         load_coefficients(&tiling, p.group, numerator + launch.numerator, denominator + launch.denominator);
+    const int visits = p.visits;
     cursor at = cursor_at(&tiling, &b, &p, 0);
+    chunk next;
     x += launch.x;
     y += launch.result;
-    for (grkan_int64 visit = 0; visit < p.visits; ++visit) {
-        if (chunks_left(&tiling, &b, &p, &at) > 0)
-            forward_chunk(&c, x + at.element, y + at.element, launch.aligned);
+    if (launch.aligned && visits > 0 && HAS_CHUNK(&tiling, &b, &p, &at))
+        next = load_chunk(x + at.element);
+    for (int visit = 0; visit < visits; ++visit) {
+        const chunk loaded = next;
+        const cursor here = at;
         cursor_advance(&tiling, &at);
+        if (launch.aligned && visit + 1 < visits && HAS_CHUNK(&tiling, &b, &p, &at))
+            next = load_chunk(x + at.element);
+        if (!HAS_CHUNK(&tiling, &b, &p, &here))
+            continue;
+        if (launch.aligned) {
+            forward_chunk(&c, loaded, x + here.element, y + here.element);
+        } else {
+            const coefficients copy = c;
+            forward_rare(&copy, x + here.element, y + here.element);
+        }
     }
 }
 
@@ -222,46 +273,90 @@ DEVICE void backward_chunk(const grkan_tiling *t, const gradients *g, grkan_int6
     }
 }
 #else
-DEVICE void backward_chunk(const coefficients *c, GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL storage *dx,
-                           int aligned, real *sums)
+/** A thread's coefficients and register sums. */
+typedef struct thread_state {
+    coefficients c;
+    real sums[COUNT];
+} thread_state;
+
+/** As forward_rare. */
+OUTLINE void backward_rare(thread_state *state, GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL storage *dx)
 {
-    const rational kind = the_kind();
-    if (aligned) {
-        real xs[GRKAN_VECTOR], dys[GRKAN_VECTOR];
-        load_chunk(x, xs);
-        load_chunk(dy, dys);
-        if (chunk_is_near(kind, xs)) {
-            UNROLL
-            for (int v = 0; v < GRKAN_VECTOR; ++v)
-                dys[v] = backward_near(kind, c, xs[v], dys[v], sums);
-            store_chunk(dx, dys);
-            return;
-        }
-    }
     NO_UNROLL
     for (int v = 0; v < GRKAN_VECTOR; ++v)
-        dx[v] = PACK(backward_element(kind, c, UNPACK(x[v]), UNPACK(dy[v]), sums));
+        dx[v] = PACK(backward_element(the_kind(), &state->c, UNPACK(x[v]), UNPACK(dy[v]), state->sums));
 }
 
-/** Phase 1: a thread's visits. Register sums go to the slots every t->flush visits. */
+DEVICE void backward_copied(const coefficients *c, GLOBAL const storage *x, GLOBAL const storage *dy,
+                            GLOBAL storage *dx, real *sums)
+{
+    thread_state state;
+    state.c = *c;
+    UNROLL
+    for (int i = 0; i < COUNT; ++i)
+        state.sums[i] = sums[i];
+    backward_rare(&state, x, dy, dx);
+    UNROLL
+    for (int i = 0; i < COUNT; ++i)
+        sums[i] = state.sums[i];
+}
+
+DEVICE void backward_chunk(const coefficients *c, chunk loaded_x, chunk loaded_dy, GLOBAL const storage *x,
+                           GLOBAL const storage *dy, GLOBAL storage *dx, real *sums)
+{
+    const rational kind = the_kind();
+    real xs[GRKAN_VECTOR], dys[GRKAN_VECTOR];
+    unpack_chunk(loaded_x, xs);
+    if (chunk_is_near(kind, xs)) {
+        unpack_chunk(loaded_dy, dys);
+        UNROLL
+        for (int v = 0; v < GRKAN_VECTOR; ++v)
+            dys[v] = backward_near(kind, c, xs[v], dys[v], sums);
+        store_chunk(dx, dys);
+    } else {
+        backward_copied(c, x, dy, dx, sums);
+    }
+}
+
+/**
+ * Phase 1: a thread's visits, the next one's chunks on their way while this one's are computed. Register sums go to
+ * the slots every t->flush visits.
+ */
 DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const tile *b, const coefficients *c,
                        const place *p, GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL storage *dx,
                        SHARED scalar *slot)
 {
+    const int visits = p->visits;
     real sums[COUNT];
     cursor at = cursor_at(t, b, p, 0);
+    chunk next_x, next_dy;
     UNROLL
     for (int i = 0; i < COUNT; ++i)
         slot[i * GRKAN_BLOCK] = REAL(0.0);
-    for (grkan_int64 first = 0; first < p->visits; first += t->flush) {
-        const grkan_int64 end = smaller(first + t->flush, p->visits);
+    if (launch->aligned && visits > 0 && HAS_CHUNK(t, b, p, &at)) {
+        next_x = load_chunk(x + at.element);
+        next_dy = load_chunk(dy + at.element);
+    }
+    for (int visit = 0; visit < visits;) {
+        const int end = visit + t->flush < visits ? visit + t->flush : visits;
         UNROLL
         for (int i = 0; i < COUNT; ++i)
             sums[i] = REAL(0.0);
-        for (grkan_int64 visit = first; visit < end; ++visit) {
-            if (chunks_left(t, b, p, &at) > 0)
-                backward_chunk(c, x + at.element, dy + at.element, dx + at.element, launch->aligned, sums);
+        NO_UNROLL
+        for (; visit < end; ++visit) {
+            const chunk loaded_x = next_x, loaded_dy = next_dy;
+            const cursor here = at;
             cursor_advance(t, &at);
+            if (launch->aligned && visit + 1 < visits && HAS_CHUNK(t, b, p, &at)) {
+                next_x = load_chunk(x + at.element);
+                next_dy = load_chunk(dy + at.element);
+            }
+            if (!HAS_CHUNK(t, b, p, &here))
+                continue;
+            if (launch->aligned)
+                backward_chunk(c, loaded_x, loaded_dy, x + here.element, dy + here.element, dx + here.element, sums);
+            else
+                backward_copied(c, x + here.element, dy + here.element, dx + here.element, sums);
         }
         UNROLL
         for (int i = 0; i < COUNT; ++i)
@@ -310,7 +405,7 @@ DEVICE void combine_outputs(const grkan_tiling *t, const gradients *g, int first
 }
 #endif
 
-KERNEL(GRKAN_BLOCK)
+KERNEL(GRKAN_BLOCK, GRKAN_BACKWARD_RESIDENT)
 grkan_backward(GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL const scalar *numerator,
                GLOBAL const scalar *denominator, GLOBAL storage *dx, GLOBAL scalar *dnumerator,
                GLOBAL scalar *ddenominator, GLOBAL char *workspace, const grkan_tiling tiling,
@@ -326,7 +421,7 @@ grkan_backward(GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL const s
     dx += launch.result;
 #if GRKAN_STRATEGY == STRATEGY_ELEMENT
     cursor at = cursor_at(&tiling, &b, &p, 0);
-    for (grkan_int64 visit = 0; visit < p.visits; ++visit) {
+    for (int visit = 0; visit < p.visits; ++visit) {
         if (chunks_left(&tiling, &b, &p, &at) > 0)
             backward_chunk(&tiling, &g, p.group, &c, x + at.element, dy + at.element, dx + at.element);
         cursor_advance(&tiling, &at);
@@ -336,9 +431,11 @@ grkan_backward(GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL const s
     SHARED_ARRAY(scalar, exchange, 2 * GRKAN_BLOCK);
     fill_slots(&tiling, &launch, &b, &c, &p, x, dy, dx, slots + THREAD_INDEX());
     BARRIER();
-    reduce_slots(&tiling, the_kind(), &g, &b, THREAD_INDEX(), slots, exchange);
+    /* Found once more, so that it need not be kept in registers all along. */
+    const tile same = tile_of_block(&tiling, HIDE(BLOCK_INDEX()) + launch.first_block);
+    reduce_slots(&tiling, the_kind(), &g, &same, THREAD_INDEX(), slots, exchange);
     BARRIER();
-    deliver_slices(&tiling, the_kind(), &g, &b, THREAD_INDEX(), exchange);
+    deliver_slices(&tiling, the_kind(), &g, &same, THREAD_INDEX(), exchange);
 #if defined(LAST_BLOCK_COMBINES) && GRKAN_STRATEGY == STRATEGY_TREE
     if (launch.numerator_parts > 1 || launch.denominator_parts > 1) {
         SHARED_ARRAY(int, is_last, 1);
@@ -361,7 +458,7 @@ grkan_backward(GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL const s
 
 #if GRKAN_STRATEGY == STRATEGY_TREE && !defined(LAST_BLOCK_COMBINES)
 /** A launch of its own where blocks of one launch cannot wait for each other. */
-KERNEL(GRKAN_BLOCK)
+KERNEL(GRKAN_BLOCK, 1)
 grkan_combine(GLOBAL const scalar *denominator, GLOBAL scalar *dnumerator, GLOBAL scalar *ddenominator,
               GLOBAL char *workspace, const grkan_tiling tiling, const grkan_launch launch)
 {
@@ -375,7 +472,7 @@ grkan_combine(GLOBAL const scalar *denominator, GLOBAL scalar *dnumerator, GLOBA
 
 #if GRKAN_STRATEGY != STRATEGY_TREE
 /** Zero for the gradients that atomics add to. */
-KERNEL(GRKAN_BLOCK)
+KERNEL(GRKAN_BLOCK, 1)
 grkan_clear(GLOBAL scalar *dnumerator, GLOBAL scalar *ddenominator, const grkan_tiling tiling,
             const grkan_launch launch)
 {

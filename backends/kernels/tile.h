@@ -11,6 +11,8 @@
  * per output delivers. The cpu runs the same phases as loops over the threads of a block.
  */
 
+/* A dialect gives TILE_FOLDS(t), TILE_VECTOR(t) and TILE_BLOCK(t): constants where kernels are specialised. */
+
 /** Threads that share the sum of one output over the parts in the workspace. */
 #define COMBINE_LANES 32
 
@@ -24,18 +26,10 @@ DEVICE grkan_int64 smaller(grkan_int64 a, grkan_int64 b)
     return a < b ? a : b;
 }
 
-/** First channel of a group, as numpy.array_split has it. */
+/** First element of a group within a row: groups are split as numpy.array_split does. */
 DEVICE grkan_int64 group_start(const grkan_tiling *t, grkan_int64 group)
 {
-    return group * (t->channels / t->groups) + smaller(group, t->channels % t->groups);
-}
-
-/** The group of a channel. */
-DEVICE grkan_int64 group_of(const grkan_tiling *t, grkan_int64 channel)
-{
-    const grkan_int64 size = t->channels / t->groups;
-    const grkan_int64 larger = t->channels % t->groups; /* groups with one channel more */
-    return channel < larger * (size + 1) ? channel / (size + 1) : larger + (channel - larger * (size + 1)) / size;
+    return (group * t->group_size + smaller(group, t->larger_groups)) * t->inner;
 }
 
 /** The part of the tensor that a block works on. */
@@ -47,43 +41,56 @@ typedef struct tile {
     grkan_int64 start;  /* first element of the span within a row */
     grkan_int64 chunks; /* of the span within a row */
     grkan_int64 first_row;
-    grkan_int64 end_row; /* tile rows */
+    int rows; /* tile rows of the stripe */
 } tile;
 
 DEVICE tile tile_of_block(const grkan_tiling *t, grkan_int64 block_index)
 {
     tile b;
-    b.stripe = block_index / t->spans;
+    b.stripe = t->spans == 1 ? block_index : block_index / t->spans;
     b.span = block_index - b.stripe * t->spans;
     b.first_group = b.span * t->span_groups;
     b.end_group = smaller(b.first_group + t->span_groups, t->groups);
-    b.start = group_start(t, b.first_group) * t->inner;
-    b.chunks = (group_start(t, b.end_group) * t->inner - b.start) / t->vector;
+    b.start = group_start(t, b.first_group);
+    b.chunks = (group_start(t, b.end_group) - b.start) / TILE_VECTOR(t);
     b.first_row = b.stripe * t->stripe_rows;
-    b.end_row = smaller(b.first_row + t->stripe_rows, t->tile_rows);
+    b.rows = (int)(smaller(b.first_row + t->stripe_rows, t->tile_rows) - b.first_row);
     return b;
 }
 
 /** A thread of a block: its chunk column, its group, and how often it visits a tile row. */
 typedef struct place {
-    grkan_int64 column;
+    int column;
+    int row_lane;
+    int visits; /* 0 for a thread with nothing to do */
     grkan_int64 group;
-    grkan_int64 first_row;
-    grkan_int64 visits; /* 0 for a thread with nothing to do */
 } place;
+
+/** The group of a chunk column. A span of several groups has a few thousand elements at most, so int is enough. */
+DEVICE grkan_int64 group_of(const grkan_tiling *t, const tile *b, int column)
+{
+    const int size = (int)(t->group_size * t->inner);
+    const int larger = size + (int)t->inner;
+    const grkan_int64 left = t->larger_groups - b->first_group; /* larger ones from this span on */
+    const int larger_groups = left < 0 ? 0 : (int)smaller(left, t->span_groups);
+    const int element = column * TILE_VECTOR(t);
+    const int rest = element - larger_groups * larger;
+    if (t->span_groups == 1)
+        return b->first_group;
+    return b->first_group + (rest < 0 ? element / larger : larger_groups + rest / size);
+}
 
 DEVICE place place_of_thread(const grkan_tiling *t, const tile *b, int thread)
 {
     place p;
-    const int lane = TILE_FOLDS(t) > 1 ? 0 : thread / t->span_chunks;
-    p.column = thread - lane * t->span_chunks;
+    p.row_lane = TILE_FOLDS(t) > 1 ? 0 : thread / t->span_chunks;
+    p.column = thread - p.row_lane * t->span_chunks;
     p.group = b->first_group;
-    p.first_row = b->first_row + lane;
     p.visits = 0;
-    if (lane < t->row_lanes && p.column < b->chunks) {
-        p.group = group_of(t, (b->start + p.column * t->vector) / t->inner);
-        if (b->end_row > p.first_row)
-            p.visits = (b->end_row - p.first_row + t->row_lanes - 1) / t->row_lanes;
+    if (p.row_lane < t->row_lanes && p.column < b->chunks) {
+        p.group = group_of(t, b, p.column);
+        if (b->rows > p.row_lane)
+            p.visits = (b->rows - p.row_lane + t->row_lanes - 1) / t->row_lanes;
     }
     return p;
 }
@@ -94,13 +101,13 @@ typedef struct cursor {
     grkan_int64 fold;
 } cursor;
 
-DEVICE cursor cursor_at(const grkan_tiling *t, const tile *b, const place *p, grkan_int64 visit)
+DEVICE cursor cursor_at(const grkan_tiling *t, const tile *b, const place *p, int visit)
 {
     cursor c;
-    const grkan_int64 row = p->first_row + visit * t->row_lanes;
+    const grkan_int64 row = b->first_row + p->row_lane + (grkan_int64)visit * t->row_lanes;
     const grkan_int64 outer = TILE_FOLDS(t) > 1 ? row / TILE_FOLDS(t) : row;
     c.fold = row - outer * TILE_FOLDS(t);
-    c.element = outer * t->row_elements + b->start + (c.fold * t->block + p->column) * t->vector;
+    c.element = outer * t->row_elements + b->start + (c.fold * TILE_BLOCK(t) + p->column) * TILE_VECTOR(t);
     return c;
 }
 
@@ -109,7 +116,7 @@ DEVICE void cursor_advance(const grkan_tiling *t, cursor *c)
     if (TILE_FOLDS(t) == 1) {
         c->element += t->row_lanes * t->row_elements;
     } else {
-        const grkan_int64 step = (grkan_int64)t->block * t->vector;
+        const grkan_int64 step = (grkan_int64)TILE_BLOCK(t) * TILE_VECTOR(t);
         c->element += step;
         if (++c->fold == TILE_FOLDS(t)) {
             c->fold = 0;
@@ -121,7 +128,7 @@ DEVICE void cursor_advance(const grkan_tiling *t, cursor *c)
 /** Chunks of this tile row from the thread's own to the end of the span: none beyond the end of a folded group. */
 DEVICE grkan_int64 chunks_left(const grkan_tiling *t, const tile *b, const place *p, const cursor *c)
 {
-    return b->chunks - p->column - (TILE_FOLDS(t) > 1 ? c->fold * t->block : 0);
+    return b->chunks - p->column - (TILE_FOLDS(t) > 1 ? c->fold * TILE_BLOCK(t) : 0);
 }
 
 /** One of the gradients: which coefficient, summed over which groups. */
@@ -231,10 +238,10 @@ DEVICE void deliver(const grkan_tiling *t, rational kind, const gradients *g, co
 DEVICE pair sum_slice(const grkan_tiling *t, const tile *b, output o, int slice, SHARED const scalar *slots)
 {
     const grkan_int64 last = o.shared ? b->end_group : o.group + 1;
-    const grkan_int64 start = group_start(t, o.shared ? b->first_group : o.group) * t->inner - b->start;
-    const int first = (int)(start / t->vector) + slice;
-    const int end = (int)smaller((group_start(t, last) * t->inner - b->start) / t->vector, t->block);
-    SHARED const scalar *slot = slots + o.coefficient * t->block;
+    const grkan_int64 start = group_start(t, o.shared ? b->first_group : o.group) - b->start;
+    const int first = (int)(start / TILE_VECTOR(t)) + slice;
+    const int end = (int)smaller((group_start(t, last) - b->start) / TILE_VECTOR(t), TILE_BLOCK(t));
+    SHARED const scalar *slot = slots + o.coefficient * TILE_BLOCK(t);
     pair sum = pair_zero();
     for (int lane = 0; lane < t->row_lanes; ++lane, slot += t->span_chunks)
         for (int column = first; column < end; column += t->slices)
@@ -248,7 +255,7 @@ DEVICE void reduce_slots(const grkan_tiling *t, rational kind, const gradients *
 {
     const grkan_int64 groups = b->end_group - b->first_group;
     const int items = output_count(t, kind, groups) * t->slices;
-    for (int item = thread; item < items; item += t->block) {
+    for (int item = thread; item < items; item += TILE_BLOCK(t)) {
         const output o = output_at(t, kind, b->first_group, groups, item / t->slices);
         const pair sum = sum_slice(t, b, o, item % t->slices, slots);
         if (t->slices == 1) {

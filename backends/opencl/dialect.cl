@@ -21,13 +21,17 @@ typedef scalar real;
 #define GLOBAL __global
 #define SHARED __local
 #define SHARED_ARRAY(type, name, size) __local type name[size]
-#define KERNEL(threads) __kernel __attribute__((reqd_work_group_size(threads, 1, 1))) void
+#define OUTLINE static __attribute__((noinline))
+#define KERNEL(threads, resident) __kernel __attribute__((reqd_work_group_size(threads, 1, 1))) void
 #define UNROLL _Pragma("unroll")
 #define NO_UNROLL _Pragma("nounroll")
 #define TILE_FOLDS(t) (GRKAN_FOLDED ? (t)->folds : 1)
+#define TILE_VECTOR(t) GRKAN_VECTOR
+#define TILE_BLOCK(t) GRKAN_BLOCK
 
 #define BLOCK_INDEX() ((grkan_int64)get_group_id(0))
 #define THREAD_INDEX() ((int)get_local_id(0))
+#define HIDE(value) (value)
 #define BARRIER() barrier(CLK_LOCAL_MEM_FENCE)
 
 #define FMA(a, b, c) fma(a, b, c)

@@ -62,8 +62,10 @@ static grkan_status read_binary(cl_program program, grkan_blob *binary)
     return GRKAN_SUCCESS;
 }
 
-static grkan_status cl_compile(grkan_backend_device *device, const grkan_compile_request *request, grkan_blob *binary)
+static grkan_status cl_compile(grkan_backend_device *device, const grkan_compile_request *request, grkan_blob *binary,
+                               grkan_blob *report)
 {
+    (void)report; /* OpenCL has no words for it */
     char options[1024];
     const char *sources[] = {opencl_dialect, request->source};
     cl_int code;

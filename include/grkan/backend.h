@@ -61,7 +61,9 @@ typedef struct grkan_plan_data {
     grkan_tiling forward;
     grkan_tiling backward;
     int32_t denominator_coefficients; /**< per group */
-    int32_t near_exponent;            /**< |x| <= 2^near_exponent is evaluated in x, beyond in 1 / x; below 63 */
+    int32_t forward_resident;  /**< blocks that a compute unit should hold, for the compiler's use of registers */
+    int32_t backward_resident; /**< likewise */
+    int32_t near_exponent;     /**< |x| <= 2^near_exponent is evaluated in x, beyond in 1 / x; below 63 */
     int64_t numerator_parts;   /**< partial sums per coefficient of the numerator in the workspace; 1: none, direct */
     int64_t denominator_parts; /**< likewise for the denominator */
     size_t workspace_bytes;
@@ -86,8 +88,9 @@ typedef struct grkan_backend {
     uint32_t struct_size; /**< sizeof(grkan_backend) */
     uint32_t api_version; /**< GRKAN_BACKEND_API_VERSION */
     const char *name;
-    const char *dialect;   /**< text put in front of the kernels, part of the cache key; optional */
-    int32_t uses_pointers; /**< 1: grkan_buffer.base is an address, so overlap and alignment can be checked */
+    const char *dialect;    /**< text put in front of the kernels, part of the cache key; optional */
+    int32_t compiles_alone; /**< 1: compile needs no device */
+    int32_t uses_pointers;  /**< 1: grkan_buffer.base is an address, so overlap and alignment can be checked */
 
     /* Discovery. count is called first, and once; it keeps host. */
     grkan_status (*count)(const grkan_host *host, int *count);
@@ -102,8 +105,10 @@ typedef struct grkan_backend {
     /* Programs. A backend with no compiler leaves compile and identity NULL, and load gets an empty blob. */
     /** What a compiled program depends on beside its source: compiler and driver versions. Optional. */
     const char *(*identity)(const grkan_backend_device *device);
-    /** Compile. device may be NULL where the compiler needs none. Optional. */
-    grkan_status (*compile)(grkan_backend_device *device, const grkan_compile_request *request, grkan_blob *binary);
+    /** Compile. device may be NULL where the compiler needs none. Optional.
+        @param report out, may be NULL: what the compiler says of registers, spills and shared memory, as text */
+    grkan_status (*compile)(grkan_backend_device *device, const grkan_compile_request *request, grkan_blob *binary,
+                            grkan_blob *report);
     grkan_status (*load)(grkan_backend_device *device, const grkan_plan_data *plan, const grkan_blob *binary,
                          grkan_backend_program **program);
     void (*unload)(grkan_backend_program *program);

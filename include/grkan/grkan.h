@@ -259,6 +259,28 @@ GRKAN_API void grkan_device_close(grkan_device *device);
 /** Fill in what the device is. Neither may be NULL. */
 GRKAN_API grkan_status grkan_device_describe(const grkan_device *device, grkan_device_properties *properties);
 
+/* ------------------------------------------------------------------------------------------- without a device */
+
+/** Compiled kernels; free them with grkan_compilation_free. */
+typedef struct grkan_compilation {
+    void *binary; /**< what the vendor's runtime loads: a cubin, a code object, ... */
+    size_t bytes;
+    char *report; /**< what the compiler says of registers, spills and shared memory; "" if nothing */
+} grkan_compilation;
+
+/**
+ * Compile the kernels of an operation for an architecture, with no device present.
+ * @param backend      "cuda" or "hip": a backend whose compiler needs no device
+ * @param architecture as in grkan_device_properties: "sm_90", "gfx90a"
+ * @param options      NULL for the defaults
+ * @param compilation  out, not NULL
+ */
+GRKAN_API grkan_status grkan_compile(const char *backend, const char *architecture, const grkan_operation *operation,
+                                     const grkan_options *options, grkan_compilation *compilation);
+
+/** Free what grkan_compile gave, and set it to zero. NULL does nothing. */
+GRKAN_API void grkan_compilation_free(grkan_compilation *compilation);
+
 /* --------------------------------------------------------------------------------------------------------- plans */
 
 /**

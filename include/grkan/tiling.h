@@ -26,9 +26,10 @@
 
 typedef struct grkan_tiling {
     grkan_int64 row_elements; /* channels * inner */
-    grkan_int64 channels;
     grkan_int64 inner;
     grkan_int64 groups;
+    grkan_int64 group_size;    /* channels / groups */
+    grkan_int64 larger_groups; /* channels % groups: the first groups, with one channel more */
     grkan_int64 tile_rows;   /* outer * folds */
     grkan_int64 stripe_rows; /* tile rows of a stripe; the last stripe may have fewer */
     grkan_int64 stripes;

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file names.h @brief The words of gpu/runtime.c in CUDA: the runtime's names, and modules by the driver. */
+#ifndef GRKAN_NAMES_H
+#define GRKAN_NAMES_H
+
+#include <cuda.h>
+#include <cuda_runtime_api.h>
+#include <stdio.h>
+
+#define BACKEND_NAME "cuda"
+
+/** rt(Malloc) is cudaMalloc. */
+#define rt(name) cuda##name
+#define rt_string(name) "cuda" name
+
+typedef CUmodule gpu_native_module;
+typedef CUfunction gpu_native_kernel;
+
+/** The driver's functions; found through the runtime, so that the module loads where no driver is. */
+extern struct cuda_driver {
+    CUresult (*ModuleLoadData)(CUmodule *module, const void *image);
+    CUresult (*ModuleUnload)(CUmodule module);
+    CUresult (*ModuleGetFunction)(CUfunction *kernel, CUmodule module, const char *name);
+    CUresult (*LaunchKernel)(CUfunction kernel, unsigned int grid_x, unsigned int grid_y, unsigned int grid_z,
+                             unsigned int block_x, unsigned int block_y, unsigned int block_z, unsigned int shared,
+                             CUstream stream, void **arguments, void **extra);
+} cuda_driver;
+
+/** Codes of driver and runtime have been the same numbers since CUDA 11. */
+#define module_load(module, image) ((cudaError_t)cuda_driver.ModuleLoadData(module, image))
+#define module_unload(module) ((cudaError_t)cuda_driver.ModuleUnload(module))
+#define module_kernel(kernel, module, name) ((cudaError_t)cuda_driver.ModuleGetFunction(kernel, module, name))
+#define module_launch(kernel, grid, block, stream, arguments)                                                          \
+    ((cudaError_t)cuda_driver.LaunchKernel(kernel, grid, 1, 1, block, 1, 1, 0, stream, arguments, NULL))
+
+/** Blocks of 384 threads that a multiprocessor should hold: measured on an H200, see docs/performance.md. */
+enum { resident_blocks = 3 };
+
+static inline void architecture_of(const struct cudaDeviceProp *p, char *text, size_t bytes)
+{
+    snprintf(text, bytes, "sm_%d%d", p->major, p->minor);
+}
+
+#endif

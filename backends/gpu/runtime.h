@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file runtime.h @brief Between runtime.c, which CUDA and HIP share, and a vendor's own file. */
+#ifndef GRKAN_RUNTIME_H
+#define GRKAN_RUNTIME_H
+
+#include "engine.h"
+#include "names.h"
+
+struct grkan_backend_device {
+    int index;
+    rt(Event_t) start, stop;
+    char identity[128];
+};
+
+/** Set the error's text from a call and its code. @return the status */
+grkan_status runtime_failed(const char *call, rt(Error_t) code);
+
+/** Return from the function when a call of the runtime fails. */
+#define RUNTIME_TRY(call)                                                                                              \
+    do {                                                                                                               \
+        const rt(Error_t) try_code = (call);                                                                           \
+        if (try_code != rt(Success))                                                                                   \
+            return runtime_failed(#call, try_code);                                                                    \
+    } while (0)
+
+/* By the vendor's own file. */
+
+/** What the vendor needs before anything else; called once, before devices are counted. */
+grkan_status vendor_start(void);
+
+/** Versions of compiler and driver, for the cache. */
+void vendor_identity(char *text, size_t bytes);
+
+/** As grkan_backend.compile, with the dialect in front of the source. Needs no device. */
+grkan_status vendor_compile(const char *source, const grkan_compile_request *request, grkan_blob *binary,
+                            grkan_blob *report);
+
+#endif
