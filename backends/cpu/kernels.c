@@ -85,7 +85,7 @@ DEVICE void load_coefficients(rational kind, const cpu_job *job, const grkan_til
 /** Whether the coefficients of the columns before do not serve these. */
 DEVICE int starts_group(const int64_t *groups, int column)
 {
-    return column == 0 || groups[column - 1] != groups[column + CPU_LANES - 1];
+    return column == 0 || groups[column - CPU_LANES] != groups[column + CPU_LANES - 1];
 }
 
 /** The group of each chunk column of a block; columns beyond its end have the last one. */
