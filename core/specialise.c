@@ -14,10 +14,12 @@ static void write_definitions(const grkan_plan_data *data, char *text, size_t by
     snprintf(text, bytes,
              "-DGRKAN_NUMERATOR_DEGREE=%d -DGRKAN_DENOMINATOR_DEGREE=%d -DGRKAN_FORM=%d -DGRKAN_NEAR_EXPONENT=%d "
              "-DGRKAN_DTYPE=%d -DGRKAN_VECTOR=%d -DGRKAN_BLOCK=%d -DGRKAN_FOLDED=%d -DGRKAN_STRATEGY=%d "
-             "-DGRKAN_IEEE=%d -DGRKAN_FORWARD_RESIDENT=%d -DGRKAN_BACKWARD_RESIDENT=%d",
+             "-DGRKAN_IEEE=%d -DGRKAN_FORWARD_RESIDENT=%d -DGRKAN_FORWARD_AHEAD=%d "
+             "-DGRKAN_BACKWARD_RESIDENT=%d -DGRKAN_BACKWARD_AHEAD=%d",
              o->numerator_degree, o->denominator_degree, (int)o->denominator, data->near_exponent, (int)o->dtype,
              t->vector, t->block, t->folds > 1, (int)data->options.strategy,
-             data->options.determinism == GRKAN_DEVICE_TO_DEVICE, data->forward_resident, data->backward_resident);
+             data->options.determinism == GRKAN_DEVICE_TO_DEVICE, data->forward_tuning.resident,
+             data->forward_tuning.ahead, data->backward_tuning.resident, data->backward_tuning.ahead);
 }
 
 /** Take the binary from the cache and load it. */
@@ -63,7 +65,8 @@ grkan_status grkan_plan_build(grkan_plan *plan)
 
 /** What the geometry of a device that is not there depends on: any GPU. */
 static const grkan_device_limits any_gpu = {.compute_units = 1,
-                                            .blocks_per_unit = 3,
+                                            .forward = {{1, 3, 1}, {1, 3, 1}},
+                                            .backward = {{1, 2, 2}, {1, 2, 1}},
                                             .least_elements = 1,
                                             .max_block = 1024,
                                             .max_vector_bytes = 16,

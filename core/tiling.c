@@ -10,8 +10,8 @@ enum {
     largest_block = 512,
     shared_memory = 32768,       /* local memory that every OpenCL 1.2 device has */
     vector_bytes = 16,           /* widest access that devices have */
-    flush_elements = 128,        /* longest chain of additions in one register */
-    fixed_blocks = 2048,         /* blocks of a geometry that depends on the operation alone */
+    flush_elements = 96,         /* chain of additions in one register; visits divide by 1, 2, 3 and 4 */
+    fixed_blocks = 528,          /* blocks of a geometry that depends on the operation alone */
     fixed_least_elements = 64,   /* of a thread, in that geometry */
     largest_workspace = 1 << 20, /* bytes; exceeded only if one part of a shared gradient per block needs more */
     largest_slices = 32
@@ -101,13 +101,19 @@ static grkan_status choose_block(const grkan_operation *o, int coefficients, int
 }
 
 /** Cut the tile rows into about `blocks / spans` stripes, at most `most`, with `least_elements` for a thread. */
-static void cut_rows(int64_t blocks, int64_t most, int least_elements, grkan_tiling *t)
+static void cut_rows(int64_t blocks, int64_t most, int least_elements, bool interleaved, grkan_tiling *t)
 {
     const int64_t visits = larger(1, ceil_div(t->tile_rows, t->row_lanes));
     const int64_t least = larger(1, least_elements / t->vector);
     const int64_t wanted = larger(1, smaller(smaller(blocks / t->spans, most), ceil_div(visits, least)));
-    t->stripe_rows = ceil_div(visits, wanted) * t->row_lanes;
-    t->stripes = larger(1, ceil_div(t->tile_rows, t->stripe_rows));
+    const int64_t run = ceil_div(visits, wanted) * t->row_lanes;
+    t->stripes = larger(1, ceil_div(t->tile_rows, run));
+    t->stripe_stride = interleaved ? t->row_lanes : run;
+    t->stripe_rows = interleaved ? t->tile_rows : run;
+    t->row_step = interleaved ? t->stripes * t->row_lanes : t->row_lanes;
+    t->step_folds = t->row_step % t->folds;
+    t->step_elements = t->row_step / t->folds * t->row_elements + t->step_folds * t->block * t->vector;
+    t->wrap_elements = t->row_elements - t->folds * t->block * t->vector;
 }
 
 static grkan_tiling start_tiling(const grkan_operation *o, int vector)
@@ -173,9 +179,10 @@ grkan_status grkan_plan_tile(const grkan_device_limits *limits, grkan_plan_data 
 {
     const grkan_operation *o = &plan->operation;
     const bool same_everywhere = plan->options.determinism == GRKAN_DEVICE_TO_DEVICE;
-    const bool fixed = limits->blocks_per_unit == 0 || same_everywhere;
+    const bool is_short = grkan_dtype_bytes(o->dtype) == 2;
+    const bool fixed = limits->is_fixed || same_everywhere;
+    const bool interleaved = !limits->is_fixed || same_everywhere;
     const int least = same_everywhere ? fixed_least_elements : limits->least_elements;
-    const int64_t blocks = fixed ? fixed_blocks : (int64_t)limits->compute_units * limits->blocks_per_unit;
     const int coefficients = o->numerator_degree + 1 + plan->denominator_coefficients;
     const int max_block = same_everywhere ? largest_block : limits->max_block;
     grkan_status status;
@@ -189,9 +196,12 @@ grkan_status grkan_plan_tile(const grkan_device_limits *limits, grkan_plan_data 
         return grkan_fail(GRKAN_ERROR_UNSUPPORTED,
                           "device_to_device needs blocks of %d threads here; the device runs at most %d",
                           plan->backward.block, limits->max_block);
-    plan->forward_resident = plan->backward_resident = limits->blocks_per_unit > 0 ? limits->blocks_per_unit : 1;
-    cut_rows(blocks, INT64_MAX, least, &plan->forward);
-    cut_rows(blocks, most_stripes(plan, &plan->backward), least, &plan->backward);
+    plan->forward_tuning = limits->forward[is_short];
+    plan->backward_tuning = limits->backward[is_short];
+    cut_rows(fixed ? fixed_blocks : (int64_t)limits->compute_units * plan->forward_tuning.blocks, INT64_MAX, least,
+             interleaved, &plan->forward);
+    cut_rows(fixed ? fixed_blocks : (int64_t)limits->compute_units * plan->backward_tuning.blocks,
+             most_stripes(plan, &plan->backward), least, interleaved, &plan->backward);
     plan->backward.slices = choose_slices(&plan->backward, o->numerator_degree + 1, plan->denominator_coefficients);
     size_workspace(&plan->options, plan);
     return GRKAN_SUCCESS;

@@ -323,7 +323,7 @@ static void backward_block(const cpu_job *job, int64_t block)
     const tile b = tile_of_block(t, block);
     const gradients g = gradients_of(job);
     const stage s = stage_of((int)smaller(b.chunks, t->span_chunks), t->vector);
-    const int most_visits = (b.rows + t->row_lanes - 1) / t->row_lanes;
+    const int most_visits = visits_of(t, &b, 0);
     backward_state state;
 
     memset(state.slots, 0, (size_t)(coefficient_count(kind) * t->block) * sizeof(scalar));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The kernels' words in CUDA, as NVRTC compiles it. */
 typedef long long grkan_int64;
+#define INFINITY (__int_as_float(0x7F800000))
 
 #if GRKAN_DTYPE == 3
 typedef double scalar;
@@ -49,6 +50,7 @@ typedef scalar real;
 
 #define BLOCK_INDEX() ((grkan_int64)blockIdx.x)
 #define THREAD_INDEX() ((int)threadIdx.x)
+#define OFFSET(pointer, elements) (pointer)
 #define HIDE(value) cuda_hide((int)(value))
 #define BARRIER() __syncthreads()
 #define FENCE() __threadfence()

@@ -7,6 +7,8 @@
 #include <cuda_runtime_api.h>
 #include <stdio.h>
 
+#include <grkan/backend.h>
+
 #define BACKEND_NAME "cuda"
 
 /** rt(Malloc) is cudaMalloc. */
@@ -33,8 +35,9 @@ extern struct cuda_driver {
 #define module_launch(kernel, grid, block, stream, arguments)                                                          \
     ((cudaError_t)cuda_driver.LaunchKernel(kernel, grid, 1, 1, block, 1, 1, 0, stream, arguments, NULL))
 
-/** Blocks of 384 threads that a multiprocessor should hold: measured on an H200, see docs/performance.md. */
-enum { resident_blocks = 3 };
+/** Of storage types with 4 or 8 bytes, and with 2: measured on an H200, see docs/performance.md. */
+static const grkan_tuning forward_tuning[2] = {{12, 3, 1}, {12, 3, 1}};
+static const grkan_tuning backward_tuning[2] = {{2, 2, 2}, {2, 2, 1}};
 
 static inline void architecture_of(const struct cudaDeviceProp *p, char *text, size_t bytes)
 {

@@ -80,14 +80,15 @@ static int is_aligned(const grkan_plan_data *plan, grkan_buffer tensor)
     return (base + tensor.offset) % chunk == 0;
 }
 
-static int64_t in_elements(const grkan_plan_data *plan, grkan_buffer tensor)
+/** What a kernel gets for a buffer: an address where there is one, else the base; the launch has the offset then. */
+static void *base_of(grkan_buffer buffer)
 {
-    return (int64_t)(tensor.offset / grkan_dtype_bytes(plan->operation.dtype));
+    return grkan_backend_table.uses_pointers && buffer.base != NULL ? (char *)buffer.base + buffer.offset : buffer.base;
 }
 
-static int64_t in_coefficients(const grkan_plan_data *plan, grkan_buffer tensor)
+static int64_t offset_of(grkan_buffer buffer, size_t element)
 {
-    return (int64_t)(tensor.offset / grkan_coefficient_bytes(plan->operation.dtype));
+    return grkan_backend_table.uses_pointers ? 0 : (int64_t)(buffer.offset / element);
 }
 
 /** Launch all blocks, in as many grids as it takes. The last argument is the launch. */
@@ -110,34 +111,38 @@ grkan_status gpu_forward(grkan_backend_program *program, const grkan_plan_data *
                          void *stream)
 {
     const grkan_tiling *t = &plan->forward;
-    grkan_launch launch = {.x = in_elements(plan, a->x),
-                           .result = in_elements(plan, a->y),
-                           .numerator = in_coefficients(plan, a->numerator),
-                           .denominator = in_coefficients(plan, a->denominator),
+    const size_t element = grkan_dtype_bytes(plan->operation.dtype);
+    const size_t coefficient = grkan_coefficient_bytes(plan->operation.dtype);
+    void *const x = base_of(a->x), *const y = base_of(a->y);
+    void *const numerator = base_of(a->numerator), *const denominator = base_of(a->denominator);
+    grkan_launch launch = {.x = offset_of(a->x, element),
+                           .result = offset_of(a->y, element),
+                           .numerator = offset_of(a->numerator, coefficient),
+                           .denominator = offset_of(a->denominator, coefficient),
                            .aligned = is_aligned(plan, a->x) && is_aligned(plan, a->y)};
-    gpu_argument arguments[] = {{&a->x.base, 0}, {&a->numerator.base, 0}, {&a->denominator.base, 0},
-                                {&a->y.base, 0}, {t, sizeof *t},          {NULL, 0}};
+    gpu_argument arguments[] = {{&x, 0}, {&numerator, 0}, {&denominator, 0}, {&y, 0}, {t, sizeof *t}, {NULL, 0}};
     return launch_all(program->forward, t->block, arguments, 6, &launch, t->stripes * t->spans, stream);
 }
 
 static grkan_status clear_gradients(const grkan_backend_program *program, const grkan_plan_data *plan,
-                                    const grkan_backward_arguments *a, grkan_launch launch, void *stream)
+                                    void *const *dnumerator, void *const *ddenominator, grkan_launch launch,
+                                    void *stream)
 {
     const grkan_tiling *t = &plan->backward;
-    gpu_argument arguments[] = {{&a->dnumerator.base, 0}, {&a->ddenominator.base, 0}, {t, sizeof *t}, {NULL, 0}};
+    gpu_argument arguments[] = {{dnumerator, 0}, {ddenominator, 0}, {t, sizeof *t}, {NULL, 0}};
     return launch_all(program->clear, t->block, arguments, 4, &launch, clear_blocks, stream);
 }
 
+/** A launch of grkan_combine: arguments 3, 5, 6 and 7 of backward. */
 static grkan_status combine_parts(const grkan_backend_program *program, const grkan_plan_data *plan,
-                                  const grkan_backward_arguments *a, grkan_launch launch, void *stream)
+                                  const gpu_argument *backward, grkan_launch launch, void *stream)
 {
     const grkan_operation *o = &plan->operation;
     const grkan_tiling *t = &plan->backward;
     const int64_t outputs =
         o->numerator_groups * (o->numerator_degree + 1) + o->denominator_groups * plan->denominator_coefficients;
     const int64_t of_block = t->block / combine_lanes;
-    gpu_argument arguments[] = {{&a->denominator.base, 0}, {&a->dnumerator.base, 0}, {&a->ddenominator.base, 0},
-                                {&a->workspace.base, 0},   {t, sizeof *t},           {NULL, 0}};
+    gpu_argument arguments[] = {backward[3], backward[5], backward[6], backward[7], {t, sizeof *t}, {NULL, 0}};
     return launch_all(program->combine, t->block, arguments, 6, &launch, (outputs + of_block - 1) / of_block, stream);
 }
 
@@ -145,34 +150,32 @@ grkan_status gpu_backward(grkan_backend_program *program, const grkan_plan_data 
                           const grkan_backward_arguments *a, void *stream)
 {
     const grkan_tiling *t = &plan->backward;
-    grkan_launch launch = {.x = in_elements(plan, a->x),
-                           .dy = in_elements(plan, a->dy),
-                           .result = in_elements(plan, a->dx),
-                           .numerator = in_coefficients(plan, a->numerator),
-                           .denominator = in_coefficients(plan, a->denominator),
-                           .dnumerator = in_coefficients(plan, a->dnumerator),
-                           .ddenominator = in_coefficients(plan, a->ddenominator),
-                           .workspace = (int64_t)a->workspace.offset,
+    const size_t element = grkan_dtype_bytes(plan->operation.dtype);
+    const size_t coefficient = grkan_coefficient_bytes(plan->operation.dtype);
+    void *const x = base_of(a->x), *const dy = base_of(a->dy), *const dx = base_of(a->dx);
+    void *const numerator = base_of(a->numerator), *const denominator = base_of(a->denominator);
+    void *const dnumerator = base_of(a->dnumerator), *const ddenominator = base_of(a->ddenominator);
+    void *const workspace = base_of(a->workspace);
+    grkan_launch launch = {.x = offset_of(a->x, element),
+                           .dy = offset_of(a->dy, element),
+                           .result = offset_of(a->dx, element),
+                           .numerator = offset_of(a->numerator, coefficient),
+                           .denominator = offset_of(a->denominator, coefficient),
+                           .dnumerator = offset_of(a->dnumerator, coefficient),
+                           .ddenominator = offset_of(a->ddenominator, coefficient),
+                           .workspace = offset_of(a->workspace, 1),
                            .numerator_parts = plan->numerator_parts,
                            .denominator_parts = plan->denominator_parts,
                            .aligned = is_aligned(plan, a->x) && is_aligned(plan, a->dy) && is_aligned(plan, a->dx),
                            .add = a->accumulation == GRKAN_ADD};
-    gpu_argument arguments[] = {{&a->x.base, 0},
-                                {&a->dy.base, 0},
-                                {&a->numerator.base, 0},
-                                {&a->denominator.base, 0},
-                                {&a->dx.base, 0},
-                                {&a->dnumerator.base, 0},
-                                {&a->ddenominator.base, 0},
-                                {&a->workspace.base, 0},
-                                {t, sizeof *t},
-                                {NULL, 0}};
+    gpu_argument arguments[] = {{&x, 0},          {&dy, 0},           {&numerator, 0}, {&denominator, 0}, {&dx, 0},
+                                {&dnumerator, 0}, {&ddenominator, 0}, {&workspace, 0}, {t, sizeof *t},    {NULL, 0}};
     grkan_status status = GRKAN_SUCCESS;
     if (needs_clear(plan) && !launch.add)
-        status = clear_gradients(program, plan, a, launch, stream);
+        status = clear_gradients(program, plan, &dnumerator, &ddenominator, launch, stream);
     if (status == GRKAN_SUCCESS)
         status = launch_all(program->backward, t->block, arguments, 10, &launch, t->stripes * t->spans, stream);
     if (status == GRKAN_SUCCESS && needs_combine(plan) && plan->workspace_bytes > 0)
-        status = combine_parts(program, plan, a, launch, stream);
+        status = combine_parts(program, plan, arguments, launch, stream);
     return status;
 }

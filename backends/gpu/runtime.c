@@ -129,7 +129,8 @@ static grkan_status describe_device(const grkan_backend_device *device, grkan_de
     snprintf(properties->driver, sizeof properties->driver, "driver %d, runtime %d", driver, runtime);
     architecture_of(&p, properties->architecture, sizeof properties->architecture);
     *limits = (grkan_device_limits){.compute_units = p.multiProcessorCount,
-                                    .blocks_per_unit = resident_blocks,
+                                    .forward = {forward_tuning[0], forward_tuning[1]},
+                                    .backward = {backward_tuning[0], backward_tuning[1]},
                                     .least_elements = 32,
                                     .max_block = p.maxThreadsPerBlock,
                                     .max_vector_bytes = 16,

@@ -5,7 +5,7 @@
  *
  * Specialised by macros (core/specialise.c): GRKAN_NUMERATOR_DEGREE, GRKAN_DENOMINATOR_DEGREE, GRKAN_FORM,
  * GRKAN_NEAR_EXPONENT, GRKAN_DTYPE, GRKAN_VECTOR, GRKAN_BLOCK, GRKAN_FOLDED, GRKAN_STRATEGY, GRKAN_IEEE,
- * GRKAN_FORWARD_RESIDENT, GRKAN_BACKWARD_RESIDENT.
+ * GRKAN_FORWARD_RESIDENT, GRKAN_FORWARD_AHEAD, GRKAN_BACKWARD_RESIDENT, GRKAN_BACKWARD_AHEAD.
  *
  * Beside the words of rational.h and storage.h, a dialect gives
  *
@@ -14,6 +14,7 @@
  *     GLOBAL, SHARED              address spaces of pointers
  *     SHARED_ARRAY(type, n, size) an array of a block
  *     BLOCK_INDEX(), THREAD_INDEX(), BARRIER()
+ *     OFFSET(pointer, elements)   pointer + elements, or the pointer where the host has added them already
  *     HIDE(value)                 the value, which the compiler must not remember
  *     words2, words4              2 and 4 unsigned ints, .x .y .z .w, aligned to their size
  *     DOUBLE_OF(low, high), LOW_OF(double), HIGH_OF(double)   only for f64
@@ -56,6 +57,10 @@ typedef unsigned short storage;
 #if IS_16_BIT && !defined(PACK_PAIR)
 #define PACK_PAIR(low, high) ((unsigned int)PACK(low) | (unsigned int)PACK(high) << 16)
 #endif
+
+/** Chunks of a thread in registers: the one at hand and those on their way. No copies, since loops unroll by it. */
+#define FORWARD_RING (GRKAN_FORWARD_AHEAD + 1)
+#define BACKWARD_RING (GRKAN_BACKWARD_AHEAD + 1)
 
 /** Without folding, a thread that has visits has a chunk in each of them. */
 #if GRKAN_FOLDED
@@ -172,71 +177,64 @@ DEVICE coefficients load_coefficients(const grkan_tiling *t, grkan_int64 group, 
     return c;
 }
 
-/** Whether a whole chunk may use the formulas in x; they need no branch then. */
-DEVICE int chunk_is_near(rational kind, const real *x)
+/** Whether a whole chunk may use the formulas in x; they need no branch then. Waits for dy, and refuses infinity. */
+DEVICE int chunk_is_near(rational kind, const real *x, real dy)
 {
     real largest = ABS(x[0]);
     UNROLL
     for (int v = 1; v < GRKAN_VECTOR; ++v)
         largest = MAXIMUM(largest, ABS(x[v]));
-    return is_near(kind, largest);
+    return is_near(kind, largest) & (ABS(dy) < INFINITY);
 }
 
-/**
- * Everything that is rare: elements far from zero, and tensors that are not aligned to chunks. Out of line, and given
- * copies, so that the loops around it keep their registers.
- */
-OUTLINE void forward_rare(const coefficients *c, GLOBAL const storage *x, GLOBAL storage *y)
+/** Everything that is rare: elements far from zero, and tensors that are not aligned to chunks. */
+DEVICE void forward_rare(const coefficients *c, GLOBAL const storage *x, GLOBAL storage *y)
 {
     NO_UNROLL
     for (int v = 0; v < GRKAN_VECTOR; ++v)
         y[v] = PACK(forward_element(the_kind(), c, UNPACK(x[v])));
 }
 
-DEVICE void forward_chunk(const coefficients *c, chunk loaded, GLOBAL const storage *x, GLOBAL storage *y)
-{
-    const rational kind = the_kind();
-    real value[GRKAN_VECTOR];
-    unpack_chunk(loaded, value);
-    if (chunk_is_near(kind, value)) {
-        UNROLL
-        for (int v = 0; v < GRKAN_VECTOR; ++v)
-            value[v] = forward_near(kind, c, value[v]);
-        store_chunk(y, value);
-    } else {
-        const coefficients copy = *c;
-        forward_rare(&copy, x, y);
-    }
-}
-
 KERNEL(GRKAN_BLOCK, GRKAN_FORWARD_RESIDENT)
 grkan_forward(GLOBAL const storage *x, GLOBAL const scalar *numerator, GLOBAL const scalar *denominator,
               GLOBAL storage *y, const grkan_tiling tiling, const grkan_launch launch)
 {
+    const rational kind = the_kind();
     const tile b = tile_of_block(&tiling, BLOCK_INDEX() + launch.first_block);
     const place p = place_of_thread(&tiling, &b, THREAD_INDEX());
     const coefficients c =
-        load_coefficients(&tiling, p.group, numerator + launch.numerator, denominator + launch.denominator);
-    const int visits = p.visits;
-    cursor at = cursor_at(&tiling, &b, &p, 0);
-    chunk next;
-    x += launch.x;
-    y += launch.result;
-    if (launch.aligned && visits > 0 && HAS_CHUNK(&tiling, &b, &p, &at))
-        next = load_chunk(x + at.element);
-    for (int visit = 0; visit < visits; ++visit) {
-        const chunk loaded = next;
-        const cursor here = at;
+        load_coefficients(&tiling, p.group, OFFSET(numerator, launch.numerator), OFFSET(denominator, launch.denominator));
+    const int loads = launch.aligned ? p.visits : 0; /* visits whose chunks are loaded ahead */
+    cursor here = cursor_at(&tiling, &b, &p, 0), at = here;
+    chunk ring[FORWARD_RING];
+    x = OFFSET(x, launch.x);
+    y = OFFSET(y, launch.result);
+    UNROLL
+    for (int i = 0; i < GRKAN_FORWARD_AHEAD; ++i) {
+        if (i < loads && HAS_CHUNK(&tiling, &b, &p, &at))
+            ring[i] = load_chunk(x + at.element);
         cursor_advance(&tiling, &at);
-        if (launch.aligned && visit + 1 < visits && HAS_CHUNK(&tiling, &b, &p, &at))
-            next = load_chunk(x + at.element);
-        if (!HAS_CHUNK(&tiling, &b, &p, &here))
-            continue;
-        if (launch.aligned) {
-            forward_chunk(&c, loaded, x + here.element, y + here.element);
-        } else {
-            const coefficients copy = c;
-            forward_rare(&copy, x + here.element, y + here.element);
+    }
+    NO_UNROLL
+    for (int first = 0; first < p.visits; first += FORWARD_RING) {
+        UNROLL
+        for (int i = 0; i < FORWARD_RING; ++i) {
+            real value[GRKAN_VECTOR];
+            if (first + i + GRKAN_FORWARD_AHEAD < loads && HAS_CHUNK(&tiling, &b, &p, &at))
+                ring[(i + GRKAN_FORWARD_AHEAD) % FORWARD_RING] = load_chunk(x + at.element);
+            if (first + i < p.visits && HAS_CHUNK(&tiling, &b, &p, &here)) {
+                unpack_chunk(ring[i], value);
+                if (launch.aligned && chunk_is_near(kind, value, REAL(0.0))) {
+                    UNROLL
+                    for (int v = 0; v < GRKAN_VECTOR; ++v)
+                        value[v] = forward_near(kind, &c, value[v]);
+                    store_chunk(y + here.element, value);
+                } else {
+                    forward_rare(&c, x + here.element, y + here.element);
+                }
+            }
+            cursor_advance(&tiling, &at);
+            cursor_advance(&tiling, &here);
         }
     }
 }
@@ -273,90 +271,106 @@ DEVICE void backward_chunk(const grkan_tiling *t, const gradients *g, grkan_int6
     }
 }
 #else
-/** A thread's coefficients and register sums. */
+/** A thread's coefficients and register sums, and the chunks it loads ahead. */
 typedef struct thread_state {
     coefficients c;
     real sums[COUNT];
+    chunk next_x, next_dy;
 } thread_state;
 
-/** As forward_rare. */
-OUTLINE void backward_rare(thread_state *state, GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL storage *dx)
+/** As forward_rare, with the next load. Out of line, and given copies, so that the loop around it keeps registers. */
+OUTLINE void backward_rare(thread_state *state, int vector, GLOBAL const storage *x, GLOBAL const storage *dy,
+                           GLOBAL storage *dx, int has_next, GLOBAL const storage *next_x,
+                           GLOBAL const storage *next_dy)
 {
     NO_UNROLL
-    for (int v = 0; v < GRKAN_VECTOR; ++v)
+    for (int v = 0; v < vector; ++v)
         dx[v] = PACK(backward_element(the_kind(), &state->c, UNPACK(x[v]), UNPACK(dy[v]), state->sums));
+    if (has_next) {
+        state->next_x = load_chunk(next_x);
+        state->next_dy = load_chunk(next_dy);
+    }
 }
 
-DEVICE void backward_copied(const coefficients *c, GLOBAL const storage *x, GLOBAL const storage *dy,
-                            GLOBAL storage *dx, real *sums)
+DEVICE void backward_copied(const coefficients *c, int vector, GLOBAL const storage *x, GLOBAL const storage *dy,
+                            GLOBAL storage *dx, int has_next, GLOBAL const storage *next_x,
+                            GLOBAL const storage *next_dy, chunk *loaded_x, chunk *loaded_dy, real *sums)
 {
     thread_state state;
     state.c = *c;
     UNROLL
     for (int i = 0; i < COUNT; ++i)
         state.sums[i] = sums[i];
-    backward_rare(&state, x, dy, dx);
+    backward_rare(&state, vector, x, dy, dx, has_next, next_x, next_dy);
     UNROLL
     for (int i = 0; i < COUNT; ++i)
         sums[i] = state.sums[i];
-}
-
-DEVICE void backward_chunk(const coefficients *c, chunk loaded_x, chunk loaded_dy, GLOBAL const storage *x,
-                           GLOBAL const storage *dy, GLOBAL storage *dx, real *sums)
-{
-    const rational kind = the_kind();
-    real xs[GRKAN_VECTOR], dys[GRKAN_VECTOR];
-    unpack_chunk(loaded_x, xs);
-    if (chunk_is_near(kind, xs)) {
-        unpack_chunk(loaded_dy, dys);
-        UNROLL
-        for (int v = 0; v < GRKAN_VECTOR; ++v)
-            dys[v] = backward_near(kind, c, xs[v], dys[v], sums);
-        store_chunk(dx, dys);
-    } else {
-        backward_copied(c, x, dy, dx, sums);
+    if (has_next) {
+        *loaded_x = state.next_x;
+        *loaded_dy = state.next_dy;
     }
 }
 
 /**
- * Phase 1: a thread's visits, the next one's chunks on their way while this one's are computed. Register sums go to
- * the slots every t->flush visits.
+ * Phase 1: a thread's visits, the chunks of the next ones on their way while this one's are computed. Register sums
+ * go to the slots every t->flush visits, a multiple of BACKWARD_RING.
+ *
+ * The chunk at hand is waited for first, then a load is issued, then the chunk is computed. A wait that comes after a
+ * load may wait for that load too: hardware counts loads, it does not name them. So the load stands behind a branch
+ * that depends on the chunk at hand.
  */
 DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const tile *b, const coefficients *c,
                        const place *p, GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL storage *dx,
                        SHARED scalar *slot)
 {
-    const int visits = p->visits;
+    const rational kind = the_kind();
+    const int loads = launch->aligned ? p->visits : 0; /* visits whose chunks are loaded ahead */
     real sums[COUNT];
-    cursor at = cursor_at(t, b, p, 0);
-    chunk next_x, next_dy;
+    cursor here = cursor_at(t, b, p, 0), at = here;
+    chunk ring_x[BACKWARD_RING], ring_dy[BACKWARD_RING];
     UNROLL
     for (int i = 0; i < COUNT; ++i)
         slot[i * GRKAN_BLOCK] = REAL(0.0);
-    if (launch->aligned && visits > 0 && HAS_CHUNK(t, b, p, &at)) {
-        next_x = load_chunk(x + at.element);
-        next_dy = load_chunk(dy + at.element);
+    UNROLL
+    for (int i = 0; i < GRKAN_BACKWARD_AHEAD; ++i) {
+        if (i < loads && HAS_CHUNK(t, b, p, &at)) {
+            ring_x[i] = load_chunk(x + at.element);
+            ring_dy[i] = load_chunk(dy + at.element);
+        }
+        cursor_advance(t, &at);
     }
-    for (int visit = 0; visit < visits;) {
-        const int end = visit + t->flush < visits ? visit + t->flush : visits;
+    for (int first = 0; first < p->visits;) {
+        const int end = first + t->flush < p->visits ? first + t->flush : p->visits;
         UNROLL
         for (int i = 0; i < COUNT; ++i)
             sums[i] = REAL(0.0);
         NO_UNROLL
-        for (; visit < end; ++visit) {
-            const chunk loaded_x = next_x, loaded_dy = next_dy;
-            const cursor here = at;
-            cursor_advance(t, &at);
-            if (launch->aligned && visit + 1 < visits && HAS_CHUNK(t, b, p, &at)) {
-                next_x = load_chunk(x + at.element);
-                next_dy = load_chunk(dy + at.element);
+        for (; first < end; first += BACKWARD_RING) {
+            UNROLL
+            for (int i = 0; i < BACKWARD_RING; ++i) {
+                const int next = (i + GRKAN_BACKWARD_AHEAD) % BACKWARD_RING;
+                const int has_chunk = first + i < p->visits && HAS_CHUNK(t, b, p, &here);
+                const int has_next = first + i + GRKAN_BACKWARD_AHEAD < loads && HAS_CHUNK(t, b, p, &at);
+                real xs[GRKAN_VECTOR], dys[GRKAN_VECTOR];
+                unpack_chunk(ring_x[i], xs);
+                unpack_chunk(ring_dy[i], dys);
+                if (has_chunk && launch->aligned && chunk_is_near(kind, xs, dys[0])) {
+                    if (has_next) {
+                        ring_x[next] = load_chunk(x + at.element);
+                        ring_dy[next] = load_chunk(dy + at.element);
+                    }
+                    UNROLL
+                    for (int v = 0; v < GRKAN_VECTOR; ++v)
+                        dys[v] = backward_near(kind, c, xs[v], dys[v], sums);
+                    store_chunk(dx + here.element, dys);
+                } else {
+                    backward_copied(c, has_chunk ? GRKAN_VECTOR : 0, x + here.element, dy + here.element,
+                                    dx + here.element, has_next, x + at.element, dy + at.element, &ring_x[next],
+                                    &ring_dy[next], sums);
+                }
+                cursor_advance(t, &at);
+                cursor_advance(t, &here);
             }
-            if (!HAS_CHUNK(t, b, p, &here))
-                continue;
-            if (launch->aligned)
-                backward_chunk(c, loaded_x, loaded_dy, x + here.element, dy + here.element, dx + here.element, sums);
-            else
-                backward_copied(c, x + here.element, dy + here.element, dx + here.element, sums);
         }
         UNROLL
         for (int i = 0; i < COUNT; ++i)
@@ -369,10 +383,10 @@ DEVICE gradients the_gradients(const grkan_launch *launch, GLOBAL const scalar *
                                GLOBAL scalar *ddenominator, GLOBAL char *workspace)
 {
     gradients g;
-    g.denominator = denominator + launch->denominator;
-    g.dnumerator = dnumerator + launch->dnumerator;
-    g.ddenominator = ddenominator + launch->ddenominator;
-    g.parts = (GLOBAL scalar *)(workspace + launch->workspace + GRKAN_WORKSPACE_COUNTER_BYTES);
+    g.denominator = OFFSET(denominator, launch->denominator);
+    g.dnumerator = OFFSET(dnumerator, launch->dnumerator);
+    g.ddenominator = OFFSET(ddenominator, launch->ddenominator);
+    g.parts = (GLOBAL scalar *)(OFFSET(workspace, launch->workspace) + GRKAN_WORKSPACE_COUNTER_BYTES);
     g.numerator_parts = launch->numerator_parts;
     g.denominator_parts = launch->denominator_parts;
     g.strategy = GRKAN_STRATEGY;
@@ -414,11 +428,11 @@ grkan_backward(GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL const s
     const tile b = tile_of_block(&tiling, BLOCK_INDEX() + launch.first_block);
     const place p = place_of_thread(&tiling, &b, THREAD_INDEX());
     const coefficients c =
-        load_coefficients(&tiling, p.group, numerator + launch.numerator, denominator + launch.denominator);
+        load_coefficients(&tiling, p.group, OFFSET(numerator, launch.numerator), OFFSET(denominator, launch.denominator));
     const gradients g = the_gradients(&launch, denominator, dnumerator, ddenominator, workspace);
-    x += launch.x;
-    dy += launch.dy;
-    dx += launch.result;
+    x = OFFSET(x, launch.x);
+    dy = OFFSET(dy, launch.dy);
+    dx = OFFSET(dx, launch.result);
 #if GRKAN_STRATEGY == STRATEGY_ELEMENT
     cursor at = cursor_at(&tiling, &b, &p, 0);
     for (int visit = 0; visit < p.visits; ++visit) {
@@ -439,7 +453,7 @@ grkan_backward(GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL const s
 #if defined(LAST_BLOCK_COMBINES) && GRKAN_STRATEGY == STRATEGY_TREE
     if (launch.numerator_parts > 1 || launch.denominator_parts > 1) {
         SHARED_ARRAY(int, is_last, 1);
-        GLOBAL unsigned int *counter = (GLOBAL unsigned int *)(workspace + launch.workspace);
+        GLOBAL unsigned int *counter = (GLOBAL unsigned int *)OFFSET(workspace, launch.workspace);
         FENCE();
         BARRIER();
         if (THREAD_INDEX() == 0)
@@ -481,9 +495,9 @@ grkan_clear(GLOBAL scalar *dnumerator, GLOBAL scalar *ddenominator, const grkan_
     for (grkan_int64 i = (BLOCK_INDEX() + launch.first_block) * GRKAN_BLOCK + THREAD_INDEX();
          i < numerator + denominator; i += launch.blocks * GRKAN_BLOCK) {
         if (i < numerator)
-            dnumerator[launch.dnumerator + i] = REAL(0.0);
+            OFFSET(dnumerator, launch.dnumerator)[i] = REAL(0.0);
         else
-            ddenominator[launch.ddenominator + i - numerator] = REAL(0.0);
+            OFFSET(ddenominator, launch.ddenominator)[i - numerator] = REAL(0.0);
     }
 }
 #endif

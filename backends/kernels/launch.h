@@ -7,7 +7,7 @@
 #define GRKAN_LAUNCH_H
 
 typedef struct grkan_launch {
-    /* Offsets in elements of each argument, from the base that the caller gave. */
+    /* Offsets in elements of each argument, for vendors whose buffers are no pointers; others get base + offset. */
     grkan_int64 x;
     grkan_int64 dy;
     grkan_int64 result; /* y, or dx */

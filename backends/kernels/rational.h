@@ -99,12 +99,21 @@ DEVICE polynomial denominator_near(rational kind, const coefficients *c, real x,
     return q;
 }
 
+/** P(x) and P'(x). A constant function has to look at x all the same: NaN in gives NaN out. */
+DEVICE polynomial numerator_near(rational kind, const coefficients *c, real x)
+{
+    polynomial p = horner(c->a, kind.m, x);
+    if (kind.m == 0 && kind.n == 0)
+        p.value = p.value + (x - x);
+    return p;
+}
+
 /** F(x) for |x| <= 2^near_exponent. */
 DEVICE real forward_near(rational kind, const coefficients *c, real x)
 {
     polynomial b;
     polynomial q = denominator_near(kind, c, x, &b);
-    return horner(c->a, kind.m, x).value * RECIPROCAL(q.value);
+    return numerator_near(kind, c, x).value * RECIPROCAL(q.value);
 }
 
 /**
@@ -116,7 +125,7 @@ DEVICE real backward_near(rational kind, const coefficients *c, real x, real dy,
     const int highest = kind.m > kind.n ? kind.m : kind.n;
     const int first_b = kind.form == FORM_ABS_SUM_OFFSET ? kind.m + 1 : kind.m; /* index of b_j is first_b + j */
     polynomial b;
-    const polynomial p = horner(c->a, kind.m, x);
+    const polynomial p = numerator_near(kind, c, x);
     const polynomial q = denominator_near(kind, c, x, &b);
     const real inverse = RECIPROCAL(q.value);
     const real f = p.value * inverse;

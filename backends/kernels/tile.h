@@ -16,6 +16,9 @@
 /** Threads that share the sum of one output over the parts in the workspace. */
 #define COMBINE_LANES 32
 
+/** Parts that such a thread loads at once. */
+#define COMBINE_BATCH 8
+
 /* Values of grkan_strategy. */
 #define STRATEGY_ELEMENT 1
 #define STRATEGY_BLOCK 2
@@ -41,7 +44,7 @@ typedef struct tile {
     grkan_int64 start;  /* first element of the span within a row */
     grkan_int64 chunks; /* of the span within a row */
     grkan_int64 first_row;
-    int rows; /* tile rows of the stripe */
+    grkan_int64 rows; /* tile rows from there to the stripe's end */
 } tile;
 
 DEVICE tile tile_of_block(const grkan_tiling *t, grkan_int64 block_index)
@@ -53,8 +56,8 @@ DEVICE tile tile_of_block(const grkan_tiling *t, grkan_int64 block_index)
     b.end_group = smaller(b.first_group + t->span_groups, t->groups);
     b.start = group_start(t, b.first_group);
     b.chunks = (group_start(t, b.end_group) - b.start) / TILE_VECTOR(t);
-    b.first_row = b.stripe * t->stripe_rows;
-    b.rows = (int)(smaller(b.first_row + t->stripe_rows, t->tile_rows) - b.first_row);
+    b.first_row = b.stripe * t->stripe_stride;
+    b.rows = smaller(b.first_row + t->stripe_rows, t->tile_rows) - b.first_row;
     return b;
 }
 
@@ -80,6 +83,15 @@ DEVICE grkan_int64 group_of(const grkan_tiling *t, const tile *b, int column)
     return b->first_group + (rest < 0 ? element / larger : larger_groups + rest / size);
 }
 
+/** Visits of a row lane. 64-bit divisions are slow on GPUs, so they are made only where they must be. */
+DEVICE int visits_of(const grkan_tiling *t, const tile *b, int row_lane)
+{
+    const grkan_int64 reach = b->rows - row_lane + t->row_step - 1;
+    if (b->rows <= row_lane)
+        return 0;
+    return (int)(reach >> 31 == 0 ? (unsigned int)reach / (unsigned int)t->row_step : reach / t->row_step);
+}
+
 DEVICE place place_of_thread(const grkan_tiling *t, const tile *b, int thread)
 {
     place p;
@@ -89,8 +101,7 @@ DEVICE place place_of_thread(const grkan_tiling *t, const tile *b, int thread)
     p.visits = 0;
     if (p.row_lane < t->row_lanes && p.column < b->chunks) {
         p.group = group_of(t, b, p.column);
-        if (b->rows > p.row_lane)
-            p.visits = (b->rows - p.row_lane + t->row_lanes - 1) / t->row_lanes;
+        p.visits = visits_of(t, b, p.row_lane);
     }
     return p;
 }
@@ -104,25 +115,26 @@ typedef struct cursor {
 DEVICE cursor cursor_at(const grkan_tiling *t, const tile *b, const place *p, int visit)
 {
     cursor c;
-    const grkan_int64 row = b->first_row + p->row_lane + (grkan_int64)visit * t->row_lanes;
+    const grkan_int64 row = b->first_row + p->row_lane + (grkan_int64)visit * t->row_step;
     const grkan_int64 outer = TILE_FOLDS(t) > 1 ? row / TILE_FOLDS(t) : row;
     c.fold = row - outer * TILE_FOLDS(t);
     c.element = outer * t->row_elements + b->start + (c.fold * TILE_BLOCK(t) + p->column) * TILE_VECTOR(t);
     return c;
 }
 
-DEVICE void cursor_advance(const grkan_tiling *t, cursor *c)
+/** To the next visit. @return the elements in between */
+DEVICE grkan_int64 cursor_advance(const grkan_tiling *t, cursor *c)
 {
-    if (TILE_FOLDS(t) == 1) {
-        c->element += t->row_lanes * t->row_elements;
-    } else {
-        const grkan_int64 step = (grkan_int64)TILE_BLOCK(t) * TILE_VECTOR(t);
-        c->element += step;
-        if (++c->fold == TILE_FOLDS(t)) {
-            c->fold = 0;
-            c->element += t->row_elements - TILE_FOLDS(t) * step;
+    grkan_int64 step = t->step_elements;
+    if (TILE_FOLDS(t) > 1) {
+        c->fold += t->step_folds;
+        if (c->fold >= TILE_FOLDS(t)) {
+            c->fold -= TILE_FOLDS(t);
+            step += t->wrap_elements;
         }
     }
+    c->element += step;
+    return step;
 }
 
 /** Chunks of this tile row from the thread's own to the end of the span: none beyond the end of a folded group. */
@@ -302,7 +314,16 @@ DEVICE pair sum_parts(const grkan_tiling *t, rational kind, const gradients *g, 
     const grkan_int64 width = part_width(t, kind, o);
     GLOBAL const scalar *parts = output_parts(t, kind, g, o);
     pair sum = pair_zero();
-    for (grkan_int64 part = lane; part < count; part += COMBINE_LANES)
-        sum = pair_add(sum, parts[part * width]);
+    for (grkan_int64 first = lane; first < count; first += COMBINE_BATCH * COMBINE_LANES) {
+        scalar batch[COMBINE_BATCH]; /* loaded together, so that one wait serves all */
+        UNROLL
+        for (int i = 0; i < COMBINE_BATCH; ++i) {
+            const grkan_int64 part = first + i * COMBINE_LANES;
+            batch[i] = part < count ? parts[part * width] : 0;
+        }
+        UNROLL
+        for (int i = 0; i < COMBINE_BATCH; ++i)
+            sum = pair_add(sum, batch[i]);
+    }
     return sum;
 }

@@ -254,7 +254,9 @@ grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_pr
     properties->memory_bytes = read_number(id, CL_DEVICE_GLOBAL_MEM_SIZE);
     properties->cache_bytes = read_number(id, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE);
     limits->compute_units = properties->compute_units;
-    limits->blocks_per_unit = properties->is_gpu ? 3 : 0;
+    limits->is_fixed = !properties->is_gpu;
+    for (int i = 0; i < 2; ++i)
+        limits->forward[i] = limits->backward[i] = (grkan_tuning){.blocks = 3, .resident = 3, .ahead = 1};
     limits->least_elements = properties->is_gpu ? 32 : 256;
     limits->max_block = (int32_t)read_number(id, CL_DEVICE_MAX_WORK_GROUP_SIZE);
     limits->max_vector_bytes = 16;

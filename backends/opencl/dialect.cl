@@ -31,6 +31,7 @@ typedef scalar real;
 
 #define BLOCK_INDEX() ((grkan_int64)get_group_id(0))
 #define THREAD_INDEX() ((int)get_local_id(0))
+#define OFFSET(pointer, elements) ((pointer) + (elements))
 #define HIDE(value) (value)
 #define BARRIER() barrier(CLK_LOCAL_MEM_FENCE)
 
@@ -64,7 +65,7 @@ typedef uint scalar_bits;
 static inline void atomic_add_scalar(__global scalar *sum, scalar term)
 {
     volatile __global scalar_bits *bits = (volatile __global scalar_bits *)sum;
-    scalar_bits seen = *bits;
+    scalar_bits seen = 0; /* a guess, which the first exchange corrects: a plain read would be a race */
     scalar_bits expected;
     do {
         expected = seen;

@@ -44,13 +44,22 @@ typedef struct grkan_backend_device grkan_backend_device;
 /** The kernels of one plan, loaded on one device, opaque to the core. */
 typedef struct grkan_backend_program grkan_backend_program;
 
+/** How a pass runs best on a device: measured, so data of the backend rather than copies of kernels. */
+typedef struct grkan_tuning {
+    int32_t blocks;   /**< of a grid, for each compute unit */
+    int32_t resident; /**< that a compute unit should hold at once: a bound for the compiler's use of registers */
+    int32_t ahead;    /**< visits whose chunks are on their way while one is computed: 1, 2 or 3 */
+} grkan_tuning;
+
 /** Limits that the planner needs. */
 typedef struct grkan_device_limits {
     int32_t compute_units;
-    int32_t blocks_per_unit;  /**< blocks that a compute unit should hold; 0: the fixed geometry */
+    int32_t is_fixed;         /**< 1: the geometry shall not depend on the device's size */
     int32_t least_elements;   /**< of a thread, so that the reduction of its block stays small beside them */
     int32_t max_block;        /**< threads of a block, at most */
     int32_t max_vector_bytes; /**< widest access of a thread, in bytes; 0: one element, whatever its type */
+    grkan_tuning forward[2];  /**< of storage types with 4 or 8 bytes; with 2 */
+    grkan_tuning backward[2]; /**< likewise */
     uint64_t local_bytes;     /**< shared (local) memory of a block, at most */
 } grkan_device_limits;
 
@@ -61,8 +70,8 @@ typedef struct grkan_plan_data {
     grkan_tiling forward;
     grkan_tiling backward;
     int32_t denominator_coefficients; /**< per group */
-    int32_t forward_resident;  /**< blocks that a compute unit should hold, for the compiler's use of registers */
-    int32_t backward_resident; /**< likewise */
+    grkan_tuning forward_tuning;
+    grkan_tuning backward_tuning;
     int32_t near_exponent;     /**< |x| <= 2^near_exponent is evaluated in x, beyond in 1 / x; below 63 */
     int64_t numerator_parts;   /**< partial sums per coefficient of the numerator in the workspace; 1: none, direct */
     int64_t denominator_parts; /**< likewise for the denominator */

@@ -14,9 +14,10 @@
  * - When it has more, a span is one group, folded: a row of it becomes `folds` tile rows of `block` chunks each, and
  *   row_lanes is 1.
  *
- * Tile rows (outer * folds of them) are cut into `stripes` of stripe_rows rows. One block works on one span in one
- * stripe: block b has stripe b / spans and span b % spans. A thread starts at its row lane and visits every
- * row_lanes-th tile row of its stripe. So a thread keeps its group, and its coefficients, throughout.
+ * One block works on one span in one of `stripes` parts of the tile rows (outer * folds of them): block b has stripe
+ * b / spans and span b % spans. A thread starts at its stripe's first row plus its row lane and visits every
+ * row_step-th row up to the stripe's end. Stripes are runs of rows, or interleaved, so that blocks that run at the same
+ * time read neighbouring memory. Either way a thread keeps its group, and its coefficients, throughout.
  */
 #ifndef GRKAN_TILING_H
 #define GRKAN_TILING_H
@@ -30,12 +31,17 @@ typedef struct grkan_tiling {
     grkan_int64 groups;
     grkan_int64 group_size;    /* channels / groups */
     grkan_int64 larger_groups; /* channels % groups: the first groups, with one channel more */
-    grkan_int64 tile_rows;   /* outer * folds */
-    grkan_int64 stripe_rows; /* tile rows of a stripe; the last stripe may have fewer */
+    grkan_int64 tile_rows; /* outer * folds */
     grkan_int64 stripes;
+    grkan_int64 stripe_stride; /* tile rows from a stripe's first to the next one's */
+    grkan_int64 stripe_rows;   /* tile rows from a stripe's first to its end, at most */
+    grkan_int64 row_step;      /* tile rows from a thread's visit to its next */
     grkan_int64 spans;
     grkan_int64 span_groups; /* groups of a span; the last span may have fewer */
     grkan_int64 folds;       /* tile rows that a row of a span is folded into */
+    grkan_int64 step_elements; /* from a thread's visit to its next, unless it passes the end of a folded row */
+    grkan_int64 step_folds;    /* row_step % folds */
+    grkan_int64 wrap_elements; /* to add when it does */
     int span_chunks;         /* chunks of the widest span, side by side in a block */
     int row_lanes;           /* tile rows side by side in a block */
     int vector;              /* elements of a chunk: a power of two that divides the elements of each group */
