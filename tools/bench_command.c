@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file bench_command.c @brief grkan bench: opens the devices, runs their cases, reports. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+#include "progress.h"
+
+static int open_device(const char *who, const bench_request *request, const char *selector, bench_device *device)
+{
+    grkan_status status = grkan_device_open(selector, &device->device);
+    if (status == GRKAN_SUCCESS)
+        status = grkan_device_describe(device->device, &device->properties);
+    if (status != GRKAN_SUCCESS)
+        return tool_complain(who, selector ? selector : "default device", status);
+    bench_list_cases(request, device);
+    return TOOL_GOOD;
+}
+
+/** What the progress bar and error messages call a case. */
+static void label_case(char *label, size_t size, const bench_device *device, const bench_case *one)
+{
+    snprintf(label, size, "%s %s %s, %lld channels", device->properties.selector, bench_pass_name(one->pass),
+             grkan_dtype_name(one->operation.dtype), (long long)one->operation.channels);
+}
+
+/** Measure a device's copy and all its cases. The copy is a step of the progress bar too. */
+static int run_device(const char *who, const bench_request *request, bench_device *device)
+{
+    char label[96];
+    size_t steps = (size_t)device->case_count + 1;
+    snprintf(label, sizeof label, "%s copy", device->properties.selector);
+    progress_show(0, steps, label);
+    grkan_status status = bench_measure_copy(device, request->repeats);
+    for (int i = 0; i < device->case_count && status == GRKAN_SUCCESS; i++) {
+        label_case(label, sizeof label, device, &device->cases[i]);
+        progress_show((size_t)i + 1, steps, label);
+        status = bench_run_case(device, &device->cases[i], request->repeats);
+    }
+    progress_clear();
+    return status == GRKAN_SUCCESS ? TOOL_GOOD : tool_complain(who, label, status);
+}
+
+/** Run all devices, each table as soon as it is complete. */
+static int run_devices(const char *who, const bench_request *request, bench_device *devices, FILE *tables)
+{
+    for (int i = 0; i < request->selector_count; i++) {
+        int result = run_device(who, request, &devices[i]);
+        if (result != TOOL_GOOD)
+            return result;
+        if (i > 0)
+            fputc('\n', tables);
+        bench_print_table(&devices[i], tables);
+        fflush(tables);
+    }
+    return TOOL_GOOD;
+}
+
+static cJSON *make_document(const bench_device *devices, int count, int argc, char **argv)
+{
+    cJSON *document = report_new("grkan-bench/1", argc, argv);
+    cJSON *array = cJSON_AddArrayToObject(document, "devices");
+    for (int i = 0; i < count; i++)
+        cJSON_AddItemToArray(array, bench_json_of_device(&devices[i]));
+    return document;
+}
+
+static int complain_file(const char *who, const char *path)
+{
+    fprintf(stderr, "%s: --json: cannot write '%s': %s\n", who, path, strerror(errno));
+    return TOOL_CHECK_FAILED;
+}
+
+/** Everything between opening the devices and closing them. */
+static int run_and_report(const bench_request *request, bench_device *devices, int argc, char **argv)
+{
+    report_file file;
+    if (request->json == NULL)
+        return run_devices(argv[0], request, devices, stdout);
+    if (report_file_open(request->json, &file) != 0)
+        return complain_file(argv[0], request->json);
+    int result = run_devices(argv[0], request, devices, strcmp(request->json, "-") == 0 ? stderr : stdout);
+    cJSON *document = result == TOOL_GOOD ? make_document(devices, request->selector_count, argc, argv) : NULL;
+    if (report_file_close(&file, document) != 0)
+        result = complain_file(argv[0], request->json);
+    cJSON_Delete(document);
+    return result;
+}
+
+int grkan_tool_bench(int argc, char **argv)
+{
+    bench_request request;
+    bench_parse(argc, argv, &request);
+    bench_device *devices = tool_allocate((size_t)request.selector_count * sizeof *devices);
+    int result = TOOL_GOOD;
+    for (int i = 0; i < request.selector_count && result == TOOL_GOOD; i++)
+        result = open_device(argv[0], &request, request.selectors[i], &devices[i]);
+    if (result == TOOL_GOOD)
+        result = run_and_report(&request, devices, argc, argv);
+    for (int i = 0; i < request.selector_count; i++) {
+        bench_free_cases(&devices[i]);
+        grkan_device_close(devices[i].device);
+    }
+    free(devices);
+    free(request.selectors);
+    return result;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file bench_data.c @brief Device memory with the data that bench runs on. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+
+/** Elements made on the host and uploaded again and again; more would only take longer to make. */
+enum { PATTERN_ELEMENTS = 1 << 20 };
+
+/** SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014). */
+static uint64_t next_random(uint64_t *state)
+{
+    uint64_t z = *state += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+
+/** The sum of four uniform numbers, shifted and scaled to mean 0 and variance 1: nearly normal. */
+static float next_normal(uint64_t *state)
+{
+    uint64_t bits = next_random(state);
+    uint64_t sum = (bits & 0xffff) + (bits >> 16 & 0xffff) + (bits >> 32 & 0xffff) + (bits >> 48);
+    return (float)(((double)sum / 65536.0 - 2.0) * sqrt(3.0));
+}
+
+static uint16_t bf16_of(uint32_t f32)
+{
+    return (uint16_t)((f32 + 0x8000u) >> 16);
+}
+
+/** For the values made here: abs(value) < 4, and what is too small for a normal half becomes 0. */
+static uint16_t f16_of(uint32_t f32)
+{
+    uint32_t magnitude = f32 & 0x7fffffffu;
+    uint32_t sign = f32 >> 16 & 0x8000u;
+    if (magnitude < 0x38800000u)
+        return (uint16_t)sign;
+    return (uint16_t)(sign | (magnitude - 0x38000000u + 0x1000u) >> 13);
+}
+
+static void store(void *to, size_t index, grkan_dtype dtype, float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    switch (dtype) {
+    case GRKAN_F64:
+        ((double *)to)[index] = value;
+        break;
+    case GRKAN_F16:
+        ((uint16_t *)to)[index] = f16_of(bits);
+        break;
+    case GRKAN_BF16:
+        ((uint16_t *)to)[index] = bf16_of(bits);
+        break;
+    default:
+        ((float *)to)[index] = value;
+    }
+}
+
+/** Upload a pattern over and over until bytes are full. */
+static grkan_status upload_pattern(grkan_device *device, void *base, size_t bytes, const void *pattern,
+                                   size_t pattern_bytes)
+{
+    grkan_status status = GRKAN_SUCCESS;
+    for (size_t done = 0; done < bytes && status == GRKAN_SUCCESS; done += pattern_bytes) {
+        size_t part = bytes - done < pattern_bytes ? bytes - done : pattern_bytes;
+        status = grkan_memory_upload(device, (grkan_buffer){base, done}, pattern, part);
+    }
+    return status;
+}
+
+/** Allocate, fill from a pattern on the host, and free the device memory again on a failure. */
+static grkan_status make_memory(grkan_device *device, size_t bytes, const void *pattern, size_t pattern_bytes,
+                                void **base)
+{
+    *base = NULL;
+    grkan_status status = grkan_memory_allocate(device, bytes, base);
+    if (status != GRKAN_SUCCESS)
+        return status;
+    status = upload_pattern(device, *base, bytes, pattern, pattern_bytes);
+    if (status != GRKAN_SUCCESS) {
+        grkan_memory_free(device, *base);
+        *base = NULL;
+    }
+    return status;
+}
+
+grkan_status bench_random_memory(grkan_device *device, grkan_dtype dtype, size_t bytes, uint64_t seed, void **base)
+{
+    size_t element = grkan_dtype_bytes(dtype);
+    size_t elements = bytes / element < PATTERN_ELEMENTS ? bytes / element : PATTERN_ELEMENTS;
+    void *pattern = tool_allocate(elements * element);
+    for (size_t i = 0; i < elements; i++)
+        store(pattern, i, dtype, next_normal(&seed));
+    grkan_status status = make_memory(device, bytes, pattern, elements * element, base);
+    free(pattern);
+    return status;
+}
+
+grkan_status bench_zero_memory(grkan_device *device, size_t bytes, void **base)
+{
+    *base = NULL;
+    if (bytes == 0)
+        return GRKAN_SUCCESS;
+    size_t pattern_bytes = bytes < PATTERN_ELEMENTS ? bytes : PATTERN_ELEMENTS;
+    void *zeros = tool_allocate(pattern_bytes);
+    grkan_status status = make_memory(device, bytes, zeros, pattern_bytes, base);
+    free(zeros);
+    return status;
+}
+
+grkan_status bench_coefficient_memory(grkan_device *device, grkan_dtype dtype, int64_t rows, int columns,
+                                      int first_power, double scale, void **base)
+{
+    *base = NULL;
+    size_t width = (size_t)columns;
+    size_t count = (size_t)rows * width;
+    if (count == 0)
+        return GRKAN_SUCCESS;
+    grkan_dtype type = dtype == GRKAN_F64 ? GRKAN_F64 : GRKAN_F32;
+    size_t bytes = count * grkan_coefficient_bytes(dtype);
+    void *values = tool_allocate(bytes);
+    for (size_t i = 0; i < count; i++) {
+        double row_factor = 1.0 + 0.01 * (double)(i / width % 8);
+        double factorial = tgamma((double)(i % width) + first_power + 1.0);
+        store(values, i, type, (float)(scale * row_factor / factorial));
+    }
+    grkan_status status = make_memory(device, bytes, values, bytes, base);
+    free(values);
+    return status;
+}

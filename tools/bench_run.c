@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file bench_run.c @brief Measuring one case: its plan, its tensors, its timing. */
+#include <stdlib.h>
+
+#include "bench.h"
+
+/**
+ * The memory of a case. When a set of tensors is smaller than the caches, each of x, dy and out holds several tensors,
+ * `stride` bytes apart, and calls take them in turn, so that none finds its data in a cache.
+ */
+typedef struct case_memory {
+    grkan_device *device;
+    const grkan_plan *plan;
+    void *x;
+    void *dy;
+    void *out; /**< y or dx */
+    void *numerator;
+    void *denominator;
+    void *dnumerator;
+    void *ddenominator;
+    void *workspace;
+    size_t workspace_bytes;
+    size_t stride;
+    int64_t sets;
+} case_memory;
+
+static grkan_status call_forward(const void *context, int64_t number)
+{
+    const case_memory *memory = context;
+    size_t offset = (size_t)(number % memory->sets) * memory->stride;
+    grkan_forward_arguments arguments = {
+        .x = {memory->x, offset},
+        .numerator = {memory->numerator, 0},
+        .denominator = {memory->denominator, 0},
+        .y = {memory->out, offset},
+    };
+    return grkan_forward(memory->plan, &arguments, NULL);
+}
+
+static grkan_status call_backward(const void *context, int64_t number)
+{
+    const case_memory *memory = context;
+    size_t offset = (size_t)(number % memory->sets) * memory->stride;
+    grkan_backward_arguments arguments = {
+        .x = {memory->x, offset},
+        .dy = {memory->dy, offset},
+        .numerator = {memory->numerator, 0},
+        .denominator = {memory->denominator, 0},
+        .dx = {memory->out, offset},
+        .dnumerator = {memory->dnumerator, 0},
+        .ddenominator = {memory->ddenominator, 0},
+        .accumulation = GRKAN_OVERWRITE,
+        .workspace = {memory->workspace, 0},
+        .workspace_bytes = memory->workspace_bytes,
+    };
+    return grkan_backward(memory->plan, &arguments, NULL);
+}
+
+/** x, dy and out. out gets x's values, so that its pages are mapped before the first timed call. */
+static grkan_status make_tensors(case_memory *memory, const bench_case *one)
+{
+    size_t bytes = (size_t)memory->sets * memory->stride;
+    grkan_dtype dtype = one->operation.dtype;
+    grkan_status status = bench_random_memory(memory->device, dtype, bytes, 2, &memory->x);
+    if (status == GRKAN_SUCCESS && one->pass == BENCH_BACKWARD)
+        status = bench_random_memory(memory->device, dtype, bytes, 3, &memory->dy);
+    if (status == GRKAN_SUCCESS)
+        status = grkan_memory_allocate(memory->device, bytes, &memory->out);
+    if (status == GRKAN_SUCCESS)
+        status = grkan_memory_copy(memory->device, (grkan_buffer){memory->out, 0}, (grkan_buffer){memory->x, 0}, bytes);
+    return status;
+}
+
+static grkan_status make_coefficients(case_memory *memory, const grkan_operation *operation)
+{
+    grkan_device *device = memory->device;
+    grkan_dtype dtype = operation->dtype;
+    int columns = operation->numerator_degree + 1;
+    int64_t rows = operation->numerator_groups;
+    size_t bytes = (size_t)rows * (size_t)columns * grkan_coefficient_bytes(dtype);
+    grkan_status status = bench_coefficient_memory(device, dtype, rows, columns, 0, 1.0, &memory->numerator);
+    if (status == GRKAN_SUCCESS)
+        status = bench_zero_memory(device, bytes, &memory->dnumerator);
+    columns = grkan_denominator_coefficients(operation);
+    rows = operation->denominator_groups;
+    bytes = (size_t)rows * (size_t)columns * grkan_coefficient_bytes(dtype);
+    if (status == GRKAN_SUCCESS)
+        status = bench_coefficient_memory(device, dtype, rows, columns, 1, 0.05, &memory->denominator);
+    if (status == GRKAN_SUCCESS)
+        status = bench_zero_memory(device, bytes, &memory->ddenominator);
+    return status;
+}
+
+static grkan_status make_memory(case_memory *memory, const bench_case *one, const grkan_device_properties *properties)
+{
+    const grkan_operation *operation = &one->operation;
+    size_t elements = (size_t)(operation->outer * operation->channels * operation->inner);
+    size_t tensor_bytes = elements * grkan_dtype_bytes(operation->dtype);
+    memory->stride = (tensor_bytes + 255) / 256 * 256;
+    memory->sets = (int64_t)((bench_working_set(properties) + one->bytes - 1) / one->bytes);
+    memory->workspace_bytes = grkan_plan_workspace_bytes(memory->plan);
+    grkan_status status = make_tensors(memory, one);
+    if (status == GRKAN_SUCCESS)
+        status = make_coefficients(memory, operation);
+    if (status == GRKAN_SUCCESS)
+        status = bench_zero_memory(memory->device, memory->workspace_bytes, &memory->workspace);
+    return status;
+}
+
+static void free_memory(case_memory *memory)
+{
+    void *const all[] = {memory->x,           memory->dy,         memory->out,          memory->numerator,
+                         memory->denominator, memory->dnumerator, memory->ddenominator, memory->workspace};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        grkan_memory_free(memory->device, all[i]);
+}
+
+/** What follows from the median, the necessary bytes and the device's copy. */
+static void derive(bench_case *one, double copy_gb_per_s)
+{
+    one->gb_per_s = (double)one->bytes / one->milliseconds.median / 1e6;
+    one->fraction_of_copy = one->gb_per_s / copy_gb_per_s;
+    one->predicted_milliseconds = (double)one->bytes / copy_gb_per_s / 1e6;
+}
+
+static grkan_status measure_plan(const bench_device *device, const grkan_plan *plan, bench_case *one, int64_t repeats)
+{
+    grkan_plan_description description;
+    grkan_status status = grkan_plan_describe(plan, &description);
+    if (status != GRKAN_SUCCESS)
+        return status;
+    int is_forward = one->pass == BENCH_FORWARD;
+    one->options.strategy = description.strategy;
+    one->options.determinism = description.determinism;
+    one->bytes = is_forward ? description.forward_bytes : description.backward_bytes;
+    case_memory memory = {.device = device->device, .plan = plan};
+    status = make_memory(&memory, one, &device->properties);
+    if (status == GRKAN_SUCCESS)
+        status = bench_measure(device->device, is_forward ? call_forward : call_backward, &memory, repeats,
+                               &one->milliseconds);
+    if (status == GRKAN_SUCCESS)
+        derive(one, device->copy_gb_per_s);
+    free_memory(&memory);
+    return status;
+}
+
+grkan_status bench_run_case(const bench_device *device, bench_case *one, int64_t repeats)
+{
+    grkan_plan *plan = NULL;
+    grkan_status status = grkan_plan_create(device->device, &one->operation, &one->options, &plan);
+    if (status == GRKAN_ERROR_UNSUPPORTED) {
+        one->refusal = tool_copy_text(grkan_last_error());
+        return GRKAN_SUCCESS;
+    }
+    if (status != GRKAN_SUCCESS)
+        return status;
+    status = measure_plan(device, plan, one, repeats);
+    grkan_plan_destroy(plan);
+    return status;
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file data.c @brief Inputs of a case from its seed. */
+#include "data.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "published.h"
+#include "random.h"
+#include "storage.h"
+
+const char *check_tensor_name(check_tensor tensor)
+{
+    static const char *const names[] = {"x", "dy", "numerator", "denominator", "y", "dx", "dnumerator", "ddenominator"};
+    return names[tensor];
+}
+
+static int stored_denominator(const check_case *one)
+{
+    return one->operation.denominator_degree + 1 - oracle_first_denominator(one->operation.denominator);
+}
+
+int64_t check_tensor_count(const check_case *one, check_tensor tensor)
+{
+    const grkan_operation *o = &one->operation;
+    switch (tensor) {
+    case CHECK_NUMERATOR:
+    case CHECK_DNUMERATOR:
+        return o->numerator_groups * (o->numerator_degree + 1);
+    case CHECK_DENOMINATOR:
+    case CHECK_DDENOMINATOR:
+        return o->denominator_groups * stored_denominator(one);
+    default:
+        return o->outer * o->channels * o->inner;
+    }
+}
+
+grkan_dtype check_tensor_dtype(const check_case *one, check_tensor tensor)
+{
+    const bool elements = tensor == CHECK_X || tensor == CHECK_DY || tensor == CHECK_Y || tensor == CHECK_DX;
+    return elements ? one->operation.dtype : storage_of_coefficients(one->operation.dtype);
+}
+
+size_t check_tensor_bytes(const check_case *one, check_tensor tensor)
+{
+    return (size_t)check_tensor_count(one, tensor) * grkan_dtype_bytes(check_tensor_dtype(one, tensor));
+}
+
+int64_t check_group_start(const grkan_operation *o, int64_t group)
+{
+    const int64_t each = o->channels / o->groups, longer = o->channels % o->groups;
+    return group * each + (group < longer ? group : longer);
+}
+
+/** How many of the highest coefficients of a set are zero. */
+static int zeros_on_top(const check_case *one, check_random *random, int degree)
+{
+    switch (one->coefficients) {
+    case CHECK_TOP_ZERO:
+        return 1 + check_random_below(random, degree + 1);
+    case CHECK_IDENTITY:
+        return degree + 1;
+    default:
+        return 0;
+    }
+}
+
+/** The coefficients of one group, of degrees first..last. spread damps the higher ones. */
+static void fill_group(const check_case *one, check_random *random, void *array, int64_t at, int first, int last,
+                       double spread)
+{
+    const grkan_dtype dtype = storage_of_coefficients(one->operation.dtype);
+    const int top = last - zeros_on_top(one, random, last);
+    double scale = 1;
+    for (int i = 0; i <= last; i++, scale *= spread) {
+        const double value = i <= top ? scale * check_random_normal(random) : i % 2 ? -0.0 : 0.0;
+        if (i >= first)
+            storage_store(dtype, array, at++, value);
+    }
+}
+
+/** Poles are allowed under `plain` but teach little: its coefficients shrink, so that most elements are far from one. */
+static void fill_coefficients(const check_case *one, check_random *random, check_data *data)
+{
+    const grkan_operation *o = &one->operation;
+    const grkan_dtype dtype = storage_of_coefficients(o->dtype);
+    const int count_a = o->numerator_degree + 1, count_b = stored_denominator(one);
+    const int first = oracle_first_denominator(o->denominator);
+    for (int64_t g = 0; g < o->numerator_groups; g++) {
+        fill_group(one, random, data->tensor[CHECK_NUMERATOR], g * count_a, 0, o->numerator_degree, 0.8);
+        if (one->coefficients == CHECK_IDENTITY && o->numerator_degree >= 1)
+            storage_store(dtype, data->tensor[CHECK_NUMERATOR], g * count_a + 1, 1);
+    }
+    for (int64_t g = 0; g < o->denominator_groups; g++)
+        fill_group(one, random, data->tensor[CHECK_DENOMINATOR], g * count_b, first, o->denominator_degree,
+                   o->denominator == GRKAN_PLAIN ? 0.3 : 0.8);
+}
+
+static void fill_published(const check_case *one, check_data *data)
+{
+    const published_table *table = &published_tables[one->published];
+    const grkan_dtype dtype = storage_of_coefficients(one->operation.dtype);
+    for (int64_t i = 0; i < check_tensor_count(one, CHECK_NUMERATOR); i++)
+        storage_store(dtype, data->tensor[CHECK_NUMERATOR], i, table->numerator[i % 6]);
+    for (int64_t j = 0; j < check_tensor_count(one, CHECK_DENOMINATOR); j++)
+        storage_store(dtype, data->tensor[CHECK_DENOMINATOR], j, table->denominator[j % 4]);
+}
+
+/** Half of the values ordinary, half of any size that the type has room for. */
+static double huge_value(grkan_dtype dtype, check_random *random)
+{
+    const double largest = dtype == GRKAN_F16 ? 4.81 : dtype == GRKAN_F64 ? 100 : 30;
+    if (check_random_below(random, 2))
+        return check_random_normal(random);
+    const double sign = check_random_below(random, 2) ? -1 : 1;
+    return sign * pow(10, largest * check_random_uniform(random));
+}
+
+/** One element in 8 is special; which way depends on the group, so that some groups stay finite. */
+static void special_element(const check_case *one, check_random *random, int64_t group, long double *x, long double *dy)
+{
+    if (check_random_below(random, 8))
+        return;
+    const long double sign = check_random_below(random, 2) ? -1 : 1;
+    const grkan_dtype dtype = one->operation.dtype;
+    const long double subnormal = storage_min_normal(dtype) / 16 + 3 * storage_ulp(dtype, 0);
+    const int choice = check_random_below(random, 2);
+    switch (((uint64_t)group + one->seed) % 4) {
+    case 0: /* finite */
+        *x = sign * (choice ? subnormal : 0);
+        break;
+    case 1:
+        *x = NAN;
+        break;
+    case 2:
+        *x = sign * INFINITY;
+        break;
+    default:
+        *dy = choice ? NAN : sign * INFINITY;
+        break;
+    }
+}
+
+static void fill_element(const check_case *one, check_random *random, int64_t index, int64_t group, check_data *data)
+{
+    const int64_t count = check_tensor_count(one, CHECK_X);
+    const double normal_dy = check_random_normal(random);
+    long double x = check_random_normal(random);
+    long double dy = fabs(normal_dy) < 1e-3 ? 1e-3 : normal_dy;
+    if (one->values == CHECK_HUGE)
+        x = huge_value(one->operation.dtype, random);
+    else if (one->values == CHECK_SPECIAL)
+        special_element(one, random, group, &x, &dy);
+    else if (one->values == CHECK_GRID)
+        x = -3 + 6 * (long double)index / (long double)(count > 1 ? count - 1 : 1);
+    storage_store(one->operation.dtype, data->tensor[CHECK_X], index, x);
+    storage_store(one->operation.dtype, data->tensor[CHECK_DY], index, dy);
+}
+
+static void fill_elements(const check_case *one, check_random *random, check_data *data)
+{
+    const grkan_operation *o = &one->operation;
+    int64_t index = 0;
+    for (int64_t outer = 0; outer < o->outer; outer++)
+        for (int64_t group = 0; group < o->groups; group++) {
+            const int64_t channels = check_group_start(o, group + 1) - check_group_start(o, group);
+            for (int64_t k = 0; k < channels * o->inner; k++)
+                fill_element(one, random, index++, group, data);
+        }
+}
+
+bool check_data_create(const check_case *one, check_data *data)
+{
+    *data = (check_data){{0}};
+    for (int t = 0; t < CHECK_TENSORS; t++) {
+        if (t == CHECK_Y || t == CHECK_DX)
+            continue;
+        data->tensor[t] = calloc(check_tensor_bytes(one, (check_tensor)t) + 1, 1);
+        if (!data->tensor[t]) {
+            check_data_free(data);
+            return false;
+        }
+    }
+    check_random random = {one->seed};
+    if (one->coefficients == CHECK_PUBLISHED)
+        fill_published(one, data);
+    else
+        fill_coefficients(one, &random, data);
+    for (int t = CHECK_DNUMERATOR; t <= CHECK_DDENOMINATOR; t++)
+        for (int64_t i = 0; i < check_tensor_count(one, (check_tensor)t); i++)
+            storage_store(check_tensor_dtype(one, (check_tensor)t), data->tensor[t], i, check_random_normal(&random));
+    fill_elements(one, &random, data);
+    return true;
+}
+
+void check_data_free(check_data *data)
+{
+    for (int t = 0; t < CHECK_TENSORS; t++)
+        free(data->tensor[t]);
+    *data = (check_data){{0}};
+}
+
+oracle_function check_function(const check_case *one, const check_data *data, int64_t group)
+{
+    const grkan_operation *o = &one->operation;
+    const grkan_dtype dtype = storage_of_coefficients(o->dtype);
+    const int first = oracle_first_denominator(o->denominator), count_b = stored_denominator(one);
+    const int64_t group_a = o->numerator_groups == 1 ? 0 : group, group_b = o->denominator_groups == 1 ? 0 : group;
+    oracle_function f = {.form = o->denominator, .m = o->numerator_degree, .n = o->denominator_degree};
+    for (int i = 0; i <= f.m; i++)
+        f.a[i] = storage_load(dtype, data->tensor[CHECK_NUMERATOR], group_a * (f.m + 1) + i);
+    for (int j = first; j <= f.n; j++)
+        f.b[j] = storage_load(dtype, data->tensor[CHECK_DENOMINATOR], group_b * count_b + j - first);
+    f.unit = storage_ulp(dtype, 1) / 2;
+    /* Only device_to_device promises to keep subnormals. A few underflows in one element, scaled by its coefficients. */
+    f.tiny =
+        256 * (one->options.determinism == GRKAN_DEVICE_TO_DEVICE ? storage_ulp(dtype, 0) : storage_min_normal(dtype));
+    return f;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file oracle.h
+ * @brief What the operation should give, in long double and straight from the formulas, with a bound on the error
+ *        that a device may make.
+ *
+ * The oracle shares nothing with the library but the enums. Its bounds count roundings: see oracle.c. Values of x must
+ * keep x^15 within long double: |x| <= 1e320.
+ */
+#ifndef GRKAN_CHECK_ORACLE_H
+#define GRKAN_CHECK_ORACLE_H
+
+#include <grkan/grkan.h>
+
+#define ORACLE_COEFFICIENTS (GRKAN_MAX_DEGREE + 1)
+
+/**
+ * A value and how far a correct device may be from it before it rounds to its storage type.
+ *
+ * | value    | error    | what a device may give                               |
+ * |----------|----------|------------------------------------------------------|
+ * | finite   | finite   | a number within the error                            |
+ * | infinite | finite   | that infinity                                        |
+ * | NaN      | 0        | NaN                                                  |
+ * | infinite | infinite | any infinity or NaN                                  |
+ * | else     | infinite | anything: the oracle cannot tell (beside a pole, ...) |
+ */
+typedef struct oracle_number {
+    long double value;
+    long double error;
+} oracle_number;
+
+/** The function of one group. */
+typedef struct oracle_function {
+    grkan_denominator form;
+    int m, n;
+    long double a[ORACLE_COEFFICIENTS]; /**< a[i] of x^i */
+    long double b[ORACLE_COEFFICIENTS]; /**< b[j] of x^j; b[0] is 0 unless the form has it */
+    long double unit;                   /**< unit roundoff of the device's arithmetic: 2^-24, 2^-53 */
+    long double tiny;                   /**< what an underflow in it may lose */
+} oracle_function;
+
+/** What one element gives, and what it adds to the sums: da[i] of a_i, db[j] of b_j (b_0 only where the form has it). */
+typedef struct oracle_element {
+    oracle_number y, dx;
+    oracle_number da[ORACLE_COEFFICIENTS];
+    oracle_number db[ORACLE_COEFFICIENTS];
+} oracle_element;
+
+/** Index j of the first coefficient that a form stores: 0 for GRKAN_ABS_SUM_OFFSET, else 1. */
+int oracle_first_denominator(grkan_denominator form);
+
+/** F, and with dy its derivatives. NaN and infinite x and dy are allowed. */
+void oracle_evaluate(const oracle_function *function, long double x, long double dy, oracle_element *element);
+
+#endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file runner.c @brief One case on one device. */
+#include "runner.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "execute.h"
+#include "judge.h"
+#include "published.h"
+#include "storage.h"
+
+#define TREE GRKAN_STRATEGY_TREE
+#define BITS GRKAN_DEVICE_TO_DEVICE
+
+const check_variant check_cpu_variants[CHECK_CPU_VARIANTS] = {
+    {"1 thread, 2 threads", {TREE, BITS, 1, GRKAN_CPU_SIMD_AUTO}, {TREE, BITS, 2, GRKAN_CPU_SIMD_AUTO}},
+    {"SIMD, scalar", {TREE, BITS, 2, GRKAN_CPU_SIMD_AUTO}, {TREE, BITS, 1, GRKAN_CPU_SIMD_OFF}},
+    {"SIMD, scalar, run_to_run",
+     {TREE, GRKAN_RUN_TO_RUN, 2, GRKAN_CPU_SIMD_AUTO},
+     {TREE, GRKAN_RUN_TO_RUN, 2, GRKAN_CPU_SIMD_OFF}},
+};
+
+static bool finish(check_report *report, check_outcome outcome, const char *text)
+{
+    report->outcome = outcome;
+    snprintf(report->text, sizeof report->text, "%s", text);
+    return outcome == CHECK_PASSED;
+}
+
+/** Why a device need not run a case; NULL if it must. */
+static const char *excuse(const grkan_device_properties *properties, const check_case *one)
+{
+    const grkan_strategy strategy = one->options.strategy;
+    if (!(properties->dtypes & (1u << one->operation.dtype)))
+        return "the device does not run this type";
+    if (one->options.determinism == GRKAN_DEVICE_TO_DEVICE && !properties->is_ieee)
+        return "the device cannot promise device_to_device";
+    if (strategy != GRKAN_STRATEGY_ELEMENT && strategy != GRKAN_STRATEGY_BLOCK)
+        return NULL;
+    if (!properties->has_atomics)
+        return "the device has no float atomics";
+    return one->operation.dtype == GRKAN_F64 ? "the device has no f64 atomics" : NULL;
+}
+
+/** Begin a case; a refusal that the properties announce is a skip, any other a failure. */
+static bool begin(execution *run, grkan_device *device, const check_case *one, const check_data *data,
+                  check_report *report)
+{
+    grkan_device_properties properties;
+    if (grkan_device_describe(device, &properties) != GRKAN_SUCCESS)
+        return finish(report, CHECK_FAILED, grkan_last_error());
+    const char *reason = excuse(&properties, one);
+    const grkan_status status = execute_begin(run, device, one, data);
+    if (status == GRKAN_SUCCESS) {
+        if (!reason || one->operation.dtype == GRKAN_F64) /* atomics of f64 are nobody's duty, but allowed */
+            return true;
+        execute_end(run);
+        return finish(report, CHECK_FAILED, "a plan was made although the device's properties exclude it");
+    }
+    if (status == GRKAN_ERROR_UNSUPPORTED && reason)
+        return finish(report, CHECK_SKIPPED, reason);
+    return finish(report, CHECK_FAILED, run->text);
+}
+
+static bool judge(const execution *run, const check_data *results, check_report *report)
+{
+    grkan_plan_description description;
+    judge_worst worst;
+    if (grkan_plan_describe(run->plan, &description) != GRKAN_SUCCESS)
+        return finish(report, CHECK_FAILED, grkan_last_error());
+    if (!judge_results(run->one, run->data, results, &description, &worst))
+        return finish(report, CHECK_FAILED, "host memory ran out");
+    const int64_t elements = check_tensor_count(run->one, CHECK_X);
+    report->worst = worst.fraction > 0 ? (double)worst.fraction : 0;
+    if (worst.fraction > 1) {
+        report->outcome = CHECK_FAILED;
+        snprintf(report->text, sizeof report->text, "%s[%lld] is %.9Lg, should be %.9Lg, bound %.3Lg",
+                 check_tensor_name(worst.tensor), (long long)worst.index, worst.got, worst.want, worst.bound);
+        return false;
+    }
+    if (run->one->values == CHECK_ORDINARY && worst.open > elements / 50 + 40)
+        return finish(report, CHECK_FAILED, "the oracle's bounds are of no use here: the case should be changed");
+    return true;
+}
+
+/** y against the function that a published table stands for. */
+static bool judge_published(const check_case *one, const check_data *data, const check_data *results,
+                            check_report *report)
+{
+    const published_table *table = &published_tables[one->published];
+    const grkan_dtype dtype = one->operation.dtype;
+    for (int64_t i = 0; i < check_tensor_count(one, CHECK_Y); i++) {
+        const long double x = storage_load(dtype, data->tensor[CHECK_X], i);
+        const long double got = storage_load(dtype, results->tensor[CHECK_Y], i), want = table->function(x);
+        const long double bound = table->error + 4 * storage_ulp(dtype, want);
+        if (fabsl(got - want) <= bound)
+            continue;
+        report->outcome = CHECK_FAILED;
+        snprintf(report->text, sizeof report->text, "%s(%.6Lg) is %.9Lg, should be %.9Lg, bound %.3Lg", table->name, x,
+                 got, want, bound);
+        return false;
+    }
+    return true;
+}
+
+static bool same_bits(const check_case *one, const check_data *first, const check_data *second, const char *label,
+                      check_tensor last, check_report *report)
+{
+    for (int t = CHECK_Y; t <= (int)last; t++) {
+        const check_tensor tensor = (check_tensor)t;
+        const grkan_dtype dtype = check_tensor_dtype(one, tensor);
+        if (!first->tensor[t] || !second->tensor[t])
+            continue;
+        const int64_t at = judge_bits(one, tensor, first, second);
+        if (at < 0)
+            continue;
+        report->outcome = CHECK_FAILED;
+        snprintf(report->text, sizeof report->text, "%s: bits of %s[%lld] differ: %.17Lg, %.17Lg", label,
+                 check_tensor_name(tensor), (long long)at, storage_load(dtype, first->tensor[t], at),
+                 storage_load(dtype, second->tensor[t], at));
+        return false;
+    }
+    return true;
+}
+
+/** All that is checked of a case that has begun. */
+static void run_all(execution *run, check_data *first, check_data *second, check_report *report)
+{
+    const check_case *one = run->one;
+    const bool sums_repeat = one->options.determinism != GRKAN_NONE;
+    if (!execute_forward(run, first) || !execute_backward(run, first) || !execute_backward(run, second))
+        finish(report, CHECK_FAILED, run->text);
+    else if (judge(run, first, report) &&
+             same_bits(one, first, second, "the same call twice", sums_repeat ? CHECK_DDENOMINATOR : CHECK_DX, report))
+        if (one->coefficients == CHECK_PUBLISHED)
+            judge_published(one, run->data, first, report);
+}
+
+void check_run(grkan_device *device, const check_case *one, check_report *report)
+{
+    check_data data, first = {{0}}, second = {{0}};
+    execution run;
+    *report = (check_report){0};
+    if (!check_data_create(one, &data)) {
+        finish(report, CHECK_FAILED, "host memory ran out");
+        return;
+    }
+    if (begin(&run, device, one, &data, report)) {
+        run_all(&run, &first, &second, report);
+        execute_end(&run);
+    }
+    check_data_free(&data);
+    check_data_free(&first);
+    check_data_free(&second);
+}
+
+bool check_run_results(grkan_device *device, const check_case *one, check_data *results, check_report *report)
+{
+    check_data data;
+    execution run;
+    *report = (check_report){0};
+    *results = (check_data){{0}};
+    if (!check_data_create(one, &data))
+        return finish(report, CHECK_FAILED, "host memory ran out");
+    bool good = begin(&run, device, one, &data, report);
+    if (good) {
+        good = execute_forward(&run, results) && execute_backward(&run, results);
+        if (!good)
+            finish(report, CHECK_FAILED, run.text);
+        execute_end(&run);
+    }
+    check_data_free(&data);
+    return good;
+}
+
+void check_compare(const check_case *one, const check_data *first, const check_data *second, const char *label,
+                   check_report *report)
+{
+    *report = (check_report){0};
+    same_bits(one, first, second, label, CHECK_DDENOMINATOR, report);
+}
+
+void check_same_bits(grkan_device *first, const grkan_options *first_options, grkan_device *second,
+                     const grkan_options *second_options, const check_case *one, const char *label,
+                     check_report *report)
+{
+    check_data results[2] = {{{0}}, {{0}}};
+    check_case variant[2] = {*one, *one};
+    if (first_options)
+        variant[0].options = *first_options;
+    if (second_options)
+        variant[1].options = *second_options;
+    if (check_run_results(first, &variant[0], &results[0], report) &&
+        check_run_results(second, &variant[1], &results[1], report))
+        check_compare(one, &results[0], &results[1], label, report);
+    check_data_free(&results[0]);
+    check_data_free(&results[1]);
+}

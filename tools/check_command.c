@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file check_command.c @brief `grkan check`: every operation kind of a device against the oracle. */
+#include <argp.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check/suite.h"
+#include "progress.h"
+#include "tools.h"
+
+enum { OPTION_SEED = 0x100, OPTION_LIST, OPTION_CASE };
+
+/** The command line. */
+typedef struct command {
+    const char *selectors[SUITE_DEVICES];
+    int devices;
+    bool quick, list;
+    uint64_t seed;
+    const char *one;
+} command;
+
+/** How many checks are over, for the progress bar. */
+typedef struct steps {
+    size_t done, total;
+} steps;
+
+static const struct argp_option option_table[] = {
+    {"device", 'd', "DEVICE", 0, "A device to check, as \"cpu\", \"cuda:1\" or \"opencl:0:1\"; may be repeated", 0},
+    {"quick", 'q', NULL, 0, "Few and small cases, for slow checkers", 0},
+    {"seed", OPTION_SEED, "N", 0, "Seed of the table of cases (1)", 0},
+    {"list", OPTION_LIST, NULL, 0, "List the cases and their indices", 0},
+    {"case", OPTION_CASE, "NAME", 0, "Run this case only; its name, or its index", 0},
+    {0}};
+
+static error_t parse_seed(const char *text, struct argp_state *state, uint64_t *seed)
+{
+    char *end;
+    *seed = strtoull(text, &end, 0);
+    if (end == text || *end != 0 || *text == '-')
+        argp_error(state, "--seed: a number >= 0 was expected, not \"%s\"", text);
+    return 0;
+}
+
+static error_t parse_option(int key, char *text, struct argp_state *state)
+{
+    command *c = state->input;
+    switch (key) {
+    case 'd':
+        if (c->devices == SUITE_DEVICES)
+            argp_error(state, "--device: at most %d devices", SUITE_DEVICES);
+        c->selectors[c->devices++] = text;
+        return 0;
+    case 'q':
+        c->quick = true;
+        return 0;
+    case OPTION_SEED:
+        return parse_seed(text, state, &c->seed);
+    case OPTION_LIST:
+        c->list = true;
+        return 0;
+    case OPTION_CASE:
+        c->one = text;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "unexpected argument \"%s\"", text);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static void heard(void *context, const char *device, const char *label, const check_case *one,
+                  const check_report *report)
+{
+    steps *s = context;
+    if (report->outcome == CHECK_FAILED) {
+        progress_clear();
+        printf("FAILED %s %s seed 0x%016" PRIx64 " (%s)\n       %s\n", device, one->name, one->seed, label,
+               report->text);
+        fflush(stdout);
+    }
+    progress_show(++s->done, s->total, device);
+}
+
+static void list_cases(const check_table *oracle, const check_table *bits)
+{
+    for (int i = 0; i < oracle->count; i++)
+        printf("%4d %s\n", i, oracle->cases[i].name);
+    for (int i = 0; i < bits->count; i++)
+        printf("%4d %s (bits)\n", oracle->count + i, bits->cases[i].name);
+}
+
+/** Keep one case only: of the first table, or of the second, whose indices follow. false: there is no such case. */
+static bool keep_one(check_table *oracle, check_table *bits, const char *text)
+{
+    char *end, rest[32];
+    const long index = strtol(text, &end, 10);
+    const bool is_index = end != text && *end == 0;
+    snprintf(rest, sizeof rest, "%ld", index - oracle->count);
+    const check_case *first = check_table_find(oracle, text);
+    const check_case *second = first ? NULL : check_table_find(bits, is_index ? rest : text);
+    if (first)
+        oracle->cases[0] = *first;
+    if (second)
+        bits->cases[0] = *second;
+    oracle->count = first ? 1 : 0;
+    bits->count = second ? 1 : 0;
+    return first || second;
+}
+
+static void print_tally(const suite_device *device, const suite_tally *tally)
+{
+    printf("%s (%s): %d passed, %d failed, %d skipped; worst error %.2f of its bound\n", device->properties.selector,
+           device->properties.name, tally->passed, tally->failed, tally->skipped, tally->worst);
+    for (int i = 0; i < SUITE_REASONS && tally->reasons[i].count; i++)
+        printf("       %d skipped: %s\n", tally->reasons[i].count, tally->reasons[i].text);
+}
+
+/** @return how many checks failed. */
+static int run_checks(const suite_device *devices, int count, const check_table *oracle, const check_table *bits)
+{
+    suite_tally tallies[SUITE_DEVICES] = {{0}};
+    steps s = {.total = (size_t)(count * oracle->count + suite_bits_steps(devices, count, bits))};
+    for (int d = 0; d < count; d++)
+        suite_oracle(&devices[d], oracle, heard, &s, &tallies[d]);
+    suite_bits(devices, count, bits, heard, &s, tallies);
+    progress_clear();
+    int failed = 0;
+    for (int d = 0; d < count; d++) {
+        print_tally(&devices[d], &tallies[d]);
+        failed += tallies[d].failed;
+    }
+    return failed;
+}
+
+/** Open the devices, run, close them again. @return the exit status */
+static int check_devices(const command *c, const check_table *oracle, const check_table *bits, const char *who)
+{
+    suite_device devices[SUITE_DEVICES] = {{0}};
+    const int wanted = c->devices ? c->devices : 1;
+    int open = 0, result = TOOL_GOOD;
+    for (; open < wanted && result == TOOL_GOOD; open++) {
+        const char *selector = c->selectors[open];
+        const grkan_status status = suite_open(selector, &devices[open]);
+        if (status != GRKAN_SUCCESS)
+            result = tool_complain(who, selector ? selector : "default device", status);
+    }
+    if (result == TOOL_GOOD && run_checks(devices, open, oracle, bits) > 0)
+        result = TOOL_CHECK_FAILED;
+    for (int d = 0; d < open; d++)
+        grkan_device_close(devices[d].device);
+    return result;
+}
+
+int grkan_tool_check(int argc, char **argv)
+{
+    static const struct argp parser = {
+        option_table, parse_option, NULL, "Check devices against a long double oracle, and against each other.",
+        NULL,         NULL,         NULL};
+    command c = {.seed = 1};
+    if (argp_parse(&parser, argc, argv, 0, NULL, &c) != 0)
+        return TOOL_BAD_USAGE;
+
+    check_table oracle = check_table_oracle(c.seed, c.quick), bits = check_table_bits(c.seed, c.quick);
+    int status = TOOL_GOOD;
+    if (oracle.count == 0 || bits.count == 0) {
+        fprintf(stderr, "%s: the table of cases could not be made\n", argv[0]);
+        status = TOOL_CHECK_FAILED;
+    } else if (c.list) {
+        list_cases(&oracle, &bits);
+    } else if (c.one && !keep_one(&oracle, &bits, c.one)) {
+        fprintf(stderr, "%s: --case: there is no case \"%s\"; see --list\n", argv[0], c.one);
+        status = TOOL_BAD_USAGE;
+    } else {
+        printf("cases against the oracle: %d; for equal bits: %d; seed %" PRIu64 "\n", oracle.count, bits.count,
+               c.seed);
+        status = check_devices(&c, &oracle, &bits, argv[0]);
+    }
+    check_table_free(&oracle);
+    check_table_free(&bits);
+    return status;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file json_report.c @brief JSON documents: the head that all have, and a file that appears whole or not at all. */
+#define _POSIX_C_SOURCE 200809L
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "json_report.h"
+
+/** argv joined by spaces; argv[0] is a bare name already. */
+static void add_command(cJSON *to, int argc, char **argv)
+{
+    size_t bytes = 1;
+    for (int i = 0; i < argc; i++)
+        bytes += strlen(argv[i]) + 1;
+    char *command = tool_allocate(bytes);
+    for (int i = 0; i < argc; i++) {
+        strcat(command, i ? " " : "");
+        strcat(command, argv[i]);
+    }
+    cJSON_AddStringToObject(to, "command", command);
+    free(command);
+}
+
+static void add_date(cJSON *to)
+{
+    time_t now = time(NULL);
+    struct tm utc;
+    char text[32] = "unknown";
+    if (gmtime_r(&now, &utc) != NULL)
+        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    cJSON_AddStringToObject(to, "date", text);
+}
+
+static void add_machine(cJSON *to)
+{
+    machine_description machine;
+    machine_describe(&machine);
+    cJSON *object = cJSON_AddObjectToObject(to, "machine");
+    cJSON_AddStringToObject(object, "cpu", machine.cpu);
+    cJSON_AddNumberToObject(object, "cores", machine.cores);
+    cJSON_AddNumberToObject(object, "memory_bytes", (double)machine.memory_bytes);
+    cJSON_AddStringToObject(object, "os", machine.os);
+    cJSON_AddStringToObject(object, "kernel", machine.kernel);
+}
+
+cJSON *report_new(const char *schema, int argc, char **argv)
+{
+    cJSON *document = cJSON_CreateObject();
+    cJSON_AddStringToObject(document, "schema", schema);
+    cJSON *program = cJSON_AddObjectToObject(document, "grkan");
+    cJSON_AddStringToObject(program, "version", grkan_version());
+    cJSON_AddStringToObject(program, "commit", grkan_commit());
+    add_command(document, argc, argv);
+    add_date(document);
+    add_machine(document);
+    return document;
+}
+
+void report_add_measured(cJSON *to, const char *name, double value)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%.6g", value);
+    cJSON_AddNumberToObject(to, name, strtod(text, NULL));
+}
+
+int report_print(const cJSON *document, FILE *stream)
+{
+    char *text = cJSON_Print(document);
+    if (text == NULL) {
+        errno = ENOMEM;
+        return -1;
+    }
+    int failed = fprintf(stream, "%s\n", text) < 0 || fflush(stream) != 0;
+    cJSON_free(text);
+    return failed ? -1 : 0;
+}
+
+int report_file_open(const char *path, report_file *file)
+{
+    *file = (report_file){.stream = stdout};
+    if (strcmp(path, "-") == 0)
+        return 0;
+    size_t bytes = strlen(path) + 32;
+    file->path = tool_copy_text(path);
+    file->temporary = tool_allocate(bytes);
+    snprintf(file->temporary, bytes, "%s.%ld.tmp", path, (long)getpid());
+    file->stream = fopen(file->temporary, "wx");
+    if (file->stream != NULL)
+        return 0;
+    free(file->path);
+    free(file->temporary);
+    return -1;
+}
+
+int report_file_close(report_file *file, const cJSON *document)
+{
+    int failed = document != NULL && report_print(document, file->stream) != 0;
+    if (file->temporary == NULL)
+        return failed ? -1 : 0;
+    failed = fclose(file->stream) != 0 || failed;
+    if (document != NULL && !failed)
+        failed = rename(file->temporary, file->path) != 0;
+    int reason = errno;
+    if (document == NULL || failed)
+        remove(file->temporary);
+    free(file->path);
+    free(file->temporary);
+    errno = reason;
+    return failed ? -1 : 0;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file json_report.h @brief JSON documents: the head that all have, and a file that appears whole or not at all. */
+#ifndef GRKAN_JSON_REPORT_H
+#define GRKAN_JSON_REPORT_H
+
+#include <stdio.h>
+
+#include <cjson/cJSON.h>
+
+#include "tools.h"
+
+/** A document with "schema", "grkan", "command", "date" and "machine". Free it with cJSON_Delete. */
+cJSON *report_new(const char *schema, int argc, char **argv);
+
+/** Add a measured number, rounded to the six digits that a measurement is worth at most. */
+void report_add_measured(cJSON *to, const char *name, double value);
+
+/** Print a document and a newline. @return 0, or -1 when it could not be written */
+int report_print(const cJSON *document, FILE *stream);
+
+/** A file under a temporary name until it is complete. "-" is the standard output. */
+typedef struct report_file {
+    FILE *stream;
+    char *path;
+    char *temporary;
+} report_file;
+
+/** Open it, before a long run, so that a path that cannot be written is known early. @return 0, or -1 with errno set */
+int report_file_open(const char *path, report_file *file);
+
+/** Write the document and give the file its name; NULL: leave no file behind. @return 0, or -1 with errno set */
+int report_file_close(report_file *file, const cJSON *document);
+
+#endif

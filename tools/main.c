@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file main.c @brief The program grkan: picks the sub-command and runs it. */
+#include <argp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools.h"
+
+static const struct command {
+    const char *name;
+    const char *brief;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    {"devices", "list every backend: its devices, or why it has none", grkan_tool_devices},
+    {"check", "compare every kind of operation with a double-precision reference", grkan_tool_check},
+    {"bench", "measure forward and backward, and the device's copy beside them", grkan_tool_bench},
+};
+
+enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
+
+static void print_help(FILE *stream)
+{
+    fputs("Usage: grkan COMMAND [OPTION...]\n"
+          "The group-wise rational function of GR-KAN layers on any device.\n\n"
+          "Commands:\n",
+          stream);
+    for (int i = 0; i < COMMAND_COUNT; i++)
+        fprintf(stream, "  %-10s %s\n", commands[i].name, commands[i].brief);
+    fputs("\nOptions:\n"
+          "  --help     this text; `grkan COMMAND --help' tells more of a command\n"
+          "  --version  version and commit\n\n"
+          "A device is cpu, cuda, cuda:1, hip:0 or opencl:0:1 (platform:device). Without one, it is the environment's\n"
+          "GRKAN_DEVICE, else the first that works of cuda, hip, an OpenCL GPU and the cpu. GRKAN_BACKEND_PATH says\n"
+          "where the backends' modules are.\n\n"
+          "Exit status: 0 good, 1 a check or a run failed, 2 bad usage, 3 no such device.\n",
+          stream);
+}
+
+static void print_version(FILE *stream, struct argp_state *state)
+{
+    (void)state;
+    fprintf(stream, "grkan %s (%s)\n", grkan_version(), grkan_commit());
+}
+
+static int run_command(const struct command *command, int argc, char **argv)
+{
+    const char *slash = strrchr(argv[0], '/');
+    char name[256];
+    snprintf(name, sizeof name, "%s %s", slash ? slash + 1 : argv[0], command->name);
+    argv[1] = name;
+    return command->run(argc - 1, argv + 1);
+}
+
+/** Find what argv asks for and do it. */
+static int dispatch(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return TOOL_BAD_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0) {
+        print_help(stdout);
+        return TOOL_GOOD;
+    }
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+        print_version(stdout, NULL);
+        return TOOL_GOOD;
+    }
+    for (int i = 0; i < COMMAND_COUNT; i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return run_command(&commands[i], argc, argv);
+    fprintf(stderr, "grkan: unknown command '%s'; the commands are", argv[1]);
+    for (int i = 0; i < COMMAND_COUNT; i++)
+        fprintf(stderr, "%s %s", i ? "," : "", commands[i].name);
+    fputs(". Try `grkan --help'.\n", stderr);
+    return TOOL_BAD_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    argp_err_exit_status = TOOL_BAD_USAGE;
+    argp_program_version_hook = print_version;
+    int status = dispatch(argc, argv);
+    if ((fflush(stdout) != 0 || ferror(stdout)) && status == TOOL_GOOD) {
+        fputs("grkan: cannot write to the standard output\n", stderr);
+        status = TOOL_CHECK_FAILED;
+    }
+    return status;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file support.c @brief Small helpers that every sub-command uses. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools.h"
+
+int tool_exit_status(grkan_status status)
+{
+    switch (status) {
+    case GRKAN_SUCCESS:
+        return TOOL_GOOD;
+    case GRKAN_ERROR_INVALID_ARGUMENT:
+        return TOOL_BAD_USAGE;
+    case GRKAN_ERROR_NO_BACKEND:
+    case GRKAN_ERROR_NO_DEVICE:
+        return TOOL_NO_DEVICE;
+    default:
+        return TOOL_CHECK_FAILED;
+    }
+}
+
+int tool_complain(const char *who, const char *what, grkan_status status)
+{
+    fprintf(stderr, "%s: %s: %s\n", who, what, grkan_last_error());
+    return tool_exit_status(status);
+}
+
+static void *require(void *memory)
+{
+    if (memory == NULL) {
+        fputs("grkan: the host has no memory left\n", stderr);
+        exit(TOOL_CHECK_FAILED);
+    }
+    return memory;
+}
+
+void *tool_allocate(size_t bytes)
+{
+    return require(calloc(1, bytes ? bytes : 1));
+}
+
+void *tool_resize(void *memory, size_t bytes)
+{
+    return require(realloc(memory, bytes ? bytes : 1));
+}
+
+char *tool_copy_text(const char *text)
+{
+    size_t bytes = strlen(text) + 1;
+    return memcpy(tool_allocate(bytes), text, bytes);
+}
+
+int tool_parse_integer(const char *text, int64_t low, int64_t high, int64_t *value)
+{
+    char *end = NULL;
+    errno = 0;
+    long long number = strtoll(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || number < low || number > high)
+        return -1;
+    *value = number;
+    return 0;
+}

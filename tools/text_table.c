@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file text_table.c @brief A text table whose columns are as wide as their widest cell. */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "text_table.h"
+#include "tools.h"
+
+typedef struct row {
+    struct row *next;
+    char **cells;
+    int filled;
+    char *note;
+} row;
+
+struct text_table {
+    const text_table_column *columns;
+    int count;
+    row *first;
+    row *last;
+};
+
+text_table *text_table_new(const text_table_column *columns, int count)
+{
+    text_table *made = tool_allocate(sizeof *made);
+    made->columns = columns;
+    made->count = count;
+    return made;
+}
+
+void text_table_row(text_table *to)
+{
+    row *made = tool_allocate(sizeof *made);
+    made->cells = tool_allocate((size_t)to->count * sizeof *made->cells);
+    if (to->last != NULL)
+        to->last->next = made;
+    else
+        to->first = made;
+    to->last = made;
+}
+
+void text_table_cell(text_table *to, const char *format, ...)
+{
+    char text[256];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (to->last->filled < to->count)
+        to->last->cells[to->last->filled++] = tool_copy_text(text);
+}
+
+void text_table_note(text_table *to, const char *text)
+{
+    free(to->last->note);
+    to->last->note = tool_copy_text(text);
+}
+
+static int column_width(const text_table *of, int column)
+{
+    size_t width = strlen(of->columns[column].heading);
+    for (const row *r = of->first; r != NULL; r = r->next)
+        if (column < r->filled && strlen(r->cells[column]) > width)
+            width = strlen(r->cells[column]);
+    return (int)width;
+}
+
+static void print_cell(const text_table *of, int column, int width, const char *text, FILE *stream)
+{
+    int is_last = column + 1 == of->count;
+    if (of->columns[column].side == 'r')
+        fprintf(stream, "%*s", width, text);
+    else if (is_last)
+        fputs(text, stream);
+    else
+        fprintf(stream, "%-*s", width, text);
+    if (!is_last)
+        fputs("  ", stream);
+}
+
+void text_table_print(const text_table *from, FILE *stream)
+{
+    int *widths = tool_allocate((size_t)from->count * sizeof *widths);
+    for (int i = 0; i < from->count; i++) {
+        widths[i] = column_width(from, i);
+        print_cell(from, i, widths[i], from->columns[i].heading, stream);
+    }
+    fputc('\n', stream);
+    for (const row *r = from->first; r != NULL; r = r->next) {
+        for (int i = 0; i < r->filled; i++)
+            print_cell(from, i, widths[i], r->cells[i], stream);
+        fprintf(stream, "%s\n", r->note ? r->note : "");
+    }
+    free(widths);
+}
+
+void text_table_free(text_table *what)
+{
+    if (what == NULL)
+        return;
+    while (what->first != NULL) {
+        row *next = what->first->next;
+        for (int i = 0; i < what->first->filled; i++)
+            free(what->first->cells[i]);
+        free(what->first->cells);
+        free(what->first->note);
+        free(what->first);
+        what->first = next;
+    }
+    free(what);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file tools.h @brief What the sub-commands of the program grkan share. */
+#ifndef GRKAN_TOOLS_H
+#define GRKAN_TOOLS_H
+
+#include <stdint.h>
+
+#include <grkan/grkan.h>
+
+/** Exit status of the program. A run that fails for another reason also ends with TOOL_CHECK_FAILED. */
+enum { TOOL_GOOD = 0, TOOL_CHECK_FAILED = 1, TOOL_BAD_USAGE = 2, TOOL_NO_DEVICE = 3 };
+
+/* The sub-commands. argv[0] is "grkan bench" and the like, so that messages and usage texts carry it; the arguments
+   follow. main sets argp_err_exit_status, so that argp ends a bad usage with TOOL_BAD_USAGE. */
+int grkan_tool_devices(int argc, char **argv);
+int grkan_tool_check(int argc, char **argv);
+int grkan_tool_bench(int argc, char **argv);
+
+/** The exit status for a status of the library: 0, 2 for an invalid argument, 3 for no such device, else 1. */
+int tool_exit_status(grkan_status status);
+
+/** Print "who: what: text of the last error" to stderr. @return tool_exit_status(status) */
+int tool_complain(const char *who, const char *what, grkan_status status);
+
+/** calloc, realloc and strdup that end the program when the host has no memory left. */
+void *tool_allocate(size_t bytes);
+void *tool_resize(void *memory, size_t bytes);
+char *tool_copy_text(const char *text);
+
+/** Parse a whole number from low to high. @return 0, or -1 when text is something else */
+int tool_parse_integer(const char *text, int64_t low, int64_t high, int64_t *value);
+
+/** What this machine is, without its name. Texts end in 0 and are cut when too long. */
+typedef struct machine_description {
+    char cpu[128];
+    char os[128];
+    char kernel[128];
+    int cores;
+    uint64_t memory_bytes;
+} machine_description;
+
+/** Describe the machine that the program runs on. What cannot be found out is "unknown" or 0. */
+void machine_describe(machine_description *machine);
+
+#endif
