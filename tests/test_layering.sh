@@ -1,0 +1,154 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The arrows between the layers (docs/architecture.md), as greps over the sources:
+#
+#   core/ and include/          include no vendor's header
+#   backends/opencl, cuda, hip  have no word of rational functions
+#   backends/kernels            name no vendor (comments aside)
+#   tools/                      include grkan/grkan.h and their own headers, nothing of core/ or backends/
+#
+# Before the sources are searched, each rule is tried on a small tree in which something is planted against it.
+
+set -euo pipefail
+
+source_root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+scratch=$(mktemp -d)
+trap 'rm -rf -- "$scratch"' EXIT
+
+vendor_include='^[[:space:]]*#[[:space:]]*include[[:space:]]*[<"]([^>"]*/)?(cuda|nvrtc|hip|CL/|cl(_|\.h)|opencl)'
+word_of_rationals='numerator|denominator|rational|pad[eé]([^[:alpha:]]|$)|coefficient'
+vendor_name='cuda|nvidia|nvrtc|rocm|opencl|intel|(^|[^[:alnum:]])(__)?(hip|amd)|(^|[^[:alnum:]_])(cl|CL)_|cl_khr'
+
+# The files of a folder that people wrote; nothing when there is no such folder.
+files_of() {
+    [ ! -d "$1" ] || find "$1" -type f \( -name '*.[ch]' -o -name '*.cl' -o -name '*.inc' -o -name 'meson.build' \)
+}
+
+# Print the lines of a folder that match a pattern.
+lines_with() {
+    local pattern=$1 folder=$2 file
+    files_of "$folder" | while read -r file; do
+        LC_ALL=C.UTF-8 grep -HniE -- "$pattern" "$file" || true
+    done
+}
+
+# The same, comments not counted: the preprocessor takes them out and does nothing else.
+code_with() {
+    local pattern=$1 folder=$2 file
+    files_of "$folder" | grep -v 'meson.build$' | while read -r file; do
+        gcc -fpreprocessed -dD -E -P -x c "$file" 2>/dev/null | grep -iE --label="$file" -H -- "$pattern" || true
+    done
+}
+
+# Print each include of tools/ that is neither grkan/grkan.h, nor a header below tools/, nor one of the system.
+foreign_includes() {
+    local root=$1 file line name found
+    files_of "$root/tools" | while read -r file; do
+        { grep -E '^[[:space:]]*#[[:space:]]*include' "$file" || true; } | while read -r line; do
+            name=$(sed -E 's/.*[<"]([^>"]*)[>"].*/\1/' <<<"$line")
+            case $line in
+                *'<'*)
+                    [ "$name" != grkan/grkan.h ] || continue
+                    found=$(ls -d "$root"/{,include,core,backends/*}/"$name" 2>/dev/null || true)
+                    [ -z "$found" ] || printf '%s: %s\n' "$file" "$line"
+                    ;;
+                *)
+                    found=$(realpath -qe -- "$(dirname -- "$file")/$name" "$root/tools/$name" || true)
+                    grep -q "^$(realpath -- "$root")/tools/" <<<"$found" || printf '%s: %s\n' "$file" "$line"
+                    ;;
+            esac
+        done
+    done
+}
+
+# Print what one rule finds in a tree.
+violations() {
+    local rule=$1 root=$2 vendor
+    case $rule in
+        includes)
+            lines_with "$vendor_include" "$root/core"
+            lines_with "$vendor_include" "$root/include"
+            ;;
+        words)
+            for vendor in opencl cuda hip; do
+                lines_with "$word_of_rationals" "$root/backends/$vendor"
+            done
+            ;;
+        kernels) code_with "$vendor_name" "$root/backends/kernels" ;;
+        tools) foreign_includes "$root" ;;
+    esac
+}
+
+# plant RULE FILE LINE: the rule must find LINE in FILE of an otherwise good tree.
+plant() {
+    local rule=$1 file=$scratch/$2 kept
+    kept=$(cat "$file")
+    printf '%s\n' "$3" >>"$file"
+    if [ -z "$(violations "$rule" "$scratch")" ]; then
+        echo "FAIL: rule '$rule' does not see '$3' in $2"
+        exit 1
+    fi
+    printf '%s\n' "$kept" >"$file"
+}
+
+# A good tree, which no rule may complain about; then one planted line after another.
+try_the_rules() {
+    local rule word
+    mkdir -p "$scratch"/{core,include/grkan,tools,backends/{kernels,opencl,cuda,hip}}
+    printf '#include <stdio.h>\n#include <grkan/backend.h>\n' >"$scratch/core/a.c"
+    cp "$scratch/core/a.c" "$scratch/include/grkan/grkan.h"
+    printf '#include "internal.h"\n' >>"$scratch/core/a.c"
+    touch "$scratch/core/internal.h" "$scratch/include/grkan/backend.h" "$scratch/tools/table.h"
+    printf '#include <grkan/grkan.h>\n#include <string.h>\n#include "table.h"\n' >"$scratch/tools/main.c"
+    printf '/* OpenCL C, CUDA and HIP */\nint shape(int chip); // padding\n' >"$scratch/backends/kernels/k.h"
+    printf '#include <CL/cl.h>\n/* padded */\n' | tee "$scratch"/backends/{opencl,cuda,hip}/r.c >/dev/null
+
+    for rule in includes words kernels tools; do
+        if [ -n "$(violations "$rule" "$scratch")" ]; then
+            echo "FAIL: rule '$rule' complains about a good tree:"
+            violations "$rule" "$scratch"
+            exit 1
+        fi
+    done
+
+    for word in '<CL/cl.h>' '<cuda.h>' '"cuda_runtime.h"' '<nvrtc.h>' '<hip/hip_runtime.h>' '<OpenCL/opencl.h>'; do
+        plant includes core/a.c "#include $word"
+        plant includes include/grkan/grkan.h "  #  include $word"
+    done
+    for word in numerator Denominators rational padé pade_unit COEFFICIENT; do
+        plant words backends/opencl/r.c "int $word;"
+        plant words backends/cuda/r.c "/* the $word */"
+        plant words backends/hip/r.c "int my_$word;"
+    done
+    for word in __CUDACC__ __HIP_DEVICE_COMPILE__ cudaStream_t hipStream_t __OPENCL_VERSION__ cl_khr_fp64 cl_mem \
+        amd; do
+        plant kernels backends/kernels/k.h "int $word;"
+    done
+    for word in '"internal.h"' '"../core/internal.h"' '<grkan/backend.h>' '<core/internal.h>' \
+        '"../include/grkan/grkan.h"'; do
+        plant tools tools/main.c "#include $word"
+    done
+}
+
+try_the_rules
+echo 'every rule sees what was planted against it'
+
+for folder in core include backends/kernels backends/opencl tools; do
+    if [ -z "$(files_of "$source_root/$folder")" ]; then
+        echo "FAIL: no sources in $folder/"
+        exit 1
+    fi
+done
+
+status=0
+for rule in includes words kernels tools; do
+    found=$(violations "$rule" "$source_root")
+    if [ -n "$found" ]; then
+        printf 'FAIL: rule %s is broken by\n%s\n' "'$rule'" "${found//$source_root\//}"
+        status=1
+    else
+        echo "ok: rule '$rule'"
+    fi
+done
+exit $status

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file test_misuse.c
+ * @brief What plans and devices refuse: each case with its status and its text. Calls are in test_misuse_calls.c.
+ */
+#include <dlfcn.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <grkan/backend.h>
+
+#include "misuse.h"
+#include "present.h"
+
+/* ------------------------------------------------------------------------------------------------------- plans */
+
+/** A field of a struct, set to a value. */
+typedef struct change {
+    size_t offset, bytes;
+    int64_t value;
+} change;
+
+#define SET(type, field, value)                                                                                        \
+    {                                                                                                                  \
+        offsetof(type, field), sizeof(((type *)NULL)->field), value                                                    \
+    }
+#define OPERATION(field, value) SET(grkan_operation, field, value)
+#define OPTION(field, value) SET(grkan_options, field, value)
+#define MOST "9223372036854775807"
+
+typedef struct plan_case {
+    change operation[3];
+    change options[2];
+    grkan_status status;
+    const char *text;
+} plan_case;
+
+#define INVALID_OPERATION(field, value, text)                                                                          \
+    {                                                                                                                  \
+        {OPERATION(field, value)}, {{0}}, GRKAN_ERROR_INVALID_ARGUMENT, text                                           \
+    }
+#define INVALID_OPTION(field, value, text)                                                                             \
+    {                                                                                                                  \
+        {{0}}, {OPTION(field, value)}, GRKAN_ERROR_INVALID_ARGUMENT, text                                              \
+    }
+#define UNORDERED(strategy_, determinism_, names)                                                                      \
+    {                                                                                                                  \
+        {{0}}, {OPTION(strategy, strategy_), OPTION(determinism, determinism_)}, GRKAN_ERROR_UNSUPPORTED, names        \
+    }
+
+static const plan_case refused_plans[] = {
+    INVALID_OPERATION(outer, -1, "operation.outer is -1; expected 0 to " MOST),
+    INVALID_OPERATION(channels, 0, "operation.channels is 0; expected 1 to " MOST),
+    INVALID_OPERATION(channels, -8, "operation.channels is -8; expected 1 to " MOST),
+    INVALID_OPERATION(inner, -1, "operation.inner is -1; expected 0 to " MOST),
+    INVALID_OPERATION(groups, 0, "operation.groups is 0; expected 1 to 8"),
+    INVALID_OPERATION(groups, -8, "operation.groups is -8; expected 1 to 8"),
+    INVALID_OPERATION(groups, 9, "operation.groups is 9; expected 1 to 8"),
+    INVALID_OPERATION(numerator_groups, 0,
+                      "operation.numerator_groups is 0; expected 1 (shared by all groups) or groups (8)"),
+    INVALID_OPERATION(numerator_groups, 2,
+                      "operation.numerator_groups is 2; expected 1 (shared by all groups) or groups (8)"),
+    INVALID_OPERATION(denominator_groups, -1,
+                      "operation.denominator_groups is -1; expected 1 (shared by all groups) or groups (8)"),
+    INVALID_OPERATION(denominator_groups, 7,
+                      "operation.denominator_groups is 7; expected 1 (shared by all groups) or groups (8)"),
+    INVALID_OPERATION(numerator_degree, -1, "operation.numerator_degree is -1; expected 0 to 15"),
+    INVALID_OPERATION(numerator_degree, 16, "operation.numerator_degree is 16; expected 0 to 15"),
+    INVALID_OPERATION(denominator_degree, -1, "operation.denominator_degree is -1; expected 0 to 15"),
+    INVALID_OPERATION(denominator_degree, 16, "operation.denominator_degree is 16; expected 0 to 15"),
+    INVALID_OPERATION(dtype, 4, "operation.dtype is 4; expected a grkan_dtype"),
+    INVALID_OPERATION(dtype, -1, "operation.dtype is -1; expected a grkan_dtype"),
+    INVALID_OPERATION(denominator, 4, "operation.denominator is 4; expected a grkan_denominator"),
+    INVALID_OPERATION(denominator, -1, "operation.denominator is -1; expected a grkan_denominator"),
+    INVALID_OPERATION(outer, INT64_MAX,
+                      "operation.outer x channels x inner overflows: " MOST
+                      " x 8 x 1 elements of 4 bytes; expected at most " MOST " bytes"),
+    INVALID_OPERATION(inner, INT64_MAX, "operation.outer x channels x inner overflows: 2 x 8 x " MOST " elements..."),
+    INVALID_OPERATION(
+        outer, INT64_MAX / 32 + 1, /* the elements fit, their bytes do not */
+        "operation.outer x channels x inner overflows: 288230376151711744 x 8 x 1 elements of 4 bytes..."),
+    {{OPERATION(channels, 1 << 26), OPERATION(groups, 1 << 26), OPERATION(denominator_groups, 1)},
+     {{0}},
+     GRKAN_ERROR_INVALID_ARGUMENT,
+     "operation.groups is 67108864; expected at most 67108863"},
+    INVALID_OPTION(strategy, 4, "options.strategy is 4; expected a grkan_strategy"),
+    INVALID_OPTION(strategy, -1, "options.strategy is -1; expected a grkan_strategy"),
+    INVALID_OPTION(determinism, 3, "options.determinism is 3; expected a grkan_determinism"),
+    INVALID_OPTION(determinism, -1, "options.determinism is -1; expected a grkan_determinism"),
+    INVALID_OPTION(cpu_threads, -1, "options.cpu_threads is -1; expected 0 (automatic) to 1024"),
+    INVALID_OPTION(cpu_threads, 1025, "options.cpu_threads is 1025; expected 0 (automatic) to 1024"),
+    INVALID_OPTION(cpu_simd, 2, "options.cpu_simd is 2; expected a grkan_cpu_simd"),
+    INVALID_OPTION(cpu_simd, -1, "options.cpu_simd is -1; expected a grkan_cpu_simd"),
+    UNORDERED(GRKAN_STRATEGY_ELEMENT, GRKAN_RUN_TO_RUN,
+              "options.strategy element adds in no fixed order and cannot keep options.determinism run_to_run; "
+              "expected strategy tree, or determinism none"),
+    UNORDERED(GRKAN_STRATEGY_BLOCK, GRKAN_RUN_TO_RUN,
+              "options.strategy block adds in no fixed order and cannot keep options.determinism run_to_run; ..."),
+    UNORDERED(
+        GRKAN_STRATEGY_ELEMENT, GRKAN_DEVICE_TO_DEVICE,
+        "options.strategy element adds in no fixed order and cannot keep options.determinism device_to_device..."),
+    UNORDERED(GRKAN_STRATEGY_BLOCK, GRKAN_DEVICE_TO_DEVICE,
+              "options.strategy block adds in no fixed order and cannot keep options.determinism device_to_device..."),
+};
+
+static const plan_case largest_plans[] = {
+    {{OPERATION(outer, INT64_MAX / 32)}, {{0}}, GRKAN_SUCCESS, "largest outer"},
+    {{OPERATION(outer, 1), OPERATION(inner, INT64_MAX / 32)}, {{0}}, GRKAN_SUCCESS, "largest inner"},
+    {{OPERATION(outer, 1), OPERATION(channels, INT64_MAX / 4)}, {{0}}, GRKAN_SUCCESS, "most channels"},
+    {{OPERATION(channels, (1 << 26) - 1), OPERATION(groups, (1 << 26) - 1), OPERATION(denominator_groups, 1)},
+     {{0}},
+     GRKAN_SUCCESS,
+     "most groups"},
+    {{OPERATION(outer, INT64_MAX / 32)},
+     {OPTION(determinism, GRKAN_DEVICE_TO_DEVICE)},
+     GRKAN_SUCCESS,
+     "largest outer, the same bits everywhere"},
+    {{{0}}, {OPTION(cpu_threads, 1024), OPTION(cpu_simd, GRKAN_CPU_SIMD_OFF)}, GRKAN_SUCCESS, "most threads"},
+};
+
+static void apply(void *to, const change *changes, size_t count)
+{
+    for (size_t i = 0; i < count && changes[i].bytes > 0; i++) {
+        const int narrow = (int)changes[i].value;
+        const void *const value = changes[i].bytes == sizeof narrow ? (const void *)&narrow : &changes[i].value;
+        memcpy((char *)to + changes[i].offset, value, changes[i].bytes);
+    }
+}
+
+/** Make the plan of a case. Its text is compared only if it is to be refused. */
+static grkan_plan *make_plan(grkan_device *device, const plan_case *one)
+{
+    grkan_operation operation = GRKAN_OPERATION_INIT;
+    grkan_options options = {GRKAN_STRATEGY_AUTO, GRKAN_RUN_TO_RUN, 0, GRKAN_CPU_SIMD_AUTO};
+    int anything = 0;
+    grkan_plan *plan = (grkan_plan *)&anything;
+    operation.outer = 2;
+    apply(&operation, one->operation, COUNT_OF(one->operation));
+    apply(&options, one->options, COUNT_OF(one->options));
+    const grkan_status status = grkan_plan_create(device, &operation, &options, &plan);
+    expect(status, one->status, one->status == GRKAN_SUCCESS ? one->text : grkan_last_error(), one->text);
+    if (one->status != GRKAN_SUCCESS)
+        assert_null(plan);
+    return plan;
+}
+
+static grkan_device *cpu;
+
+static void test_plans_that_are_refused(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(refused_plans); i++)
+        (void)make_plan(cpu, &refused_plans[i]);
+}
+
+static void test_plans_at_the_limits_are_made(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(largest_plans); i++) {
+        grkan_plan_description description;
+        grkan_plan *const plan = make_plan(cpu, &largest_plans[i]);
+        assert_int_equal(grkan_plan_describe(plan, &description), GRKAN_SUCCESS);
+        assert_true(description.blocks >= 1);
+        grkan_plan_destroy(plan);
+    }
+}
+
+static void test_missing_arguments_of_plans(void **state)
+{
+    (void)state;
+    const grkan_operation operation = GRKAN_OPERATION_INIT;
+    grkan_plan_description description, before;
+    grkan_plan *plan = NULL, *none = (grkan_plan *)&description;
+    EXPECT_INVALID(grkan_plan_create(cpu, &operation, NULL, NULL), "plan is NULL; expected where to put the plan");
+    EXPECT_INVALID(grkan_plan_create(NULL, &operation, NULL, &none), "device is NULL; expected an open device");
+    assert_null(none);
+    none = (grkan_plan *)&description;
+    EXPECT_INVALID(grkan_plan_create(cpu, NULL, NULL, &none), "operation is NULL; expected an operation");
+    assert_null(none);
+
+    memset(&description, 0xA5, sizeof description);
+    before = description;
+    EXPECT_INVALID(grkan_plan_describe(NULL, &description), "plan is NULL; expected a plan");
+    assert_memory_equal(&description, &before, sizeof before);
+    assert_int_equal(grkan_plan_create(cpu, &operation, NULL, &plan), GRKAN_SUCCESS);
+    EXPECT_INVALID(grkan_plan_describe(plan, NULL), "description is NULL; expected where to put it");
+    grkan_plan_destroy(plan);
+    grkan_plan_destroy(NULL);
+    assert_int_equal(grkan_plan_workspace_bytes(NULL), 0);
+}
+
+static void test_misuse_of_compiling_without_a_device(void **state)
+{
+    (void)state;
+    grkan_operation operation = GRKAN_OPERATION_INIT;
+    const grkan_compilation nothing = {0};
+    grkan_compilation made;
+    EXPECT_INVALID(grkan_compile("cuda", "sm_90", &operation, NULL, NULL),
+                   "compilation is NULL; expected where to put it");
+    memset(&made, 0xA5, sizeof made);
+    EXPECT_INVALID(grkan_compile(NULL, "sm_90", &operation, NULL, &made), "backend is NULL; expected a backend's name");
+    assert_memory_equal(&made, &nothing, sizeof made);
+    EXPECT_INVALID(grkan_compile("cpu", NULL, &operation, NULL, &made),
+                   "architecture is NULL; expected an architecture, as sm_90");
+    EXPECT_INVALID(grkan_compile("cpu", "sm_90", NULL, NULL, &made), "operation is NULL; expected an operation");
+    EXPECT(grkan_compile("cdua", "sm_90", &operation, NULL, &made), GRKAN_ERROR_NO_BACKEND,
+           "there is no backend \"cdua\"; did you mean \"cuda\"?...");
+    EXPECT(grkan_compile("cpu", "sm_90", &operation, NULL, &made), GRKAN_ERROR_UNSUPPORTED,
+           "backend \"cpu\" compiles for a device that is there only; expected cuda or hip");
+    operation.groups = 9;
+    EXPECT_INVALID(grkan_compile("cpu", "sm_90", &operation, NULL, &made), "operation.groups is 9; expected 1 to 8");
+    assert_memory_equal(&made, &nothing, sizeof made);
+    grkan_compilation_free(NULL);
+}
+
+/* ----------------------------------------------------------------------- devices that cannot do what is asked */
+
+static char scratch[] = "/tmp/grkan-test-misuse-XXXXXX";
+static char module_link[64];
+
+/** A folder with fake_backends/weak.c as the module of hip, in front of the others. */
+static void install_weak_module(void)
+{
+    const char *const fakes = getenv("GRKAN_FAKE_BACKENDS");
+    const char *const path = getenv("GRKAN_BACKEND_PATH");
+    char module[PATH_MAX], folders[2 * PATH_MAX];
+    assert_non_null(mkdtemp(scratch));
+    (void)snprintf(module_link, sizeof module_link, "%s/libgrkan_hip.so", scratch);
+    if (fakes == NULL)
+        return;
+    (void)snprintf(module, sizeof module, "%s/weak.so", fakes);
+    assert_int_equal(symlink(module, module_link), 0);
+    (void)snprintf(folders, sizeof folders, "%s%s%s", scratch, path == NULL ? "" : ":", path == NULL ? "" : path);
+    assert_int_equal(setenv("GRKAN_BACKEND_PATH", folders, 1), 0);
+}
+
+static const struct {
+    const char *selector;
+    plan_case plan;
+} weak_plans[] = {
+    {"hip:0",
+     {{OPERATION(dtype, GRKAN_F16)},
+      {{0}},
+      GRKAN_ERROR_UNSUPPORTED,
+      "operation.dtype is f16; hip:0 (Weakling 0) does not run it"}},
+    {"hip:0",
+     {{{0}},
+      {OPTION(determinism, GRKAN_DEVICE_TO_DEVICE)},
+      GRKAN_ERROR_UNSUPPORTED,
+      "options.determinism is device_to_device; hip:0 (Weakling 0) does not promise subnormals, fma and correctly "
+      "rounded division"}},
+    {"hip:0",
+     {{{0}},
+      {OPTION(determinism, GRKAN_NONE), OPTION(strategy, GRKAN_STRATEGY_BLOCK)},
+      GRKAN_ERROR_UNSUPPORTED,
+      "options.strategy is block; hip:0 (Weakling 0) has no atomics for it"}},
+    {"hip:0", {{{0}}, {{0}}, GRKAN_ERROR_UNSUPPORTED, "the device runs blocks of 16 threads; expected at least 32"}},
+    {"hip:1",
+     {{OPERATION(channels, 4096)},
+      {OPTION(determinism, GRKAN_DEVICE_TO_DEVICE)},
+      GRKAN_ERROR_UNSUPPORTED,
+      "device_to_device needs blocks of ..."}},
+    {"hip:1", {{{0}}, {{0}}, GRKAN_ERROR_DEVICE, "a fake backend runs nothing"}}, /* at its very last step */
+};
+
+static void test_devices_that_lack_something(void **state)
+{
+    (void)state;
+    if (getenv("GRKAN_FAKE_BACKENDS") == NULL) {
+        printf("GRKAN_FAKE_BACKENDS is not set\n");
+        skip();
+    }
+    for (size_t i = 0; i < COUNT_OF(weak_plans); i++) {
+        grkan_device *device = NULL;
+        if (grkan_device_open(weak_plans[i].selector, &device) != GRKAN_SUCCESS)
+            fail_msg("%s", grkan_last_error());
+        (void)make_plan(device, &weak_plans[i].plan);
+        grkan_device_close(device);
+    }
+}
+
+/* ------------------------------------------------------------- refusals of a vendor's runtime, through the module */
+
+static char said[16384];
+
+static grkan_status hear(grkan_status status, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(said, sizeof said, format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+static const grkan_host own_host = {sizeof(grkan_host), GRKAN_BACKEND_API_VERSION, hear};
+
+/** Load the module of OpenCL from a folder; NULL if it is not there. */
+static const grkan_backend *load_from(const char *folder, size_t length)
+{
+    char file[PATH_MAX];
+    (void)snprintf(file, sizeof file, "%.*s/libgrkan_opencl.so", (int)length, folder);
+    if (length == 0 || access(file, F_OK) != 0)
+        return NULL;
+    void *const module = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+    if (module == NULL)
+        fail_msg("%s", dlerror());
+    return dlsym(module, GRKAN_BACKEND_SYMBOL);
+}
+
+/** From GRKAN_BACKEND_PATH, or from beside the library, as in a build folder. */
+static const grkan_backend *load_opencl(void)
+{
+    const grkan_backend *found = NULL;
+    Dl_info library;
+    for (const char *folder = getenv("GRKAN_BACKEND_PATH"); folder != NULL && found == NULL;) {
+        const size_t length = strcspn(folder, ":");
+        found = load_from(folder, length);
+        folder = folder[length] == ':' ? folder + length + 1 : NULL;
+    }
+    if (found == NULL && dladdr(dlsym(RTLD_DEFAULT, "grkan_version"), &library) != 0) {
+        const char *const slash = strrchr(library.dli_fname, '/');
+        found = load_from(library.dli_fname, slash == NULL ? 0 : (size_t)(slash - library.dli_fname));
+    }
+    return found;
+}
+
+/** Open its first device, heard by this program. Skips the test if there is none and none was asked for. */
+static grkan_backend_device *open_opencl(const grkan_backend **backend)
+{
+    grkan_backend_device *device = NULL;
+    int count = 0;
+    (void)snprintf(said, sizeof said, "there is no module");
+    *backend = load_opencl();
+    if (*backend != NULL && (*backend)->count(&own_host, &count) == GRKAN_SUCCESS)
+        assert_int_equal((*backend)->open(0, &device), GRKAN_SUCCESS);
+    if (device == NULL) {
+        printf("absent: opencl: %s\n", said);
+        if (must_be_present("opencl"))
+            fail_msg("GRKAN_TEST_DEVICES names opencl");
+        skip();
+    }
+    return device;
+}
+
+static grkan_compile_request request_of(const char *source)
+{
+    return (grkan_compile_request){source, "-DGRKAN_DTYPE=0 -DGRKAN_STRATEGY=3 -DGRKAN_FOLDED=0", 0, ""};
+}
+
+static void test_a_compile_error_holds_the_log(void **state)
+{
+    (void)state;
+    const grkan_backend *opencl = NULL;
+    grkan_backend_device *const device = open_opencl(&opencl);
+    const grkan_compile_request request = request_of("#error the compiler repeats this sentence\n");
+    grkan_blob binary = {NULL, 0};
+    expect(opencl->compile(device, &request, &binary, NULL), GRKAN_ERROR_COMPILE, said, "clBuildProgram failed: ...");
+    if (strstr(said, "the compiler repeats this sentence") == NULL)
+        fail_msg("there is no log in \"%s\"", said);
+    assert_null(binary.data);
+    opencl->close(device);
+}
+
+/** Load a binary that is to be refused. */
+static void expect_unloadable(const grkan_backend *opencl, grkan_backend_device *device, grkan_blob binary,
+                              const char *text)
+{
+    static const grkan_plan_data plan = {.backward = {.block = 32}};
+    grkan_backend_program *program = NULL;
+    expect(opencl->load(device, &plan, &binary, &program), GRKAN_ERROR_DEVICE, said, text);
+    assert_null(program);
+}
+
+static void test_damaged_binaries_are_refused(void **state)
+{
+    (void)state;
+    const grkan_backend *opencl = NULL;
+    grkan_backend_device *const device = open_opencl(&opencl);
+    const grkan_compile_request request = request_of("__kernel void not_of_grkan(void) {}\n");
+    grkan_blob binary = {NULL, 0};
+    char garbage[256];
+    memset(garbage, 0xA5, sizeof garbage);
+    expect_unloadable(opencl, device, (grkan_blob){garbage, sizeof garbage}, "clCreateProgramWithBinary failed: ...");
+    expect_unloadable(opencl, device, (grkan_blob){NULL, 0}, "clCreateProgramWithBinary failed: CL_INVALID_VALUE...");
+
+    if (opencl->compile(device, &request, &binary, NULL) != GRKAN_SUCCESS)
+        fail_msg("%s", said);
+    expect_unloadable(opencl, device, binary, "clCreateKernel failed: CL_INVALID_KERNEL_NAME...");
+    memset(binary.data, 0xA5, 16);
+    expect_unloadable(opencl, device, binary, "clCreateProgramWithBinary failed: ...");
+    free(binary.data);
+    opencl->close(device);
+}
+
+static void test_too_much_memory_is_refused(void **state)
+{
+    (void)state;
+    const grkan_backend *opencl = NULL;
+    grkan_backend_device *const device = open_opencl(&opencl);
+    void *base = NULL;
+    expect(opencl->allocate(device, SIZE_MAX / 2, &base), GRKAN_ERROR_OUT_OF_MEMORY, said,
+           "clCreateBuffer failed: ...");
+    assert_null(base);
+    opencl->close(device);
+}
+
+/* --------------------------------------------------------------------------------------------------------------- */
+
+static int set_up(void **state)
+{
+    (void)state;
+    install_weak_module();
+    return grkan_device_open("cpu", &cpu);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    grkan_device_close(cpu);
+    (void)unlink(module_link);
+    return rmdir(scratch);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_plans_that_are_refused),
+        cmocka_unit_test(test_plans_at_the_limits_are_made),
+        cmocka_unit_test(test_missing_arguments_of_plans),
+        cmocka_unit_test(test_misuse_of_compiling_without_a_device),
+        cmocka_unit_test(test_devices_that_lack_something),
+        cmocka_unit_test(test_a_compile_error_holds_the_log),
+        cmocka_unit_test(test_damaged_binaries_are_refused),
+        cmocka_unit_test(test_too_much_memory_is_refused),
+    };
+    return cmocka_run_group_tests_name("misuse", tests, set_up, tear_down);
+}

@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file test_opencl_native.c
+ * @brief The caller's own OpenCL context, queue and buffers: same bits as through grkan's, errors named, nothing kept.
+ */
+#define CL_TARGET_OPENCL_VERSION 120
+#include <CL/cl.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "data.h"
+#include "misuse.h"
+#include "present.h"
+
+/** Of every type, with a workspace, and rows that are vectors when aligned. */
+static const check_case cases[] = {
+    {.name = "f32", .seed = 1, .operation = {2500, 96, 1, 8, 1, 8, 5, 4, GRKAN_ABS_TERMS, GRKAN_F32}},
+    {.name = "bf16",
+     .seed = 2,
+     .operation = {2000, 64, 1, 4, 4, 4, 3, 2, GRKAN_ABS_SUM, GRKAN_BF16},
+     .accumulation = GRKAN_ADD},
+};
+
+static const check_tensor outputs[] = {CHECK_Y, CHECK_DX, CHECK_DNUMERATOR, CHECK_DDENOMINATOR};
+
+enum { case_count = sizeof cases / sizeof cases[0], output_count = sizeof outputs / sizeof outputs[0], margin = 64 };
+
+/** The caller's: what a program that uses OpenCL already has. Context and queue are new for every test. */
+static struct {
+    cl_device_id id;
+    cl_context context;
+    cl_command_queue queue;
+} own;
+
+static void check(grkan_status status)
+{
+    if (status != GRKAN_SUCCESS)
+        fail_msg("%s: %s", grkan_status_name(status), grkan_last_error());
+}
+
+static void check_cl(cl_int code, const char *call)
+{
+    if (code != CL_SUCCESS)
+        fail_msg("%s: %d", call, code);
+}
+
+#define CHECK_CL(call) check_cl(call, #call)
+
+static grkan_device *open_own(void)
+{
+    grkan_device *device = NULL;
+    check(grkan_device_open_native("opencl", own.context, own.id, &device));
+    return device;
+}
+
+/* ------------------------------------------------------------------------------------------------------- one run */
+
+/** A case with its plan and buffers. They are the caller's, or, without a queue, the device's. */
+typedef struct run {
+    grkan_device *device;
+    const check_case *one;
+    cl_command_queue queue; /* NULL: memory and stream of grkan's */
+    grkan_plan *plan;
+    check_data data;
+    grkan_buffer buffers[CHECK_TENSORS];
+    grkan_buffer workspace;
+    size_t workspace_bytes;
+} run;
+
+static grkan_buffer allocate(const run *r, size_t bytes, size_t offset)
+{
+    grkan_buffer buffer = {NULL, offset};
+    cl_int code = CL_SUCCESS;
+    if (r->queue == NULL)
+        check(grkan_memory_allocate(r->device, offset + bytes + margin, &buffer.base));
+    else
+        buffer.base = clCreateBuffer(own.context, CL_MEM_READ_WRITE, offset + bytes + margin, NULL, &code);
+    CHECK_CL(code);
+    return buffer;
+}
+
+static void release(const run *r, grkan_buffer buffer)
+{
+    if (r->queue == NULL)
+        grkan_memory_free(r->device, buffer.base);
+    else
+        CHECK_CL(clReleaseMemObject((cl_mem)buffer.base));
+}
+
+static void write_buffer(const run *r, grkan_buffer to, const void *from, size_t bytes)
+{
+    if (r->queue == NULL)
+        check(grkan_memory_upload(r->device, to, from, bytes));
+    else
+        CHECK_CL(clEnqueueWriteBuffer(r->queue, (cl_mem)to.base, CL_TRUE, to.offset, bytes, from, 0, NULL, NULL));
+}
+
+static void read_buffer(const run *r, grkan_buffer from, void *to, size_t bytes)
+{
+    if (r->queue == NULL)
+        check(grkan_memory_download(r->device, to, from, bytes));
+    else
+        CHECK_CL(clEnqueueReadBuffer(r->queue, (cl_mem)from.base, CL_TRUE, from.offset, bytes, to, 0, NULL, NULL));
+}
+
+/** Make the plan, take the memory, fill in the inputs. Tensor number t lies at offset * (t + 1) elements. */
+static run run_begin(grkan_device *device, const check_case *one, cl_command_queue queue, size_t offset)
+{
+    run r = {.device = device, .one = one, .queue = queue};
+    check(grkan_plan_create(device, &one->operation, &one->options, &r.plan));
+    assert_true(check_data_create(one, &r.data));
+    for (int i = 0; i < CHECK_TENSORS; i++) {
+        const check_tensor t = (check_tensor)i;
+        const size_t bytes = check_tensor_bytes(one, t);
+        r.buffers[t] = allocate(&r, bytes, offset * ((size_t)t + 1) * grkan_dtype_bytes(check_tensor_dtype(one, t)));
+        if (r.data.tensor[t] != NULL)
+            write_buffer(&r, r.buffers[t], r.data.tensor[t], bytes);
+    }
+    r.workspace_bytes = grkan_plan_workspace_bytes(r.plan);
+    assert_true(r.workspace_bytes > 0);
+    char *const zeros = calloc(1, r.workspace_bytes);
+    assert_non_null(zeros);
+    r.workspace = allocate(&r, r.workspace_bytes, offset * 16);
+    write_buffer(&r, r.workspace, zeros, r.workspace_bytes);
+    free(zeros);
+    return r;
+}
+
+static grkan_forward_arguments forward_arguments(const run *r)
+{
+    const grkan_buffer *const b = r->buffers;
+    return (grkan_forward_arguments){b[CHECK_X], b[CHECK_NUMERATOR], b[CHECK_DENOMINATOR], b[CHECK_Y]};
+}
+
+static grkan_backward_arguments backward_arguments(const run *r)
+{
+    const grkan_buffer *const b = r->buffers;
+    return (grkan_backward_arguments){.x = b[CHECK_X],
+                                      .dy = b[CHECK_DY],
+                                      .numerator = b[CHECK_NUMERATOR],
+                                      .denominator = b[CHECK_DENOMINATOR],
+                                      .dx = b[CHECK_DX],
+                                      .dnumerator = b[CHECK_DNUMERATOR],
+                                      .ddenominator = b[CHECK_DDENOMINATOR],
+                                      .accumulation = r->one->accumulation,
+                                      .workspace = r->workspace,
+                                      .workspace_bytes = r->workspace_bytes};
+}
+
+/** Enqueue both passes. @param stream where: the caller's queue, or NULL */
+static void run_both(const run *r, cl_command_queue stream)
+{
+    const grkan_forward_arguments forward = forward_arguments(r);
+    const grkan_backward_arguments backward = backward_arguments(r);
+    check(grkan_forward(r->plan, &forward, stream));
+    check(grkan_backward(r->plan, &backward, stream));
+    if (stream == NULL)
+        check(grkan_device_synchronize(r->device));
+}
+
+static void run_end(run *r)
+{
+    for (int t = 0; t < CHECK_TENSORS; t++)
+        release(r, r->buffers[t]);
+    release(r, r->workspace);
+    check_data_free(&r->data);
+    grkan_plan_destroy(r->plan);
+}
+
+static size_t all_bytes(const check_case *one)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < output_count; i++)
+        bytes += check_tensor_bytes(one, outputs[i]);
+    return bytes;
+}
+
+/** All outputs, one behind the other. Free them. */
+static char *read_outputs(const run *r)
+{
+    char *const all = malloc(all_bytes(r->one));
+    assert_non_null(all);
+    char *to = all;
+    for (int i = 0; i < output_count; i++) {
+        read_buffer(r, r->buffers[outputs[i]], to, check_tensor_bytes(r->one, outputs[i]));
+        to += check_tensor_bytes(r->one, outputs[i]);
+    }
+    return all;
+}
+
+/* ------------------------------------------------------------------------------------------------------ good use */
+
+static char *run_by_selector(const check_case *one)
+{
+    grkan_device *device = NULL;
+    check(grkan_device_open("opencl", &device));
+    run r = run_begin(device, one, NULL, 0);
+    run_both(&r, NULL);
+    char *const all = read_outputs(&r);
+    run_end(&r);
+    grkan_device_close(device);
+    return all;
+}
+
+/** On the caller's queue, and on grkan's queue in the caller's context; 8 elements keep 16 bytes aligned, 1 does not. */
+static void test_own_buffers_give_the_same_bits(void **state)
+{
+    (void)state;
+    static const size_t offsets[] = {0, 8, 1, 5};
+    grkan_device *const device = open_own();
+    for (int i = 0; i < case_count; i++) {
+        char *const expected = run_by_selector(&cases[i]);
+        for (size_t k = 0; k < 2 * sizeof offsets / sizeof offsets[0]; k++) {
+            run r = run_begin(device, &cases[i], own.queue, offsets[k / 2]);
+            run_both(&r, k % 2 == 0 ? own.queue : NULL);
+            char *const found = read_outputs(&r);
+            if (memcmp(found, expected, all_bytes(&cases[i])) != 0)
+                fail_msg("%s at offset %zu: other bits than by selector", cases[i].name, offsets[k / 2]);
+            free(found);
+            run_end(&r);
+        }
+        free(expected);
+    }
+    grkan_device_close(device);
+}
+
+static void test_an_own_device_is_the_one_that_was_given(void **state)
+{
+    (void)state;
+    grkan_device *const device = open_own();
+    grkan_device_properties properties;
+    char name[128] = "";
+    CHECK_CL(clGetDeviceInfo(own.id, CL_DEVICE_NAME, sizeof name - 1, name, NULL));
+    check(grkan_device_describe(device, &properties));
+    assert_string_equal(properties.name, name);
+    assert_string_equal(properties.backend, "opencl");
+    assert_string_equal(properties.selector, "opencl:0:0");
+    grkan_device_close(device);
+}
+
+/* --------------------------------------------------------------------------------------------------------- misuse */
+
+static void test_missing_natives_are_refused(void **state)
+{
+    (void)state;
+    int anything = 0;
+    grkan_device *device = (grkan_device *)&anything;
+    EXPECT_INVALID(grkan_device_open_native("opencl", NULL, own.id, &device),
+                   "context is NULL; expected a context of the backend's runtime");
+    assert_null(device);
+    device = (grkan_device *)&anything;
+    EXPECT_INVALID(grkan_device_open_native("opencl", own.context, NULL, &device),
+                   "native is NULL; expected a device of that context");
+    assert_null(device);
+    EXPECT_INVALID(grkan_device_open_native("opencl", own.context, own.id, NULL),
+                   "device is NULL; expected where to put the device");
+}
+
+/** A context beside the caller's, with a queue and a buffer. */
+typedef struct stranger {
+    cl_context context;
+    cl_command_queue queue;
+    grkan_buffer buffer;
+} stranger;
+
+static stranger make_stranger(size_t bytes)
+{
+    cl_int code = CL_SUCCESS;
+    stranger made = {.context = clCreateContext(NULL, 1, &own.id, NULL, NULL, &code)};
+    CHECK_CL(code);
+    made.queue = clCreateCommandQueue(made.context, own.id, 0, &code);
+    CHECK_CL(code);
+    made.buffer.base = clCreateBuffer(made.context, CL_MEM_READ_WRITE, bytes, NULL, &code);
+    CHECK_CL(code);
+    return made;
+}
+
+static void release_stranger(const stranger *made)
+{
+    CHECK_CL(clReleaseMemObject((cl_mem)made->buffer.base));
+    CHECK_CL(clReleaseCommandQueue(made->queue));
+    CHECK_CL(clReleaseContext(made->context));
+}
+
+static void test_a_buffer_of_another_context_is_not_copied(void **state)
+{
+    (void)state;
+    char bytes[64] = "";
+    grkan_device *const device = open_own();
+    const run r = {.device = device, .queue = own.queue};
+    const stranger other = make_stranger(sizeof bytes);
+    const grkan_buffer good = allocate(&r, sizeof bytes, 0);
+    EXPECT(grkan_memory_upload(device, other.buffer, bytes, sizeof bytes), GRKAN_ERROR_DEVICE,
+           "clEnqueueWriteBuffer failed: CL_INVALID_CONTEXT (-34)");
+    EXPECT(grkan_memory_download(device, bytes, other.buffer, sizeof bytes), GRKAN_ERROR_DEVICE,
+           "clEnqueueReadBuffer failed: CL_INVALID_CONTEXT (-34)");
+    EXPECT(grkan_memory_copy(device, good, other.buffer, sizeof bytes), GRKAN_ERROR_DEVICE,
+           "clEnqueueCopyBuffer failed: CL_INVALID_CONTEXT (-34)");
+    release(&r, good);
+    release_stranger(&other);
+    grkan_device_close(device);
+}
+
+/** OpenCL leaves it to a runtime whether a kernel takes a buffer of another context. If not, the text tells. */
+static void expect_buffer_refused_or_used(const run *r, grkan_buffer buffer)
+{
+    grkan_forward_arguments forward = forward_arguments(r);
+    forward.y = buffer;
+    const grkan_status status = grkan_forward(r->plan, &forward, own.queue);
+    if (status == GRKAN_SUCCESS) {
+        printf("this runtime takes buffers of other contexts\n");
+        CHECK_CL(clFinish(own.queue));
+    } else if (strncmp(grkan_last_error(), "clSetKernelArg failed: CL_INVALID_", 34) != 0) {
+        EXPECT(status, GRKAN_ERROR_DEVICE, "clEnqueueNDRangeKernel failed: CL_INVALID_...");
+    }
+}
+
+/** And the plan works on afterwards. */
+static void test_a_queue_of_another_context_is_refused(void **state)
+{
+    (void)state;
+    static const char *const text = "clEnqueueNDRangeKernel failed: CL_INVALID_CONTEXT (-34)";
+    grkan_device *const device = open_own();
+    run r = run_begin(device, &cases[0], own.queue, 0);
+    const stranger other = make_stranger(check_tensor_bytes(&cases[0], CHECK_Y));
+    const grkan_forward_arguments forward = forward_arguments(&r);
+    const grkan_backward_arguments backward = backward_arguments(&r);
+    EXPECT(grkan_forward(r.plan, &forward, other.queue), GRKAN_ERROR_DEVICE, text);
+    EXPECT(grkan_backward(r.plan, &backward, other.queue), GRKAN_ERROR_DEVICE, text);
+    expect_buffer_refused_or_used(&r, other.buffer);
+
+    char *const expected = run_by_selector(&cases[0]);
+    run_both(&r, own.queue);
+    char *const found = read_outputs(&r);
+    assert_memory_equal(found, expected, all_bytes(&cases[0]));
+    free(found);
+    free(expected);
+    run_end(&r);
+    release_stranger(&other);
+    grkan_device_close(device);
+}
+
+/* ----------------------------------------------------------------------------------------------------- references */
+
+static cl_uint references_of_context(const void *unused)
+{
+    (void)unused;
+    cl_uint count = 0;
+    CHECK_CL(clGetContextInfo(own.context, CL_CONTEXT_REFERENCE_COUNT, sizeof count, &count, NULL));
+    return count;
+}
+
+static cl_uint references_of_queue(const void *unused)
+{
+    (void)unused;
+    cl_uint count = 0;
+    CHECK_CL(clGetCommandQueueInfo(own.queue, CL_QUEUE_REFERENCE_COUNT, sizeof count, &count, NULL));
+    return count;
+}
+
+static cl_uint references_of_memory(const void *memory)
+{
+    cl_uint count = 0;
+    CHECK_CL(clGetMemObjectInfo((cl_mem)memory, CL_MEM_REFERENCE_COUNT, sizeof count, &count, NULL));
+    return count;
+}
+
+/** Some runtimes drop the references of finished commands a little later: wait for a count, at most 5 seconds. */
+static void expect_references(cl_uint (*count)(const void *), const void *of, cl_uint expected)
+{
+    const struct timespec pause = {0, 10000000};
+    for (int i = 0; i < 500 && count(of) != expected; i++)
+        (void)nanosleep(&pause, NULL);
+    assert_int_equal(count(of), expected);
+}
+
+static void test_nothing_of_the_callers_is_kept(void **state)
+{
+    (void)state;
+    const cl_uint context = references_of_context(NULL), queue = references_of_queue(NULL);
+    double milliseconds = -1;
+    grkan_device *device = open_own();
+    assert_true(references_of_context(NULL) > context);
+    run r = run_begin(device, &cases[0], own.queue, 0);
+    check(grkan_timer_start(device));
+    run_both(&r, NULL);
+    check(grkan_timer_stop(device, &milliseconds));
+    run_both(&r, own.queue);
+    CHECK_CL(clFinish(own.queue));
+    grkan_plan_destroy(r.plan);
+    r.plan = NULL;
+    for (int t = 0; t < CHECK_TENSORS; t++)
+        expect_references(references_of_memory, r.buffers[t].base, 1);
+    expect_references(references_of_memory, r.workspace.base, 1);
+    run_end(&r);
+    grkan_device_close(device);
+    expect_references(references_of_context, NULL, context);
+    expect_references(references_of_queue, NULL, queue);
+}
+
+/** A device outside the context; NULL if the machine has none. */
+static cl_device_id other_device(void)
+{
+    cl_platform_id platforms[16];
+    cl_uint count = 0;
+    CHECK_CL(clGetPlatformIDs(16, platforms, &count));
+    for (cl_uint i = 0; i < count && i < 16; i++) {
+        cl_device_id ids[16];
+        cl_uint found = 0;
+        if (clGetDeviceIDs(platforms[i], CL_DEVICE_TYPE_ALL, 16, ids, &found) != CL_SUCCESS)
+            continue;
+        for (cl_uint k = 0; k < found && k < 16; k++)
+            if (ids[k] != own.id)
+                return ids[k];
+    }
+    return NULL;
+}
+
+static void test_a_refused_opening_keeps_nothing(void **state)
+{
+    (void)state;
+    const cl_uint context = references_of_context(NULL);
+    const cl_device_id other = other_device();
+    grkan_device *device = NULL;
+    EXPECT_INVALID(grkan_device_open_native("opencl", own.context, NULL, &device), "native is NULL...");
+    expect_references(references_of_context, NULL, context);
+    if (other == NULL) {
+        printf("there is no second device to be refused\n");
+        return;
+    }
+    EXPECT(grkan_device_open_native("opencl", own.context, other, &device), GRKAN_ERROR_DEVICE,
+           "clCreateCommandQueue failed: CL_INVALID_DEVICE...");
+    assert_null(device);
+    expect_references(references_of_context, NULL, context);
+}
+
+/* --------------------------------------------------------------------------------------------------------------- */
+
+/** The device that the selector "opencl" means: the first of the first platform that has any. */
+static bool find_device(void)
+{
+    cl_platform_id platforms[16];
+    cl_uint count = 0;
+    if (clGetPlatformIDs(16, platforms, &count) != CL_SUCCESS)
+        return false;
+    for (cl_uint i = 0; i < count && i < 16; i++)
+        if (clGetDeviceIDs(platforms[i], CL_DEVICE_TYPE_ALL, 1, &own.id, NULL) == CL_SUCCESS)
+            return true;
+    return false;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    cl_int code = CL_SUCCESS;
+    own.context = clCreateContext(NULL, 1, &own.id, NULL, NULL, &code);
+    if (code == CL_SUCCESS)
+        own.queue = clCreateCommandQueue(own.context, own.id, 0, &code);
+    return code;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    return clReleaseCommandQueue(own.queue) == CL_SUCCESS && clReleaseContext(own.context) == CL_SUCCESS ? 0 : -1;
+}
+
+#define ON_OWN_CONTEXT(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    enum { exit_skipped = 77 };
+    const struct CMUnitTest tests[] = {
+        ON_OWN_CONTEXT(test_own_buffers_give_the_same_bits),
+        ON_OWN_CONTEXT(test_an_own_device_is_the_one_that_was_given),
+        ON_OWN_CONTEXT(test_missing_natives_are_refused),
+        ON_OWN_CONTEXT(test_a_buffer_of_another_context_is_not_copied),
+        ON_OWN_CONTEXT(test_a_queue_of_another_context_is_refused),
+        ON_OWN_CONTEXT(test_nothing_of_the_callers_is_kept),
+        ON_OWN_CONTEXT(test_a_refused_opening_keeps_nothing),
+    };
+    if (!find_device()) {
+        printf("absent: opencl: no device\n");
+        return must_be_present("opencl") ? EXIT_FAILURE : exit_skipped;
+    }
+    return cmocka_run_group_tests_name("opencl native", tests, NULL, NULL);
+}

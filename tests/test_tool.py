@@ -1,0 +1,285 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The program grkan as its users meet it: help, exit status, messages, and the JSON documents.
+
+Usage: test_tool.py PROGRAM [unittest's options]
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+PROGRAM = ""
+
+GOOD, BAD_USAGE, NO_DEVICE = 0, 2, 3
+
+# Small, on the device that is always there.
+SMALL = ["bench", "--device", "cpu", "--outer", "16", "--channels", "24", "--groups", "3", "--repeats", "3"]
+
+HEAD_KEYS = {"schema", "grkan", "command", "date", "machine"}
+OPERATION_KEYS = {"outer", "channels", "inner", "groups", "numerator_groups", "denominator_groups",
+                  "numerator_degree", "denominator_degree", "denominator"}
+WHAT_KEYS = {"operation", "dtype", "pass", "strategy", "determinism"}
+MEASURED_KEYS = {"milliseconds", "bytes", "gb_per_s", "fraction_of_copy", "predicted_milliseconds"}
+DEVICE_TYPES = {"device": str, "backend": str, "name": str, "driver": str, "architecture": str, "compute_units": int,
+                "wave_width": int, "is_gpu": bool, "dtypes": list, "has_atomics": bool, "is_ieee": bool,
+                "memory_bytes": int, "cache_bytes": int}
+
+
+def run(*arguments, environment=None):
+    """Run the program; its exit status, standard output and standard error."""
+    variables = {**os.environ, **(environment or {})}
+    done = subprocess.run([PROGRAM, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300,
+                          env=variables)
+    return done.returncode, done.stdout, done.stderr
+
+
+class ToolCase(unittest.TestCase):
+    def check_head(self, document, schema, command):
+        self.assertEqual(document["schema"], schema)
+        self.assertEqual(set(document["grkan"]), {"version", "commit"})
+        self.assertRegex(document["grkan"]["version"], r"^\d+\.\d+\.\d+$")
+        self.assertTrue(document["grkan"]["commit"])
+        self.assertEqual(document["command"], command)
+        self.assertRegex(document["date"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+        self.assertEqual(set(document["machine"]), {"cpu", "cores", "memory_bytes", "os", "kernel"})
+        self.assertGreater(document["machine"]["cores"], 0)
+
+    def command(self, *arguments):
+        return " ".join([os.path.basename(PROGRAM), *arguments])
+
+
+class TestUsage(ToolCase):
+    def test_help_lists_the_commands(self):
+        status, out, _ = run("--help")
+        self.assertEqual(status, GOOD)
+        for command in ("devices", "check", "bench"):
+            self.assertRegex(out, rf"(?m)^  {command} ")
+
+    def test_help_of_every_command(self):
+        for command in ("devices", "check", "bench"):
+            status, out, err = run(command, "--help")
+            self.assertEqual((status, err), (GOOD, ""), command)
+            self.assertIn(self.command(command), out)
+
+    def test_help_of_bench_names_every_option(self):
+        _, out, _ = run("bench", "--help")
+        for option in ("device", "preset", "batch", "outer", "channels", "inner", "groups", "dtype", "pass", "strategy",
+                       "determinism", "degrees", "denominator", "repeats", "cpu-threads", "json"):
+            self.assertIn(f"--{option}=", out)
+
+    def test_version(self):
+        status, out, _ = run("--version")
+        self.assertEqual(status, GOOD)
+        self.assertRegex(out, r"^grkan \d+\.\d+\.\d+ \(\S+\)\n$")
+        self.assertEqual(run("bench", "--version"), (GOOD, out, ""))
+
+    def test_no_command(self):
+        status, out, err = run()
+        self.assertEqual((status, out), (BAD_USAGE, ""))
+        self.assertIn("Usage:", err)
+
+    def test_unknown_command(self):
+        status, _, err = run("mesure")
+        self.assertEqual(status, BAD_USAGE)
+        self.assertIn("unknown command 'mesure'; the commands are devices, check, bench", err)
+
+    def test_bad_values_say_what_was_expected(self):
+        cases = [
+            (["--dtype", "f31"], "--dtype: 'f31' is none of f32, f16, bf16, f64"),
+            (["--pass", "sideways"], "--pass: 'sideways' is none of forward, backward"),
+            (["--strategy", "heap"], "--strategy: 'heap' is none of auto, element, block, tree"),
+            (["--determinism", "some"], "--determinism: 'some' is none of run_to_run, none, device_to_device"),
+            (["--denominator", "abs"], "--denominator: 'abs' is none of abs_terms, abs_sum, abs_sum_offset, plain"),
+            (["--preset", "kat-x"], "--preset: 'kat-x' is none of kat-t, kat-s, kat-b"),
+            (["--degrees", "5"], "--degrees: '5' is not two whole numbers from 0 to 15"),
+            (["--degrees", "5,16"], "--degrees: '5,16' is not two whole numbers from 0 to 15"),
+            (["--outer", "0"], "--outer: '0' is not a whole number from 1 to "),
+            (["--channels", "12x"], "--channels: '12x' is not a whole number from 1 to "),
+            (["--cpu-threads", "2000"], "--cpu-threads: '2000' is not a whole number from 1 to 1024"),
+            (["--preset", "kat-t", "--channels", "8"], "--preset gives the shape"),
+            (["--batch", "2", "--outer", "8"], "--batch and --outer both give the rows"),
+            (["extra"], "'extra' is not an option"),
+        ]
+        for arguments, expected in cases:
+            status, out, err = run("bench", *arguments)
+            self.assertEqual((status, out), (BAD_USAGE, ""), arguments)
+            self.assertIn(expected, err)
+
+    def test_unknown_option(self):
+        for command in ("devices", "check", "bench"):
+            status, _, err = run(command, "--colour")
+            self.assertEqual(status, BAD_USAGE, command)
+            self.assertIn("--colour", err)
+
+    def test_more_groups_than_channels(self):
+        status, _, err = run("bench", "--device", "cpu", "--channels", "4", "--groups", "5", "--repeats", "1")
+        self.assertEqual(status, BAD_USAGE)
+        self.assertIn("groups", err)
+
+    def test_no_such_device(self):
+        for selector in ("cuda:99", "nonsense"):
+            status, out, err = run("bench", "--device", selector)
+            self.assertEqual((status, out), (NO_DEVICE, ""), selector)
+            self.assertRegex(err, rf"^{self.command('bench')}: {selector}: .+")
+
+    def test_no_such_device_in_the_environment(self):
+        status, _, err = run("bench", environment={"GRKAN_DEVICE": "cuda:99"})
+        self.assertEqual(status, NO_DEVICE)
+        self.assertIn("default device", err)
+
+
+class TestDevices(ToolCase):
+    def test_json(self):
+        status, out, err = run("devices", "--json")
+        self.assertEqual((status, err), (GOOD, ""))
+        document = json.loads(out)
+        self.assertEqual(set(document), HEAD_KEYS | {"backends"})
+        self.check_head(document, "grkan-devices/1", self.command("devices", "--json"))
+        self.assertEqual([backend["backend"] for backend in document["backends"]], ["cuda", "hip", "opencl", "cpu"])
+        for backend in document["backends"]:
+            self.assertEqual("error" in backend, not backend["devices"], backend)
+            self.assertNotEqual(backend.get("error"), "")
+            for device in backend["devices"]:
+                self.check_device(device, backend["backend"])
+
+    def check_device(self, device, backend):
+        if "error" in device:
+            self.assertTrue(device["error"])
+            return
+        self.assertEqual({name: type(value) for name, value in device.items()}, DEVICE_TYPES)
+        self.assertEqual(device["backend"], backend)
+        self.assertEqual(device["device"].split(":")[0], backend)
+        self.assertIn("f32", device["dtypes"])
+
+    def test_the_cpu_is_always_there(self):
+        _, out, _ = run("devices", "--json")
+        cpu = json.loads(out)["backends"][-1]["devices"]
+        self.assertEqual([device.get("device") for device in cpu], ["cpu"])
+        self.assertFalse(cpu[0]["is_gpu"])
+
+    def test_table_has_every_backend(self):
+        status, out, _ = run("devices")
+        self.assertEqual(status, GOOD)
+        lines = out.splitlines()
+        self.assertRegex(lines[0], r"^device +name +architecture ")
+        for backend in ("cuda", "hip", "opencl", "cpu"):
+            self.assertTrue(any(re.match(rf"{backend}(:[\d:]+)? +\S", line) for line in lines[1:]), backend)
+
+
+class TestBench(ToolCase):
+    def bench(self, *arguments):
+        """Run the small case with --json FILE; the document and the table."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "result.json")
+            status, out, err = run(*SMALL, *arguments, "--json", path)
+            self.assertEqual((status, err), (GOOD, ""))
+            self.assertEqual(os.listdir(folder), ["result.json"])
+            with open(path, encoding="utf-8") as file:
+                document = json.load(file)
+            self.check_head(document, "grkan-bench/1", self.command(*SMALL, *arguments, "--json", path))
+        return document, out
+
+    def check_measured(self, case, copy_gb_per_s):
+        self.assertEqual(set(case), WHAT_KEYS | MEASURED_KEYS)
+        self.assertEqual(set(case["operation"]), OPERATION_KEYS)
+        times = case["milliseconds"]
+        self.assertEqual(set(times), {"min", "median", "max"})
+        self.assertGreater(times["min"], 0)
+        self.assertLessEqual(times["min"], times["median"])
+        self.assertLessEqual(times["median"], times["max"])
+        gb_per_s = case["bytes"] / times["median"] / 1e6
+        self.assertAlmostEqual(case["gb_per_s"] / gb_per_s, 1, places=3)
+        self.assertAlmostEqual(case["fraction_of_copy"] * copy_gb_per_s / gb_per_s, 1, places=3)
+        self.assertAlmostEqual(case["predicted_milliseconds"] * copy_gb_per_s * 1e6 / case["bytes"], 1, places=3)
+
+    def test_json_follows_the_schema(self):
+        document, out = self.bench("--dtype", "f32", "--dtype", "bf16")
+        self.assertEqual(set(document), HEAD_KEYS | {"devices"})
+        (device,) = document["devices"]
+        self.assertEqual(set(device),
+                         {"device", "backend", "name", "driver", "architecture", "copy_gb_per_s", "cases"})
+        self.assertEqual((device["device"], device["backend"]), ("cpu", "cpu"))
+        self.assertGreater(device["copy_gb_per_s"], 0)
+        found = [(case["dtype"], case["pass"], case["bytes"]) for case in device["cases"]]
+        elements = 16 * 24
+        self.assertEqual(found, [("f32", "forward", 2 * 4 * elements), ("f32", "backward", 3 * 4 * elements),
+                                 ("bf16", "forward", 2 * 2 * elements), ("bf16", "backward", 3 * 2 * elements)])
+        for case in device["cases"]:
+            self.check_measured(case, device["copy_gb_per_s"])
+            self.assertEqual((case["strategy"], case["determinism"]), ("tree", "run_to_run"))
+        self.check_table(out, device)
+
+    def check_table(self, out, device):
+        """A head line, the copy, the headings, and one aligned row a case."""
+        lines = out.splitlines()
+        self.assertEqual(len(lines), 3 + len(device["cases"]))
+        self.assertTrue(lines[0].startswith("cpu: "))
+        self.assertEqual(lines[1], f"copy: {device['copy_gb_per_s']:.1f} GB/s")
+        self.assertEqual({len(line) for line in lines[2:]}, {len(lines[2])})
+        for line, case in zip(lines[3:], device["cases"]):
+            cells = line.split()
+            self.assertEqual(cells[:4], ["16", "24", "1", "3"])
+            self.assertEqual(cells[6:8], [case["dtype"], case["pass"]])
+
+    def test_operation(self):
+        document, _ = self.bench("--degrees", "3,2", "--denominator", "abs_sum_offset", "--inner", "4", "--pass",
+                                 "forward", "--cpu-threads", "1")
+        (case,) = document["devices"][0]["cases"]
+        self.assertEqual(case["operation"], {"outer": 16, "channels": 24, "inner": 4, "groups": 3,
+                                             "numerator_groups": 1, "denominator_groups": 3, "numerator_degree": 3,
+                                             "denominator_degree": 2, "denominator": "abs_sum_offset"})
+
+    def test_no_denominator(self):
+        document, _ = self.bench("--degrees", "2,0", "--dtype", "f64")
+        cases = document["devices"][0]["cases"]
+        self.assertEqual([case["bytes"] for case in cases], [2 * 8 * 16 * 24, 3 * 8 * 16 * 24])
+
+    def test_what_a_plan_refuses_is_a_row(self):
+        document, out = self.bench("--pass", "backward", "--strategy", "element", "--strategy", "tree",
+                                   "--determinism", "device_to_device")
+        refused, measured = document["devices"][0]["cases"]
+        self.assertEqual(set(refused), WHAT_KEYS | {"unsupported"})
+        self.assertEqual((refused["strategy"], refused["determinism"]), ("element", "device_to_device"))
+        self.assertIn(refused["unsupported"], out)
+        self.assertTrue(refused["unsupported"])
+        self.check_measured(measured, document["devices"][0]["copy_gb_per_s"])
+
+    def test_preset_has_both_layers(self):
+        status, out, err = run("bench", "--device", "cpu", "--preset", "kat-t", "--batch", "1", "--pass", "forward",
+                               "--repeats", "1", "--json", "-")
+        self.assertEqual(status, GOOD)
+        (device,) = json.loads(out)["devices"]
+        shapes = [(case["operation"]["outer"], case["operation"]["channels"], case["operation"]["groups"])
+                  for case in device["cases"]]
+        self.assertEqual(shapes, [(197, 192, 8), (197, 768, 8)])
+        self.assertIn("median ms", err)
+
+    def test_two_devices(self):
+        document, _ = self.bench("--device", "cpu", "--pass", "forward")
+        self.assertEqual([device["device"] for device in document["devices"]], ["cpu", "cpu"])
+
+    def test_json_that_cannot_be_written(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "missing", "result.json")
+            status, out, err = run(*SMALL, "--json", path)
+            self.assertEqual((status, out), (1, ""))
+            self.assertIn(f"--json: cannot write '{path}'", err)
+
+    def test_a_failed_run_leaves_no_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            status, _, _ = run("bench", "--device", "cpu", "--channels", "4", "--groups", "5", "--repeats", "1",
+                               "--json", os.path.join(folder, "result.json"))
+            self.assertEqual(status, BAD_USAGE)
+            self.assertEqual(os.listdir(folder), [])
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    PROGRAM = sys.argv.pop(1)
+    unittest.main()
