@@ -68,7 +68,8 @@ static const grkan_device_limits any_gpu = {.compute_units = 1,
                                             .forward = {{1, 3, 1}, {1, 3, 1}},
                                             .backward = {{1, 2, 2}, {1, 2, 1}},
                                             .least_elements = 1,
-                                            .max_block = 1024,
+                                            .max_block = 512,
+                                            .preferred_block = 384,
                                             .max_vector_bytes = 16,
                                             .local_bytes = 49152};
 

@@ -5,10 +5,10 @@
 #include "internal.h"
 
 enum {
-    preferred_block = 384, /* measured on an H200; see docs/performance.md */
-    block_step = 32,       /* a multiple of COMBINE_LANES and of common wave widths */
-    largest_block = 512,
-    shared_memory = 32768,       /* local memory that every OpenCL 1.2 device has */
+    block_step = 32,             /* a multiple of COMBINE_LANES and of common wave widths */
+    fixed_preferred_block = 384, /* of the geometry that depends on the operation alone: measured on an H200 */
+    fixed_block = 512,           /* likewise, at most */
+    fixed_local_bytes = 32768,   /* likewise: local memory that every OpenCL 1.2 device has */
     vector_bytes = 16,           /* widest access that devices have */
     flush_elements = 96,         /* chain of additions in one register; visits divide by 1, 2, 3 and 4 */
     fixed_blocks = 528,          /* blocks of a geometry that depends on the operation alone */
@@ -77,15 +77,16 @@ static int64_t utilisation(const grkan_operation *o, const grkan_tiling *t)
 }
 
 /** The block with the best utilisation; among those within 2 % of it, the one nearest to the preferred size. */
-static grkan_status choose_block(const grkan_operation *o, int coefficients, int max_block, grkan_tiling *t)
+static grkan_status choose_block(const grkan_operation *o, int coefficients, const grkan_device_limits *limits,
+                                 grkan_tiling *t)
 {
     const int bytes = (coefficients + 2) * (int)grkan_coefficient_bytes(o->dtype); /* slots and exchange, a thread */
-    const int limit = (int)smaller(smaller(largest_block, max_block), shared_memory / bytes) / block_step * block_step;
+    const int limit = (int)smaller(limits->max_block, (int64_t)limits->local_bytes / bytes) / block_step * block_step;
     int64_t best = -1;
     int chosen = 0;
     if (limit < block_step)
         return grkan_fail(GRKAN_ERROR_UNSUPPORTED, "the device runs blocks of %d threads; expected at least %d",
-                          max_block, block_step);
+                          limits->max_block, block_step);
     for (int block = block_step; block <= limit; block += block_step) {
         cut_columns(o, block, t);
         best = larger(best, utilisation(o, t));
@@ -93,7 +94,7 @@ static grkan_status choose_block(const grkan_operation *o, int coefficients, int
     for (int block = block_step; block <= limit; block += block_step) {
         cut_columns(o, block, t);
         if (utilisation(o, t) * 100 >= best * 98 &&
-            (chosen == 0 || abs(block - preferred_block) < abs(chosen - preferred_block)))
+            (chosen == 0 || abs(block - limits->preferred_block) < abs(chosen - limits->preferred_block)))
             chosen = block;
     }
     cut_columns(o, chosen, t);
@@ -184,13 +185,18 @@ grkan_status grkan_plan_tile(const grkan_device_limits *limits, grkan_plan_data 
     const bool interleaved = !limits->is_fixed || same_everywhere;
     const int least = same_everywhere ? fixed_least_elements : limits->least_elements;
     const int coefficients = o->numerator_degree + 1 + plan->denominator_coefficients;
-    const int max_block = same_everywhere ? largest_block : limits->max_block;
+    grkan_device_limits own = *limits;
     grkan_status status;
 
+    if (same_everywhere) {
+        own.max_block = fixed_block;
+        own.preferred_block = fixed_preferred_block;
+        own.local_bytes = fixed_local_bytes;
+    }
     plan->backward = start_tiling(o, choose_vector(o, same_everywhere ? vector_bytes : limits->max_vector_bytes));
     plan->forward = start_tiling(o, choose_vector(o, limits->max_vector_bytes));
-    if ((status = choose_block(o, coefficients, max_block, &plan->backward)) != GRKAN_SUCCESS ||
-        (status = choose_block(o, coefficients, max_block, &plan->forward)) != GRKAN_SUCCESS)
+    if ((status = choose_block(o, coefficients, &own, &plan->backward)) != GRKAN_SUCCESS ||
+        (status = choose_block(o, coefficients, &own, &plan->forward)) != GRKAN_SUCCESS)
         return status;
     if (plan->backward.block > limits->max_block)
         return grkan_fail(GRKAN_ERROR_UNSUPPORTED,

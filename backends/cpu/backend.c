@@ -113,8 +113,12 @@ static grkan_status cpu_describe(const grkan_backend_device *device, grkan_devic
     read_name(properties->name, sizeof properties->name);
     snprintf(properties->driver, sizeof properties->driver, "OpenMP %d, %d threads", _OPENMP, omp_get_max_threads());
     snprintf(properties->architecture, sizeof properties->architecture, "%s", simd->name);
-    *limits = (grkan_device_limits){
-        .compute_units = omp_get_max_threads(), .is_fixed = 1, .least_elements = 256, .max_block = 512, .local_bytes = 32768};
+    *limits = (grkan_device_limits){.compute_units = omp_get_max_threads(),
+                                    .is_fixed = 1,
+                                    .least_elements = 256,
+                                    .max_block = CPU_MOST_THREADS,
+                                    .preferred_block = CPU_MOST_THREADS,
+                                    .local_bytes = CPU_LOCAL_BYTES};
     return GRKAN_SUCCESS;
 }
 

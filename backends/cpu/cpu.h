@@ -34,6 +34,12 @@ CPU_DECLARE(vector);
 CPU_DECLARE(avx2);
 CPU_DECLARE(avx512);
 
+/** Threads of a block, at most: whole rows of common layers, so that memory is read as it lies. */
+#define CPU_MOST_THREADS 1024
+
+/** What a block keeps between its threads, at most. */
+#define CPU_LOCAL_BYTES 65536
+
 /** Most coefficients of a group: a0..a15 and b0..b15. */
 #define CPU_COEFFICIENTS 32
 

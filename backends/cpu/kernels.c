@@ -93,8 +93,7 @@ static void find_groups(const grkan_tiling *t, const tile *b, int width, int64_t
 {
     int64_t group = b->first_group;
     for (int column = 0; column < width; ++column) {
-        while (group + 1 < b->end_group &&
-               b->start + (int64_t)column * t->vector >= group_start(t, group + 1))
+        while (group + 1 < b->end_group && b->start + (int64_t)column * t->vector >= group_start(t, group + 1))
             ++group;
         groups[column] = group;
     }
@@ -239,8 +238,8 @@ DEVICE gradients gradients_of(const cpu_job *job)
 typedef struct backward_state {
     staged x, dy;
     scalar sums[MAX_COEFFICIENTS * most_width] __attribute__((aligned(64))); /* first level, [coefficient][column] */
-    scalar slots[32768 / sizeof(scalar)];                                    /* second level */
-    scalar exchange[2 * most_threads];
+    scalar slots[CPU_LOCAL_BYTES / sizeof(scalar)];                          /* second level */
+    scalar exchange[2 * CPU_MOST_THREADS];
     int64_t groups[most_width];
 } backward_state;
 

@@ -7,9 +7,8 @@
 
 enum {
     most_vector = 8,
-    most_threads = 512,
-    stage_elements = 4096, /* of one tensor: with x and dy beside each other about the size of a first-level cache */
-    most_width = most_threads + 16
+    stage_elements = 16384, /* of one tensor: with x and dy beside each other, a part of a second-level cache */
+    most_width = CPU_MOST_THREADS + 16
 };
 
 #if CPU_DTYPE == 0 || CPU_DTYPE == 3

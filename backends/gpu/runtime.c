@@ -18,6 +18,9 @@ const int64_t gpu_largest_grid = INT32_MAX;
 
 static int device_total;
 
+/** Threads of a block: more would leave too few registers to each. */
+enum { most_block = 512 };
+
 struct gpu_module {
     int index;
     gpu_native_module native;
@@ -132,7 +135,8 @@ static grkan_status describe_device(const grkan_backend_device *device, grkan_de
                                     .forward = {forward_tuning[0], forward_tuning[1]},
                                     .backward = {backward_tuning[0], backward_tuning[1]},
                                     .least_elements = 32,
-                                    .max_block = p.maxThreadsPerBlock,
+                                    .max_block = p.maxThreadsPerBlock < most_block ? p.maxThreadsPerBlock : most_block,
+                                    .preferred_block = 384,
                                     .max_vector_bytes = 16,
                                     .local_bytes = p.sharedMemPerBlock};
     return GRKAN_SUCCESS;

@@ -39,7 +39,7 @@ typedef scalar storage;
 typedef unsigned short storage;
 #define UNPACK(s) HALF_TO_FLOAT(s)
 #define PACK(s) ((storage)FLOAT_TO_HALF(s))
-#define UNPACK_LOW(word) HALF_TO_FLOAT((word) & 0xFFFFu)
+#define UNPACK_LOW(word) HALF_TO_FLOAT((word)&0xFFFFu)
 #define UNPACK_HIGH(word) HALF_TO_FLOAT((word) >> 16)
 #ifdef PACK_HALVES
 #define PACK_PAIR PACK_HALVES
@@ -49,7 +49,7 @@ typedef unsigned short storage;
 #define UNPACK(s) bf16_to_float(s)
 #define PACK(s) ((storage)float_to_bf16(s))
 #define UNPACK_LOW(word) FLOAT_OF((word) << 16)
-#define UNPACK_HIGH(word) FLOAT_OF((word) & 0xFFFF0000u)
+#define UNPACK_HIGH(word) FLOAT_OF((word)&0xFFFF0000u)
 #ifdef PACK_BF16S
 #define PACK_PAIR PACK_BF16S
 #endif
@@ -202,8 +202,8 @@ grkan_forward(GLOBAL const storage *x, GLOBAL const scalar *numerator, GLOBAL co
     const rational kind = the_kind();
     const tile b = tile_of_block(&tiling, BLOCK_INDEX() + launch.first_block);
     const place p = place_of_thread(&tiling, &b, THREAD_INDEX());
-    const coefficients c =
-        load_coefficients(&tiling, p.group, OFFSET(numerator, launch.numerator), OFFSET(denominator, launch.denominator));
+    const coefficients c = load_coefficients(&tiling, p.group, OFFSET(numerator, launch.numerator),
+                                             OFFSET(denominator, launch.denominator));
     const int loads = launch.aligned ? p.visits : 0; /* visits whose chunks are loaded ahead */
     cursor here = cursor_at(&tiling, &b, &p, 0), at = here;
     chunk ring[FORWARD_RING];
@@ -427,8 +427,8 @@ grkan_backward(GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL const s
 {
     const tile b = tile_of_block(&tiling, BLOCK_INDEX() + launch.first_block);
     const place p = place_of_thread(&tiling, &b, THREAD_INDEX());
-    const coefficients c =
-        load_coefficients(&tiling, p.group, OFFSET(numerator, launch.numerator), OFFSET(denominator, launch.denominator));
+    const coefficients c = load_coefficients(&tiling, p.group, OFFSET(numerator, launch.numerator),
+                                             OFFSET(denominator, launch.denominator));
     const gradients g = the_gradients(&launch, denominator, dnumerator, ddenominator, workspace);
     x = OFFSET(x, launch.x);
     dy = OFFSET(dy, launch.dy);

@@ -8,7 +8,7 @@
 #include "../gpu/engine.h"
 #include "opencl.h"
 
-enum { most_platforms = 16, most_devices = 64 };
+enum { most_platforms = 16, most_devices = 64, most_block = 512 /* threads; more leave few registers to each */ };
 
 /** Every device of every platform, in their order. Filled once by opencl_count, before anything else is called. */
 static struct {
@@ -259,6 +259,9 @@ grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_pr
         limits->forward[i] = limits->backward[i] = (grkan_tuning){.blocks = 3, .resident = 3, .ahead = 1};
     limits->least_elements = properties->is_gpu ? 32 : 256;
     limits->max_block = (int32_t)read_number(id, CL_DEVICE_MAX_WORK_GROUP_SIZE);
+    if (limits->max_block > most_block)
+        limits->max_block = most_block;
+    limits->preferred_block = 384;
     limits->max_vector_bytes = 16;
     limits->local_bytes = read_number(id, CL_DEVICE_LOCAL_MEM_SIZE);
     return GRKAN_SUCCESS;

@@ -57,6 +57,7 @@ typedef struct grkan_device_limits {
     int32_t is_fixed;         /**< 1: the geometry shall not depend on the device's size */
     int32_t least_elements;   /**< of a thread, so that the reduction of its block stays small beside them */
     int32_t max_block;        /**< threads of a block, at most */
+    int32_t preferred_block;  /**< threads of a block, where the shape leaves a choice */
     int32_t max_vector_bytes; /**< widest access of a thread, in bytes; 0: one element, whatever its type */
     grkan_tuning forward[2];  /**< of storage types with 4 or 8 bytes; with 2 */
     grkan_tuning backward[2]; /**< likewise */
