@@ -42,15 +42,16 @@ static int least(int a, int b)
     return a < b ? a : b;
 }
 
-/** Whether no staged element needs the formulas in 1 / x. */
-static int stage_is_near(rational kind, const scalar *x, int count)
+/** Whether no element of these rows needs the formulas in 1 / x. */
+static int rows_are_near(rational kind, const scalar *const *x, int rows, int width)
 {
     const scalar limit = (scalar)((int64_t)1 << kind.near_exponent);
     scalar_bits far[CPU_LANES] = {0};
     scalar_bits any = 0;
-    for (int i = 0; i < count; i += CPU_LANES)
-        for (int lane = 0; lane < CPU_LANES; ++lane)
-            far[lane] |= -(scalar_bits)(SCALAR_ABS(x[i + lane]) > limit);
+    for (int row = 0; row < rows; ++row)
+        for (int i = 0; i < width; i += CPU_LANES)
+            for (int lane = 0; lane < CPU_LANES; ++lane)
+                far[lane] |= -(scalar_bits)(SCALAR_ABS(x[row][i + lane]) > limit);
     for (int lane = 0; lane < CPU_LANES; ++lane)
         any |= far[lane];
     return any == 0;
@@ -237,14 +238,16 @@ DEVICE gradients gradients_of(const cpu_job *job)
 /** What a block of backward keeps: threads in their registers and in shared memory on a GPU. */
 typedef struct backward_state {
     staged x, dy;
+    staged_rows rows;
     scalar sums[MAX_COEFFICIENTS * most_width] __attribute__((aligned(64))); /* first level, [coefficient][column] */
     scalar slots[CPU_LOCAL_BYTES / sizeof(scalar)];                          /* second level */
     scalar exchange[2 * CPU_MOST_THREADS];
     int64_t groups[most_width];
+    outlook next;
 } backward_state;
 
 /**
- * All columns over the staged rows: dx in place of dy, sums carried on. is_near says that no element of them needs
+ * All columns over the staged rows: sums carried on. is_near says that no element of them needs
  * the formulas in 1 / x, so that nothing has to be tested.
  */
 DEVICE void backward_columns(const cpu_job *job, rational kind, int is_near, const stage *s, int rows,
@@ -255,18 +258,18 @@ DEVICE void backward_columns(const cpu_job *job, rational kind, int is_near, con
     coefficients c;
     for (int column = 0; column < width; column += CPU_LANES) {
         real sums[MAX_COEFFICIENTS];
+        look_ahead(&state->next, column, s->vector);
         if (starts_group(state->groups, column))
             load_coefficients(kind, job, &job->plan->backward, state->groups + column, &c);
         UNROLL
         for (int i = 0; i < count; ++i)
             memcpy(&sums[i], state->sums + i * width + column, sizeof(real));
         for (int row = 0; row < rows; ++row) {
-            scalar *const dy_at = state->dy + row * width + column;
             real x, dy;
-            memcpy(&x, state->x + row * width + column, sizeof x);
-            memcpy(&dy, dy_at, sizeof dy);
+            memcpy(&x, state->rows.x[row] + column, sizeof x);
+            memcpy(&dy, state->rows.dy[row] + column, sizeof dy);
             dy = is_near ? backward_near(kind, &c, x, dy, sums) : backward_lanes(job->plan, kind, &c, x, dy, sums);
-            memcpy(dy_at, &dy, sizeof dy);
+            memcpy(state->rows.result[row] + column, &dy, sizeof dy);
         }
         UNROLL
         for (int i = 0; i < count; ++i)
@@ -300,10 +303,12 @@ static void backward_visits(const cpu_job *job, const tile *b, int row_lane, int
     memset(state->sums, 0, (size_t)(count * s->width) * sizeof(scalar));
     for (; first < end; first += s->visits) {
         const int visits = least(s->visits, end - first);
-        stage_in(t, b, &p, first, visits, s, job->x, state->x);
-        stage_in(t, b, &p, first, visits, s, job->dy, state->dy);
+        stage_in(t, b, &p, first, visits, s, job->x, state->x, state->rows.x);
+        stage_in(t, b, &p, first, visits, s, job->dy, state->dy, state->rows.dy);
+        prepare_result(t, b, &p, first, visits, s, state->dy, job->result, state->rows.result);
         const int rows = visits * s->vector;
-        const int is_near = stage_is_near(kind, state->x, rows * s->width);
+        const int is_near = rows_are_near(kind, state->rows.x, rows, s->width);
+        find_outlook(t, b, &p, first + visits, least(s->visits, p.visits - first - visits), &state->next);
         if (is_near && is_kat(kind))
             backward_kat(job, s, rows, state);
         else
@@ -325,6 +330,7 @@ static void backward_block(const cpu_job *job, int64_t block)
     const int most_visits = visits_of(t, &b, 0);
     backward_state state;
 
+    state.next = (outlook){.x = job->x, .dy = job->dy, .result = job->result};
     memset(state.slots, 0, (size_t)(coefficient_count(kind) * t->block) * sizeof(scalar));
     find_groups(t, &b, s.width, state.groups);
     for (int first = 0; first < most_visits; first += t->flush)
@@ -365,36 +371,36 @@ static void backward_by_element(const cpu_job *job, int64_t block)
 
 /** All columns over the staged rows: y in place of x. */
 DEVICE void forward_columns(const cpu_job *job, rational kind, int is_near, const stage *s, int rows,
-                            const int64_t *groups, scalar *staged_x)
+                            const int64_t *groups, const outlook *next, const staged_rows *where)
 {
     const int width = s->width;
     coefficients c;
     for (int column = 0; column < width; column += CPU_LANES) {
+        look_ahead(next, column, s->vector);
         if (starts_group(groups, column))
             load_coefficients(kind, job, &job->plan->forward, groups + column, &c);
         for (int row = 0; row < rows; ++row) {
-            scalar *const at = staged_x + row * width + column;
             real x;
-            memcpy(&x, at, sizeof x);
+            memcpy(&x, where->x[row] + column, sizeof x);
             x = is_near ? forward_near(kind, &c, x) : forward_lanes(job->plan, kind, &c, x);
-            memcpy(at, &x, sizeof x);
+            memcpy(where->result[row] + column, &x, sizeof x);
         }
     }
 }
 
 static __attribute__((noinline)) void forward_any(const cpu_job *job, int is_near, const stage *s, int rows,
-                                                  const int64_t *groups, scalar *x)
+                                                  const int64_t *groups, const outlook *next, const staged_rows *where)
 {
     if (is_near)
-        forward_columns(job, kind_of(job->plan), 1, s, rows, groups, x);
+        forward_columns(job, kind_of(job->plan), 1, s, rows, groups, next, where);
     else
-        forward_columns(job, kind_of(job->plan), 0, s, rows, groups, x);
+        forward_columns(job, kind_of(job->plan), 0, s, rows, groups, next, where);
 }
 
 static __attribute__((noinline)) void forward_kat(const cpu_job *job, const stage *s, int rows, const int64_t *groups,
-                                                  scalar *x)
+                                                  const outlook *next, const staged_rows *where)
 {
-    forward_columns(job, kat, 1, s, rows, groups, x);
+    forward_columns(job, kat, 1, s, rows, groups, next, where);
 }
 
 static void forward_block(const cpu_job *job, int64_t block)
@@ -403,7 +409,9 @@ static void forward_block(const cpu_job *job, int64_t block)
     const grkan_tiling *t = &job->plan->forward;
     const tile b = tile_of_block(t, block);
     const stage s = stage_of((int)smaller(b.chunks, t->span_chunks), t->vector);
+    outlook next = {.x = job->x, .result = job->result};
     int64_t groups[most_width];
+    staged_rows where;
     staged x;
 
     find_groups(t, &b, s.width, groups);
@@ -412,12 +420,14 @@ static void forward_block(const cpu_job *job, int64_t block)
         for (int first = 0; first < p.visits; first += s.visits) {
             const int visits = least(s.visits, p.visits - first);
             const int rows = visits * s.vector;
-            stage_in(t, &b, &p, first, visits, &s, job->x, x);
-            const int is_near = stage_is_near(kind, x, rows * s.width);
+            stage_in(t, &b, &p, first, visits, &s, job->x, x, where.x);
+            prepare_result(t, &b, &p, first, visits, &s, x, job->result, where.result);
+            const int is_near = rows_are_near(kind, where.x, rows, s.width);
+            find_outlook(t, &b, &p, first + visits, least(s.visits, p.visits - first - visits), &next);
             if (is_near && is_kat(kind))
-                forward_kat(job, &s, rows, groups, x);
+                forward_kat(job, &s, rows, groups, &next, &where);
             else
-                forward_any(job, is_near, &s, rows, groups, x);
+                forward_any(job, is_near, &s, rows, groups, &next, &where);
             stage_out(t, &b, &p, first, visits, &s, x, job->result);
         }
     }

@@ -7,8 +7,11 @@
 
 enum {
     most_vector = 8,
-    stage_elements = 16384, /* of one tensor: with x and dy beside each other, a part of a second-level cache */
-    most_width = CPU_MOST_THREADS + 16
+    stage_elements = 4096, /* of one tensor: with x and dy beside each other, a part of a second-level cache */
+    most_width = CPU_MOST_THREADS + 16,
+    most_visits = 64,
+    most_rows = most_visits * most_vector,
+    line = 64 /* bytes of a cache line */
 };
 
 #if CPU_DTYPE == 0 || CPU_DTYPE == 3
@@ -39,7 +42,8 @@ DEVICE stage stage_of(int columns, int vector)
 {
     stage s = {columns, (columns + CPU_LANES - 1) / CPU_LANES * CPU_LANES, vector, 1};
     if (s.width * vector > 0 && stage_elements / (s.width * vector) > 1)
-        s.visits = stage_elements / (s.width * vector);
+        s.visits =
+            stage_elements / (s.width * vector) < most_visits ? stage_elements / (s.width * vector) : most_visits;
     return s;
 }
 
@@ -91,18 +95,89 @@ DEVICE int row_count(const grkan_tiling *t, const tile *b, const place *p, const
     return left > 0 ? (int)left : 0;
 }
 
+/** Where the staged rows are: in a stage, or in the tensor itself where it can be computed on as it lies. */
+typedef struct staged_rows {
+    const scalar *x[most_rows];
+    const scalar *dy[most_rows];
+    scalar *result[most_rows];
+} staged_rows;
+
+/** Whether the tensor has what a stage would hold: whole vectors of the type of arithmetic. */
+DEVICE int is_as_it_lies(const stage *s, int count)
+{
+    return (CPU_DTYPE == 0 || CPU_DTYPE == 3) && s->vector == 1 && count == s->width;
+}
+
+/** @param row out: where each staged row of `from` can be read */
 static void stage_in(const grkan_tiling *t, const tile *b, const place *p, int first, int visits, const stage *s,
-                     const storage *from, scalar *to)
+                     const storage *from, scalar *to, const scalar **row)
 {
     cursor at = cursor_at(t, b, p, first);
-    for (int visit = 0; visit < visits; ++visit, cursor_advance(t, &at))
-        unpack_row(from + at.element, row_count(t, b, p, &at, s), s, to + visit * s->vector * s->width);
+    for (int visit = 0; visit < visits; ++visit, cursor_advance(t, &at)) {
+        const int count = row_count(t, b, p, &at, s);
+        const int copied = !is_as_it_lies(s, count);
+        if (copied)
+            unpack_row(from + at.element, count, s, to + visit * s->vector * s->width);
+        for (int v = visit * s->vector; v < (visit + 1) * s->vector; ++v)
+            row[v] = copied ? to + v * s->width : (const scalar *)(const void *)(from + at.element);
+    }
+}
+
+/** @param row out: where each row of the result is to be written; stage_out brings it to `to` if need be */
+static void prepare_result(const grkan_tiling *t, const tile *b, const place *p, int first, int visits, const stage *s,
+                           scalar *staged_result, storage *to, scalar **row)
+{
+    cursor at = cursor_at(t, b, p, first);
+    for (int visit = 0; visit < visits; ++visit, cursor_advance(t, &at)) {
+        const int copied = !is_as_it_lies(s, row_count(t, b, p, &at, s));
+        for (int v = visit * s->vector; v < (visit + 1) * s->vector; ++v)
+            row[v] = copied ? staged_result + v * s->width : (scalar *)(void *)(to + at.element);
+    }
 }
 
 static void stage_out(const grkan_tiling *t, const tile *b, const place *p, int first, int visits, const stage *s,
                       const scalar *from, storage *to)
 {
     cursor at = cursor_at(t, b, p, first);
+    for (int visit = 0; visit < visits; ++visit, cursor_advance(t, &at)) {
+        const int count = row_count(t, b, p, &at, s);
+        if (!is_as_it_lies(s, count))
+            pack_row(from + visit * s->vector * s->width, count, s, to + at.element);
+    }
+}
+
+/** The rows of the next stage, which are asked for while this one is computed. */
+typedef struct outlook {
+    const storage *x;
+    const storage *dy; /* NULL: forward */
+    const storage *result;
+    int rows;
+    int64_t row[most_visits]; /* first element of each */
+} outlook;
+
+static void find_outlook(const grkan_tiling *t, const tile *b, const place *p, int first, int visits, outlook *o)
+{
+    cursor at = cursor_at(t, b, p, first);
+    o->rows = visits;
     for (int visit = 0; visit < visits; ++visit, cursor_advance(t, &at))
-        pack_row(from + visit * s->vector * s->width, row_count(t, b, p, &at, s), s, to + at.element);
+        o->row[visit] = at.element;
+}
+
+/** Ask for the cache lines of CPU_LANES columns. A hint, so that addresses beyond the tensor do no harm. */
+DEVICE void look_ahead(const outlook *o, int column, int vector)
+{
+    const int size = (int)sizeof(storage);
+    const int step = line / size;
+    int first = column * vector;
+    if (CPU_LANES * vector < step && first % step != 0)
+        return;
+    for (const int end = first + CPU_LANES * vector; first < end; first += step) {
+        for (int row = 0; row < o->rows; ++row) {
+            const int64_t element = o->row[row] + first;
+            __builtin_prefetch(o->x + element);
+            if (o->dy != NULL)
+                __builtin_prefetch(o->dy + element);
+            __builtin_prefetch(o->result + element, 1);
+        }
+    }
 }
