@@ -2,6 +2,7 @@
 /** @file specialise.c @brief From a plan to loaded kernels: macro values, the cache, the backend's compiler. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "internal.h"
 #include "kernel_source.h"
@@ -22,13 +23,17 @@ static void write_definitions(const grkan_plan_data *data, char *text, size_t by
              data->forward_tuning.ahead, data->backward_tuning.resident, data->backward_tuning.ahead);
 }
 
-/** Take the binary from the cache and load it. */
+/** Take the binary from the cache and load it. That a driver refuses it is no error of the caller's: it is compiled. */
 static bool load_cached(grkan_plan *plan, const grkan_cache_key *key)
 {
     grkan_blob binary = {NULL, 0};
     if (!grkan_cache_load(key, &binary))
         return false;
+    char *const earlier = strdup(grkan_last_error());
     const grkan_status status = plan->device->backend->load(plan->device->state, &plan->data, &binary, &plan->program);
+    if (status != GRKAN_SUCCESS && earlier != NULL)
+        (void)grkan_fail(status, "%s", earlier);
+    free(earlier);
     free(binary.data);
     return status == GRKAN_SUCCESS;
 }

@@ -175,11 +175,14 @@ static grkan_status open_in(cl_context context, cl_device_id id, int index, grka
     made->id = id;
     made->context = context;
     made->queue = clCreateCommandQueue(context, id, CL_QUEUE_PROFILING_ENABLE, &code);
-    if (code == CL_SUCCESS)
-        code = clGetDeviceInfo(id, CL_DEVICE_PLATFORM, sizeof made->platform, &made->platform, NULL);
     if (code != CL_SUCCESS) {
         opencl_close(made);
         return opencl_failed("clCreateCommandQueue", code);
+    }
+    code = clGetDeviceInfo(id, CL_DEVICE_PLATFORM, sizeof made->platform, &made->platform, NULL);
+    if (code != CL_SUCCESS) {
+        opencl_close(made);
+        return opencl_failed("clGetDeviceInfo", code);
     }
     write_identity(made);
     *device = made;
