@@ -84,6 +84,10 @@ static grkan_status choose_block(const grkan_operation *o, int coefficients, con
     const int limit = (int)smaller(limits->max_block, (int64_t)limits->local_bytes / bytes) / block_step * block_step;
     int64_t best = -1;
     int chosen = 0;
+    if ((int64_t)limits->local_bytes < (int64_t)block_step * bytes)
+        return grkan_fail(GRKAN_ERROR_UNSUPPORTED,
+                          "a block of the device has %llu bytes of local memory; the operation needs at least %d",
+                          (unsigned long long)limits->local_bytes, block_step * bytes);
     if (limit < block_step)
         return grkan_fail(GRKAN_ERROR_UNSUPPORTED, "the device runs blocks of %d threads; expected at least %d",
                           limits->max_block, block_step);

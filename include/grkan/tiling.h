@@ -31,25 +31,25 @@ typedef struct grkan_tiling {
     grkan_int64 groups;
     grkan_int64 group_size;    /* channels / groups */
     grkan_int64 larger_groups; /* channels % groups: the first groups, with one channel more */
-    grkan_int64 tile_rows; /* outer * folds */
+    grkan_int64 tile_rows;     /* outer * folds */
     grkan_int64 stripes;
     grkan_int64 stripe_stride; /* tile rows from a stripe's first to the next one's */
     grkan_int64 stripe_rows;   /* tile rows from a stripe's first to its end, at most */
     grkan_int64 row_step;      /* tile rows from a thread's visit to its next */
     grkan_int64 spans;
-    grkan_int64 span_groups; /* groups of a span; the last span may have fewer */
-    grkan_int64 folds;       /* tile rows that a row of a span is folded into */
+    grkan_int64 span_groups;   /* groups of a span; the last span may have fewer */
+    grkan_int64 folds;         /* tile rows that a row of a span is folded into */
     grkan_int64 step_elements; /* from a thread's visit to its next, unless it passes the end of a folded row */
     grkan_int64 step_folds;    /* row_step % folds */
     grkan_int64 wrap_elements; /* to add when it does */
-    int span_chunks;         /* chunks of the widest span, side by side in a block */
-    int row_lanes;           /* tile rows side by side in a block */
-    int vector;              /* elements of a chunk: a power of two that divides the elements of each group */
-    int block;               /* threads of a block */
-    int flush;               /* visits after which a thread's register sums go to its second-level sums */
-    int slices;              /* threads that share the sum of one output when a block combines its threads */
-    int numerator_shared;    /* 1: one numerator for all groups */
-    int denominator_shared;  /* 1: one denominator for all groups */
+    int span_chunks;           /* chunks of the widest span, side by side in a block */
+    int row_lanes;             /* tile rows side by side in a block */
+    int vector;                /* elements of a chunk: a power of two that divides the elements of each group */
+    int block;                 /* threads of a block */
+    int flush;                 /* visits after which a thread's register sums go to its second-level sums */
+    int slices;                /* threads that share the sum of one output when a block combines its threads */
+    int numerator_shared;      /* 1: one numerator for all groups */
+    int denominator_shared;    /* 1: one denominator for all groups */
 } grkan_tiling;
 
 #endif
