@@ -115,7 +115,7 @@ static grkan_status cpu_describe(const grkan_backend_device *device, grkan_devic
     snprintf(properties->architecture, sizeof properties->architecture, "%s", simd->name);
     *limits = (grkan_device_limits){.compute_units = omp_get_max_threads(),
                                     .is_fixed = 1,
-                                    .least_elements = 256,
+                                    .least_elements = 160,
                                     .max_block = CPU_MOST_THREADS,
                                     .preferred_block = CPU_MOST_THREADS,
                                     .local_bytes = CPU_LOCAL_BYTES};

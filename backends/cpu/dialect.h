@@ -85,6 +85,7 @@ DEVICE real vector_fma(real a, real b, real c)
 #define FMA vector_fma
 #define ABS(v) ((real)((real_bits)(v) & ~SCALAR_SIGN))
 #define RECIPROCAL(q) ((scalar)1 / (q))
+#define CHOOSE(mask, a, b) ((real)((real_bits)(b) ^ (((real_bits)(a) ^ (real_bits)(b)) & (mask))))
 #define FLIP(v, by) ((real)((real_bits)(v) ^ (((by) < (scalar)0) & SCALAR_SIGN)))
 /** Set every lane, or one. */
 #define SET_LANES(v, lane, all, value)                                                                                 \

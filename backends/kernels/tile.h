@@ -246,17 +246,30 @@ DEVICE void deliver(const grkan_tiling *t, rational kind, const gradients *g, co
     }
 }
 
+/** The chunk columns of a block whose slots an output sums. */
+typedef struct column_range {
+    int first;
+    int end;
+} column_range;
+
+DEVICE column_range columns_of_output(const grkan_tiling *t, const tile *b, output o)
+{
+    column_range columns;
+    const grkan_int64 start = group_start(t, o.shared ? b->first_group : o.group) - b->start;
+    const grkan_int64 end = group_start(t, o.shared ? b->end_group : o.group + 1) - b->start;
+    columns.first = (int)(start / TILE_VECTOR(t));
+    columns.end = (int)smaller(end / TILE_VECTOR(t), TILE_BLOCK(t));
+    return columns;
+}
+
 /** One slice of an output of a block: every slices-th chunk column of its groups, all row lanes. */
 DEVICE pair sum_slice(const grkan_tiling *t, const tile *b, output o, int slice, SHARED const scalar *slots)
 {
-    const grkan_int64 last = o.shared ? b->end_group : o.group + 1;
-    const grkan_int64 start = group_start(t, o.shared ? b->first_group : o.group) - b->start;
-    const int first = (int)(start / TILE_VECTOR(t)) + slice;
-    const int end = (int)smaller((group_start(t, last) - b->start) / TILE_VECTOR(t), TILE_BLOCK(t));
+    const column_range columns = columns_of_output(t, b, o);
     SHARED const scalar *slot = slots + o.coefficient * TILE_BLOCK(t);
     pair sum = pair_zero();
     for (int lane = 0; lane < t->row_lanes; ++lane, slot += t->span_chunks)
-        for (int column = first; column < end; column += t->slices)
+        for (int column = columns.first + slice; column < columns.end; column += t->slices)
             sum = pair_add(sum, slot[column]);
     return sum;
 }
