@@ -9,6 +9,7 @@ enum {
     fixed_preferred_block = 384, /* of the geometry that depends on the operation alone: measured on an H200 */
     fixed_block = 512,           /* likewise, at most */
     fixed_local_bytes = 32768,   /* likewise: local memory that every OpenCL 1.2 device has */
+    flag_bytes = 64,             /* local memory for what a block agrees on, beside its sums */
     vector_bytes = 16,           /* widest access that devices have */
     flush_elements = 96,         /* chain of additions in one register; visits divide by 1, 2, 3 and 4 */
     fixed_blocks = 528,          /* blocks of a geometry that depends on the operation alone */
@@ -81,13 +82,14 @@ static grkan_status choose_block(const grkan_operation *o, int coefficients, con
                                  grkan_tiling *t)
 {
     const int bytes = (coefficients + 2) * (int)grkan_coefficient_bytes(o->dtype); /* slots and exchange, a thread */
-    const int limit = (int)smaller(limits->max_block, (int64_t)limits->local_bytes / bytes) / block_step * block_step;
+    const int limit =
+        (int)smaller(limits->max_block, ((int64_t)limits->local_bytes - flag_bytes) / bytes) / block_step * block_step;
     int64_t best = -1;
     int chosen = 0;
-    if ((int64_t)limits->local_bytes < (int64_t)block_step * bytes)
+    if ((int64_t)limits->local_bytes < (int64_t)block_step * bytes + flag_bytes)
         return grkan_fail(GRKAN_ERROR_UNSUPPORTED,
                           "a block of the device has %llu bytes of local memory; the operation needs at least %d",
-                          (unsigned long long)limits->local_bytes, block_step * bytes);
+                          (unsigned long long)limits->local_bytes, block_step * bytes + flag_bytes);
     if (limit < block_step)
         return grkan_fail(GRKAN_ERROR_UNSUPPORTED, "the device runs blocks of %d threads; expected at least %d",
                           limits->max_block, block_step);
@@ -164,7 +166,8 @@ static void size_workspace(const grkan_options *options, grkan_plan_data *plan)
     const grkan_tiling *t = &plan->backward;
     const int has_parts = options->strategy == GRKAN_STRATEGY_TREE;
     plan->numerator_parts = has_parts ? parts_of(t, t->numerator_shared, t->stripes) : 1;
-    plan->denominator_parts = has_parts ? parts_of(t, t->denominator_shared, t->stripes) : 1;
+    plan->denominator_parts =
+        has_parts && plan->denominator_coefficients > 0 ? parts_of(t, t->denominator_shared, t->stripes) : 1;
     const int64_t bytes = part_bytes(o, plan->numerator_parts, o->numerator_groups, o->numerator_degree + 1) +
                           part_bytes(o, plan->denominator_parts, o->denominator_groups, plan->denominator_coefficients);
     plan->workspace_bytes = bytes > 0 ? (size_t)bytes + GRKAN_WORKSPACE_COUNTER_BYTES : 0;
