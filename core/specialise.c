@@ -71,7 +71,7 @@ grkan_status grkan_plan_build(grkan_plan *plan)
 /** What the geometry of a device that is not there depends on: any GPU. */
 static const grkan_device_limits any_gpu = {.compute_units = 1,
                                             .forward = {{1, 3, 1}, {1, 3, 1}},
-                                            .backward = {{1, 2, 2}, {1, 2, 1}},
+                                            .backward = {{1, 2, 1}, {1, 2, 1}},
                                             .least_elements = 1,
                                             .max_block = 512,
                                             .preferred_block = 384,

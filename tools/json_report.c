@@ -9,6 +9,16 @@
 
 #include "json_report.h"
 
+/** An argument without the folders of the file that it names: where a report was written is nobody's business. */
+static void append_argument(char *command, const char *argument)
+{
+    const char *const equals = strchr(argument, '=');
+    const char *const slash = strrchr(argument, '/');
+    if (slash != NULL && equals != NULL)
+        (void)strncat(command, argument, (size_t)(equals + 1 - argument));
+    (void)strcat(command, slash != NULL ? slash + 1 : argument);
+}
+
 /** argv joined by spaces; argv[0] is a bare name already. */
 static void add_command(cJSON *to, int argc, char **argv)
 {
@@ -18,7 +28,7 @@ static void add_command(cJSON *to, int argc, char **argv)
     char *command = tool_allocate(bytes);
     for (int i = 0; i < argc; i++) {
         strcat(command, i ? " " : "");
-        strcat(command, argv[i]);
+        append_argument(command, argv[i]);
     }
     cJSON_AddStringToObject(to, "command", command);
     free(command);

@@ -37,7 +37,7 @@ extern struct cuda_driver {
 
 /** Of storage types with 4 or 8 bytes, and with 2: measured on an H200, see docs/performance.md. */
 static const grkan_tuning forward_tuning[2] = {{12, 3, 1}, {12, 3, 1}};
-static const grkan_tuning backward_tuning[2] = {{2, 2, 2}, {2, 2, 1}};
+static const grkan_tuning backward_tuning[2] = {{2, 2, 1}, {2, 2, 1}};
 
 static inline void architecture_of(const struct cudaDeviceProp *p, char *text, size_t bytes)
 {

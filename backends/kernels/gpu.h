@@ -177,14 +177,14 @@ DEVICE coefficients load_coefficients(const grkan_tiling *t, grkan_int64 group, 
     return c;
 }
 
-/** Whether a whole chunk may use the formulas in x; they need no branch then. Waits for dy, and refuses infinity. */
-DEVICE int chunk_is_near(rational kind, const real *x, real dy)
+/** Whether a whole chunk may use the formulas in x; they need no branch then. */
+DEVICE int chunk_is_near(rational kind, const real *x)
 {
     real largest = ABS(x[0]);
     UNROLL
     for (int v = 1; v < GRKAN_VECTOR; ++v)
         largest = MAXIMUM(largest, ABS(x[v]));
-    return is_near(kind, largest) & (ABS(dy) < INFINITY);
+    return is_near(kind, largest);
 }
 
 /** Everything that is rare: elements far from zero, and tensors that are not aligned to chunks. */
@@ -195,11 +195,25 @@ DEVICE void forward_rare(const coefficients *c, GLOBAL const storage *x, GLOBAL 
         y[v] = PACK(forward_element(the_kind(), c, UNPACK(x[v])));
 }
 
+DEVICE void forward_chunk(const coefficients *c, int aligned, chunk loaded, GLOBAL const storage *x, GLOBAL storage *y)
+{
+    const rational kind = the_kind();
+    real value[GRKAN_VECTOR];
+    unpack_chunk(loaded, value);
+    if (aligned && chunk_is_near(kind, value)) {
+        UNROLL
+        for (int v = 0; v < GRKAN_VECTOR; ++v)
+            value[v] = forward_near(kind, c, value[v]);
+        store_chunk(y, value);
+    } else {
+        forward_rare(c, x, y);
+    }
+}
+
 KERNEL(GRKAN_BLOCK, GRKAN_FORWARD_RESIDENT)
 grkan_forward(GLOBAL const storage *x, GLOBAL const scalar *numerator, GLOBAL const scalar *denominator,
               GLOBAL storage *y, const grkan_tiling tiling, const grkan_launch launch)
 {
-    const rational kind = the_kind();
     const tile b = tile_of_block(&tiling, BLOCK_INDEX() + launch.first_block);
     const place p = place_of_thread(&tiling, &b, THREAD_INDEX());
     const coefficients c = load_coefficients(&tiling, p.group, OFFSET(numerator, launch.numerator),
@@ -207,34 +221,25 @@ grkan_forward(GLOBAL const storage *x, GLOBAL const scalar *numerator, GLOBAL co
     const int loads = launch.aligned ? p.visits : 0; /* visits whose chunks are loaded ahead */
     cursor here = cursor_at(&tiling, &b, &p, 0), at = here;
     chunk ring[FORWARD_RING];
-    x = OFFSET(x, launch.x);
-    y = OFFSET(y, launch.result);
+    GLOBAL const storage *const x_base = OFFSET(x, launch.x);
+    x = x_base + at.element;
+    y = OFFSET(y, launch.result) + at.element;
     UNROLL
     for (int i = 0; i < GRKAN_FORWARD_AHEAD; ++i) {
         if (i < loads && HAS_CHUNK(&tiling, &b, &p, &at))
-            ring[i] = load_chunk(x + at.element);
-        cursor_advance(&tiling, &at);
+            ring[i] = load_chunk(x);
+        x += cursor_advance(&tiling, &at);
     }
     NO_UNROLL
     for (int first = 0; first < p.visits; first += FORWARD_RING) {
         UNROLL
         for (int i = 0; i < FORWARD_RING; ++i) {
-            real value[GRKAN_VECTOR];
             if (first + i + GRKAN_FORWARD_AHEAD < loads && HAS_CHUNK(&tiling, &b, &p, &at))
-                ring[(i + GRKAN_FORWARD_AHEAD) % FORWARD_RING] = load_chunk(x + at.element);
-            if (first + i < p.visits && HAS_CHUNK(&tiling, &b, &p, &here)) {
-                unpack_chunk(ring[i], value);
-                if (launch.aligned && chunk_is_near(kind, value, REAL(0.0))) {
-                    UNROLL
-                    for (int v = 0; v < GRKAN_VECTOR; ++v)
-                        value[v] = forward_near(kind, &c, value[v]);
-                    store_chunk(y + here.element, value);
-                } else {
-                    forward_rare(&c, x + here.element, y + here.element);
-                }
-            }
-            cursor_advance(&tiling, &at);
-            cursor_advance(&tiling, &here);
+                ring[(i + GRKAN_FORWARD_AHEAD) % FORWARD_RING] = load_chunk(x);
+            if (first + i < p.visits && HAS_CHUNK(&tiling, &b, &p, &here))
+                forward_chunk(&c, launch.aligned, ring[i], x_base + here.element, y);
+            x += cursor_advance(&tiling, &at);
+            y += cursor_advance(&tiling, &here);
         }
     }
 }
@@ -317,7 +322,7 @@ DEVICE void backward_copied(const coefficients *c, int vector, GLOBAL const stor
  *
  * The chunk at hand is waited for first, then a load is issued, then the chunk is computed. A wait that comes after a
  * load may wait for that load too: hardware counts loads, it does not name them. So the load stands behind a branch
- * that depends on the chunk at hand.
+ * that depends on the chunk at hand, dy included: an infinite one counts as rare.
  */
 DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const tile *b, const coefficients *c,
                        const place *p, GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL storage *dx,
@@ -354,7 +359,7 @@ DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const 
                 real xs[GRKAN_VECTOR], dys[GRKAN_VECTOR];
                 unpack_chunk(ring_x[i], xs);
                 unpack_chunk(ring_dy[i], dys);
-                if (has_chunk && launch->aligned && chunk_is_near(kind, xs, dys[0])) {
+                if (has_chunk && launch->aligned && (chunk_is_near(kind, xs) & (ABS(dys[0]) < INFINITY))) {
                     if (has_next) {
                         ring_x[next] = load_chunk(x + at.element);
                         ring_dy[next] = load_chunk(dy + at.element);
