@@ -40,16 +40,14 @@ void gpu_unload(grkan_backend_program *program)
 
 static grkan_status find_kernels(const grkan_plan_data *plan, grkan_backend_program *p)
 {
-    const int block = plan->backward.block;
     grkan_status status;
-    if ((status = gpu_kernel_find(p->module, "grkan_forward", block, &p->forward)) != GRKAN_SUCCESS ||
-        (status = gpu_kernel_find(p->module, "grkan_backward", block, &p->backward)) != GRKAN_SUCCESS)
+    if ((status = gpu_kernel_find(p->module, "grkan_forward", &p->forward)) != GRKAN_SUCCESS ||
+        (status = gpu_kernel_find(p->module, "grkan_backward", &p->backward)) != GRKAN_SUCCESS)
         return status;
-    if (needs_combine(plan) &&
-        (status = gpu_kernel_find(p->module, "grkan_combine", block, &p->combine)) != GRKAN_SUCCESS)
+    if (needs_combine(plan) && (status = gpu_kernel_find(p->module, "grkan_combine", &p->combine)) != GRKAN_SUCCESS)
         return status;
     if (needs_clear(plan))
-        return gpu_kernel_find(p->module, "grkan_clear", block, &p->clear);
+        return gpu_kernel_find(p->module, "grkan_clear", &p->clear);
     return GRKAN_SUCCESS;
 }
 

@@ -43,7 +43,7 @@ grkan_status gpu_module_load(grkan_backend_device *device, const grkan_blob *bin
 void gpu_module_unload(gpu_module *module);
 
 /** A kernel of a module. It lives as long as the module, but has a destructor for what a vendor keeps with it. */
-grkan_status gpu_kernel_find(gpu_module *module, const char *name, int block, gpu_kernel **kernel);
+grkan_status gpu_kernel_find(gpu_module *module, const char *name, gpu_kernel **kernel);
 void gpu_kernel_release(gpu_kernel *kernel);
 
 /** A kernel's argument: a buffer's base, or bytes by value. */

@@ -111,10 +111,9 @@ void gpu_module_unload(gpu_module *module)
     free(module);
 }
 
-grkan_status gpu_kernel_find(gpu_module *module, const char *name, int block, gpu_kernel **kernel)
+grkan_status gpu_kernel_find(gpu_module *module, const char *name, gpu_kernel **kernel)
 {
     cl_int code;
-    (void)block; /* a kernel has it as its required size */
     gpu_kernel *made = calloc(1, sizeof *made);
     if (made == NULL)
         return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for an OpenCL kernel");
