@@ -107,8 +107,8 @@ grkan_status vendor_compile(const char *source, const grkan_compile_request *req
     const char *options[most_options];
     char text[1024];
     nvrtcProgram program;
-    snprintf(text, sizeof text, "--gpu-architecture=%s --fmad=false --std=c++14 --disable-warnings %s%s", request->architecture,
-             request->definitions, report != NULL ? " --ptxas-options=-v" : "");
+    snprintf(text, sizeof text, "--gpu-architecture=%s --fmad=false --std=c++14 --disable-warnings %s%s",
+             request->architecture, request->definitions, report != NULL ? " --ptxas-options=-v" : "");
     const int count = split_options(text, options, most_options);
     nvrtcResult code = nvrtcCreateProgram(&program, source, "grkan.cu", 0, NULL, NULL);
     if (code != NVRTC_SUCCESS)
