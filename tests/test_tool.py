@@ -50,7 +50,8 @@ class ToolCase(unittest.TestCase):
         self.assertGreater(document["machine"]["cores"], 0)
 
     def command(self, *arguments):
-        return " ".join([os.path.basename(PROGRAM), *arguments])
+        """What a report records: the call, with files named without their folders."""
+        return " ".join([os.path.basename(PROGRAM), *(argument.split("/")[-1] for argument in arguments)])
 
 
 class TestUsage(ToolCase):
