@@ -23,6 +23,14 @@ static void write_definitions(const grkan_plan_data *data, char *text, size_t by
              data->forward_tuning.ahead, data->backward_tuning.resident, data->backward_tuning.ahead);
 }
 
+static grkan_compile_request request_of(const grkan_plan_data *data, const char *definitions, const char *architecture)
+{
+    return (grkan_compile_request){.source = grkan_kernel_source,
+                                   .definitions = definitions,
+                                   .is_ieee = data->options.determinism == GRKAN_DEVICE_TO_DEVICE,
+                                   .architecture = architecture};
+}
+
 /** Take the binary from the cache and load it. That a driver refuses it is no error of the caller's: it is compiled. */
 static bool load_cached(grkan_plan *plan, const grkan_cache_key *key)
 {
@@ -48,10 +56,7 @@ grkan_status grkan_plan_build(grkan_plan *plan)
         return backend->load(device->state, &plan->data, &binary, &plan->program);
 
     write_definitions(&plan->data, definitions, sizeof definitions);
-    const grkan_compile_request request = {.source = grkan_kernel_source,
-                                           .definitions = definitions,
-                                           .is_ieee = plan->data.options.determinism == GRKAN_DEVICE_TO_DEVICE,
-                                           .architecture = device->properties.architecture};
+    const grkan_compile_request request = request_of(&plan->data, definitions, device->properties.architecture);
     const char *const parts[] = {backend->name,       backend->dialect,     request.source,
                                  request.definitions, request.architecture, backend->identity(device->state)};
     const grkan_cache_key key = grkan_cache_key_of(parts, sizeof parts / sizeof parts[0]);
@@ -84,10 +89,7 @@ static grkan_status compile_for(const grkan_backend *backend, const char *archit
     char definitions[512];
     grkan_blob binary = {NULL, 0}, report = {NULL, 0};
     write_definitions(data, definitions, sizeof definitions);
-    const grkan_compile_request request = {.source = grkan_kernel_source,
-                                           .definitions = definitions,
-                                           .is_ieee = data->options.determinism == GRKAN_DEVICE_TO_DEVICE,
-                                           .architecture = architecture};
+    const grkan_compile_request request = request_of(data, definitions, architecture);
     const grkan_status status = backend->compile(NULL, &request, &binary, &report);
     if (status != GRKAN_SUCCESS)
         return status;

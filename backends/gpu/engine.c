@@ -5,7 +5,7 @@
 #include "engine.h"
 #include "../kernels/launch.h"
 
-enum { combine_lanes = 32 /* COMBINE_LANES of tile.h */, clear_blocks = 64 };
+enum { clear_blocks = 64 };
 
 struct grkan_backend_program {
     gpu_module *module;
@@ -139,7 +139,7 @@ static grkan_status combine_parts(const grkan_backend_program *program, const gr
     const grkan_tiling *t = &plan->backward;
     const int64_t outputs =
         o->numerator_groups * (o->numerator_degree + 1) + o->denominator_groups * plan->denominator_coefficients;
-    const int64_t of_block = t->block / combine_lanes;
+    const int64_t of_block = t->block / COMBINE_LANES;
     gpu_argument arguments[] = {backward[3], backward[5], backward[6], backward[7], {t, sizeof *t}, {NULL, 0}};
     return launch_all(program->combine, t->block, arguments, 6, &launch, (outputs + of_block - 1) / of_block, stream);
 }

@@ -10,11 +10,9 @@
  * A block runs in phases with a barrier after each: slots are filled; `slices` threads per output sum them; one thread
  * per output delivers. The cpu runs the same phases as loops over the threads of a block.
  */
+#include "launch.h"
 
 /* A dialect gives TILE_FOLDS(t), TILE_VECTOR(t) and TILE_BLOCK(t): constants where kernels are specialised. */
-
-/** Threads that share the sum of one output over the parts in the workspace. */
-#define COMBINE_LANES 32
 
 /** Parts that such a thread loads at once. */
 #define COMBINE_BATCH 8
