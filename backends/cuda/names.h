@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file names.h @brief The words of gpu/runtime.c in CUDA: the runtime's names, and modules by the driver. */
+/** @file names.h @brief The words of gpu/runtime.c and rtc.c in CUDA: the runtime's, the driver's and NVRTC's names. */
 #ifndef GRKAN_NAMES_H
 #define GRKAN_NAMES_H
 
 #include <cuda.h>
 #include <cuda_runtime_api.h>
+#include <nvrtc.h>
 #include <stdio.h>
 
 #include <grkan/backend.h>
@@ -14,6 +15,15 @@
 /** rt(Malloc) is cudaMalloc. */
 #define rt(name) cuda##name
 #define rt_string(name) "cuda" name
+typedef struct cudaDeviceProp gpu_device_properties;
+
+/** rtc(Version) is nvrtcVersion. */
+#define rtc(name) nvrtc##name
+#define rtc_string(name) "nvrtc" name
+#define rtc_success NVRTC_SUCCESS
+#define rtc_code "GetCUBIN"
+#define rtc_get_code nvrtcGetCUBIN
+#define rtc_get_code_size nvrtcGetCUBINSize
 
 typedef CUmodule gpu_native_module;
 typedef CUfunction gpu_native_kernel;
@@ -35,11 +45,14 @@ extern struct cuda_driver {
 #define module_launch(kernel, grid, block, stream, arguments)                                                          \
     ((cudaError_t)cuda_driver.LaunchKernel(kernel, grid, 1, 1, block, 1, 1, 0, stream, arguments, NULL))
 
+/** Blocks of one launch. */
+#define LARGEST_GRID INT32_MAX
+
 /** Of storage types with 4 or 8 bytes, and with 2: measured on an H200, see docs/performance.md. */
 static const grkan_tuning forward_tuning[2] = {{12, 3, 1}, {12, 3, 1}};
 static const grkan_tuning backward_tuning[2] = {{2, 2, 1}, {2, 2, 1}};
 
-static inline void architecture_of(const struct cudaDeviceProp *p, char *text, size_t bytes)
+static inline void architecture_of(const gpu_device_properties *p, char *text, size_t bytes)
 {
     snprintf(text, bytes, "sm_%d%d", p->major, p->minor);
 }

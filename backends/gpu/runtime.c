@@ -14,7 +14,7 @@
 
 const grkan_host *gpu_host;
 const int gpu_last_block_combines = 1;
-const int64_t gpu_largest_grid = INT32_MAX;
+const int64_t gpu_largest_grid = LARGEST_GRID;
 
 static int device_total;
 
@@ -112,7 +112,7 @@ static grkan_status open_device(int index, grkan_backend_device **device)
 static grkan_status describe_device(const grkan_backend_device *device, grkan_device_properties *properties,
                                     grkan_device_limits *limits)
 {
-    struct rt(DeviceProp) p;
+    gpu_device_properties p;
     int driver = 0, runtime = 0;
     RUNTIME_TRY(rt(GetDeviceProperties)(&p, device->index));
     RUNTIME_TRY(rt(DriverGetVersion)(&driver));
@@ -159,7 +159,7 @@ static grkan_status compile(grkan_backend_device *device, const grkan_compile_re
         return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for the kernels' source");
     memcpy(source, gpu_dialect, dialect);
     strcpy(source + dialect, request->source);
-    const grkan_status status = vendor_compile(source, request, binary, report);
+    const grkan_status status = rtc_compile(source, request, binary, report);
     free(source);
     return status;
 }

@@ -23,6 +23,12 @@ grkan_status runtime_failed(const char *call, rt(Error_t) code);
             return runtime_failed(#call, try_code);                                                                    \
     } while (0)
 
+/* By rtc.c. */
+
+/** As grkan_backend.compile, with the dialect in front of the source. Needs no device. */
+grkan_status rtc_compile(const char *source, const grkan_compile_request *request, grkan_blob *binary,
+                         grkan_blob *report);
+
 /* By the vendor's own file. */
 
 /** What the vendor needs before anything else; called once, before devices are counted. */
@@ -31,8 +37,8 @@ grkan_status vendor_start(void);
 /** Versions of compiler and driver, for the cache. */
 void vendor_identity(char *text, size_t bytes);
 
-/** As grkan_backend.compile, with the dialect in front of the source. Needs no device. */
-grkan_status vendor_compile(const char *source, const grkan_compile_request *request, grkan_blob *binary,
-                            grkan_blob *report);
+/** The compiler's options for a request, separated by spaces. Refuses an architecture that it does not know.
+    @param with_report 1: the compiler shall say what the kernels take of the device */
+grkan_status vendor_options(const grkan_compile_request *request, int with_report, char *text, size_t bytes);
 
 #endif
