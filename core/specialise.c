@@ -7,12 +7,14 @@
 #include "internal.h"
 #include "kernel_source.h"
 
+enum { definition_bytes = 512 };
+
 /** The constants of a plan's kernels. Sizes of the tensor are not among them. */
-static void write_definitions(const grkan_plan_data *data, char *text, size_t bytes)
+static void write_definitions(const grkan_plan_data *data, char text[definition_bytes])
 {
     const grkan_operation *o = &data->operation;
     const grkan_tiling *t = &data->backward;
-    snprintf(text, bytes,
+    snprintf(text, definition_bytes,
              "-DGRKAN_NUMERATOR_DEGREE=%d -DGRKAN_DENOMINATOR_DEGREE=%d -DGRKAN_FORM=%d -DGRKAN_NEAR_EXPONENT=%d "
              "-DGRKAN_DTYPE=%d -DGRKAN_VECTOR=%d -DGRKAN_BLOCK=%d -DGRKAN_FOLDED=%d -DGRKAN_STRATEGY=%d "
              "-DGRKAN_IEEE=%d -DGRKAN_FORWARD_RESIDENT=%d -DGRKAN_FORWARD_AHEAD=%d "
@@ -29,6 +31,15 @@ static grkan_compile_request request_of(const grkan_plan_data *data, const char 
                                    .definitions = definitions,
                                    .is_ieee = data->options.determinism == GRKAN_DEVICE_TO_DEVICE,
                                    .architecture = architecture};
+}
+
+/** All that a compiled program depends on. */
+static grkan_cache_key key_of(const grkan_backend *backend, const grkan_backend_device *device,
+                              const grkan_compile_request *request)
+{
+    const char *const parts[] = {backend->name,        backend->dialect,      request->source,
+                                 request->definitions, request->architecture, backend->identity(device)};
+    return grkan_cache_key_of(parts, sizeof parts / sizeof parts[0]);
 }
 
 /** Take the binary from the cache and load it. That a driver refuses it is no error of the caller's: it is compiled. */
@@ -51,15 +62,13 @@ grkan_status grkan_plan_build(grkan_plan *plan)
     const grkan_device *device = plan->device;
     const grkan_backend *backend = device->backend;
     grkan_blob binary = {NULL, 0};
-    char definitions[512];
+    char definitions[definition_bytes];
     if (backend->compile == NULL)
         return backend->load(device->state, &plan->data, &binary, &plan->program);
 
-    write_definitions(&plan->data, definitions, sizeof definitions);
+    write_definitions(&plan->data, definitions);
     const grkan_compile_request request = request_of(&plan->data, definitions, device->properties.architecture);
-    const char *const parts[] = {backend->name,       backend->dialect,     request.source,
-                                 request.definitions, request.architecture, backend->identity(device->state)};
-    const grkan_cache_key key = grkan_cache_key_of(parts, sizeof parts / sizeof parts[0]);
+    const grkan_cache_key key = key_of(backend, device->state, &request);
     if (load_cached(plan, &key))
         return GRKAN_SUCCESS;
 
@@ -73,45 +82,14 @@ grkan_status grkan_plan_build(grkan_plan *plan)
     return status;
 }
 
-/** What the geometry of a device that is not there depends on: any GPU. */
-static const grkan_device_limits any_gpu = {.compute_units = 1,
-                                            .forward = {{1, 3, 1}, {1, 3, 1}},
-                                            .backward = {{1, 2, 1}, {1, 2, 1}},
-                                            .least_elements = 1,
-                                            .max_block = 512,
-                                            .preferred_block = 384,
-                                            .max_vector_bytes = 16,
-                                            .local_bytes = 49152};
+/* ------------------------------------------------------------------------------------------- without a device */
 
-static grkan_status compile_for(const grkan_backend *backend, const char *architecture, const grkan_plan_data *data,
-                                grkan_compilation *compilation)
+/** A backend that compiles without a device, and the plan that it would have on one. */
+static grkan_status assume_plan(const char *backend, const char *architecture, const grkan_operation *operation,
+                                const grkan_options *options, const grkan_backend **found, grkan_plan_data *data)
 {
-    char definitions[512];
-    grkan_blob binary = {NULL, 0}, report = {NULL, 0};
-    write_definitions(data, definitions, sizeof definitions);
-    const grkan_compile_request request = request_of(data, definitions, architecture);
-    const grkan_status status = backend->compile(NULL, &request, &binary, &report);
-    if (status != GRKAN_SUCCESS)
-        return status;
-    compilation->binary = binary.data;
-    compilation->bytes = binary.bytes;
-    compilation->report = report.data != NULL ? report.data : calloc(1, 1);
-    if (compilation->report == NULL) {
-        grkan_compilation_free(compilation);
-        return grkan_fail(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for a compiler's report");
-    }
-    return GRKAN_SUCCESS;
-}
-
-grkan_status grkan_compile(const char *backend, const char *architecture, const grkan_operation *operation,
-                           const grkan_options *options, grkan_compilation *compilation)
-{
-    const grkan_backend *found;
-    grkan_plan_data data = {0};
+    grkan_device_limits limits;
     grkan_status status;
-    if (compilation == NULL)
-        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "compilation is NULL; expected where to put it");
-    *compilation = (grkan_compilation){0};
     if (backend == NULL || architecture == NULL || operation == NULL)
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "%s is NULL; expected %s",
                           backend == NULL        ? "backend"
@@ -120,16 +98,45 @@ grkan_status grkan_compile(const char *backend, const char *architecture, const 
                           backend == NULL        ? "a backend's name"
                           : architecture == NULL ? "an architecture, as sm_90"
                                                  : "an operation");
-    if ((status = grkan_registry_find(backend, &found, NULL)) != GRKAN_SUCCESS ||
-        (status = grkan_plan_decide(operation, options, &data)) != GRKAN_SUCCESS ||
-        (status = grkan_plan_tile(&any_gpu, &data)) != GRKAN_SUCCESS)
+    if ((status = grkan_registry_find(backend, found, NULL)) != GRKAN_SUCCESS ||
+        (status = grkan_plan_decide(operation, options, data)) != GRKAN_SUCCESS)
         return status;
-    if (found->compile == NULL || !found->compiles_alone)
+    if ((*found)->compile == NULL || (*found)->assume == NULL)
         return grkan_fail(GRKAN_ERROR_UNSUPPORTED,
                           "backend \"%s\" compiles for a device that is there only; expected "
                           "cuda or hip",
                           backend);
-    return compile_for(found, architecture, &data, compilation);
+    status = (*found)->assume(architecture, &limits);
+    return status == GRKAN_SUCCESS ? grkan_plan_tile(&limits, data) : status;
+}
+
+grkan_status grkan_compile(const char *backend, const char *architecture, const grkan_operation *operation,
+                           const grkan_options *options, grkan_compilation *compilation)
+{
+    const grkan_backend *found = NULL;
+    grkan_plan_data data = {0};
+    grkan_compiler_report report = {0};
+    grkan_blob binary = {NULL, 0};
+    char definitions[definition_bytes];
+    if (compilation == NULL)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "compilation is NULL; expected where to put it");
+    *compilation = (grkan_compilation){0};
+    grkan_status status = assume_plan(backend, architecture, operation, options, &found, &data);
+    if (status != GRKAN_SUCCESS)
+        return status;
+    write_definitions(&data, definitions);
+    const grkan_compile_request request = request_of(&data, definitions, architecture);
+    status = found->compile(NULL, &request, &binary, &report);
+    if (status != GRKAN_SUCCESS)
+        return status;
+    const grkan_cache_key key = key_of(found, NULL, &request);
+    grkan_cache_store(&key, &binary);
+    compilation->binary = binary.data;
+    compilation->bytes = binary.bytes;
+    compilation->kernel_count = report.kernel_count;
+    memcpy(compilation->kernels, report.kernels, sizeof report.kernels);
+    compilation->workspace_bytes = data.workspace_bytes;
+    return GRKAN_SUCCESS;
 }
 
 void grkan_compilation_free(grkan_compilation *compilation)
@@ -137,6 +144,20 @@ void grkan_compilation_free(grkan_compilation *compilation)
     if (compilation == NULL)
         return;
     free(compilation->binary);
-    free(compilation->report);
     *compilation = (grkan_compilation){0};
+}
+
+grkan_status grkan_list_launches(const char *backend, const char *architecture, const grkan_operation *operation,
+                                 const grkan_options *options, grkan_launch_listener listener, void *context)
+{
+    const grkan_backend *found = NULL;
+    grkan_plan_data data = {0};
+    if (listener == NULL)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "listener is NULL; expected what hears of the launches");
+    const grkan_status status = assume_plan(backend, architecture, operation, options, &found, &data);
+    if (status != GRKAN_SUCCESS)
+        return status;
+    if (found->list_launches == NULL)
+        return grkan_fail(GRKAN_ERROR_UNSUPPORTED, "backend \"%s\" does not tell what it launches", backend);
+    return found->list_launches(&data, listener, context);
 }

@@ -195,6 +195,12 @@ static void test_missing_arguments_of_plans(void **state)
     assert_int_equal(grkan_plan_workspace_bytes(NULL), 0);
 }
 
+static void hear_nothing(void *context, const grkan_kernel_launch *launch)
+{
+    (void)context;
+    fail_msg("a refused call told of %s", launch->kernel);
+}
+
 static void test_misuse_of_compiling_without_a_device(void **state)
 {
     (void)state;
@@ -217,6 +223,14 @@ static void test_misuse_of_compiling_without_a_device(void **state)
     EXPECT_INVALID(grkan_compile("cpu", "sm_90", &operation, NULL, &made), "operation.groups is 9; expected 1 to 8");
     assert_memory_equal(&made, &nothing, sizeof made);
     grkan_compilation_free(NULL);
+
+    EXPECT_INVALID(grkan_list_launches("cpu", "sm_90", &operation, NULL, NULL, NULL),
+                   "listener is NULL; expected what hears of the launches");
+    EXPECT_INVALID(grkan_list_launches("cpu", "sm_90", NULL, NULL, hear_nothing, NULL),
+                   "operation is NULL; expected an operation");
+    operation.groups = 8;
+    EXPECT(grkan_list_launches("cpu", "sm_90", &operation, NULL, hear_nothing, NULL), GRKAN_ERROR_UNSUPPORTED,
+           "backend \"cpu\" compiles for a device that is there only; expected cuda or hip");
 }
 
 /* ----------------------------------------------------------------------- devices that cannot do what is asked */

@@ -7,32 +7,36 @@
 
 enum { clear_blocks = 64 };
 
+/** The kernels that a program may have. */
+typedef enum kernel_kind { FORWARD, BACKWARD, COMBINE, CLEAR, KERNEL_KINDS } kernel_kind;
+
+static const struct {
+    const char *name;
+    const char *pass;
+} kinds[KERNEL_KINDS] = {[FORWARD] = {"grkan_forward", "forward"},
+                         [BACKWARD] = {"grkan_backward", "backward"},
+                         [COMBINE] = {"grkan_combine", "backward"},
+                         [CLEAR] = {"grkan_clear", "backward"}};
+
 struct grkan_backend_program {
     gpu_module *module;
-    gpu_kernel *forward;
-    gpu_kernel *backward;
-    gpu_kernel *combine; /* NULL: not needed */
-    gpu_kernel *clear;   /* NULL: not needed */
+    gpu_kernel *kernels[KERNEL_KINDS]; /* NULL: not needed */
+    grkan_launch_listener listener;    /* hears of launches, which are not made then; else NULL */
+    void *context;                     /* the listener's */
 };
 
-static int needs_combine(const grkan_plan_data *plan)
+static int needs(const grkan_plan_data *plan, kernel_kind kind)
 {
-    return plan->options.strategy == GRKAN_STRATEGY_TREE && !gpu_last_block_combines;
-}
-
-static int needs_clear(const grkan_plan_data *plan)
-{
-    return plan->options.strategy != GRKAN_STRATEGY_TREE;
+    const int is_tree = plan->options.strategy == GRKAN_STRATEGY_TREE;
+    return kind == COMBINE ? is_tree && !gpu_last_block_combines : kind == CLEAR ? !is_tree : 1;
 }
 
 void gpu_unload(grkan_backend_program *program)
 {
     if (program == NULL)
         return;
-    gpu_kernel_release(program->forward);
-    gpu_kernel_release(program->backward);
-    gpu_kernel_release(program->combine);
-    gpu_kernel_release(program->clear);
+    for (int kind = 0; kind < KERNEL_KINDS; ++kind)
+        gpu_kernel_release(program->kernels[kind]);
     if (program->module != NULL)
         gpu_module_unload(program->module);
     free(program);
@@ -40,15 +44,11 @@ void gpu_unload(grkan_backend_program *program)
 
 static grkan_status find_kernels(const grkan_plan_data *plan, grkan_backend_program *p)
 {
-    grkan_status status;
-    if ((status = gpu_kernel_find(p->module, "grkan_forward", &p->forward)) != GRKAN_SUCCESS ||
-        (status = gpu_kernel_find(p->module, "grkan_backward", &p->backward)) != GRKAN_SUCCESS)
-        return status;
-    if (needs_combine(plan) && (status = gpu_kernel_find(p->module, "grkan_combine", &p->combine)) != GRKAN_SUCCESS)
-        return status;
-    if (needs_clear(plan))
-        return gpu_kernel_find(p->module, "grkan_clear", &p->clear);
-    return GRKAN_SUCCESS;
+    grkan_status status = GRKAN_SUCCESS;
+    for (int kind = 0; status == GRKAN_SUCCESS && kind < KERNEL_KINDS; ++kind)
+        if (needs(plan, (kernel_kind)kind))
+            status = gpu_kernel_find(p->module, kinds[kind].name, &p->kernels[kind]);
+    return status;
 }
 
 grkan_status gpu_load(grkan_backend_device *device, const grkan_plan_data *plan, const grkan_blob *binary,
@@ -90,19 +90,27 @@ static int64_t offset_of(grkan_buffer buffer, size_t element)
 }
 
 /** Launch all blocks, in as many grids as it takes. The last argument is the launch. */
-static grkan_status launch_all(gpu_kernel *kernel, int block, gpu_argument *arguments, int count, grkan_launch *launch,
-                               int64_t blocks, void *stream)
+static grkan_status launch_all(const grkan_backend_program *program, kernel_kind kind, const grkan_tiling *t,
+                               const grkan_kernel_argument *arguments, int count, grkan_launch *launch, int64_t blocks,
+                               void *stream)
 {
+    grkan_kernel_launch one = {.pass = kinds[kind].pass,
+                               .kernel = kinds[kind].name,
+                               .block = t->block,
+                               .arguments = arguments,
+                               .argument_count = count};
+    grkan_status status = GRKAN_SUCCESS;
     launch->blocks = blocks;
-    arguments[count - 1] = (gpu_argument){launch, sizeof *launch};
-    for (launch->first_block = 0; launch->first_block < blocks; launch->first_block += gpu_largest_grid) {
+    for (launch->first_block = 0; status == GRKAN_SUCCESS && launch->first_block < blocks;
+         launch->first_block += gpu_largest_grid) {
         const int64_t left = blocks - launch->first_block;
-        const grkan_status status =
-            gpu_launch(kernel, left < gpu_largest_grid ? left : gpu_largest_grid, block, arguments, count, stream);
-        if (status != GRKAN_SUCCESS)
-            return status;
+        one.blocks = left < gpu_largest_grid ? left : gpu_largest_grid;
+        if (program->listener != NULL)
+            program->listener(program->context, &one);
+        else
+            status = gpu_launch(program->kernels[kind], &one, stream);
     }
-    return GRKAN_SUCCESS;
+    return status;
 }
 
 grkan_status gpu_forward(grkan_backend_program *program, const grkan_plan_data *plan, const grkan_forward_arguments *a,
@@ -118,30 +126,33 @@ grkan_status gpu_forward(grkan_backend_program *program, const grkan_plan_data *
                            .numerator = offset_of(a->numerator, coefficient),
                            .denominator = offset_of(a->denominator, coefficient),
                            .aligned = is_aligned(plan, a->x) && is_aligned(plan, a->y)};
-    gpu_argument arguments[] = {{&x, 0}, {&numerator, 0}, {&denominator, 0}, {&y, 0}, {t, sizeof *t}, {NULL, 0}};
-    return launch_all(program->forward, t->block, arguments, 6, &launch, t->stripes * t->spans, stream);
+    const grkan_kernel_argument arguments[] = {
+        {"x", &x, 0}, {"numerator", &numerator, 0}, {"denominator", &denominator, 0},
+        {"y", &y, 0}, {"tiling", t, sizeof *t},     {"launch", &launch, sizeof launch}};
+    return launch_all(program, FORWARD, t, arguments, 6, &launch, t->stripes * t->spans, stream);
 }
 
+/** A launch of grkan_clear: arguments 5, 6 and 8 of backward. */
 static grkan_status clear_gradients(const grkan_backend_program *program, const grkan_plan_data *plan,
-                                    void *const *dnumerator, void *const *ddenominator, grkan_launch launch,
-                                    void *stream)
+                                    const grkan_kernel_argument *backward, grkan_launch launch, void *stream)
 {
-    const grkan_tiling *t = &plan->backward;
-    gpu_argument arguments[] = {{dnumerator, 0}, {ddenominator, 0}, {t, sizeof *t}, {NULL, 0}};
-    return launch_all(program->clear, t->block, arguments, 4, &launch, clear_blocks, stream);
+    const grkan_kernel_argument arguments[] = {
+        backward[5], backward[6], backward[8], {"launch", &launch, sizeof launch}};
+    return launch_all(program, CLEAR, &plan->backward, arguments, 4, &launch, clear_blocks, stream);
 }
 
-/** A launch of grkan_combine: arguments 3, 5, 6 and 7 of backward. */
+/** A launch of grkan_combine: arguments 3, 5, 6, 7 and 8 of backward. */
 static grkan_status combine_parts(const grkan_backend_program *program, const grkan_plan_data *plan,
-                                  const gpu_argument *backward, grkan_launch launch, void *stream)
+                                  const grkan_kernel_argument *backward, grkan_launch launch, void *stream)
 {
     const grkan_operation *o = &plan->operation;
     const grkan_tiling *t = &plan->backward;
     const int64_t outputs =
         o->numerator_groups * (o->numerator_degree + 1) + o->denominator_groups * plan->denominator_coefficients;
     const int64_t of_block = t->block / COMBINE_LANES;
-    gpu_argument arguments[] = {backward[3], backward[5], backward[6], backward[7], {t, sizeof *t}, {NULL, 0}};
-    return launch_all(program->combine, t->block, arguments, 6, &launch, (outputs + of_block - 1) / of_block, stream);
+    const grkan_kernel_argument arguments[] = {backward[3], backward[5], backward[6],
+                                               backward[7], backward[8], {"launch", &launch, sizeof launch}};
+    return launch_all(program, COMBINE, t, arguments, 6, &launch, (outputs + of_block - 1) / of_block, stream);
 }
 
 grkan_status gpu_backward(grkan_backend_program *program, const grkan_plan_data *plan,
@@ -166,14 +177,33 @@ grkan_status gpu_backward(grkan_backend_program *program, const grkan_plan_data 
                            .denominator_parts = plan->denominator_parts,
                            .aligned = is_aligned(plan, a->x) && is_aligned(plan, a->dy) && is_aligned(plan, a->dx),
                            .add = a->accumulation == GRKAN_ADD};
-    gpu_argument arguments[] = {{&x, 0},          {&dy, 0},           {&numerator, 0}, {&denominator, 0}, {&dx, 0},
-                                {&dnumerator, 0}, {&ddenominator, 0}, {&workspace, 0}, {t, sizeof *t},    {NULL, 0}};
+    const grkan_kernel_argument arguments[] = {{"x", &x, 0},
+                                               {"dy", &dy, 0},
+                                               {"numerator", &numerator, 0},
+                                               {"denominator", &denominator, 0},
+                                               {"dx", &dx, 0},
+                                               {"dnumerator", &dnumerator, 0},
+                                               {"ddenominator", &ddenominator, 0},
+                                               {"workspace", &workspace, 0},
+                                               {"tiling", t, sizeof *t},
+                                               {"launch", &launch, sizeof launch}};
     grkan_status status = GRKAN_SUCCESS;
-    if (needs_clear(plan) && !launch.add)
-        status = clear_gradients(program, plan, &dnumerator, &ddenominator, launch, stream);
+    if (needs(plan, CLEAR) && !launch.add)
+        status = clear_gradients(program, plan, arguments, launch, stream);
     if (status == GRKAN_SUCCESS)
-        status = launch_all(program->backward, t->block, arguments, 10, &launch, t->stripes * t->spans, stream);
-    if (status == GRKAN_SUCCESS && needs_combine(plan) && plan->workspace_bytes > 0)
+        status = launch_all(program, BACKWARD, t, arguments, 10, &launch, t->stripes * t->spans, stream);
+    if (status == GRKAN_SUCCESS && needs(plan, COMBINE) && plan->workspace_bytes > 0)
         status = combine_parts(program, plan, arguments, launch, stream);
     return status;
+}
+
+grkan_status gpu_list_launches(const grkan_plan_data *plan, grkan_launch_listener listener, void *context)
+{
+    const grkan_forward_arguments forward = {.x = {NULL, 0}};
+    const grkan_backward_arguments backward = {.accumulation = GRKAN_OVERWRITE};
+    grkan_backend_program recorder = {.listener = listener, .context = context};
+    const grkan_operation *o = &plan->operation;
+    if (o->outer > 0 && o->inner > 0)
+        (void)gpu_forward(&recorder, plan, &forward, NULL);
+    return gpu_backward(&recorder, plan, &backward, NULL);
 }

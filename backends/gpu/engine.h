@@ -20,6 +20,7 @@ grkan_status gpu_forward(grkan_backend_program *program, const grkan_plan_data *
                          const grkan_forward_arguments *arguments, void *stream);
 grkan_status gpu_backward(grkan_backend_program *program, const grkan_plan_data *plan,
                           const grkan_backward_arguments *arguments, void *stream);
+grkan_status gpu_list_launches(const grkan_plan_data *plan, grkan_launch_listener listener, void *context);
 
 /* ----------------------------------------------------------------------------------------- done by the vendor */
 
@@ -46,17 +47,10 @@ void gpu_module_unload(gpu_module *module);
 grkan_status gpu_kernel_find(gpu_module *module, const char *name, gpu_kernel **kernel);
 void gpu_kernel_release(gpu_kernel *kernel);
 
-/** A kernel's argument: a buffer's base, or bytes by value. */
-typedef struct gpu_argument {
-    const void *value; /* by value: where the bytes are; a buffer: where its base is */
-    size_t bytes;      /* 0: a buffer */
-} gpu_argument;
-
 /** Arguments of a kernel, at most. */
 enum { gpu_most_arguments = 10 };
 
-/** Enqueue blocks of `block` threads on stream, NULL for the device's default. */
-grkan_status gpu_launch(gpu_kernel *kernel, int64_t blocks, int block, const gpu_argument *arguments, int count,
-                        void *stream);
+/** Enqueue a launch on stream, NULL for the device's default. The value of a buffer is where its base is. */
+grkan_status gpu_launch(gpu_kernel *kernel, const grkan_kernel_launch *launch, void *stream);
 
 #endif

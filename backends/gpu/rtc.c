@@ -60,7 +60,7 @@ static int split_options(char *text, const char **options, int most)
 }
 
 grkan_status rtc_compile(const char *source, const grkan_compile_request *request, grkan_blob *binary,
-                         grkan_blob *report)
+                         grkan_compiler_report *report)
 {
     enum { most_options = 48 };
     const char *options[most_options];
@@ -76,8 +76,9 @@ grkan_status rtc_compile(const char *source, const grkan_compile_request *reques
     code = rtc(CompileProgram)(program, count, options);
     const grkan_status status = code == rtc_success ? read_code(program, binary) : compile_failed(program, code);
     if (status == GRKAN_SUCCESS && report != NULL) {
-        char *log = read_log(program);
-        *report = (grkan_blob){log, log != NULL ? strlen(log) : 0};
+        char *log = read_log(program), none[] = "";
+        vendor_report(log != NULL ? log : none, binary, report);
+        free(log);
     }
     rtc(DestroyProgram)(&program);
     return status;

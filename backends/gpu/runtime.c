@@ -17,6 +17,7 @@ const int gpu_last_block_combines = 1;
 const int64_t gpu_largest_grid = LARGEST_GRID;
 
 static int device_total;
+static char identity[128];
 
 /** Threads of a block: more would leave too few registers to each. */
 enum { most_block = 512 };
@@ -67,6 +68,7 @@ static void leave(int before)
 static grkan_status count_devices(const grkan_host *host, int *count)
 {
     gpu_host = host;
+    vendor_identity(identity, sizeof identity);
     const rt(Error_t) code = rt(GetDeviceCount)(&device_total);
     if (code != rt(Success) || device_total == 0) {
         device_total = 0;
@@ -104,8 +106,27 @@ static grkan_status open_device(int index, grkan_backend_device **device)
         close_device(made);
         return runtime_failed("rt(EventCreate)", code);
     }
-    vendor_identity(made->identity, sizeof made->identity);
     *device = made;
+    return GRKAN_SUCCESS;
+}
+
+static grkan_device_limits limits_of(int compute_units, int max_block, uint64_t shared_bytes)
+{
+    return (grkan_device_limits){.compute_units = compute_units,
+                                 .forward = {forward_tuning[0], forward_tuning[1]},
+                                 .backward = {backward_tuning[0], backward_tuning[1]},
+                                 .least_elements = 32,
+                                 .max_block = max_block < most_block ? max_block : most_block,
+                                 .preferred_block = 384,
+                                 .max_vector_bytes = 16,
+                                 .local_bytes = shared_bytes};
+}
+
+/** Whatever the architecture: the vendor's compiler is the one to know its names. */
+static grkan_status assume_device(const char *architecture, grkan_device_limits *limits)
+{
+    (void)architecture;
+    *limits = limits_of(1, most_block, vendor_shared_bytes);
     return GRKAN_SUCCESS;
 }
 
@@ -131,26 +152,20 @@ static grkan_status describe_device(const grkan_backend_device *device, grkan_de
     snprintf(properties->name, sizeof properties->name, "%.*s", (int)sizeof properties->name - 1, p.name);
     snprintf(properties->driver, sizeof properties->driver, "driver %d, runtime %d", driver, runtime);
     architecture_of(&p, properties->architecture, sizeof properties->architecture);
-    *limits = (grkan_device_limits){.compute_units = p.multiProcessorCount,
-                                    .forward = {forward_tuning[0], forward_tuning[1]},
-                                    .backward = {backward_tuning[0], backward_tuning[1]},
-                                    .least_elements = 32,
-                                    .max_block = p.maxThreadsPerBlock < most_block ? p.maxThreadsPerBlock : most_block,
-                                    .preferred_block = 384,
-                                    .max_vector_bytes = 16,
-                                    .local_bytes = p.sharedMemPerBlock};
+    *limits = limits_of(p.multiProcessorCount, p.maxThreadsPerBlock, p.sharedMemPerBlock);
     return GRKAN_SUCCESS;
 }
 
 static const char *identity_of(const grkan_backend_device *device)
 {
-    return device->identity;
+    (void)device;
+    return identity;
 }
 
 /* ------------------------------------------------------------------------------------------------ programs */
 
 static grkan_status compile(grkan_backend_device *device, const grkan_compile_request *request, grkan_blob *binary,
-                            grkan_blob *report)
+                            grkan_compiler_report *report)
 {
     (void)device;
     const size_t dialect = sizeof gpu_dialect - 1;
@@ -216,16 +231,16 @@ void gpu_kernel_release(gpu_kernel *kernel)
     free(kernel);
 }
 
-grkan_status gpu_launch(gpu_kernel *kernel, int64_t blocks, int block, const gpu_argument *arguments, int count,
-                        void *stream)
+grkan_status gpu_launch(gpu_kernel *kernel, const grkan_kernel_launch *launch, void *stream)
 {
     void *pointers[gpu_most_arguments];
     int before;
-    for (int i = 0; i < count; ++i)
-        pointers[i] = (void *)(uintptr_t)arguments[i].value; /* the runtimes' signatures are not const */
+    for (int i = 0; i < launch->argument_count; ++i)
+        pointers[i] = (void *)(uintptr_t)launch->arguments[i].value; /* the runtimes' signatures are not const */
     rt(Error_t) code = enter(kernel->index, &before);
     if (code == rt(Success))
-        code = module_launch(kernel->native, (unsigned int)blocks, (unsigned int)block, (rt(Stream_t))stream, pointers);
+        code = module_launch(kernel->native, (unsigned int)launch->blocks, (unsigned int)launch->block,
+                             (rt(Stream_t))stream, pointers);
     leave(before);
     return code == rt(Success) ? GRKAN_SUCCESS : runtime_failed("LaunchKernel", code);
 }
@@ -312,18 +327,19 @@ GRKAN_API const grkan_backend grkan_backend_table = {
     .api_version = GRKAN_BACKEND_API_VERSION,
     .name = BACKEND_NAME,
     .dialect = gpu_dialect,
-    .compiles_alone = 1,
     .uses_pointers = 1,
     .count = count_devices,
     .open = open_device,
     .close = close_device,
     .describe = describe_device,
     .identity = identity_of,
+    .assume = assume_device,
     .compile = compile,
     .load = gpu_load,
     .unload = gpu_unload,
     .forward = gpu_forward,
     .backward = gpu_backward,
+    .list_launches = gpu_list_launches,
     .allocate = allocate,
     .free = release,
     .upload = upload,

@@ -9,7 +9,6 @@
 struct grkan_backend_device {
     int index;
     rt(Event_t) start, stop;
-    char identity[128];
 };
 
 /** Set the error's text from a call and its code. @return the status */
@@ -27,12 +26,15 @@ grkan_status runtime_failed(const char *call, rt(Error_t) code);
 
 /** As grkan_backend.compile, with the dialect in front of the source. Needs no device. */
 grkan_status rtc_compile(const char *source, const grkan_compile_request *request, grkan_blob *binary,
-                         grkan_blob *report);
+                         grkan_compiler_report *report);
 
 /* By the vendor's own file. */
 
-/** What the vendor needs before anything else; called once, before devices are counted. */
+/** What the vendor needs where there are devices; called once, after they are counted. */
 grkan_status vendor_start(void);
+
+/** Shared memory that every device of the vendor gives to a block. */
+extern const uint64_t vendor_shared_bytes;
 
 /** Versions of compiler and driver, for the cache. */
 void vendor_identity(char *text, size_t bytes);
@@ -40,5 +42,9 @@ void vendor_identity(char *text, size_t bytes);
 /** The compiler's options for a request, separated by spaces. Refuses an architecture that it does not know.
     @param with_report 1: the compiler shall say what the kernels take of the device */
 grkan_status vendor_options(const grkan_compile_request *request, int with_report, char *text, size_t bytes);
+
+/** What the kernels take of a device. @param log the compiler's, "" if it has none; may be changed
+    @param report out; all zero before */
+void vendor_report(char *log, const grkan_blob *binary, grkan_compiler_report *report);
 
 #endif

@@ -63,7 +63,7 @@ static grkan_status read_binary(cl_program program, grkan_blob *binary)
 }
 
 static grkan_status cl_compile(grkan_backend_device *device, const grkan_compile_request *request, grkan_blob *binary,
-                               grkan_blob *report)
+                               grkan_compiler_report *report)
 {
     (void)report; /* OpenCL has no words for it */
     char options[1024];
@@ -137,28 +137,27 @@ void gpu_kernel_release(gpu_kernel *kernel)
     free(kernel);
 }
 
-static grkan_status set_arguments(cl_kernel kernel, const gpu_argument *arguments, int count)
+static grkan_status set_arguments(cl_kernel kernel, const grkan_kernel_launch *launch)
 {
-    for (int i = 0; i < count; ++i) {
-        const int is_buffer = arguments[i].bytes == 0;
-        OPENCL_TRY(
-            clSetKernelArg(kernel, (cl_uint)i, is_buffer ? sizeof(cl_mem) : arguments[i].bytes, arguments[i].value));
+    for (int i = 0; i < launch->argument_count; ++i) {
+        const grkan_kernel_argument *argument = &launch->arguments[i];
+        const int is_buffer = argument->bytes == 0;
+        OPENCL_TRY(clSetKernelArg(kernel, (cl_uint)i, is_buffer ? sizeof(cl_mem) : argument->bytes, argument->value));
     }
     return GRKAN_SUCCESS;
 }
 
-grkan_status gpu_launch(gpu_kernel *kernel, int64_t blocks, int block, const gpu_argument *arguments, int count,
-                        void *stream)
+grkan_status gpu_launch(gpu_kernel *kernel, const grkan_kernel_launch *launch, void *stream)
 {
     grkan_backend_device *device = kernel->device;
-    const size_t local = (size_t)block;
-    const size_t global = (size_t)blocks * local;
+    const size_t local = (size_t)launch->block;
+    const size_t global = (size_t)launch->blocks * local;
     const cl_command_queue queue = stream != NULL ? (cl_command_queue)stream : device->queue;
     cl_event event = NULL;
     const int is_timed = queue == device->queue && device->is_timing;
 
     pthread_mutex_lock(&kernel->lock);
-    grkan_status status = set_arguments(kernel->kernel, arguments, count);
+    grkan_status status = set_arguments(kernel->kernel, launch);
     if (status == GRKAN_SUCCESS) {
         const cl_int code =
             clEnqueueNDRangeKernel(queue, kernel->kernel, 1, NULL, &global, &local, 0, NULL, is_timed ? &event : NULL);

@@ -21,7 +21,7 @@ typedef int64_t grkan_int64;
 extern "C" {
 #endif
 
-#define GRKAN_BACKEND_API_VERSION 1u
+#define GRKAN_BACKEND_API_VERSION 2u
 
 /** The symbol of a module: an object of type grkan_backend. */
 #define GRKAN_BACKEND_SYMBOL "grkan_backend_table"
@@ -93,14 +93,19 @@ typedef struct grkan_blob {
     size_t bytes;
 } grkan_blob;
 
+/** What a compiler says of the kernels that it made. */
+typedef struct grkan_compiler_report {
+    int32_t kernel_count;
+    grkan_kernel_resources kernels[GRKAN_MOST_KERNELS];
+} grkan_compiler_report;
+
 /** The table. Functions marked "optional" may be NULL; all others may not. */
 typedef struct grkan_backend {
     uint32_t struct_size; /**< sizeof(grkan_backend) */
     uint32_t api_version; /**< GRKAN_BACKEND_API_VERSION */
     const char *name;
-    const char *dialect;    /**< text put in front of the kernels, part of the cache key; optional */
-    int32_t compiles_alone; /**< 1: compile needs no device */
-    int32_t uses_pointers;  /**< 1: grkan_buffer.base is an address, so overlap and alignment can be checked */
+    const char *dialect;   /**< text put in front of the kernels, part of the cache key; optional */
+    int32_t uses_pointers; /**< 1: grkan_buffer.base is an address, so overlap and alignment can be checked */
 
     /* Discovery. count is called first, and once; it keeps host. */
     grkan_status (*count)(const grkan_host *host, int *count);
@@ -113,12 +118,16 @@ typedef struct grkan_backend {
                              grkan_device_limits *limits);
 
     /* Programs. A backend with no compiler leaves compile and identity NULL, and load gets an empty blob. */
-    /** What a compiled program depends on beside its source: compiler and driver versions. Optional. */
+    /** What a compiled program depends on beside its source: compiler and driver versions. Optional.
+        @param device NULL where assume is there */
     const char *(*identity)(const grkan_backend_device *device);
-    /** Compile. device may be NULL where the compiler needs none. Optional.
-        @param report out, may be NULL: what the compiler says of registers, spills and shared memory, as text */
+    /** The limits of a device of an architecture that is not there, with one compute unit. Optional: where compile
+        needs no device. */
+    grkan_status (*assume)(const char *architecture, grkan_device_limits *limits);
+    /** Compile. device may be NULL where assume is there. Optional.
+        @param report out, may be NULL: what the compiler says */
     grkan_status (*compile)(grkan_backend_device *device, const grkan_compile_request *request, grkan_blob *binary,
-                            grkan_blob *report);
+                            grkan_compiler_report *report);
     grkan_status (*load)(grkan_backend_device *device, const grkan_plan_data *plan, const grkan_blob *binary,
                          grkan_backend_program **program);
     void (*unload)(grkan_backend_program *program);
@@ -128,6 +137,9 @@ typedef struct grkan_backend {
                             const grkan_forward_arguments *arguments, void *stream);
     grkan_status (*backward)(grkan_backend_program *program, const grkan_plan_data *plan,
                              const grkan_backward_arguments *arguments, void *stream);
+
+    /** Tell of the launches of forward and then backward, in order, instead of launching. Optional. */
+    grkan_status (*list_launches)(const grkan_plan_data *plan, grkan_launch_listener listener, void *context);
 
     /* Memory, the default stream, and its stopwatch. */
     grkan_status (*allocate)(grkan_backend_device *device, size_t bytes, void **base);
