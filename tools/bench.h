@@ -4,29 +4,19 @@
 #define GRKAN_BENCH_H
 
 #include "json_report.h"
+#include "operation_options.h"
 
 typedef enum bench_pass { BENCH_FORWARD = 0, BENCH_BACKWARD = 1 } bench_pass;
 
 /** @return "forward" or "backward"; NULL for another value */
 const char *bench_pass_name(bench_pass pass);
 
-/** What the command line asks for. Masks have bit (1 << value) for each value that was named; 0: the default. */
+/** What the command line asks for. */
 typedef struct bench_request {
     const char **selectors; /**< at least one; NULL in it is the default device */
     int selector_count;
-    const char *preset; /**< NULL: outer, channels and inner give the shape */
-    int64_t batch;      /**< 0: the default for the device */
-    int64_t outer;      /**< 0 in any of these four: the default */
-    int64_t channels;
-    int64_t inner;
-    int64_t groups;
-    unsigned dtypes;
-    unsigned passes;
-    unsigned strategies;
-    unsigned determinisms;
-    int numerator_degree;
-    int denominator_degree;
-    grkan_denominator denominator;
+    operation_request what;
+    unsigned passes; /**< bit (1 << bench_pass) for each that was named; 0: both */
     int64_t repeats; /**< 0: as many as fit into about half a second */
     int cpu_threads;
     const char *json; /**< NULL: no JSON; "-": the standard output */
@@ -66,10 +56,7 @@ typedef struct bench_device {
 /** Fill the request from the command line; a bad usage ends the program. Free request->selectors. */
 void bench_parse(int argc, char **argv, bench_request *request);
 
-/* presets.c */
-
-/** @return 0 when there is a preset of this name, with the channels of its two activations; else -1 */
-int preset_channels(const char *name, int64_t channels[2]);
+/* bench_cases.c */
 
 /** Make the list of cases for a device whose properties are known. Free with bench_free_cases. */
 void bench_list_cases(const bench_request *request, bench_device *device);

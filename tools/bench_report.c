@@ -54,25 +54,10 @@ void bench_print_table(const bench_device *device, FILE *stream)
     text_table_free(rows);
 }
 
-static cJSON *json_of_operation(const grkan_operation *operation)
-{
-    cJSON *object = cJSON_CreateObject();
-    cJSON_AddNumberToObject(object, "outer", (double)operation->outer);
-    cJSON_AddNumberToObject(object, "channels", (double)operation->channels);
-    cJSON_AddNumberToObject(object, "inner", (double)operation->inner);
-    cJSON_AddNumberToObject(object, "groups", (double)operation->groups);
-    cJSON_AddNumberToObject(object, "numerator_groups", (double)operation->numerator_groups);
-    cJSON_AddNumberToObject(object, "denominator_groups", (double)operation->denominator_groups);
-    cJSON_AddNumberToObject(object, "numerator_degree", operation->numerator_degree);
-    cJSON_AddNumberToObject(object, "denominator_degree", operation->denominator_degree);
-    cJSON_AddStringToObject(object, "denominator", grkan_denominator_name(operation->denominator));
-    return object;
-}
-
 static cJSON *json_of_case(const bench_case *one)
 {
     cJSON *object = cJSON_CreateObject();
-    cJSON_AddItemToObject(object, "operation", json_of_operation(&one->operation));
+    cJSON_AddItemToObject(object, "operation", report_operation(&one->operation));
     cJSON_AddStringToObject(object, "dtype", grkan_dtype_name(one->operation.dtype));
     cJSON_AddStringToObject(object, "pass", bench_pass_name(one->pass));
     cJSON_AddStringToObject(object, "strategy", grkan_strategy_name(one->options.strategy));

@@ -76,6 +76,21 @@ void report_add_measured(cJSON *to, const char *name, double value)
     cJSON_AddNumberToObject(to, name, strtod(text, NULL));
 }
 
+cJSON *report_operation(const grkan_operation *operation)
+{
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddNumberToObject(object, "outer", (double)operation->outer);
+    cJSON_AddNumberToObject(object, "channels", (double)operation->channels);
+    cJSON_AddNumberToObject(object, "inner", (double)operation->inner);
+    cJSON_AddNumberToObject(object, "groups", (double)operation->groups);
+    cJSON_AddNumberToObject(object, "numerator_groups", (double)operation->numerator_groups);
+    cJSON_AddNumberToObject(object, "denominator_groups", (double)operation->denominator_groups);
+    cJSON_AddNumberToObject(object, "numerator_degree", operation->numerator_degree);
+    cJSON_AddNumberToObject(object, "denominator_degree", operation->denominator_degree);
+    cJSON_AddStringToObject(object, "denominator", grkan_denominator_name(operation->denominator));
+    return object;
+}
+
 int report_print(const cJSON *document, FILE *stream)
 {
     char *text = cJSON_Print(document);

@@ -15,6 +15,9 @@ cJSON *report_new(const char *schema, int argc, char **argv);
 /** Add a measured number, rounded to the six digits that a measurement is worth at most. */
 void report_add_measured(cJSON *to, const char *name, double value);
 
+/** An operation without its type, which stands beside it. */
+cJSON *report_operation(const grkan_operation *operation);
+
 /** Print a document and a newline. @return 0, or -1 when it could not be written */
 int report_print(const cJSON *document, FILE *stream);
 

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file bench_cases.c @brief The list of cases that bench measures on a device. */
+#include <stdlib.h>
+
+#include "bench.h"
+
+static void add_case(bench_device *device, const grkan_operation *operation, bench_pass pass, grkan_options options)
+{
+    size_t count = (size_t)device->case_count + 1;
+    device->cases = tool_resize(device->cases, count * sizeof *device->cases);
+    device->cases[count - 1] = (bench_case){.operation = *operation, .options = options, .pass = pass};
+    device->case_count = (int)count;
+}
+
+/** Cases of one pass. Strategies are about gradients, so forward has only one. */
+static void add_pass(const bench_request *request, bench_device *device, const grkan_operation *operation,
+                     bench_pass pass)
+{
+    grkan_options options[REQUEST_OPTIONS];
+    operation_request what = request->what;
+    if (pass == BENCH_FORWARD)
+        what.strategies = 1u << GRKAN_STRATEGY_AUTO;
+    int count = request_options(&what, options);
+    for (int i = 0; i < count; i++) {
+        options[i].cpu_threads = request->cpu_threads;
+        add_case(device, operation, pass, options[i]);
+    }
+}
+
+void bench_list_cases(const bench_request *request, bench_device *device)
+{
+    grkan_operation operations[REQUEST_OPERATIONS];
+    int count = request_operations(&request->what, device->properties.is_gpu, operations);
+    unsigned passes = request->passes ? request->passes : 1u << BENCH_FORWARD | 1u << BENCH_BACKWARD;
+    for (int i = 0; i < count; i++)
+        for (int pass = BENCH_FORWARD; pass <= BENCH_BACKWARD; pass++)
+            if (passes >> pass & 1u)
+                add_pass(request, device, &operations[i], (bench_pass)pass);
+}
+
+void bench_free_cases(bench_device *device)
+{
+    for (int i = 0; i < device->case_count; i++)
+        free(device->cases[i].refusal);
+    free(device->cases);
+    device->cases = NULL;
+    device->case_count = 0;
+}

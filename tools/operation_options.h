@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file operation_options.h @brief The options that describe operations, for every sub-command that has them. */
+#ifndef GRKAN_OPERATION_OPTIONS_H
+#define GRKAN_OPERATION_OPTIONS_H
+
+#include <argp.h>
+
+#include "tools.h"
+
+/** What a command line asks for. Masks have bit (1 << value) for each value that was named; 0: the default. */
+typedef struct operation_request {
+    const char *preset; /**< NULL: outer, channels and inner give the shape */
+    int64_t batch;      /**< 0: the default for the device */
+    int64_t outer;      /**< 0 in any of these four: the default */
+    int64_t channels;
+    int64_t inner;
+    int64_t groups;
+    unsigned dtypes;
+    unsigned strategies;
+    unsigned determinisms;
+    int numerator_degree;
+    int denominator_degree;
+    grkan_denominator denominator;
+} operation_request;
+
+/** Degrees and form of KAT, all else the default. */
+#define OPERATION_REQUEST_INIT                                                                                         \
+    {                                                                                                                  \
+        .numerator_degree = 5, .denominator_degree = 4, .denominator = GRKAN_ABS_TERMS                                 \
+    }
+
+/** A child parser of a sub-command's. Its options are group 2 of the help; its input is an operation_request. */
+extern const struct argp operation_parser;
+
+/** The value whose name is text; otherwise a bad usage that lists the names. name_of gives NULL after the last. */
+int option_parse_name(struct argp_state *state, const char *option, const char *text, const char *(*name_of)(int));
+
+/** A whole number from 1 to high; otherwise a bad usage. */
+int64_t option_parse_number(struct argp_state *state, const char *option, const char *text, int64_t high);
+
+/* presets.c */
+
+/** @return 0 when there is a preset of this name, with the channels of its two activations; else -1 */
+int preset_channels(const char *name, int64_t channels[2]);
+
+enum { REQUEST_OPERATIONS = 2 * 4, REQUEST_OPTIONS = 4 * 3 };
+
+/** The operations of a request: every shape with every type. is_gpu decides the default batch. @return how many */
+int request_operations(const operation_request *request, int is_gpu, grkan_operation operations[REQUEST_OPERATIONS]);
+
+/** The strategies of a request, each with every determinism level or the best that it can promise. @return how many */
+int request_options(const operation_request *request, grkan_options options[REQUEST_OPTIONS]);
+
+#endif
