@@ -47,8 +47,10 @@ void vendor_identity(char *text, size_t bytes)
     snprintf(text, bytes, "nvrtc %d.%d (%d)", major, minor, CUDART_VERSION);
 }
 
-grkan_status vendor_options(const grkan_compile_request *request, int with_report, char *text, size_t bytes)
+grkan_status vendor_options(const grkan_backend_device *device, const grkan_compile_request *request, int with_report,
+                            char *text, size_t bytes)
 {
+    (void)device;
     snprintf(text, bytes, "--gpu-architecture=%s --fmad=false --std=c++14 --disable-warnings %s%s",
              request->architecture, request->definitions, with_report ? " --ptxas-options=-v" : "");
     return GRKAN_SUCCESS;

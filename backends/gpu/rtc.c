@@ -59,14 +59,14 @@ static int split_options(char *text, const char **options, int most)
     return count;
 }
 
-grkan_status rtc_compile(const char *source, const grkan_compile_request *request, grkan_blob *binary,
-                         grkan_compiler_report *report)
+grkan_status rtc_compile(const grkan_backend_device *device, const char *source, const grkan_compile_request *request,
+                         grkan_blob *binary, grkan_compiler_report *report)
 {
     enum { most_options = 48 };
     const char *options[most_options];
     char text[1024];
     rtc(Program) program;
-    const grkan_status known = vendor_options(request, report != NULL, text, sizeof text);
+    const grkan_status known = vendor_options(device, request, report != NULL, text, sizeof text);
     if (known != GRKAN_SUCCESS)
         return known;
     const int count = split_options(text, options, most_options);

@@ -167,14 +167,13 @@ static const char *identity_of(const grkan_backend_device *device)
 static grkan_status compile(grkan_backend_device *device, const grkan_compile_request *request, grkan_blob *binary,
                             grkan_compiler_report *report)
 {
-    (void)device;
     const size_t dialect = sizeof gpu_dialect - 1;
     char *source = malloc(dialect + strlen(request->source) + 1);
     if (source == NULL)
         return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for the kernels' source");
     memcpy(source, gpu_dialect, dialect);
     strcpy(source + dialect, request->source);
-    const grkan_status status = rtc_compile(source, request, binary, report);
+    const grkan_status status = rtc_compile(device, source, request, binary, report);
     free(source);
     return status;
 }

@@ -24,9 +24,9 @@ grkan_status runtime_failed(const char *call, rt(Error_t) code);
 
 /* By rtc.c. */
 
-/** As grkan_backend.compile, with the dialect in front of the source. Needs no device. */
-grkan_status rtc_compile(const char *source, const grkan_compile_request *request, grkan_blob *binary,
-                         grkan_compiler_report *report);
+/** As grkan_backend.compile, with the dialect in front of the source. */
+grkan_status rtc_compile(const grkan_backend_device *device, const char *source, const grkan_compile_request *request,
+                         grkan_blob *binary, grkan_compiler_report *report);
 
 /* By the vendor's own file. */
 
@@ -40,8 +40,10 @@ extern const uint64_t vendor_shared_bytes;
 void vendor_identity(char *text, size_t bytes);
 
 /** The compiler's options for a request, separated by spaces. Refuses an architecture that it does not know.
+    @param device NULL where there is none of that architecture
     @param with_report 1: the compiler shall say what the kernels take of the device */
-grkan_status vendor_options(const grkan_compile_request *request, int with_report, char *text, size_t bytes);
+grkan_status vendor_options(const grkan_backend_device *device, const grkan_compile_request *request, int with_report,
+                            char *text, size_t bytes);
 
 /** What the kernels take of a device. @param log the compiler's, "" if it has none; may be changed
     @param report out; all zero before */

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The kernels' words in HIP, by the compiler's builtins alone: hipRTC compiles them, and so does a bare clang without
+ * ROCm's headers and libraries. Nothing here depends on the width of a wave.
+ */
+typedef long long grkan_int64;
+#ifndef INFINITY
+#define INFINITY (__builtin_inff())
+#endif
+#ifndef __device__
+#define __device__ __attribute__((device))
+#define __global__ __attribute__((global))
+#define __shared__ __attribute__((shared))
+#endif
+
+#if GRKAN_DTYPE == 3
+typedef double scalar;
+#define REAL(c) c
+#define FMA(a, b, c) __builtin_fma(a, b, c)
+#define ABS(x) __builtin_fabs(x)
+#define MAXIMUM(a, b) __builtin_fmax(a, b)
+#define DOUBLE_OF(low, high) __builtin_bit_cast(double, (unsigned long long)(high) << 32 | (low))
+#define LOW_OF(value) ((unsigned int)__builtin_bit_cast(unsigned long long, value))
+#define HIGH_OF(value) ((unsigned int)(__builtin_bit_cast(unsigned long long, value) >> 32))
+#else
+typedef float scalar;
+#define REAL(c) c##f
+#define FMA(a, b, c) __builtin_fmaf(a, b, c)
+#define ABS(x) __builtin_fabsf(x)
+#define MAXIMUM(a, b) __builtin_fmaxf(a, b)
+#endif
+typedef scalar real;
+
+#define DEVICE static __device__ inline __attribute__((always_inline))
+#define OUTLINE DEVICE /* a function that is called would have its structs in scratch memory */
+#define GLOBAL
+#define SHARED
+#define SHARED_ARRAY(type, name, size) __shared__ type name[size]
+#define KERNEL(threads, resident) extern "C" __global__ __attribute__((amdgpu_flat_work_group_size(threads, threads))) void
+#define UNROLL _Pragma("unroll")
+#define NO_UNROLL _Pragma("nounroll")
+#define TILE_FOLDS(t) (GRKAN_FOLDED ? (t)->folds : 1)
+#define TILE_VECTOR(t) GRKAN_VECTOR
+#define TILE_BLOCK(t) GRKAN_BLOCK
+
+#define BLOCK_INDEX() ((grkan_int64)__builtin_amdgcn_workgroup_id_x())
+#define THREAD_INDEX() ((int)__builtin_amdgcn_workitem_id_x())
+#define OFFSET(pointer, elements) (pointer)
+#define HIDE(value) (value) /* what a block's threads have in common is in scalar registers, of which there are enough */
+#define BARRIER() hip_barrier()
+#define FENCE() __builtin_amdgcn_fence(__ATOMIC_ACQ_REL, "agent")
+#define TICKET(counter) __hip_atomic_fetch_add(counter, 1u, __ATOMIC_ACQ_REL, __HIP_MEMORY_SCOPE_AGENT)
+#define LAST_BLOCK_COMBINES
+
+#define FLIP(v, by) ((by) < REAL(0.0) ? -(v) : (v))
+#define DIVIDE(a, b) ((a) / (b)) /* correctly rounded: an option of the compiler says so */
+#if GRKAN_DTYPE == 3 || GRKAN_IEEE || GRKAN_FORM == 3 /* plain has poles, where an approximation's step gives NaN */
+#define RECIPROCAL(q) DIVIDE(REAL(1.0), q)
+#else
+#define RECIPROCAL(q) hip_reciprocal(q)
+#endif
+#define BITS_OF(value) __builtin_bit_cast(unsigned int, (float)(value))
+#define FLOAT_OF(bits) __builtin_bit_cast(float, (unsigned int)(bits))
+/* The compiler takes the instruction only where it is right for any memory and any value, else a loop of exchanges:
+   some devices' own float atomics do nothing in memory that host and device share, or flush subnormals. */
+#define ATOMIC_ADD(pointer, value) __hip_atomic_fetch_add(pointer, value, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT)
+
+/** Wait for the block, with its writes to any memory visible in it. */
+static __device__ inline void hip_barrier(void)
+{
+    __builtin_amdgcn_fence(__ATOMIC_RELEASE, "workgroup");
+    __builtin_amdgcn_s_barrier();
+    __builtin_amdgcn_fence(__ATOMIC_ACQUIRE, "workgroup");
+}
+
+/** The hardware's approximation, off by one unit; one Newton step where the storage type can show the difference. */
+static __device__ inline float hip_reciprocal(float q)
+{
+    const float r = __builtin_amdgcn_rcpf(q);
+    return GRKAN_DTYPE == 0 ? __builtin_fmaf(__builtin_fmaf(-q, r, 1.0f), r, r) : r;
+}
+
+typedef unsigned int words2 __attribute__((ext_vector_type(2)));
+typedef unsigned int words4 __attribute__((ext_vector_type(4)));
+
+/* The hardware converts as storage.h says: to nearest even, subnormals kept. */
+#define HALF_TO_FLOAT(bits) ((float)__builtin_bit_cast(_Float16, (unsigned short)(bits)))
+#define FLOAT_TO_HALF(value) ((unsigned int)__builtin_bit_cast(unsigned short, (_Float16)(value)))
