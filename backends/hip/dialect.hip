@@ -37,7 +37,9 @@ typedef scalar real;
 #define SHARED
 #define SHARED_ARRAY(type, name, size) __shared__ type name[size]
 #define KERNEL(threads, resident) extern "C" __global__ __attribute__((amdgpu_flat_work_group_size(threads, threads))) void
-#define UNROLL _Pragma("unroll")
+/* "full", since clang before 16 otherwise unrolls a function's loops before their bounds become constants in the caller;
+   a kernel's arrays would be indexed in scratch memory then. */
+#define UNROLL _Pragma("clang loop unroll(full)")
 #define NO_UNROLL _Pragma("nounroll")
 #define TILE_FOLDS(t) (GRKAN_FOLDED ? (t)->folds : 1)
 #define TILE_VECTOR(t) GRKAN_VECTOR
