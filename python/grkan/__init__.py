@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""grkan: the group-wise rational function of GR-KAN layers, forward and backward, on any device.
+
+    import numpy, grkan
+
+    y = grkan.forward(x, numerator, denominator)
+    dx, dnumerator, ddenominator = grkan.backward(x, dy, numerator, denominator)
+
+takes arrays of NumPy and of every library with DLPack. grkan.torch holds PyTorch's modules. grkan.devices() lists what
+the machine has. The shared library is loaded by the first call that needs it.
+"""
+
+from ._arrays import backward, forward
+from ._errors import (CompileError, DeviceError, Error, InvalidArgumentError, LibraryNotFoundError, NoBackendError,
+                      NoDeviceError, OutOfMemoryError, UnsupportedError)
+from ._plan import Device, device, devices
+
+__all__ = ["CompileError", "Device", "DeviceError", "Error", "InvalidArgumentError", "LibraryNotFoundError",
+           "NoBackendError", "NoDeviceError", "OutOfMemoryError", "UnsupportedError", "backward", "device", "devices",
+           "forward"]

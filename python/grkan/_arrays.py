@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""forward and backward of arrays."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from ctypes import byref, c_void_p
+from typing import Any
+
+import numpy
+
+from ._dlpack import NUMPY_COEFFICIENTS, Array, assert_writable, empty_like, view, view_like
+from ._errors import InvalidArgumentError
+from ._library import ACCUMULATIONS, BufferStruct, check, load
+from ._plan import Options, Plan, index_of, open_device, operation_of, plan_for
+
+
+class _Memory:
+    """Memory of a device, from the library."""
+
+    def __init__(self, selector: str | None, size: int):
+        self._device, self._base, self.bytes = open_device(selector).handle, c_void_p(), size
+        check(load().grkan_memory_allocate(self._device, max(size, 1), byref(self._base)))
+
+    @property
+    def address(self) -> int:
+        return self._base.value or 0
+
+    def upload(self, address: int) -> None:
+        check(load().grkan_memory_upload(self._device, BufferStruct(self._base, 0), address, self.bytes))
+
+    def download(self, address: int) -> None:
+        check(load().grkan_memory_download(self._device, address, BufferStruct(self._base, 0), self.bytes))
+
+    def free(self) -> None:
+        load().grkan_memory_free(self._device, self._base)
+
+
+_own = threading.local()  # calls that can run at the same time need workspaces of their own
+
+
+def _workspace(selector: str | None, stream: int, size: int) -> int:
+    """The address of this thread's workspace for a stream: made on first use, made anew when it is too small."""
+    if not hasattr(_own, "workspaces"):
+        _own.workspaces = {}
+    found = _own.workspaces.get((selector, stream))
+    if found is None or found.bytes < size:
+        if found is not None:
+            found.free()
+        found = _own.workspaces[(selector, stream)] = _Memory(selector, size)
+        zeros = numpy.zeros(size, numpy.uint8)
+        found.upload(zeros.ctypes.data)
+    return found.address
+
+
+def _bytes_of(array: Array) -> int:
+    count = 1
+    for size in array.shape:
+        count *= size
+    return count * {"f32": 4, "f16": 2, "bf16": 2, "f64": 8}[array.dtype]
+
+
+@contextlib.contextmanager
+def _on_device(selector: str, inputs: list[Array], outputs: list[Array]) -> Iterator[list[int]]:
+    """Addresses on the device: of the arrays themselves when they lie there, else of copies, the outputs being copied
+    back at the end. An output's own content goes there too: it may be added to."""
+    arrays = inputs + outputs
+    if arrays[0].selector == selector:
+        yield [array.address for array in arrays]
+        return
+    copies = [_Memory(selector, _bytes_of(array)) for array in arrays]
+    try:
+        for array, copy in zip(arrays, copies):
+            copy.upload(array.address)
+        yield [copy.address for copy in copies]
+        for array, copy in zip(outputs, copies[len(inputs):]):
+            copy.download(array.address)
+    finally:
+        for copy in copies:
+            copy.free()
+
+
+def _coefficients(name: str, values: Any, x: Array, stream: int) -> Array:
+    """An array as it is; on the host also whatever NumPy makes an array of."""
+    wanted = NUMPY_COEFFICIENTS[x.dtype]
+    if x.selector == "cpu" and (isinstance(values, numpy.ndarray) or not hasattr(values, "__dlpack__")):
+        values = numpy.ascontiguousarray(values, wanted)
+    found = view(name, values, stream)
+    return view_like(name, values, x, found.shape, "f64" if x.dtype == "f64" else "f32", stream)
+
+
+def _select(x: Array, device: str | None) -> str:
+    """Where to compute: where x lies, unless the caller wants x, of the host, taken elsewhere."""
+    if device is None:
+        return x.selector
+    selector = open_device(device).properties.selector
+    if x.selector not in ("cpu", selector):
+        raise InvalidArgumentError(f"device is {device!r}; expected {x.selector!r}, where x lies")
+    return selector
+
+
+def _plan(x: Array, numerator: Array, denominator: Array, form: str, channel_dim: int, selector: str,
+          options: Options) -> Plan:
+    operation = operation_of(x.shape, numerator.shape, denominator.shape, form, channel_dim, x.dtype)
+    return plan_for(selector, operation, options)
+
+
+def forward(x: Any, numerator: Any, denominator: Any, *, form: str = "abs_terms", channel_dim: int = -1,
+            out: Any = None, device: str | None = None, determinism: str = "run_to_run", stream: int = 0) -> Any:
+    """F(x) for every element x, with the coefficients of the group that its channel belongs to.
+
+    Args:
+        x: contiguous array of float32, float16, bfloat16 or float64: NumPy's, or any with DLPack on the host, CUDA or
+            ROCm. Taken without a copy.
+        numerator: [1 or groups, m + 1], a0 first; float32 (float64 for float64), where x lies. For an x of the host
+            also a list.
+        denominator: [1 or groups, n], b1 first; n + 1 with b0 first for form "abs_sum_offset".
+        form: of the denominator: "abs_terms", "abs_sum", "abs_sum_offset" or "plain".
+        channel_dim: the dimension of x that holds the channels.
+        out: array to write into, of x's shape and type; may be x.
+        device: None for where x lies. An x of the host may be sent to another device, "opencl" for example; then the
+            call copies there and back.
+        determinism: "run_to_run", "device_to_device" or "none".
+        stream: the native stream (cudaStream_t, hipStream_t) to enqueue on, as an integer; 0 for the default.
+
+    Returns:
+        out, or a new array of the kind of x.
+    """
+    result = empty_like(x) if out is None else out
+    assert_writable("out", result)
+    x_, y_ = view("x", x, stream), view("out", result, stream)
+    y_ = view_like("out", result, x_, x_.shape, x_.dtype, stream)
+    a_, b_ = _coefficients("numerator", numerator, x_, stream), _coefficients("denominator", denominator, x_, stream)
+    selector = _select(x_, device)
+    plan = _plan(x_, a_, b_, form, channel_dim, selector, Options(determinism=determinism))
+    with _on_device(selector, [x_, a_, b_], [y_]) as addresses:
+        plan.forward(*addresses, stream)
+    return result
+
+
+def backward(x: Any, dy: Any, numerator: Any, denominator: Any, *, form: str = "abs_terms", channel_dim: int = -1,
+             out: tuple[Any, Any, Any] | None = None, accumulation: str = "overwrite", device: str | None = None,
+             strategy: str = "auto", determinism: str = "run_to_run", stream: int = 0) -> tuple[Any, Any, Any]:
+    """The gradients of a loss with respect to x, numerator and denominator, given dy, that with respect to F(x).
+
+    Args:
+        x, numerator, denominator, form, channel_dim, device, determinism, stream: as for forward.
+        dy: array of the shape and type of x.
+        out: (dx, dnumerator, ddenominator), arrays to write into; dx may be x or dy.
+        accumulation: "overwrite" what the coefficient gradients of out hold, or "add" to it.
+        strategy: how the coefficient gradients are summed: "auto", "tree", "block" or "element".
+
+    Returns:
+        (dx, dnumerator, ddenominator): out, or new arrays of the kinds of x, numerator and denominator.
+    """
+    index_of("accumulation", accumulation, tuple(ACCUMULATIONS))
+    x_ = view("x", x, stream)
+    dy_ = view_like("dy", dy, x_, x_.shape, x_.dtype, stream)
+    a_, b_ = _coefficients("numerator", numerator, x_, stream), _coefficients("denominator", denominator, x_, stream)
+    if out is None:
+        if accumulation == "add":
+            raise InvalidArgumentError("accumulation is 'add' and out is None; expected the gradients to add to")
+        out = empty_like(x), empty_like(a_.source), empty_like(b_.source)
+    outputs = []
+    for name, array, like in zip(("dx", "dnumerator", "ddenominator"), out, (x_, a_, b_)):
+        assert_writable(f"out: {name}", array)
+        outputs.append(view_like(f"out: {name}", array, x_, like.shape, like.dtype, stream))
+    selector = _select(x_, device)
+    plan = _plan(x_, a_, b_, form, channel_dim, selector, Options(strategy=strategy, determinism=determinism))
+    workspace = _workspace(selector, stream, plan.workspace_bytes) if plan.workspace_bytes else 0
+    with _on_device(selector, [x_, dy_, a_, b_], outputs) as addresses:
+        plan.backward(*addresses, workspace, stream, accumulation)
+    return out

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shared library as ctypes sees it: found, loaded and declared once, on first use."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import struct
+from ctypes import POINTER, c_char, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
+from pathlib import Path
+
+from ._errors import BY_STATUS, Error, LibraryNotFoundError
+
+LIBRARY_VARIABLE = "GRKAN_LIBRARY"
+
+# The enumerations of grkan.h, each in the order of its values.
+DTYPES = ("f32", "f16", "bf16", "f64")
+FORMS = ("abs_terms", "abs_sum", "abs_sum_offset", "plain")
+STRATEGIES = ("auto", "element", "block", "tree")
+DETERMINISM_LEVELS = ("run_to_run", "none", "device_to_device")
+ACCUMULATIONS = {"overwrite": 0, "add": 1}
+
+
+class OperationStruct(ctypes.Structure):
+    """grkan_operation"""
+
+    _fields_ = [("outer", c_int64), ("channels", c_int64), ("inner", c_int64), ("groups", c_int64),
+                ("numerator_groups", c_int64), ("denominator_groups", c_int64), ("numerator_degree", c_int),
+                ("denominator_degree", c_int), ("denominator", c_int), ("dtype", c_int)]
+
+
+class OptionsStruct(ctypes.Structure):
+    """grkan_options"""
+
+    _fields_ = [("strategy", c_int), ("determinism", c_int), ("cpu_threads", c_int), ("cpu_simd", c_int)]
+
+
+class BufferStruct(ctypes.Structure):
+    """grkan_buffer"""
+
+    _fields_ = [("base", c_void_p), ("offset", c_size_t)]
+
+
+class PropertiesStruct(ctypes.Structure):
+    """grkan_device_properties"""
+
+    _fields_ = [("selector", c_char * 32), ("backend", c_char * 16), ("name", c_char * 128), ("driver", c_char * 128),
+                ("architecture", c_char * 64), ("compute_units", c_int32), ("wave_width", c_int32),
+                ("is_gpu", c_int32), ("dtypes", c_uint32), ("has_atomics", c_int32), ("is_ieee", c_int32),
+                ("memory_bytes", c_uint64), ("cache_bytes", c_uint64)]
+
+
+# grkan_forward_arguments and grkan_backward_arguments, for every call a fresh one: packing bytes takes a quarter of the
+# time that filling a ctypes.Structure takes. P is a buffer's base, N its offset.
+pack_forward_arguments = struct.Struct("@" + "PN" * 4).pack  # x, numerator, denominator, y
+pack_backward_arguments = struct.Struct("@" + "PN" * 7 + "i" + "PN" + "N").pack
+# x, dy, numerator, denominator, dx, dnumerator, ddenominator; accumulation; workspace; its bytes
+
+_SIGNATURES = {
+    "grkan_last_error": (c_char_p, []),
+    "grkan_version": (c_char_p, []),
+    "grkan_commit": (c_char_p, []),
+    "grkan_dtype_name": (c_char_p, [c_int]),
+    "grkan_denominator_name": (c_char_p, [c_int]),
+    "grkan_strategy_name": (c_char_p, [c_int]),
+    "grkan_determinism_name": (c_char_p, [c_int]),
+    "grkan_backend_count": (c_int, []),
+    "grkan_backend_name": (c_char_p, [c_int]),
+    "grkan_device_count": (c_int, [c_char_p, POINTER(c_int)]),
+    "grkan_device_open": (c_int, [c_char_p, POINTER(c_void_p)]),
+    "grkan_device_open_index": (c_int, [c_char_p, c_int, POINTER(c_void_p)]),
+    "grkan_device_close": (None, [c_void_p]),
+    "grkan_device_describe": (c_int, [c_void_p, POINTER(PropertiesStruct)]),
+    "grkan_plan_create": (c_int, [c_void_p, POINTER(OperationStruct), POINTER(OptionsStruct), POINTER(c_void_p)]),
+    "grkan_plan_destroy": (None, [c_void_p]),
+    "grkan_plan_workspace_bytes": (c_size_t, [c_void_p]),
+    "grkan_forward": (c_int, [c_void_p, c_char_p, c_void_p]),
+    "grkan_backward": (c_int, [c_void_p, c_char_p, c_void_p]),
+    "grkan_memory_allocate": (c_int, [c_void_p, c_size_t, POINTER(c_void_p)]),
+    "grkan_memory_free": (None, [c_void_p, c_void_p]),
+    "grkan_memory_upload": (c_int, [c_void_p, BufferStruct, c_void_p, c_size_t]),
+    "grkan_memory_download": (c_int, [c_void_p, c_void_p, BufferStruct, c_size_t]),
+    "grkan_device_synchronize": (c_int, [c_void_p]),
+}
+
+
+def _candidates() -> list[str]:
+    """Where the library may be, most wanted first."""
+    chosen = os.environ.get(LIBRARY_VARIABLE)
+    if chosen:
+        return [os.path.abspath(chosen)]
+    beside = sorted(str(path) for path in Path(__file__).parent.glob("libgrkan.so*"))
+    return beside or ["libgrkan.so.0"]  # installed in the system
+
+
+def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
+    for name, (result, arguments) in _SIGNATURES.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    return library
+
+
+@functools.lru_cache(maxsize=None)
+def load() -> ctypes.CDLL:
+    """The library. Its calls release the GIL."""
+    path = _candidates()[0]
+    try:
+        return _declare(ctypes.CDLL(path))
+    except (OSError, AttributeError) as error:
+        raise LibraryNotFoundError(
+            f"the shared library of grkan does not load: {error}; expected it beside the Python package, where "
+            f"\"pip install\" puts it, or at the path in the environment's {LIBRARY_VARIABLE}") from error
+
+
+@functools.lru_cache(maxsize=None)
+def load_holding_gil() -> ctypes.PyDLL:
+    """The library once more, its calls keeping the GIL: for those that take microseconds, where another thread would
+    take the GIL and keep it for milliseconds."""
+    return _declare(ctypes.PyDLL(load()._name))
+
+
+def raise_last_error(status: int) -> None:
+    """Raise what a status other than 0 stands for, with the library's sentence."""
+    text = load().grkan_last_error()
+    raise BY_STATUS.get(status, Error)(text.decode(errors="replace"))
+
+
+def check(status: int) -> None:
+    if status != 0:
+        raise_last_error(status)

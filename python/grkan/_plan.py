@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Devices and plans, each made once and kept for the life of the process."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import threading
+from collections.abc import Sequence
+from ctypes import byref, c_int, c_void_p
+
+from ._errors import InvalidArgumentError
+from ._library import (ACCUMULATIONS, DETERMINISM_LEVELS, DTYPES, FORMS, STRATEGIES, OperationStruct, OptionsStruct,
+                       PropertiesStruct, check, load, load_holding_gil, pack_backward_arguments,
+                       pack_forward_arguments, raise_last_error)
+
+
+@dataclasses.dataclass(frozen=True)
+class Device:
+    """What a device is (grkan_device_properties)."""
+
+    selector: str
+    backend: str
+    name: str
+    driver: str
+    architecture: str
+    compute_units: int
+    wave_width: int
+    is_gpu: bool
+    dtypes: tuple[str, ...]
+    has_atomics: bool
+    is_ieee: bool
+    memory_bytes: int
+    cache_bytes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Operation:
+    """What is computed (grkan_operation); the names are those of the program."""
+
+    outer: int
+    channels: int
+    inner: int
+    groups: int
+    numerator_groups: int
+    denominator_groups: int
+    numerator_degree: int
+    denominator_degree: int
+    form: str
+    dtype: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How it is computed (grkan_options)."""
+
+    strategy: str = "auto"
+    determinism: str = "run_to_run"
+    cpu_threads: int = 0
+
+
+def index_of(argument: str, value: str, expected: Sequence[str]) -> int:
+    """The number that an enumeration has for a name."""
+    try:
+        return expected.index(value)
+    except ValueError:
+        raise InvalidArgumentError(f"{argument} is {value!r}; expected one of {', '.join(expected)}") from None
+
+
+def channel_of(shape: Sequence[int], channel_dim: int) -> int:
+    """channel_dim counted from the first dimension."""
+    if not -len(shape) <= channel_dim < len(shape):
+        raise InvalidArgumentError(f"channel_dim is {channel_dim}; expected a dimension of x, whose shape is "
+                                   f"{tuple(shape)}")
+    return channel_dim % len(shape)
+
+
+def operation_of(shape: Sequence[int], numerator_shape: Sequence[int], denominator_shape: Sequence[int], form: str,
+                 channel_dim: int, dtype: str) -> Operation:
+    """The operation on a contiguous tensor of a shape, its channels at channel_dim."""
+    for name, coefficients in (("numerator", numerator_shape), ("denominator", denominator_shape)):
+        if len(coefficients) != 2:
+            raise InvalidArgumentError(f"{name} has shape {tuple(coefficients)}; expected [groups, coefficients]")
+    channel = channel_of(shape, channel_dim)
+    offset = 1 if form == "abs_sum_offset" else 0
+    return Operation(
+        outer=math.prod(shape[:channel]), channels=shape[channel], inner=math.prod(shape[channel + 1:]),
+        groups=max(numerator_shape[0], denominator_shape[0]),
+        numerator_groups=numerator_shape[0], denominator_groups=denominator_shape[0],
+        numerator_degree=numerator_shape[1] - 1, denominator_degree=denominator_shape[1] - offset,
+        form=form, dtype=dtype)
+
+
+class _OpenDevice:
+    """An open device. It is never closed: plans live as long as the process, and vendors' runtimes may be gone when
+    Python ends."""
+
+    def __init__(self, handle: c_void_p):
+        self.handle = handle
+        found = PropertiesStruct()
+        check(load().grkan_device_describe(handle, byref(found)))
+        values = {name: getattr(found, name) for name, _ in found._fields_}
+        values = {name: value.decode(errors="replace") if isinstance(value, bytes) else value
+                  for name, value in values.items()}
+        values["dtypes"] = tuple(name for i, name in enumerate(DTYPES) if found.dtypes >> i & 1)
+        for name in ("is_gpu", "has_atomics", "is_ieee"):
+            values[name] = bool(values[name])
+        self.properties = Device(**values)
+
+
+_lock = threading.RLock()
+
+
+def _locked(function):
+    """Memoise, and let one thread at a time make what is not there yet."""
+    cached = functools.lru_cache(maxsize=None)(function)
+
+    @functools.wraps(function)
+    def locked(*arguments):
+        with _lock:
+            return cached(*arguments)
+
+    return locked
+
+
+@_locked
+def open_device(selector: str | None) -> _OpenDevice:
+    """The device of a selector; None as for grkan_device_open."""
+    handle = c_void_p()
+    check(load().grkan_device_open(None if selector is None else selector.encode(), byref(handle)))
+    return _OpenDevice(handle)
+
+
+class Plan:
+    """A plan (grkan_plan) on a device. Its calls take addresses, of memory of that device."""
+
+    def __init__(self, selector: str | None, operation: Operation, options: Options):
+        device = open_device(selector)
+        handle = c_void_p()
+        operation_struct = OperationStruct(
+            operation.outer, operation.channels, operation.inner, operation.groups, operation.numerator_groups,
+            operation.denominator_groups, operation.numerator_degree, operation.denominator_degree,
+            index_of("form", operation.form, FORMS), index_of("dtype", operation.dtype, DTYPES))
+        options_struct = OptionsStruct(
+            index_of("strategy", options.strategy, STRATEGIES),
+            index_of("determinism", options.determinism, DETERMINISM_LEVELS), options.cpu_threads, 0)
+        check(load().grkan_plan_create(device.handle, byref(operation_struct), byref(options_struct), byref(handle)))
+        self.operation = operation
+        self.device = device
+        self.workspace_bytes: int = load().grkan_plan_workspace_bytes(handle)
+        # The cpu computes during the call, so other threads shall run; the others only enqueue.
+        library = load() if device.properties.backend == "cpu" else load_holding_gil()
+        self._handle = handle
+        self._forward, self._backward = library.grkan_forward, library.grkan_backward
+
+    def forward(self, x: int, numerator: int, denominator: int, y: int, stream: int = 0) -> None:
+        """Enqueue y = F(x)."""
+        status = self._forward(self._handle, pack_forward_arguments(x, 0, numerator, 0, denominator, 0, y, 0), stream)
+        if status:
+            raise_last_error(status)
+
+    def backward(self, x: int, dy: int, numerator: int, denominator: int, dx: int, dnumerator: int, ddenominator: int,
+                 workspace: int, stream: int = 0, accumulation: str = "overwrite") -> None:
+        """Enqueue the gradients. The workspace holds workspace_bytes."""
+        arguments = pack_backward_arguments(x, 0, dy, 0, numerator, 0, denominator, 0, dx, 0, dnumerator, 0,
+                                            ddenominator, 0, ACCUMULATIONS[accumulation], workspace, 0,
+                                            self.workspace_bytes)
+        status = self._backward(self._handle, arguments, stream)
+        if status:
+            raise_last_error(status)
+
+
+plan_for = _locked(Plan)
+
+
+def devices() -> list[Device]:
+    """Every device of every backend that works, in the order of preference.
+
+    A backend without a device is left out; device() says what is wrong with it.
+    """
+    library = load()
+    found = []
+    for i in range(library.grkan_backend_count()):
+        name, count = library.grkan_backend_name(i), c_int()
+        library.grkan_device_count(name, byref(count))
+        for index in range(count.value):
+            handle = c_void_p()
+            if library.grkan_device_open_index(name, index, byref(handle)) == 0:
+                found.append(_OpenDevice(handle).properties)
+                library.grkan_device_close(handle)
+    return found
+
+
+def device(selector: str | None = None) -> Device:
+    """The device that a selector names: "cpu", "cuda:1", "opencl:0:1".
+
+    None: the environment's GRKAN_DEVICE, else the first that works of cuda, hip, an OpenCL GPU and the cpu. Raises
+    NoBackendError or NoDeviceError with the reason.
+    """
+    return open_device(selector).properties

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The library's kernels on PyTorch's tensors: plans, streams and workspaces. Nothing of autograd.
+
+The host's time counts here: small models are bound by it. So one dictionary look-up stands between a call and its plan.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import torch
+
+from .._errors import InvalidArgumentError
+from .._library import DETERMINISM_LEVELS
+from .._plan import Options, Plan, channel_of, index_of, operation_of, plan_for
+
+_DTYPES = {torch.float32: "f32", torch.float16: "f16", torch.bfloat16: "bf16", torch.float64: "f64"}
+_GPU_BACKEND = "hip" if torch.version.hip else "cuda"
+
+_determinism = "run_to_run"
+_plans: dict[Any, Plan] = {}
+_own = threading.local()  # calls that can run at the same time need workspaces of their own
+
+_raw_stream = getattr(torch._C, "_cuda_getCurrentRawStream", None) or (
+    lambda index: torch.cuda.current_stream(index).cuda_stream)
+
+
+def set_determinism(level: str) -> None:
+    """What is promised about the bits of results from now on: "run_to_run" (the default), "device_to_device" or "none".
+
+    torch.use_deterministic_algorithms(True) makes "run_to_run" of "none".
+    """
+    global _determinism
+    index_of("level", level, DETERMINISM_LEVELS)
+    _determinism = level
+
+
+def get_determinism() -> str:
+    """The level that calls have now."""
+    if _determinism == "none" and torch.are_deterministic_algorithms_enabled():
+        return "run_to_run"
+    return _determinism
+
+
+def dense(x: torch.Tensor) -> torch.Tensor:
+    """x, or a copy of it if its elements do not lie without gaps."""
+    return x if x.is_contiguous() or _memory_order(x) is not None else x.clone()
+
+
+def like(t: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """t, or a copy of it that lies in memory as the dense tensor x does."""
+    if t.stride() == x.stride() or (t.is_contiguous() and x.is_contiguous()):
+        return t
+    return torch.empty_like(x).copy_(t)
+
+
+def _memory_order(x: torch.Tensor) -> list[int] | None:
+    """The dimensions of x from the slowest to the fastest in memory; None if the elements lie with gaps or overlap."""
+    strides = x.stride()
+    order = sorted(range(x.dim()), key=lambda dim: (strides[dim], x.shape[dim] > 1), reverse=True)
+    expected = 1
+    for dim in reversed(order):
+        if x.shape[dim] != 1:
+            if strides[dim] != expected:
+                return None
+            expected *= x.shape[dim]
+    return order
+
+
+def _selector(device: torch.device) -> str:
+    if device.type == "cpu":
+        return "cpu"
+    if device.type == "cuda":  # ROCm's builds call theirs so too
+        return f"{_GPU_BACKEND}:{device.index}"
+    raise InvalidArgumentError(f"x lies on {device}; expected cpu or cuda")
+
+
+def _make_plan(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: str, channel_dim: int,
+               determinism: str, threads: int) -> Plan:
+    dtype = _DTYPES.get(x.dtype)
+    if dtype is None:
+        raise InvalidArgumentError(f"x has dtype {x.dtype}; expected float32, float16, bfloat16 or float64")
+    # Only the channels' place in memory matters: channels_last, or a transposed tensor, is as good as contiguous.
+    order = list(range(x.dim())) if x.is_contiguous() else _memory_order(x)
+    shape = [x.shape[dim] for dim in order]
+    operation = operation_of(shape, numerator.shape, denominator.shape, form, order.index(channel_of(x.shape, channel_dim)), dtype)
+    return plan_for(_selector(x.device), operation, Options(determinism=determinism, cpu_threads=threads))
+
+
+def plan_of(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: str, channel_dim: int) -> Plan:
+    """The plan for a dense x."""
+    determinism = _determinism if _determinism != "none" else get_determinism()
+    threads = torch.get_num_threads() if x.is_cpu else 0
+    key = (x.shape, x.dtype, x.device, numerator.shape, denominator.shape, form, channel_dim, determinism, threads,
+           None if x.is_contiguous() else x.stride())
+    plan = _plans.get(key)
+    if plan is None:
+        plan = _plans[key] = _make_plan(x, numerator, denominator, form, channel_dim, determinism, threads)
+    return plan
+
+
+def _check_coefficients(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor) -> None:
+    """What a kernel would read wrongly."""
+    wanted = torch.float64 if x.dtype is torch.float64 else torch.float32
+    for name, t in (("numerator", numerator), ("denominator", denominator)):
+        if t.get_device() != x.get_device():
+            raise InvalidArgumentError(f"{name} lies on {t.device}; expected {x.device}, as x")
+        if t.dtype is not wanted:
+            raise InvalidArgumentError(f"{name} has dtype {t.dtype}; expected {wanted}")
+        if not t.is_contiguous():
+            raise InvalidArgumentError(f"{name} is not contiguous")
+
+
+def run_forward(plan: Plan, x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor) -> torch.Tensor:
+    """F(x) for a dense x, on the current stream of its device."""
+    _check_coefficients(x, numerator, denominator)
+    y = torch.empty_like(x)
+    index = x.get_device()
+    plan.forward(x.data_ptr(), numerator.data_ptr(), denominator.data_ptr(), y.data_ptr(),
+                 _raw_stream(index) if index >= 0 else 0)
+    return y
+
+
+def run_backward(plan: Plan, x: torch.Tensor, dy: torch.Tensor, numerator: torch.Tensor,
+                 denominator: torch.Tensor, keep_workspace: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """dx, dnumerator, ddenominator for a dense x, and dy in the same order, on the current stream."""
+    dx = torch.empty_like(x)
+    dnumerator, ddenominator = torch.empty_like(numerator), torch.empty_like(denominator)
+    index = x.get_device()
+    stream = _raw_stream(index) if index >= 0 else 0
+    workspace = _workspace(plan.workspace_bytes, x, stream, keep_workspace) if plan.workspace_bytes else None
+    plan.backward(x.data_ptr(), dy.data_ptr(), numerator.data_ptr(), denominator.data_ptr(), dx.data_ptr(),
+                  dnumerator.data_ptr(), ddenominator.data_ptr(), 0 if workspace is None else workspace.data_ptr(),
+                  stream)
+    return dx, dnumerator, ddenominator
+
+
+def _workspace(size: int, x: torch.Tensor, stream: int, keep: bool) -> torch.Tensor:
+    """A workspace, zero before its first use.
+
+    Kept for the next call of this thread on this stream, but not while a CUDA graph is captured: the memory would be
+    the graph's own, its zeros would be written at the next replay only, and replays on other streams would share it.
+    """
+    index = x.get_device()
+    if not keep or (index >= 0 and torch.cuda.is_current_stream_capturing()):
+        return torch.zeros(size, dtype=torch.uint8, device=x.device)
+    try:
+        kept = _own.workspaces
+    except AttributeError:
+        kept = _own.workspaces = {}
+    found = kept.get((index, stream))
+    if found is None or found.numel() < size:
+        found = kept[(index, stream)] = torch.zeros(size, dtype=torch.uint8, device=x.device)
+    return found

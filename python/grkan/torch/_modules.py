@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Modules: grkan's own, and those of KAT and FlashKAT with the signatures and parameter names that were published, so
+that their checkpoints load."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from .._coefficients import initial
+from .._errors import InvalidArgumentError
+from ._autograd import rational
+
+
+def _rows(values: tuple[float, ...], groups: int, **to) -> nn.Parameter:
+    return nn.Parameter(torch.tensor(values, **to).repeat(groups, 1))
+
+
+class Rational(nn.Module):
+    """A rational activation whose coefficients are learned, one set for each group of channels.
+
+    Parameters: numerator [1 or groups, m + 1] and denominator [groups, n].
+
+    Args:
+        groups: how many groups the channels are split into.
+        init: the function that it starts as: "gelu", "swish", "identity", ...
+        form: of the denominator, see rational().
+        shared_numerator: one numerator for all groups, as KAT has it.
+        channel_dim: the dimension of the input that holds the channels.
+        device, dtype: of the parameters.
+    """
+
+    def __init__(self, groups: int = 8, init: str = "gelu", *, form: str = "abs_terms", shared_numerator: bool = True,
+                 channel_dim: int = -1, device: torch.device | str | None = None, dtype: torch.dtype | None = None):
+        super().__init__()
+        if form != "abs_terms":
+            raise InvalidArgumentError(f"form is {form!r}; initial coefficients are known for 'abs_terms'")
+        numerator, denominator = initial(init)
+        self.groups, self.form, self.channel_dim = groups, form, channel_dim
+        self.numerator = _rows(numerator, 1 if shared_numerator else groups, device=device, dtype=dtype)
+        self.denominator = _rows(denominator, groups, device=device, dtype=dtype)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return rational(x, self.numerator, self.denominator, self.form, self.channel_dim)
+
+    def extra_repr(self) -> str:
+        m, n = self.numerator.shape[1] - 1, self.denominator.shape[1]
+        return f"groups={self.groups}, degrees=({m}, {n}), form={self.form!r}, channel_dim={self.channel_dim}"
+
+
+class KAT_Group(nn.Module):
+    """KAT's activation of [..., channels]: rational_kat's KAT_Group.
+
+    Args:
+        num_groups: groups of channels, each with a denominator of its own; the numerator is shared.
+        mode: the function that it starts as. "gelu" is a table that is right for the form; the published one is not.
+        device: there for compatibility, without effect: a call computes where its input lies.
+    """
+
+    channel_dim = -1
+
+    def __init__(self, num_groups: int = 8, mode: str = "gelu", device: str = "cuda"):
+        super().__init__()
+        numerator, denominator = initial(mode)
+        self.order = (5, 4)
+        self.num_groups = num_groups
+        self.weight_numerator = _rows(numerator, 1)
+        self.weight_denominator = _rows(denominator, num_groups)
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return rational(input, self.weight_numerator, self.weight_denominator, "abs_terms", self.channel_dim)
+
+    def extra_repr(self) -> str:
+        return f"num_groups={self.num_groups}, order={self.order}"
+
+
+class KAT_Group2D(KAT_Group):
+    """The same for [batch, channels, height, width], which is read as it lies, not transposed."""
+
+    channel_dim = 1
+
+
+class FlashKAT_Group(nn.Module):
+    """FlashKAT's activation of [..., channels].
+
+    Args:
+        in_features: channels of the input.
+        num_groups: groups of the numerator; 0 or less: one for each channel.
+        den_groups: groups of the denominator; likewise. Of the two, one is 1 or they are equal.
+        m: coefficients of the numerator (its degree + 1): 6.
+        n: coefficients of the denominator: 4.
+        mode: the function that it starts as.
+        device: there for compatibility, without effect: a call computes where its input lies.
+    """
+
+    def __init__(self, in_features: int, num_groups: int, den_groups: int, m: int, n: int, mode: str,
+                 device: str = "cuda"):
+        super().__init__()
+        if (m, n) != (6, 4):
+            raise InvalidArgumentError(f"(m, n) is {(m, n)}; expected (6, 4), as FlashKAT has it (grkan.torch.Rational "
+                                       "takes any degrees)")
+        self.m, self.n, self.in_features = m, n, in_features
+        self.num_groups = num_groups if num_groups > 0 else in_features
+        self.den_groups = den_groups if den_groups > 0 else in_features
+        numerator, denominator = initial(mode)
+        self.numerator_v = _rows(numerator, self.num_groups)
+        self.denominator_v = _rows(denominator, self.den_groups)
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return rational(input, self.numerator_v, self.denominator_v)
+
+    def extra_repr(self) -> str:
+        return f"in_features={self.in_features}, num_groups={self.num_groups}, den_groups={self.den_groups}"
