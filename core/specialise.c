@@ -135,6 +135,7 @@ grkan_status grkan_compile(const char *backend, const char *architecture, const 
     compilation->bytes = binary.bytes;
     compilation->kernel_count = report.kernel_count;
     memcpy(compilation->kernels, report.kernels, sizeof report.kernels);
+    compilation->strategy = data.options.strategy;
     compilation->workspace_bytes = data.workspace_bytes;
     return GRKAN_SUCCESS;
 }

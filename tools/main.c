@@ -14,6 +14,7 @@ static const struct command {
     {"devices", "list every backend: its devices, or why it has none", grkan_tool_devices},
     {"check", "compare every kind of operation with a double-precision reference", grkan_tool_check},
     {"bench", "measure forward and backward, and the device's copy beside them", grkan_tool_bench},
+    {"compile", "compile kernels for a device that need not be there, and tell what they take", grkan_tool_compile},
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };

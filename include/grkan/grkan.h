@@ -281,7 +281,8 @@ typedef struct grkan_compilation {
     size_t bytes;
     int32_t kernel_count; /**< 0: the compiler said nothing that is understood */
     grkan_kernel_resources kernels[GRKAN_MOST_KERNELS];
-    size_t workspace_bytes; /**< as grkan_plan_workspace_bytes */
+    grkan_strategy strategy; /**< never GRKAN_STRATEGY_AUTO */
+    size_t workspace_bytes;  /**< that the backward of grkan_list_launches needs, zeroed */
 } grkan_compilation;
 
 /**

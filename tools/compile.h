@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file compile.h @brief What the parts of grkan compile share: the request, the programs, the report, the files. */
+#ifndef GRKAN_COMPILE_H
+#define GRKAN_COMPILE_H
+
+#include "json_report.h"
+#include "operation_options.h"
+
+/** What the command line asks for. */
+typedef struct compile_request {
+    const char *backend;
+    const char **architectures; /**< at least one */
+    int architecture_count;
+    operation_request what;
+    const char *json;  /**< NULL: no JSON; "-": the standard output */
+    const char *keep;  /**< directory of the programs and their launches; NULL: none */
+    const char *cache; /**< directory of a cache to fill; NULL: the environment's */
+    int fails_on_spill;
+} compile_request;
+
+/** The kernels of one operation for one architecture. */
+typedef struct compile_program {
+    const char *backend;
+    const char *architecture;
+    grkan_operation operation;
+    grkan_options options;
+    grkan_compilation compilation;
+} compile_program;
+
+/* compile_options.c */
+
+/** Fill the request from the command line; a bad usage ends the program. Free request->architectures. */
+void compile_parse(int argc, char **argv, compile_request *request);
+
+/* compile_report.c */
+
+/** Print the table: a row for each kernel. */
+void compile_print_table(const compile_program *programs, int count, FILE *stream);
+
+/** A program as the schemas grkan-compile/1 and grkan-program/1 have it. */
+void compile_add_program(cJSON *to, const compile_program *program);
+
+/* compile_keep.c */
+
+/** Write the binary, and a JSON document beside it that says how to launch its kernels. @return 0, or -1 after errno
+    and *path (free it) are set to what went wrong and where */
+int compile_keep(const compile_program *program, const char *directory, int argc, char **argv, char **path);
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file compile_keep.c
+ * @brief A compiled program as a file, and beside it all that it takes to launch its kernels on any runtime.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "compile.h"
+
+/** Arguments of kernels lie one behind the other, each at a multiple of this. */
+enum { ARGUMENT_ALIGNMENT = 8, POINTER_BYTES = 8, TENSOR_ALIGNMENT = 16 };
+
+static void add_tensor(cJSON *to, const char *name, grkan_dtype dtype, const int64_t *shape, int dimensions)
+{
+    cJSON *tensor = cJSON_AddObjectToObject(to, name);
+    cJSON *sizes = cJSON_CreateArray();
+    int64_t bytes = (int64_t)grkan_dtype_bytes(dtype);
+    for (int i = 0; i < dimensions; i++) {
+        cJSON_AddItemToArray(sizes, cJSON_CreateNumber((double)shape[i]));
+        bytes *= shape[i];
+    }
+    cJSON_AddStringToObject(tensor, "dtype", grkan_dtype_name(dtype));
+    cJSON_AddItemToObject(tensor, "shape", sizes);
+    cJSON_AddNumberToObject(tensor, "bytes", (double)bytes);
+}
+
+static void add_tensors(cJSON *document, const compile_program *program)
+{
+    const grkan_operation *o = &program->operation;
+    const grkan_dtype coefficient = o->dtype == GRKAN_F64 ? GRKAN_F64 : GRKAN_F32;
+    const int64_t elements[] = {o->outer, o->channels, o->inner};
+    const int64_t numerator[] = {o->numerator_groups, o->numerator_degree + 1};
+    const int64_t denominator[] = {o->denominator_groups, grkan_denominator_coefficients(o)};
+    cJSON *tensors = cJSON_AddObjectToObject(document, "tensors");
+    add_tensor(tensors, "x", o->dtype, elements, 3);
+    add_tensor(tensors, "y", o->dtype, elements, 3);
+    add_tensor(tensors, "dy", o->dtype, elements, 3);
+    add_tensor(tensors, "dx", o->dtype, elements, 3);
+    add_tensor(tensors, "numerator", coefficient, numerator, 2);
+    add_tensor(tensors, "denominator", coefficient, denominator, 2);
+    add_tensor(tensors, "dnumerator", coefficient, numerator, 2);
+    add_tensor(tensors, "ddenominator", coefficient, denominator, 2);
+    cJSON *workspace = cJSON_AddObjectToObject(tensors, "workspace");
+    cJSON_AddNumberToObject(workspace, "bytes", (double)program->compilation.workspace_bytes);
+    cJSON_AddBoolToObject(workspace, "is_zero_before_the_first_use", 1);
+    cJSON_AddNumberToObject(document, "tensor_alignment", TENSOR_ALIGNMENT);
+}
+
+static void add_sizes(cJSON *to, const char *name, int64_t size)
+{
+    cJSON *sizes = cJSON_AddArrayToObject(to, name);
+    cJSON_AddItemToArray(sizes, cJSON_CreateNumber((double)size));
+    cJSON_AddItemToArray(sizes, cJSON_CreateNumber(1));
+    cJSON_AddItemToArray(sizes, cJSON_CreateNumber(1));
+}
+
+static void add_hex(cJSON *to, const unsigned char *bytes, size_t count)
+{
+    char *text = tool_allocate(2 * count + 1);
+    for (size_t i = 0; i < count; i++)
+        snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+    cJSON_AddStringToObject(to, "hex", text);
+    free(text);
+}
+
+/** @param offset in: where the argument before it ends; out: where this one does */
+static cJSON *json_of_argument(const grkan_kernel_argument *argument, size_t *offset)
+{
+    const int is_tensor = argument->bytes == 0;
+    const size_t start = (*offset + ARGUMENT_ALIGNMENT - 1) / ARGUMENT_ALIGNMENT * ARGUMENT_ALIGNMENT;
+    const size_t bytes = is_tensor ? POINTER_BYTES : argument->bytes;
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddStringToObject(object, "name", argument->name);
+    cJSON_AddStringToObject(object, "kind", is_tensor ? "pointer" : "value");
+    cJSON_AddNumberToObject(object, "offset", (double)start);
+    cJSON_AddNumberToObject(object, "bytes", (double)bytes);
+    if (!is_tensor)
+        add_hex(object, argument->value, bytes);
+    *offset = start + bytes;
+    return object;
+}
+
+/** Hears of a launch. @param context the object "launches", with an array for each pass */
+static void add_launch(void *context, const grkan_kernel_launch *launch)
+{
+    size_t offset = 0;
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddStringToObject(object, "kernel", launch->kernel);
+    add_sizes(object, "grid", launch->blocks);
+    add_sizes(object, "block", launch->block);
+    cJSON_AddNumberToObject(object, "dynamic_shared_bytes", 0);
+    cJSON *arguments = cJSON_AddArrayToObject(object, "arguments");
+    for (int i = 0; i < launch->argument_count; i++)
+        cJSON_AddItemToArray(arguments, json_of_argument(&launch->arguments[i], &offset));
+    cJSON_AddItemToArray(cJSON_GetObjectItem(context, launch->pass), object);
+}
+
+static cJSON *make_document(const compile_program *program, const char *binary, int argc, char **argv)
+{
+    cJSON *document = report_new("grkan-program/1", argc, argv);
+    cJSON_AddStringToObject(document, "binary", binary);
+    compile_add_program(document, program);
+    add_tensors(document, program);
+    cJSON_AddStringToObject(document, "accumulation", "overwrite");
+    cJSON *launches = cJSON_AddObjectToObject(document, "launches");
+    cJSON_AddArrayToObject(launches, "forward");
+    cJSON_AddArrayToObject(launches, "backward");
+    /* Cannot fail: the same has just been compiled. */
+    (void)grkan_list_launches(program->backend, program->architecture, &program->operation, &program->options,
+                              add_launch, launches);
+    return document;
+}
+
+static const char *suffix_of(const char *backend)
+{
+    return strcmp(backend, "cuda") == 0 ? "cubin" : strcmp(backend, "hip") == 0 ? "hsaco" : "bin";
+}
+
+/** The name of a program's files, without the suffix. */
+static void write_name(const compile_program *program, char *name, size_t bytes)
+{
+    const grkan_operation *o = &program->operation;
+    snprintf(name, bytes, "%s-%d_%d-%s-%s-%lldx%lldx%lld-%lld-%s-%s", program->architecture, o->numerator_degree,
+             o->denominator_degree, grkan_denominator_name(o->denominator), grkan_dtype_name(o->dtype),
+             (long long)o->outer, (long long)o->channels, (long long)o->inner, (long long)o->groups,
+             grkan_strategy_name(program->compilation.strategy), grkan_determinism_name(program->options.determinism));
+}
+
+static char *join(const char *directory, const char *name, const char *suffix)
+{
+    size_t bytes = strlen(directory) + strlen(name) + strlen(suffix) + 3;
+    char *path = tool_allocate(bytes);
+    snprintf(path, bytes, "%s/%s.%s", directory, name, suffix);
+    return path;
+}
+
+static int write_binary(const char *path, const grkan_compilation *made)
+{
+    FILE *file = fopen(path, "wb");
+    if (file == NULL)
+        return -1;
+    int failed = fwrite(made->binary, 1, made->bytes, file) != made->bytes;
+    return fclose(file) != 0 || failed ? -1 : 0;
+}
+
+int compile_keep(const compile_program *program, const char *directory, int argc, char **argv, char **path)
+{
+    char name[256];
+    report_file file;
+    write_name(program, name, sizeof name);
+    *path = tool_copy_text(directory);
+    if (mkdir(directory, 0777) != 0 && errno != EEXIST)
+        return -1;
+    free(*path);
+    *path = join(directory, name, suffix_of(program->backend));
+    if (write_binary(*path, &program->compilation) != 0)
+        return -1;
+    cJSON *document = make_document(program, strrchr(*path, '/') + 1, argc, argv);
+    free(*path);
+    *path = join(directory, name, "json");
+    int failed = report_file_open(*path, &file) != 0 || report_file_close(&file, document) != 0;
+    cJSON_Delete(document);
+    return failed ? -1 : 0;
+}

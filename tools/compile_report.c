@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file compile_report.c @brief What compile found, as a table and as JSON; both show the same. */
+#include "compile.h"
+#include "text_table.h"
+
+static const text_table_column columns[] = {
+    {"architecture", 'l'}, {"channels", 'r'},    {"degrees", 'l'},  {"denominator", 'l'}, {"type", 'l'},
+    {"strategy", 'l'},     {"determinism", 'l'}, {"kernel", 'l'},   {"registers", 'r'},   {"scalar", 'r'},
+    {"spill B", 'r'},      {"stack B", 'r'},     {"shared B", 'r'}, {"wave", 'r'},
+};
+
+static void add_what(text_table *to, const compile_program *program)
+{
+    const grkan_operation *operation = &program->operation;
+    text_table_row(to);
+    text_table_cell(to, "%s", program->architecture);
+    text_table_cell(to, "%lld", (long long)operation->channels);
+    text_table_cell(to, "%d,%d", operation->numerator_degree, operation->denominator_degree);
+    text_table_cell(to, "%s", grkan_denominator_name(operation->denominator));
+    text_table_cell(to, "%s", grkan_dtype_name(operation->dtype));
+    text_table_cell(to, "%s", grkan_strategy_name(program->compilation.strategy));
+    text_table_cell(to, "%s", grkan_determinism_name(program->options.determinism));
+}
+
+static void add_number(text_table *to, int32_t number)
+{
+    if (number < 0)
+        text_table_cell(to, "-");
+    else
+        text_table_cell(to, "%d", number);
+}
+
+static void add_kernel(text_table *to, const grkan_kernel_resources *kernel)
+{
+    text_table_cell(to, "%s", kernel->name);
+    add_number(to, kernel->vector_registers);
+    add_number(to, kernel->scalar_registers);
+    add_number(to, kernel->spill_bytes);
+    add_number(to, kernel->stack_bytes);
+    add_number(to, kernel->shared_bytes);
+    add_number(to, kernel->wave_width);
+}
+
+void compile_print_table(const compile_program *programs, int count, FILE *stream)
+{
+    text_table *rows = text_table_new(columns, (int)(sizeof columns / sizeof *columns));
+    for (const compile_program *program = programs; program < programs + count; program++) {
+        const grkan_compilation *made = &program->compilation;
+        for (int k = 0; k < made->kernel_count; k++) {
+            add_what(rows, program);
+            add_kernel(rows, &made->kernels[k]);
+        }
+        if (made->kernel_count == 0) {
+            add_what(rows, program);
+            text_table_note(rows, "compiled; the compiler says no more");
+        }
+    }
+    text_table_print(rows, stream);
+    text_table_free(rows);
+}
+
+static void add_json_number(cJSON *to, const char *name, int32_t number)
+{
+    if (number < 0)
+        cJSON_AddNullToObject(to, name);
+    else
+        cJSON_AddNumberToObject(to, name, number);
+}
+
+static cJSON *json_of_kernel(const grkan_kernel_resources *kernel)
+{
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddStringToObject(object, "kernel", kernel->name);
+    add_json_number(object, "vector_registers", kernel->vector_registers);
+    add_json_number(object, "scalar_registers", kernel->scalar_registers);
+    add_json_number(object, "spill_bytes", kernel->spill_bytes);
+    add_json_number(object, "stack_bytes", kernel->stack_bytes);
+    add_json_number(object, "shared_bytes", kernel->shared_bytes);
+    add_json_number(object, "wave_width", kernel->wave_width);
+    return object;
+}
+
+void compile_add_program(cJSON *to, const compile_program *program)
+{
+    const grkan_compilation *made = &program->compilation;
+    cJSON_AddStringToObject(to, "backend", program->backend);
+    cJSON_AddStringToObject(to, "architecture", program->architecture);
+    cJSON_AddItemToObject(to, "operation", report_operation(&program->operation));
+    cJSON_AddStringToObject(to, "dtype", grkan_dtype_name(program->operation.dtype));
+    cJSON_AddStringToObject(to, "strategy", grkan_strategy_name(program->compilation.strategy));
+    cJSON_AddStringToObject(to, "determinism", grkan_determinism_name(program->options.determinism));
+    cJSON_AddNumberToObject(to, "bytes", (double)made->bytes);
+    cJSON *kernels = cJSON_AddArrayToObject(to, "kernels");
+    for (int i = 0; i < made->kernel_count; i++)
+        cJSON_AddItemToArray(kernels, json_of_kernel(&made->kernels[i]));
+}
