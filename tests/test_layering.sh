@@ -6,7 +6,7 @@
 #   core/ and include/          include no vendor's header
 #   backends/opencl, cuda, hip  have no word of rational functions
 #   backends/kernels            name no vendor (comments aside)
-#   tools/                      include grkan/grkan.h and their own headers, nothing of core/ or backends/
+#   tools/                      include the users' headers (grkan.h, fit.h) and their own, nothing of core/ or backends/
 #
 # Before the sources are searched, each rule is tried on a small tree in which something is planted against it.
 
@@ -41,7 +41,7 @@ code_with() {
     done
 }
 
-# Print each include of tools/ that is neither grkan/grkan.h, nor a header below tools/, nor one of the system.
+# Print each include of tools/ that is neither a header for users, nor one below tools/, nor one of the system.
 foreign_includes() {
     local root=$1 file line name found
     files_of "$root/tools" | while read -r file; do
@@ -49,7 +49,7 @@ foreign_includes() {
             name=$(sed -E 's/.*[<"]([^>"]*)[>"].*/\1/' <<<"$line")
             case $line in
                 *'<'*)
-                    [ "$name" != grkan/grkan.h ] || continue
+                    [[ $name != grkan/grkan.h && $name != grkan/fit.h ]] || continue
                     found=$(ls -d "$root"/{,include,core,backends/*}/"$name" 2>/dev/null || true)
                     [ -z "$found" ] || printf '%s: %s\n' "$file" "$line"
                     ;;
@@ -100,7 +100,8 @@ try_the_rules() {
     cp "$scratch/core/a.c" "$scratch/include/grkan/grkan.h"
     printf '#include "internal.h"\n' >>"$scratch/core/a.c"
     touch "$scratch/core/internal.h" "$scratch/include/grkan/backend.h" "$scratch/tools/table.h"
-    printf '#include <grkan/grkan.h>\n#include <string.h>\n#include "table.h"\n' >"$scratch/tools/main.c"
+    printf '#include <grkan/%s.h>\n' grkan fit >"$scratch/tools/main.c"
+    printf '#include <string.h>\n#include "table.h"\n' >>"$scratch/tools/main.c"
     printf '/* OpenCL C, CUDA and HIP */\nint shape(int chip); // padding\n' >"$scratch/backends/kernels/k.h"
     printf '#include <CL/cl.h>\n/* padded */\n' | tee "$scratch"/backends/{opencl,cuda,hip}/r.c >/dev/null
 

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file fit.h
+ * @brief Coefficients to start from: fits of a rational function to a function or to points.
+ *
+ * Everything here runs on the host and needs no device. Errors are reported as grkan.h says.
+ */
+#ifndef GRKAN_FIT_H
+#define GRKAN_FIT_H
+
+#include <grkan/grkan.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Coefficients of a numerator or denominator, at most. */
+#define GRKAN_MAX_COEFFICIENTS (GRKAN_MAX_DEGREE + 1)
+
+/* ----------------------------------------------------------------------------------------------------- functions */
+
+/**
+ * @return the name of function index: identity, relu, leaky_relu (slope 0.01), leaky_relu_0.1, sigmoid, tanh, swish,
+ *         gelu (the exact one, by erf), mish, softplus or sin; NULL from the end on, and below 0.
+ */
+GRKAN_API const char *grkan_function_name(int index);
+
+/**
+ * Evaluate a function that a fit may aim at.
+ * @param function a name that grkan_function_name gives
+ * @param y        out, not NULL
+ */
+GRKAN_API grkan_status grkan_function_value(const char *function, double x, double *y);
+
+/* ---------------------------------------------------------------------------------------------------------- fits */
+
+/** What to approximate and with what. */
+typedef struct grkan_fit_problem {
+    const char *function; /**< a name that grkan_function_name gives; NULL: the points */
+    double low, high;     /**< with a function: the range, low < high; the larger of |low|, |high| in 1e-9..1e9 */
+    const double *x, *y;  /**< without one: [points] each, in any order, |x| and |y| at most 1e9; else NULL */
+    size_t points;        /**< at least as many as coefficients; 0 with a function */
+    grkan_denominator denominator;
+    int numerator_degree;   /**< m, 0..GRKAN_MAX_DEGREE */
+    int denominator_degree; /**< n, 0..GRKAN_MAX_DEGREE */
+} grkan_fit_problem;
+
+/** KAT's degrees and form over [-3, 3]. Set function, or x, y and points. */
+#define GRKAN_FIT_PROBLEM_INIT                                                                                         \
+    {                                                                                                                  \
+        .low = -3, .high = 3, .denominator = GRKAN_ABS_TERMS, .numerator_degree = 5, .denominator_degree = 4           \
+    }
+
+/** The largest |F(x) - f(x)| over the range (or over the points), and an x where it is reached. */
+typedef struct grkan_fit_error {
+    double error;
+    double x;
+} grkan_fit_error;
+
+/** Coefficients as grkan_forward takes them; elements beyond the degrees are 0. */
+typedef struct grkan_fit_result {
+    double numerator[GRKAN_MAX_COEFFICIENTS];   /**< a0..am */
+    double denominator[GRKAN_MAX_COEFFICIENTS]; /**< b1..bn; b0..bn for GRKAN_ABS_SUM_OFFSET */
+    grkan_fit_error f64;                        /**< of these coefficients */
+    grkan_fit_error f32; /**< of these coefficients rounded to f32, as tensors of f32, f16 and bf16 have them. F itself
+                              is evaluated exactly in both; infinite where a coefficient leaves the range of f32. */
+} grkan_fit_result;
+
+/**
+ * Fit: least squares first, then the largest error is made as small as it gets (minimax, by linear programs). The same
+ * problem gives the same coefficients. Takes some tens of milliseconds at degrees (5, 4), seconds at (7, 6) with the
+ * forms that have |sum|, up to a minute at (15, 15).
+ *
+ * For GRKAN_ABS_TERMS and GRKAN_PLAIN the functions within a given error form a convex set, so there is one best
+ * fit, which this finds up to a small part of its error; for the forms with |sum| it is the best of several starts. A
+ * fit with GRKAN_PLAIN has no pole in the range; outside of it it may have. Degrees beyond about (9, 8) leave nothing
+ * to gain for a smooth function; there the error is that of rounding.
+ * @param result out, not NULL
+ * @return GRKAN_ERROR_INVALID_ARGUMENT or GRKAN_ERROR_OUT_OF_MEMORY, or success
+ */
+GRKAN_API grkan_status grkan_fit(const grkan_fit_problem *problem, grkan_fit_result *result);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

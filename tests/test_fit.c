@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file test_fit.c
+ * @brief Fits, measured by the oracle: how large their error is, that it is what is reported, that none is smaller.
+ */
+#include <float.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <grkan/fit.h>
+
+#include "misuse.h"
+#include "oracle.h"
+
+enum { GRID = 20000, FORMS = 4 };
+
+static const char *const smooth[] = {"sigmoid", "tanh", "swish", "gelu", "mish", "softplus", "sin"};
+
+static grkan_fit_problem problem_of(const char *function, grkan_denominator form, int m, int n)
+{
+    grkan_fit_problem problem = GRKAN_FIT_PROBLEM_INIT;
+    problem.function = function;
+    problem.denominator = form;
+    problem.numerator_degree = m;
+    problem.denominator_degree = n;
+    return problem;
+}
+
+static grkan_fit_result fit(const grkan_fit_problem *problem)
+{
+    grkan_fit_result result;
+    if (grkan_fit(problem, &result) != GRKAN_SUCCESS)
+        fail_msg("%s", grkan_last_error());
+    return result;
+}
+
+/** F by the oracle, of the coefficients as they are or rounded to f32. */
+static double value_of(const grkan_fit_problem *problem, const grkan_fit_result *result, bool rounded, double x)
+{
+    const int first = oracle_first_denominator(problem->denominator);
+    oracle_function f = {.form = problem->denominator,
+                         .m = problem->numerator_degree,
+                         .n = problem->denominator_degree,
+                         .unit = 0x1p-53L};
+    for (int i = 0; i <= f.m; i++)
+        f.a[i] = rounded ? (float)result->numerator[i] : result->numerator[i];
+    for (int j = first; j <= f.n; j++)
+        f.b[j] = rounded ? (float)result->denominator[j - first] : result->denominator[j - first];
+    oracle_element e;
+    oracle_evaluate(&f, x, 1, &e);
+    return (double)e.y.value;
+}
+
+static double function_at(const char *function, double x)
+{
+    double y = NAN;
+    assert_int_equal(grkan_function_value(function, x, &y), GRKAN_SUCCESS);
+    return y;
+}
+
+/** F - f at a point of an even grid, which is not that of the fit. */
+static double error_at(const grkan_fit_problem *problem, const grkan_fit_result *result, bool rounded, int point)
+{
+    const double x = problem->low + (problem->high - problem->low) * point / GRID;
+    return value_of(problem, result, rounded, x) - function_at(problem->function, x);
+}
+
+static double largest_error(const grkan_fit_problem *problem, const grkan_fit_result *result, bool rounded)
+{
+    double largest = 0;
+    for (int k = 0; k <= GRID; k++) {
+        const double error = fabs(error_at(problem, result, rounded, k));
+        largest = error <= largest ? largest : error;
+    }
+    return largest;
+}
+
+/* ----------------------------------------------------------------------------------------------------- functions */
+
+static void functions_have_their_values(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        double x, y;
+    } values[] = {{"identity", -2.5, -2.5},
+                  {"relu", -2, 0},
+                  {"relu", 2, 2},
+                  {"leaky_relu", -2, -0.02},
+                  {"leaky_relu", 2, 2},
+                  {"leaky_relu_0.1", -2, -0.2},
+                  {"sigmoid", 1, 0.7310585786300049},
+                  {"sigmoid", -800, 0},
+                  {"tanh", 0.5, 0.46211715726000976},
+                  {"swish", 1, 0.7310585786300049},
+                  {"gelu", 1, 0.8413447460685429},
+                  {"gelu", -10, -7.61985302416052e-23},
+                  {"mish", 1, 0.8650983882673103},
+                  {"softplus", 0, 0.6931471805599453},
+                  {"softplus", 1000, 1000},
+                  {"sin", 2, 0.9092974268256817}};
+    for (size_t i = 0; i < COUNT_OF(values); i++) {
+        const double y = function_at(values[i].name, values[i].x);
+        if (!(fabs(y - values[i].y) <= 4 * DBL_EPSILON * fabs(values[i].y)))
+            fail_msg("%s(%g) is %.17g, not %.17g", values[i].name, values[i].x, y, values[i].y);
+    }
+}
+
+static void functions_are_listed(void **state)
+{
+    (void)state;
+    int count = 0;
+    while (grkan_function_name(count) != NULL)
+        (void)function_at(grkan_function_name(count++), 1);
+    assert_int_equal(count, 11);
+    assert_null(grkan_function_name(-1));
+    assert_null(grkan_function_name(count + 1));
+}
+
+/* -------------------------------------------------------------------------------------------------------- errors */
+
+/** The bounds that grkan promises for the default form and KAT's degrees; rounded to f32, as a layer takes them. */
+static void fits_keep_the_promised_errors(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *function;
+        double error;
+    } promised[] = {{"gelu", 0.0045}, {"swish", 2e-6}, {"tanh", 5e-5}, {"sigmoid", 2e-5}};
+    for (size_t i = 0; i < COUNT_OF(promised); i++) {
+        const grkan_fit_problem problem = problem_of(promised[i].function, GRKAN_ABS_TERMS, 5, 4);
+        const grkan_fit_result result = fit(&problem);
+        const double error = largest_error(&problem, &result, true);
+        printf("%s: %.3g, promised %.3g\n", promised[i].function, error, promised[i].error);
+        assert_true(error <= promised[i].error);
+    }
+}
+
+static void higher_degrees_are_better(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(smooth); i++) {
+        const grkan_fit_problem low = problem_of(smooth[i], GRKAN_ABS_TERMS, 5, 4);
+        const grkan_fit_problem high = problem_of(smooth[i], GRKAN_ABS_TERMS, 7, 6);
+        const grkan_fit_result first = fit(&low), second = fit(&high);
+        const double coarse = largest_error(&low, &first, true), fine = largest_error(&high, &second, true);
+        printf("%s: (5, 4) %.3g, (7, 6) %.3g\n", smooth[i], coarse, fine);
+        assert_true(fine < 0.9 * coarse);
+    }
+}
+
+/** What is reported is what the oracle finds, for every form, exact and rounded. */
+static void reported_errors_are_true(void **state)
+{
+    (void)state;
+    for (int form = 0; form < FORMS; form++)
+        for (int k = 0; k < 2; k++) {
+            const grkan_fit_problem problem = problem_of(k ? "relu" : "mish", (grkan_denominator)form, 5, 4);
+            const grkan_fit_result result = fit(&problem);
+            const double found = largest_error(&problem, &result, false);
+            const double found_f32 = largest_error(&problem, &result, true);
+            assert_true(found <= result.f64.error * 1.001 && found >= result.f64.error * 0.99);
+            assert_true(found_f32 <= result.f32.error * 1.001 && found_f32 >= result.f32.error * 0.99);
+            const double there = value_of(&problem, &result, false, result.f64.x);
+            assert_true(fabs(fabs(there - function_at(problem.function, result.f64.x)) - result.f64.error) < 1e-12);
+        }
+}
+
+/** The error of a best rational fit swings m + n + 2 times between the same bounds (Achieser). */
+static void plain_fits_swing_between_equal_errors(void **state)
+{
+    (void)state;
+    static const char *const functions[] = {"gelu", "sigmoid", "softplus"};
+    for (size_t i = 0; i < COUNT_OF(functions); i++) {
+        grkan_fit_problem problem = problem_of(functions[i], GRKAN_PLAIN, 4, 3);
+        problem.low = -2; /* not the mirror of high: these functions are even or odd but for x / 2 or 1 / 2 */
+        const grkan_fit_result result = fit(&problem);
+        int swings = 0;
+        double side = 0;
+        for (int k = 0; k <= GRID; k++) {
+            const double error = error_at(&problem, &result, false, k);
+            if (fabs(error) >= 0.995 * result.f64.error && error * side <= 0) {
+                swings++;
+                side = error;
+            }
+        }
+        assert_true(swings >= 4 + 3 + 2);
+    }
+}
+
+static void denominators_of_abs_terms_are_not_negative(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(smooth); i++) {
+        const grkan_fit_problem problem = problem_of(smooth[i], GRKAN_ABS_TERMS, 5, 4);
+        const grkan_fit_result result = fit(&problem);
+        for (int j = 0; j < 4; j++)
+            assert_true(result.denominator[j] >= 0);
+    }
+}
+
+static void elements_beyond_the_degrees_are_zero(void **state)
+{
+    (void)state;
+    for (int form = 0; form < FORMS; form++) {
+        const grkan_fit_problem problem = problem_of("tanh", (grkan_denominator)form, 3, 2);
+        const grkan_fit_result result = fit(&problem);
+        for (int i = 4; i < GRKAN_MAX_COEFFICIENTS; i++)
+            assert_true(result.numerator[i] == 0);
+        for (int j = form == GRKAN_ABS_SUM_OFFSET ? 3 : 2; j < GRKAN_MAX_COEFFICIENTS; j++)
+            assert_true(result.denominator[j] == 0);
+    }
+}
+
+static void the_same_problem_gives_the_same_coefficients(void **state)
+{
+    (void)state;
+    const grkan_fit_problem problem = problem_of("relu", GRKAN_ABS_SUM, 4, 3);
+    const grkan_fit_result first = fit(&problem), second = fit(&problem);
+    assert_memory_equal(&first, &second, sizeof first);
+}
+
+/* -------------------------------------------------------------------------------------------------------- ranges */
+
+static void ranges_of_any_size_and_place(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *function;
+        double low, high, error;
+        int m, n;
+    } ranges[] = {
+        {"identity", -1e9, 1e9, 1e-3, 5, 4},   {"identity", -1e-9, 1e-9, 1e-24, 5, 4}, {"relu", 0, 1e6, 1e-6, 3, 2},
+        {"softplus", 20, 21, 1e-9, 3, 2},      {"gelu", -8, -2, 1e-3, 5, 4},           {"sin", 100, 101, 1e-6, 5, 0},
+        {"swish", -1e-6, 1e-6, 1e-15, 3, 2},   {"sin", -10, 10, 2e-3, 15, 0},          {"tanh", -3, 3, 1, 0, 0},
+        {"leaky_relu", -1e9, -1, 1e-3, 1, 15},
+    };
+    for (size_t i = 0; i < COUNT_OF(ranges); i++)
+        for (int form = 0; form < FORMS; form++) {
+            grkan_fit_problem problem =
+                problem_of(ranges[i].function, (grkan_denominator)form, ranges[i].m, ranges[i].n);
+            problem.low = ranges[i].low;
+            problem.high = ranges[i].high;
+            const grkan_fit_result result = fit(&problem);
+            if (!(result.f64.error <= ranges[i].error))
+                fail_msg("%s on [%g, %g] under %s: %g", ranges[i].function, problem.low, problem.high,
+                         grkan_denominator_name(problem.denominator), result.f64.error);
+            assert_in_range(result.f64.x >= problem.low && result.f64.x <= problem.high, 1, 1);
+        }
+}
+
+/** b_j of 1e-9^-j are fine in f64; in f32 they are infinite, and that is said. */
+static void coefficients_beyond_f32_are_reported(void **state)
+{
+    (void)state;
+    grkan_fit_problem problem = problem_of("gelu", GRKAN_PLAIN, 9, 8);
+    problem.low = -1e-9;
+    problem.high = 1e-9;
+    const grkan_fit_result result = fit(&problem);
+    assert_true(result.f64.error < 1e-20);
+    bool is_beyond = false;
+    for (int i = 0; i <= 9; i++)
+        is_beyond = is_beyond || isinf((float)result.numerator[i]) || isinf((float)result.denominator[i]);
+    assert_true(is_beyond);
+    assert_true(isinf(result.f32.error));
+}
+
+/* -------------------------------------------------------------------------------------------------------- points */
+
+enum { POINTS = 60 };
+
+static void points_of_a_rational_give_it_back(void **state)
+{
+    (void)state;
+    double x[POINTS], y[POINTS];
+    for (int i = 0; i < POINTS; i++) {
+        x[i] = (i * 37 % POINTS) / 10.0 - 2.5; /* in no order */
+        y[i] = (1 + 2 * x[i] - x[i] * x[i]) / (1 + 0.5 * fabs(x[i]) + 0.25 * x[i] * x[i]);
+    }
+    grkan_fit_problem problem = problem_of(NULL, GRKAN_ABS_TERMS, 2, 2);
+    problem.x = x;
+    problem.y = y;
+    problem.points = POINTS;
+    const grkan_fit_result result = fit(&problem);
+    const double a[] = {1, 2, -1}, b[] = {0.5, 0.25};
+    for (int i = 0; i < 3; i++)
+        assert_true(fabs(result.numerator[i] - a[i]) < 1e-9);
+    for (int j = 0; j < 2; j++)
+        assert_true(fabs(result.denominator[j] - b[j]) < 1e-9);
+    assert_true(result.f64.error < 1e-12);
+}
+
+/** The largest error of a constant is least halfway between the largest and the least value. */
+static void points_have_a_minimax_constant(void **state)
+{
+    (void)state;
+    const double x[] = {0, 1, 2, 3}, y[] = {1, 1, 1, 5};
+    grkan_fit_problem problem = problem_of(NULL, GRKAN_PLAIN, 0, 0);
+    problem.x = x;
+    problem.y = y;
+    problem.points = 4;
+    const grkan_fit_result result = fit(&problem);
+    assert_true(fabs(result.numerator[0] - 3) < 1e-4);
+    assert_true(fabs(result.f64.error - 2) < 1e-4);
+}
+
+/* -------------------------------------------------------------------------------------------------------- misuse */
+
+#define NAMES "identity, relu, leaky_relu, leaky_relu_0.1, sigmoid, tanh, swish, gelu, mish, softplus, sin"
+
+/** Refused, with the text, and nothing written. */
+static void refuse(const grkan_fit_problem *problem, const char *text)
+{
+    grkan_fit_result result, before;
+    memset(&result, 0x5a, sizeof result);
+    before = result;
+    EXPECT_INVALID(grkan_fit(problem, &result), text);
+    assert_memory_equal(&result, &before, sizeof result);
+}
+
+static void wrong_forms_and_degrees(void **state)
+{
+    (void)state;
+    static const struct {
+        int form, m, n;
+        const char *text;
+    } cases[] = {{4, 5, 4, "problem.denominator is 4; expected a grkan_denominator"},
+                 {-1, 5, 4, "problem.denominator is -1; expected a grkan_denominator"},
+                 {0, -1, 4, "problem.numerator_degree is -1; expected 0 to 15"},
+                 {0, 16, 4, "problem.numerator_degree is 16; expected 0 to 15"},
+                 {0, 5, -1, "problem.denominator_degree is -1; expected 0 to 15"},
+                 {0, 5, 16, "problem.denominator_degree is 16; expected 0 to 15"}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const grkan_fit_problem problem = problem_of("gelu", (grkan_denominator)cases[i].form, cases[i].m, cases[i].n);
+        refuse(&problem, cases[i].text);
+    }
+    const grkan_fit_problem problem = problem_of("gelo", GRKAN_PLAIN, 5, 4);
+    refuse(&problem, "problem.function is \"gelo\"; expected one of " NAMES);
+}
+
+static void wrong_ranges(void **state)
+{
+    (void)state;
+    static const struct {
+        double low, high;
+        const char *text;
+    } cases[] = {
+        {3, -3, "problem.low is 3 and problem.high -3; expected low < high"},
+        {1, 1, "problem.low is 1 and problem.high 1; expected low < high"},
+        {-1e10, 3, "problem.low is -1e+10; expected a number from -1e9 to 1e9"},
+        {NAN, 3, "problem.low is nan; expected a number from -1e9 to 1e9"},
+        {-3, INFINITY, "problem.high is inf; expected a number from -1e9 to 1e9"},
+        {-1e-10, 1e-10, "problem.low is -1e-10 and problem.high 1e-10; expected one of them at least 1e-9 from 0"}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        grkan_fit_problem problem = problem_of("gelu", GRKAN_ABS_TERMS, 5, 4);
+        problem.low = cases[i].low;
+        problem.high = cases[i].high;
+        refuse(&problem, cases[i].text);
+    }
+}
+
+static void wrong_points(void **state)
+{
+    (void)state;
+    double x[] = {0, 1, 2, 3}, y[] = {0, 1, 4, 9};
+    grkan_fit_problem problem = problem_of(NULL, GRKAN_ABS_SUM_OFFSET, 1, 1);
+    refuse(&problem, "problem.x is NULL; expected a function, or points in x and y");
+    problem.x = x;
+    refuse(&problem, "problem.y is NULL; expected a function, or points in x and y");
+    problem.y = y;
+    problem.points = 3;
+    refuse(&problem, "problem.points is 3; expected at least 4, as many as there are coefficients");
+    problem.points = 4;
+    y[2] = NAN;
+    refuse(&problem, "problem.y[2] is nan; expected a number from -1e9 to 1e9");
+    x[1] = -1e300;
+    refuse(&problem, "problem.x[1] is -1e+300; expected a number from -1e9 to 1e9");
+    memset(x, 0, sizeof x);
+    memset(y, 0, sizeof y);
+    refuse(&problem, "problem.x is 0; expected one of the points at least 1e-9 from 0");
+    problem.function = "gelu";
+    refuse(&problem, "problem has a function and points; expected x and y NULL and points 0 with a function");
+}
+
+static void wrong_pointers(void **state)
+{
+    (void)state;
+    const grkan_fit_problem problem = problem_of("gelu", GRKAN_ABS_TERMS, 5, 4);
+    grkan_fit_result result;
+    double y = 7;
+    EXPECT_INVALID(grkan_fit(NULL, &result), "problem is NULL");
+    EXPECT_INVALID(grkan_fit(&problem, NULL), "result is NULL");
+    EXPECT_INVALID(grkan_function_value(NULL, 1, &y), "function is NULL");
+    EXPECT_INVALID(grkan_function_value("gelu", 1, NULL), "y is NULL");
+    EXPECT_INVALID(grkan_function_value("", 1, &y), "function is \"\"; expected one of " NAMES);
+    assert_true(y == 7);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(functions_have_their_values),
+        cmocka_unit_test(functions_are_listed),
+        cmocka_unit_test(fits_keep_the_promised_errors),
+        cmocka_unit_test(higher_degrees_are_better),
+        cmocka_unit_test(reported_errors_are_true),
+        cmocka_unit_test(plain_fits_swing_between_equal_errors),
+        cmocka_unit_test(denominators_of_abs_terms_are_not_negative),
+        cmocka_unit_test(elements_beyond_the_degrees_are_zero),
+        cmocka_unit_test(the_same_problem_gives_the_same_coefficients),
+        cmocka_unit_test(ranges_of_any_size_and_place),
+        cmocka_unit_test(coefficients_beyond_f32_are_reported),
+        cmocka_unit_test(points_of_a_rational_give_it_back),
+        cmocka_unit_test(points_have_a_minimax_constant),
+        cmocka_unit_test(wrong_forms_and_degrees),
+        cmocka_unit_test(wrong_ranges),
+        cmocka_unit_test(wrong_points),
+        cmocka_unit_test(wrong_pointers),
+    };
+    return cmocka_run_group_tests_name("fit", tests, NULL, NULL);
+}
