@@ -110,8 +110,9 @@ static grkan_status assume_plan(const char *backend, const char *architecture, c
     return status == GRKAN_SUCCESS ? grkan_plan_tile(&limits, data) : status;
 }
 
-grkan_status grkan_compile(const char *backend, const char *architecture, const grkan_operation *operation,
-                           const grkan_options *options, grkan_compilation *compilation)
+grkan_status grkan_compile(const char *backend, const char *architecture, const char *compiler,
+                           const grkan_operation *operation, const grkan_options *options,
+                           grkan_compilation *compilation)
 {
     const grkan_backend *found = NULL;
     grkan_plan_data data = {0};
@@ -125,12 +126,15 @@ grkan_status grkan_compile(const char *backend, const char *architecture, const 
     if (status != GRKAN_SUCCESS)
         return status;
     write_definitions(&data, definitions);
-    const grkan_compile_request request = request_of(&data, definitions, architecture);
+    grkan_compile_request request = request_of(&data, definitions, architecture);
+    request.compiler = compiler;
     status = found->compile(NULL, &request, &binary, &report);
     if (status != GRKAN_SUCCESS)
         return status;
-    const grkan_cache_key key = key_of(found, NULL, &request);
-    grkan_cache_store(&key, &binary);
+    if (compiler == NULL) { /* a plan would look for what the vendor's own compiler makes */
+        const grkan_cache_key key = key_of(found, NULL, &request);
+        grkan_cache_store(&key, &binary);
+    }
     compilation->binary = binary.data;
     compilation->bytes = binary.bytes;
     compilation->kernel_count = report.kernel_count;

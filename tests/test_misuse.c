@@ -207,20 +207,22 @@ static void test_misuse_of_compiling_without_a_device(void **state)
     grkan_operation operation = GRKAN_OPERATION_INIT;
     const grkan_compilation nothing = {0};
     grkan_compilation made;
-    EXPECT_INVALID(grkan_compile("cuda", "sm_90", &operation, NULL, NULL),
+    EXPECT_INVALID(grkan_compile("cuda", "sm_90", NULL, &operation, NULL, NULL),
                    "compilation is NULL; expected where to put it");
     memset(&made, 0xA5, sizeof made);
-    EXPECT_INVALID(grkan_compile(NULL, "sm_90", &operation, NULL, &made), "backend is NULL; expected a backend's name");
+    EXPECT_INVALID(grkan_compile(NULL, "sm_90", NULL, &operation, NULL, &made),
+                   "backend is NULL; expected a backend's name");
     assert_memory_equal(&made, &nothing, sizeof made);
-    EXPECT_INVALID(grkan_compile("cpu", NULL, &operation, NULL, &made),
+    EXPECT_INVALID(grkan_compile("cpu", NULL, NULL, &operation, NULL, &made),
                    "architecture is NULL; expected an architecture, as sm_90");
-    EXPECT_INVALID(grkan_compile("cpu", "sm_90", NULL, NULL, &made), "operation is NULL; expected an operation");
-    EXPECT(grkan_compile("cdua", "sm_90", &operation, NULL, &made), GRKAN_ERROR_NO_BACKEND,
+    EXPECT_INVALID(grkan_compile("cpu", "sm_90", NULL, NULL, NULL, &made), "operation is NULL; expected an operation");
+    EXPECT(grkan_compile("cdua", "sm_90", NULL, &operation, NULL, &made), GRKAN_ERROR_NO_BACKEND,
            "there is no backend \"cdua\"; did you mean \"cuda\"?...");
-    EXPECT(grkan_compile("cpu", "sm_90", &operation, NULL, &made), GRKAN_ERROR_UNSUPPORTED,
+    EXPECT(grkan_compile("cpu", "sm_90", NULL, &operation, NULL, &made), GRKAN_ERROR_UNSUPPORTED,
            "backend \"cpu\" compiles for a device that is there only; expected cuda or hip");
     operation.groups = 9;
-    EXPECT_INVALID(grkan_compile("cpu", "sm_90", &operation, NULL, &made), "operation.groups is 9; expected 1 to 8");
+    EXPECT_INVALID(grkan_compile("cpu", "sm_90", NULL, &operation, NULL, &made),
+                   "operation.groups is 9; expected 1 to 8");
     assert_memory_equal(&made, &nothing, sizeof made);
     grkan_compilation_free(NULL);
 
@@ -364,7 +366,7 @@ static grkan_backend_device *open_opencl(const grkan_backend **backend)
 
 static grkan_compile_request request_of(const char *source)
 {
-    return (grkan_compile_request){source, "-DGRKAN_DTYPE=0 -DGRKAN_STRATEGY=3 -DGRKAN_FOLDED=0", 0, ""};
+    return (grkan_compile_request){source, "-DGRKAN_DTYPE=0 -DGRKAN_STRATEGY=3 -DGRKAN_FOLDED=0", 0, "", NULL};
 }
 
 static void test_a_compile_error_holds_the_log(void **state)

@@ -11,6 +11,7 @@ typedef struct compile_request {
     const char *backend;
     const char **architectures; /**< at least one */
     int architecture_count;
+    const char *compiler; /**< a program; NULL: the vendor's own compiler */
     operation_request what;
     const char *json;  /**< NULL: no JSON; "-": the standard output */
     const char *keep;  /**< directory of the programs and their launches; NULL: none */

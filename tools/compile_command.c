@@ -53,8 +53,8 @@ static int compile_all(const compile_request *request, compile_program *programs
         char label[96];
         snprintf(label, sizeof label, "%s %s", program->architecture, grkan_dtype_name(program->operation.dtype));
         progress_show((size_t)i, (size_t)count, label);
-        const grkan_status status = grkan_compile(program->backend, program->architecture, &program->operation,
-                                                  &program->options, &program->compilation);
+        const grkan_status status = grkan_compile(program->backend, program->architecture, request->compiler,
+                                                  &program->operation, &program->options, &program->compilation);
         progress_clear();
         if (status != GRKAN_SUCCESS)
             result = tool_complain(argv[0], program->architecture, status);

@@ -2,12 +2,16 @@
 /** @file compile_options.c @brief The command line of grkan compile. */
 #include "compile.h"
 
-enum key { KEY_BACKEND = 256, KEY_ARCH, KEY_JSON, KEY_KEEP, KEY_OUT, KEY_FAIL_ON_SPILL };
+enum key { KEY_BACKEND = 256, KEY_ARCH, KEY_COMPILER, KEY_JSON, KEY_KEEP, KEY_OUT, KEY_FAIL_ON_SPILL };
 
 static const struct argp_option options[] = {
     {NULL, 0, NULL, 0, "For what:", 1},
     {"backend", KEY_BACKEND, "B", 0, "cuda or hip", 1},
     {"arch", KEY_ARCH, "A", 0, "Architecture, as sm_90 or gfx90a; may be repeated", 1},
+    {"compiler", KEY_COMPILER, "PATH", 0,
+     "Compile with this program, clang for hip and nvcc for cuda: for architectures that the vendor's library does not "
+     "know. Its kernels do not go to the cache",
+     1},
     {NULL, 0, NULL, 0, "How:", 3},
     {"fail-on-spill", KEY_FAIL_ON_SPILL, NULL, 0, "Exit with 1 if a kernel spills registers to memory", 3},
     {"json", KEY_JSON, "FILE", 0,
@@ -42,6 +46,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_ARCH:
         add_architecture(request, text);
         return 0;
+    case KEY_COMPILER:
+        request->compiler = text;
+        return 0;
     case KEY_JSON:
         request->json = text;
         return 0;
@@ -61,6 +68,8 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         if (request->backend == NULL || request->architecture_count == 0)
             argp_error(state, "%s is missing, as in --backend cuda --arch sm_90",
                        request->backend == NULL ? "--backend" : "--arch");
+        if (request->compiler != NULL && request->cache != NULL)
+            argp_error(state, "--out does not go with --compiler: a cache holds what the vendor's own compiler makes");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

@@ -51,8 +51,9 @@ grkan_status vendor_options(const grkan_backend_device *device, const grkan_comp
                             char *text, size_t bytes)
 {
     (void)device;
-    snprintf(text, bytes, "--gpu-architecture=%s --fmad=false --std=c++14 --disable-warnings %s%s",
-             request->architecture, request->definitions, with_report ? " --ptxas-options=-v" : "");
+    snprintf(text, bytes, "%s--gpu-architecture=%s --fmad=false --std=c++14 --disable-warnings %s%s",
+             request->compiler != NULL ? "-x cu -cubin " : "", request->architecture, request->definitions,
+             with_report ? " --ptxas-options=-v" : "");
     return GRKAN_SUCCESS;
 }
 

@@ -49,8 +49,7 @@ static grkan_status read_code(rtc(Program) program, grkan_blob *binary)
     return GRKAN_SUCCESS;
 }
 
-/** Split "-DA=1 -DB=2" at its spaces. @return how many */
-static int split_options(char *text, const char **options, int most)
+int rtc_split_options(char *text, const char **options, int most)
 {
     char *rest = NULL;
     int count = 0;
@@ -69,7 +68,7 @@ grkan_status rtc_compile(const grkan_backend_device *device, const char *source,
     const grkan_status known = vendor_options(device, request, report != NULL, text, sizeof text);
     if (known != GRKAN_SUCCESS)
         return known;
-    const int count = split_options(text, options, most_options);
+    const int count = rtc_split_options(text, options, most_options);
     rtc(Result) code = rtc(CreateProgram)(&program, source, "grkan", 0, NULL, NULL);
     if (code != rtc_success)
         return rtc_failed("CreateProgram", code);

@@ -173,7 +173,8 @@ static grkan_status compile(grkan_backend_device *device, const grkan_compile_re
         return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for the kernels' source");
     memcpy(source, gpu_dialect, dialect);
     strcpy(source + dialect, request->source);
-    const grkan_status status = rtc_compile(device, source, request, binary, report);
+    const grkan_status status = request->compiler != NULL ? outside_compile(source, request, binary, report)
+                                                          : rtc_compile(device, source, request, binary, report);
     free(source);
     return status;
 }

@@ -22,11 +22,18 @@ grkan_status runtime_failed(const char *call, rt(Error_t) code);
             return runtime_failed(#call, try_code);                                                                    \
     } while (0)
 
-/* By rtc.c. */
+/* By rtc.c and outside.c. */
+
+/** Split "-DA=1 -DB=2" at its spaces. @return how many */
+int rtc_split_options(char *text, const char **options, int most);
 
 /** As grkan_backend.compile, with the dialect in front of the source. */
 grkan_status rtc_compile(const grkan_backend_device *device, const char *source, const grkan_compile_request *request,
                          grkan_blob *binary, grkan_compiler_report *report);
+
+/** The same by request->compiler. */
+grkan_status outside_compile(const char *source, const grkan_compile_request *request, grkan_blob *binary,
+                             grkan_compiler_report *report);
 
 /* By the vendor's own file. */
 
@@ -39,7 +46,8 @@ extern const uint64_t vendor_shared_bytes;
 /** Versions of compiler and driver, for the cache. */
 void vendor_identity(char *text, size_t bytes);
 
-/** The compiler's options for a request, separated by spaces. Refuses an architecture that it does not know.
+/** The options of the runtime's compiler, or of request->compiler, separated by spaces. Refuses an architecture that
+    it does not know.
     @param device NULL where there is none of that architecture
     @param with_report 1: the compiler shall say what the kernels take of the device */
 grkan_status vendor_options(const grkan_backend_device *device, const grkan_compile_request *request, int with_report,

@@ -85,6 +85,7 @@ typedef struct grkan_compile_request {
     const char *definitions;  /**< "-DNAME=VALUE" separated by spaces, understood by every compiler */
     int32_t is_ieee;          /**< 1: keep what IEEE 754 fixes (correctly rounded division) */
     const char *architecture; /**< as grkan_device_properties.architecture */
+    const char *compiler;     /**< a program to compile with; NULL: the compiler that the vendor's runtime has */
 } grkan_compile_request;
 
 /** Bytes that the callee allocated with malloc and the caller frees. */

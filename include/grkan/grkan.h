@@ -290,11 +290,14 @@ typedef struct grkan_compilation {
  * a device finds them in the cache, if backend and compiler are of the same version.
  * @param backend      "cuda" or "hip": a backend whose compiler needs no device
  * @param architecture as in grkan_device_properties: "sm_90", "gfx90a"
+ * @param compiler     a program to compile with, for architectures that the vendor's own compiler does not know: nvcc for
+ *                     cuda, clang for hip; such kernels do not go to the cache. NULL: the vendor's own
  * @param options      NULL for the defaults
  * @param compilation  out, not NULL
  */
-GRKAN_API grkan_status grkan_compile(const char *backend, const char *architecture, const grkan_operation *operation,
-                                     const grkan_options *options, grkan_compilation *compilation);
+GRKAN_API grkan_status grkan_compile(const char *backend, const char *architecture, const char *compiler,
+                                     const grkan_operation *operation, const grkan_options *options,
+                                     grkan_compilation *compilation);
 
 /** Free what grkan_compile gave, and set it to zero. NULL does nothing. */
 GRKAN_API void grkan_compilation_free(grkan_compilation *compilation);
