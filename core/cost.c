@@ -36,6 +36,7 @@ grkan_status grkan_plan_describe(const grkan_plan *plan, grkan_plan_description 
                                             .vector = t->vector,
                                             .block = t->block,
                                             .blocks = t->stripes * t->spans,
+                                            .is_compiled = plan->is_compiled,
                                             .forward_bytes = 2 * tensor,
                                             .backward_bytes = 3 * tensor,
                                             .forward_flops = elements * forward_element_flops(data),

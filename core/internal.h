@@ -20,6 +20,7 @@ struct grkan_plan {
     grkan_device *device;
     grkan_plan_data data;
     grkan_backend_program *program;
+    bool is_compiled; /* now, rather than found in the cache or made beforehand */
 };
 
 /* status.c */

@@ -75,6 +75,7 @@ grkan_status grkan_plan_build(grkan_plan *plan)
     grkan_status status = backend->compile(device->state, &request, &binary, NULL);
     if (status != GRKAN_SUCCESS)
         return status;
+    plan->is_compiled = true;
     status = backend->load(device->state, &plan->data, &binary, &plan->program);
     if (status == GRKAN_SUCCESS)
         grkan_cache_store(&key, &binary);

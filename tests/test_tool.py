@@ -27,6 +27,8 @@ OPERATION_KEYS = {"outer", "channels", "inner", "groups", "numerator_groups", "d
                   "numerator_degree", "denominator_degree", "denominator"}
 WHAT_KEYS = {"operation", "dtype", "pass", "strategy", "determinism"}
 MEASURED_KEYS = {"milliseconds", "bytes", "gb_per_s", "fraction_of_copy", "predicted_milliseconds"}
+HOST_KEYS = {"host_microseconds", "plan_milliseconds", "is_compiled", "first_call_milliseconds",
+             "first_result_milliseconds", "workspace_bytes"}
 DEVICE_TYPES = {"device": str, "backend": str, "name": str, "driver": str, "architecture": str, "compute_units": int,
                 "wave_width": int, "is_gpu": bool, "dtypes": list, "has_atomics": bool, "is_ieee": bool,
                 "memory_bytes": int, "cache_bytes": int}
@@ -265,6 +267,39 @@ class TestBench(ToolCase):
     def test_two_devices(self):
         document, _ = self.bench("--device", "cpu", "--pass", "forward")
         self.assertEqual([device["device"] for device in document["devices"]], ["cpu", "cpu"])
+
+    def host_time(self, device, environment=None):
+        """The cases of forward and backward, measured on the host."""
+        shape = ["--outer", "16", "--channels", "24", "--groups", "3", "--repeats", "3"]
+        status, out, err = run("bench", "--host-time", "--device", device, *shape, "--json", "-",
+                               environment=environment)
+        self.assertEqual(status, GOOD, err)
+        document = json.loads(out)
+        self.assertEqual(document["schema"], "grkan-host-time/1")
+        (device,) = document["devices"]
+        self.assertIn(f"open: {device['open_milliseconds']:.2f} ms", err)
+        for case in device["cases"]:
+            self.assertEqual(set(case), WHAT_KEYS | HOST_KEYS)
+            self.assertLessEqual(case["host_microseconds"]["min"], case["host_microseconds"]["median"])
+            parts = device["open_milliseconds"] + case["plan_milliseconds"] + case["first_call_milliseconds"]
+            self.assertAlmostEqual(case["first_result_milliseconds"] / parts, 1, places=3)
+        return device["cases"]
+
+    def test_host_time_of_the_cpu(self):
+        cases = self.host_time("cpu")
+        self.assertEqual([(case["pass"], case["is_compiled"]) for case in cases],
+                         [("forward", False), ("backward", False)])
+
+    def test_a_second_process_compiles_nothing(self):
+        opencl = next(backend for backend in json.loads(run("devices", "--json")[1])["backends"]
+                      if backend["backend"] == "opencl")
+        if "error" in opencl:
+            self.skipTest(opencl["error"])
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o700)
+            compiled = [[case["is_compiled"] for case in self.host_time("opencl", {"GRKAN_CACHE_DIR": folder})]
+                        for _ in range(2)]
+        self.assertEqual(compiled, [[True, False], [False, False]])
 
     def test_json_that_cannot_be_written(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -9,7 +9,9 @@
 
 static int open_device(const char *who, const bench_request *request, const char *selector, bench_device *device)
 {
+    double start = bench_clock();
     grkan_status status = grkan_device_open(selector, &device->device);
+    device->open_milliseconds = bench_clock() - start;
     if (status == GRKAN_SUCCESS)
         status = grkan_device_describe(device->device, &device->properties);
     if (status != GRKAN_SUCCESS)
@@ -25,18 +27,19 @@ static void label_case(char *label, size_t size, const bench_device *device, con
              grkan_dtype_name(one->operation.dtype), (long long)one->operation.channels);
 }
 
-/** Measure a device's copy and all its cases. The copy is a step of the progress bar too. */
+/** Measure a device's copy, which is a step of the progress bar too, and all its cases. */
 static int run_device(const char *who, const bench_request *request, bench_device *device)
 {
     char label[96];
     size_t steps = (size_t)device->case_count + 1;
     snprintf(label, sizeof label, "%s copy", device->properties.selector);
     progress_show(0, steps, label);
-    grkan_status status = bench_measure_copy(device, request->repeats);
+    grkan_status status = request->is_host_time ? GRKAN_SUCCESS : bench_measure_copy(device, request->repeats);
     for (int i = 0; i < device->case_count && status == GRKAN_SUCCESS; i++) {
         label_case(label, sizeof label, device, &device->cases[i]);
         progress_show((size_t)i + 1, steps, label);
-        status = bench_run_case(device, &device->cases[i], request->repeats);
+        status = bench_run_case(device, &device->cases[i], request->repeats,
+                                request->is_host_time ? bench_host_time : bench_device_time);
     }
     progress_clear();
     return status == GRKAN_SUCCESS ? TOOL_GOOD : tool_complain(who, label, status);
@@ -51,18 +54,18 @@ static int run_devices(const char *who, const bench_request *request, bench_devi
             return result;
         if (i > 0)
             fputc('\n', tables);
-        bench_print_table(&devices[i], tables);
+        bench_print_table(request, &devices[i], tables);
         fflush(tables);
     }
     return TOOL_GOOD;
 }
 
-static cJSON *make_document(const bench_device *devices, int count, int argc, char **argv)
+static cJSON *make_document(const bench_request *request, const bench_device *devices, int argc, char **argv)
 {
-    cJSON *document = report_new("grkan-bench/1", argc, argv);
+    cJSON *document = report_new(request->is_host_time ? "grkan-host-time/1" : "grkan-bench/1", argc, argv);
     cJSON *array = cJSON_AddArrayToObject(document, "devices");
-    for (int i = 0; i < count; i++)
-        cJSON_AddItemToArray(array, bench_json_of_device(&devices[i]));
+    for (int i = 0; i < request->selector_count; i++)
+        cJSON_AddItemToArray(array, bench_json_of_device(request, &devices[i]));
     return document;
 }
 
@@ -81,7 +84,7 @@ static int run_and_report(const bench_request *request, bench_device *devices, i
     if (report_file_open(request->json, &file) != 0)
         return complain_file(argv[0], request->json);
     int result = run_devices(argv[0], request, devices, strcmp(request->json, "-") == 0 ? stderr : stdout);
-    cJSON *document = result == TOOL_GOOD ? make_document(devices, request->selector_count, argc, argv) : NULL;
+    cJSON *document = result == TOOL_GOOD ? make_document(request, devices, argc, argv) : NULL;
     if (report_file_close(&file, document) != 0)
         result = complain_file(argv[0], request->json);
     cJSON_Delete(document);

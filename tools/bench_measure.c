@@ -58,7 +58,7 @@ static int compare_doubles(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-static bench_timing summarise(double *samples, size_t count)
+bench_timing bench_summary(double *samples, size_t count)
 {
     qsort(samples, count, sizeof *samples, compare_doubles);
     return (bench_timing){
@@ -85,7 +85,7 @@ grkan_status bench_measure(grkan_device *device, bench_call call, const void *co
         samples[i] /= (double)calls;
     }
     if (status == GRKAN_SUCCESS)
-        *timing = summarise(samples, (size_t)repeats);
+        *timing = bench_summary(samples, (size_t)repeats);
     free(samples);
     return status;
 }

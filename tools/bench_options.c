@@ -6,7 +6,7 @@
 
 #include "bench.h"
 
-enum key { KEY_DEVICE = 256, KEY_PASS, KEY_REPEATS, KEY_CPU_THREADS, KEY_JSON };
+enum key { KEY_DEVICE = 256, KEY_PASS, KEY_REPEATS, KEY_CPU_THREADS, KEY_HOST_TIME, KEY_JSON };
 
 static const struct argp_option options[] = {
     {NULL, 0, NULL, 0, "Where:", 1},
@@ -15,6 +15,10 @@ static const struct argp_option options[] = {
     {"pass", KEY_PASS, "P", 0, "forward or backward (both); may be repeated", 2},
     {NULL, 0, NULL, 0, "How:", 3},
     {"repeats", KEY_REPEATS, "N", 0, "Samples of each case (about half a second's worth, 5 at least)", 3},
+    {"host-time", KEY_HOST_TIME, NULL, 0,
+     "Measure the host instead: opening the device, the plan, the first call until it is done, and calls that only "
+     "enqueue",
+     3},
     {"json", KEY_JSON, "FILE", 0,
      "Write the results as JSON too; - is the standard output, and the table goes to "
      "the standard error",
@@ -59,6 +63,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_CPU_THREADS:
         request->cpu_threads = (int)option_parse_number(state, "cpu-threads", text, 1024);
+        return 0;
+    case KEY_HOST_TIME:
+        request->is_host_time = 1;
         return 0;
     case KEY_JSON:
         request->json = text;

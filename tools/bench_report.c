@@ -1,14 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file bench_report.c @brief What bench found, as a table and as JSON; both show the same. */
 #include "bench.h"
-#include "text_table.h"
 
-static const text_table_column columns[] = {
-    {"outer", 'r'},       {"channels", 'r'},     {"inner", 'r'}, {"groups", 'r'},   {"degrees", 'l'},
-    {"denominator", 'l'}, {"type", 'l'},         {"pass", 'l'},  {"strategy", 'l'}, {"determinism", 'l'},
-    {"median ms", 'r'},   {"min", 'r'},          {"max", 'r'},   {"MB", 'r'},       {"GB/s", 'r'},
-    {"of copy", 'r'},     {"predicted ms", 'r'},
+#define WHAT_COLUMNS                                                                                                   \
+    {"outer", 'r'}, {"channels", 'r'}, {"inner", 'r'}, {"groups", 'r'}, {"degrees", 'l'}, {"denominator", 'l'},        \
+        {"type", 'l'}, {"pass", 'l'}, {"strategy", 'l'},                                                               \
+    {                                                                                                                  \
+        "determinism", 'l'                                                                                             \
+    }
+
+static const text_table_column device_columns[] = {
+    WHAT_COLUMNS, {"median ms", 'r'}, {"min", 'r'},     {"max", 'r'},
+    {"MB", 'r'},  {"GB/s", 'r'},      {"of copy", 'r'}, {"predicted ms", 'r'},
 };
+
+static const text_table_column host_columns[] = {
+    WHAT_COLUMNS,           {"call us", 'r'},         {"min", 'r'},
+    {"max", 'r'},           {"plan ms", 'r'},         {"kernels", 'l'},
+    {"first call ms", 'r'}, {"first result ms", 'r'}, {"workspace B", 'r'},
+};
+
+#define LENGTH(array) ((int)(sizeof(array) / sizeof *(array)))
 
 static void add_what(text_table *to, const bench_case *one)
 {
@@ -37,16 +49,23 @@ static void add_measurement(text_table *to, const bench_case *one)
     text_table_cell(to, "%.4f", one->predicted_milliseconds);
 }
 
-void bench_print_table(const bench_device *device, FILE *stream)
+void bench_print_table(const bench_request *request, const bench_device *device, FILE *stream)
 {
     const grkan_device_properties *properties = &device->properties;
-    fprintf(stream, "%s: %s (%s), %s\ncopy: %.1f GB/s\n", properties->selector, properties->name,
-            properties->architecture, properties->driver, device->copy_gb_per_s);
-    text_table *rows = text_table_new(columns, (int)(sizeof columns / sizeof *columns));
+    fprintf(stream, "%s: %s (%s), %s\n", properties->selector, properties->name, properties->architecture,
+            properties->driver);
+    if (request->is_host_time)
+        fprintf(stream, "open: %.2f ms\n", device->open_milliseconds);
+    else
+        fprintf(stream, "copy: %.1f GB/s\n", device->copy_gb_per_s);
+    text_table *rows = request->is_host_time ? text_table_new(host_columns, LENGTH(host_columns))
+                                             : text_table_new(device_columns, LENGTH(device_columns));
     for (int i = 0; i < device->case_count; i++) {
         add_what(rows, &device->cases[i]);
         if (device->cases[i].refusal != NULL)
             text_table_note(rows, device->cases[i].refusal);
+        else if (request->is_host_time)
+            bench_host_row(rows, device, &device->cases[i]);
         else
             add_measurement(rows, &device->cases[i]);
     }
@@ -54,7 +73,24 @@ void bench_print_table(const bench_device *device, FILE *stream)
     text_table_free(rows);
 }
 
-static cJSON *json_of_case(const bench_case *one)
+void bench_add_timing(cJSON *to, const char *name, const bench_timing *timing)
+{
+    cJSON *object = cJSON_AddObjectToObject(to, name);
+    report_add_measured(object, "min", timing->min);
+    report_add_measured(object, "median", timing->median);
+    report_add_measured(object, "max", timing->max);
+}
+
+static void add_json_measurement(cJSON *to, const bench_case *one)
+{
+    bench_add_timing(to, "milliseconds", &one->milliseconds);
+    cJSON_AddNumberToObject(to, "bytes", (double)one->bytes);
+    report_add_measured(to, "gb_per_s", one->gb_per_s);
+    report_add_measured(to, "fraction_of_copy", one->fraction_of_copy);
+    report_add_measured(to, "predicted_milliseconds", one->predicted_milliseconds);
+}
+
+static cJSON *json_of_case(const bench_request *request, const bench_device *device, const bench_case *one)
 {
     cJSON *object = cJSON_CreateObject();
     cJSON_AddItemToObject(object, "operation", report_operation(&one->operation));
@@ -62,22 +98,16 @@ static cJSON *json_of_case(const bench_case *one)
     cJSON_AddStringToObject(object, "pass", bench_pass_name(one->pass));
     cJSON_AddStringToObject(object, "strategy", grkan_strategy_name(one->options.strategy));
     cJSON_AddStringToObject(object, "determinism", grkan_determinism_name(one->options.determinism));
-    if (one->refusal != NULL) {
+    if (one->refusal != NULL)
         cJSON_AddStringToObject(object, "unsupported", one->refusal);
-        return object;
-    }
-    cJSON *milliseconds = cJSON_AddObjectToObject(object, "milliseconds");
-    report_add_measured(milliseconds, "min", one->milliseconds.min);
-    report_add_measured(milliseconds, "median", one->milliseconds.median);
-    report_add_measured(milliseconds, "max", one->milliseconds.max);
-    cJSON_AddNumberToObject(object, "bytes", (double)one->bytes);
-    report_add_measured(object, "gb_per_s", one->gb_per_s);
-    report_add_measured(object, "fraction_of_copy", one->fraction_of_copy);
-    report_add_measured(object, "predicted_milliseconds", one->predicted_milliseconds);
+    else if (request->is_host_time)
+        bench_host_json(object, device, one);
+    else
+        add_json_measurement(object, one);
     return object;
 }
 
-cJSON *bench_json_of_device(const bench_device *device)
+cJSON *bench_json_of_device(const bench_request *request, const bench_device *device)
 {
     const grkan_device_properties *properties = &device->properties;
     cJSON *object = cJSON_CreateObject();
@@ -86,9 +116,12 @@ cJSON *bench_json_of_device(const bench_device *device)
     cJSON_AddStringToObject(object, "name", properties->name);
     cJSON_AddStringToObject(object, "driver", properties->driver);
     cJSON_AddStringToObject(object, "architecture", properties->architecture);
-    report_add_measured(object, "copy_gb_per_s", device->copy_gb_per_s);
+    if (request->is_host_time)
+        report_add_measured(object, "open_milliseconds", device->open_milliseconds);
+    else
+        report_add_measured(object, "copy_gb_per_s", device->copy_gb_per_s);
     cJSON *cases = cJSON_AddArrayToObject(object, "cases");
     for (int i = 0; i < device->case_count; i++)
-        cJSON_AddItemToArray(cases, json_of_case(&device->cases[i]));
+        cJSON_AddItemToArray(cases, json_of_case(request, device, &device->cases[i]));
     return object;
 }

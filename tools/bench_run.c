@@ -123,7 +123,17 @@ static void derive(bench_case *one, double copy_gb_per_s)
     one->predicted_milliseconds = (double)one->bytes / copy_gb_per_s / 1e6;
 }
 
-static grkan_status measure_plan(const bench_device *device, const grkan_plan *plan, bench_case *one, int64_t repeats)
+grkan_status bench_device_time(const bench_device *device, bench_call call, const void *context, int64_t repeats,
+                               bench_case *one)
+{
+    grkan_status status = bench_measure(device->device, call, context, repeats, &one->milliseconds);
+    if (status == GRKAN_SUCCESS)
+        derive(one, device->copy_gb_per_s);
+    return status;
+}
+
+static grkan_status measure_plan(const bench_device *device, const grkan_plan *plan, bench_case *one, int64_t repeats,
+                                 bench_measurement measure)
 {
     grkan_plan_description description;
     grkan_status status = grkan_plan_describe(plan, &description);
@@ -133,28 +143,29 @@ static grkan_status measure_plan(const bench_device *device, const grkan_plan *p
     one->options.strategy = description.strategy;
     one->options.determinism = description.determinism;
     one->bytes = is_forward ? description.forward_bytes : description.backward_bytes;
+    one->is_compiled = description.is_compiled;
+    one->workspace_bytes = grkan_plan_workspace_bytes(plan);
     case_memory memory = {.device = device->device, .plan = plan};
     status = make_memory(&memory, one, &device->properties);
     if (status == GRKAN_SUCCESS)
-        status = bench_measure(device->device, is_forward ? call_forward : call_backward, &memory, repeats,
-                               &one->milliseconds);
-    if (status == GRKAN_SUCCESS)
-        derive(one, device->copy_gb_per_s);
+        status = measure(device, is_forward ? call_forward : call_backward, &memory, repeats, one);
     free_memory(&memory);
     return status;
 }
 
-grkan_status bench_run_case(const bench_device *device, bench_case *one, int64_t repeats)
+grkan_status bench_run_case(const bench_device *device, bench_case *one, int64_t repeats, bench_measurement measure)
 {
     grkan_plan *plan = NULL;
+    double start = bench_clock();
     grkan_status status = grkan_plan_create(device->device, &one->operation, &one->options, &plan);
+    one->plan_milliseconds = bench_clock() - start;
     if (status == GRKAN_ERROR_UNSUPPORTED) {
         one->refusal = tool_copy_text(grkan_last_error());
         return GRKAN_SUCCESS;
     }
     if (status != GRKAN_SUCCESS)
         return status;
-    status = measure_plan(device, plan, one, repeats);
+    status = measure_plan(device, plan, one, repeats, measure);
     grkan_plan_destroy(plan);
     return status;
 }

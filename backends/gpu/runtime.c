@@ -43,15 +43,21 @@ grkan_status runtime_failed(const char *call, rt(Error_t) code)
                                (int)strcspn(name, "()"), name, rt(GetErrorString)(code), (int)code);
 }
 
-/** Make a device current. @param before out: what to put back, -1 for nothing */
+/**
+ * Make a device current. A thread that has never set a device has no context yet, which the calls that load and launch
+ * need, though the runtime calls device 0 its current one.
+ * @param before out: what to put back, -1 for nothing
+ */
 static rt(Error_t) enter(int index, int *before)
 {
+    static _Thread_local int has_context = -1; /* the last device that was set here */
     int current = 0;
     *before = -1;
     rt(Error_t) code = rt(GetDevice)(&current);
-    if (code == rt(Success) && current != index) {
+    if (code == rt(Success) && (current != index || has_context != index)) {
         code = rt(SetDevice)(index);
-        if (code == rt(Success))
+        has_context = index;
+        if (code == rt(Success) && current != index)
             *before = current;
     }
     return code;

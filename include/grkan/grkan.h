@@ -180,6 +180,7 @@ typedef struct grkan_plan_description {
     int32_t vector;          /**< elements that a thread takes from a row at once, in backward */
     int32_t block;           /**< threads per block, in backward */
     int64_t blocks;          /**< blocks of the backward launch */
+    int32_t is_compiled;     /**< 1: kernels were compiled for this plan; 0: found in the cache, or made beforehand */
     uint64_t forward_bytes;  /**< necessary bytes: 2 tensors */
     uint64_t backward_bytes; /**< necessary bytes: 3 tensors */
     uint64_t forward_flops;
