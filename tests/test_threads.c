@@ -18,8 +18,8 @@
 
 enum { most_threads = 8, rounds = 5 };
 
-static const char *const device_names[] = {"cpu", "opencl"};
-static grkan_device *devices[2];
+static const char *const device_names[] = {"cpu", "opencl", "cuda", "hip"};
+static grkan_device *devices[sizeof device_names / sizeof device_names[0]];
 static int device_count;
 
 /** What the threads run: gradients in parts on every device, of types that every device runs. */
