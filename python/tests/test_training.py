@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The training example and the benchmarks of training: what they compute, in a few steps on the cpu."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "examples"), str(ROOT / "bench")]
+
+import kat  # noqa: E402
+import train_kat  # noqa: E402
+import train_throughput  # noqa: E402
+
+
+def short_run(*words):
+    """The digest of the parameters and the losses after one epoch of 8 steps."""
+    pytest.importorskip("sklearn")
+    arguments = train_kat.parse(["--epochs", "1", *words])
+    data = train_kat.Digits("cpu")
+    data.train, data.test = ([part[:256] for part in parts] for parts in (data.train, data.test))
+    model, epochs = train_kat.train(data, arguments, train_kat.Processes("cpu"))
+    return train_kat.digest(model), [epochs[0]["train_loss"], epochs[0]["test_loss"]]
+
+
+def test_grkan_learns_as_the_formula_does():
+    _, kernels = short_run("--activation", "grkan")
+    _, formula = short_run("--activation", "eager")
+    _, another = short_run("--activation", "gelu")
+    assert kernels == pytest.approx(formula, rel=1e-4)
+    assert kernels != pytest.approx(another, rel=1e-3), "the comparison cannot tell one model from another"
+
+
+def test_two_runs_agree_bit_for_bit():
+    first, _ = short_run("--seed", "3")
+    second, _ = short_run("--seed", "3")
+    other, _ = short_run("--seed", "4")
+    assert first == second
+    assert first != other
+
+
+def run_processes(count, *command):
+    """Run a command as torchrun would; returns the exit statuses and what the first process printed.
+
+    torchrun itself does not work in Debian 12, whose PyTorch 1.13 is older than its Python 3.11.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = os.environ | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(count),
+                                "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "python")}
+    processes = [subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True,
+                                  env=environment | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
+                 for rank in range(count)]
+    try:
+        printed = [process.communicate(timeout=120)[0] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    return [process.returncode for process in processes], printed[0]
+
+
+def test_two_processes_have_the_gradients_of_one():
+    if not torch.distributed.is_available():
+        pytest.skip("this PyTorch has no torch.distributed")
+    statuses, printed = run_processes(2, str(ROOT / "bench" / "train_ddp.py"), "--device", "cpu", "--size", "digits",
+                                      "--image", "32", "--batch", "8", "--gradients-only")
+    assert statuses == [0, 0], printed
+    assert printed.startswith("gradients of 2 processes")
+
+
+def test_vit_is_timms():
+    timm = pytest.importorskip("timm")
+    theirs, ours = timm.create_model("vit_tiny_patch16_224").eval(), kat.VisionTransformer("tiny").eval()
+    ours.load_state_dict(theirs.state_dict())
+    images = torch.randn(1, 3, 224, 224)
+    torch.testing.assert_close(ours(images), theirs(images))
+
+
+def test_initial_weights_preserve_the_variance():
+    torch.manual_seed(0)
+    x = torch.randn(512, 256)
+    mlp = kat.GroupRationalMlp(256, 1024, kat.grkan_activation)
+    hidden = mlp.fc1(mlp.act1(x))
+    assert float(hidden.var()) == pytest.approx(1, rel=0.1)
+    assert float(mlp(x).var()) == pytest.approx(1, rel=0.1)
+    assert float(mlp.act2(hidden).var()) < 0.5, "without the gain the variance would shrink"
+
+
+def activation_types(model, images):
+    """The storage types that the activations read and write."""
+    seen = set()
+    for block in model.blocks:
+        for name in ("act", "act1", "act2"):
+            if hasattr(block.mlp, name):
+                getattr(block.mlp, name).register_forward_hook(
+                    lambda module, inputs, output: seen.update((inputs[0].dtype, output.dtype)))
+    with torch.autocast("cpu", torch.bfloat16):
+        model(images)
+    return seen
+
+
+def test_activations_store_what_a_vits_do_under_autocast():
+    images = torch.randn(2, 3, 32, 32)
+    vit = kat.VisionTransformer("digits", image=32)
+    assert activation_types(vit, images) == {torch.bfloat16}
+    assert activation_types(kat.to_kat(vit, kat.grkan_activation), images) == {torch.bfloat16}
+    assert torch.float32 in activation_types(kat.to_kat(vit, kat.grkan_activation, narrow_input=False), images)
+
+
+def test_throughput_alternates_the_models_that_are_there():
+    arguments = train_throughput.parse(["--device", "cpu", "--vit", "own", "--image", "32", "--windows", "3",
+                                        "--window", "0.01", "--models", "vit,kat,kat-gelu,kat-published"])
+    rows = {row["model"]: row for row in train_throughput.measure("digits", 2, arguments)}
+    assert list(rows) == arguments.models
+    assert rows["vit"]["ratio_to_vit"] == 1
+    for name in ("vit", "kat", "kat-gelu"):
+        rate = rows[name]["images_per_second"]
+        assert 0 < rate["min"] <= rate["median"] <= rate["max"]
+    ratio = rows["kat"]["images_per_second"]["median"] / rows["vit"]["images_per_second"]["median"]
+    assert rows["kat"]["ratio_to_vit"] == pytest.approx(ratio)
+    assert ("absent" in rows["kat-published"]) != ("images_per_second" in rows["kat-published"])
