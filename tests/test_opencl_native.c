@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
-#include "data.h"
 #include "misuse.h"
+#include "native_run.h"
 #include "present.h"
 
 /** Of every type, with a workspace, and rows that are vectors when aligned. */
@@ -27,9 +27,7 @@ static const check_case cases[] = {
      .accumulation = GRKAN_ADD},
 };
 
-static const check_tensor outputs[] = {CHECK_Y, CHECK_DX, CHECK_DNUMERATOR, CHECK_DDENOMINATOR};
-
-enum { case_count = sizeof cases / sizeof cases[0], output_count = sizeof outputs / sizeof outputs[0], margin = 64 };
+enum { case_count = sizeof cases / sizeof cases[0] };
 
 /** The caller's: what a program that uses OpenCL already has. Context and queue are new for every test. */
 static struct {
@@ -37,12 +35,6 @@ static struct {
     cl_context context;
     cl_command_queue queue;
 } own;
-
-static void check(grkan_status status)
-{
-    if (status != GRKAN_SUCCESS)
-        fail_msg("%s: %s", grkan_status_name(status), grkan_last_error());
-}
 
 static void check_cl(cl_int code, const char *call)
 {
@@ -55,158 +47,38 @@ static void check_cl(cl_int code, const char *call)
 static grkan_device *open_own(void)
 {
     grkan_device *device = NULL;
-    check(grkan_device_open_native("opencl", own.context, own.id, &device));
+    native_check(grkan_device_open_native("opencl", own.context, own.id, &device));
     return device;
 }
 
-/* ------------------------------------------------------------------------------------------------------- one run */
+/* --------------------------------------------------------------------------------------------------------- memory */
 
-/** A case with its plan and buffers. They are the caller's, or, without a queue, the device's. */
-typedef struct run {
-    grkan_device *device;
-    const check_case *one;
-    cl_command_queue queue; /* NULL: memory and stream of grkan's */
-    grkan_plan *plan;
-    check_data data;
-    grkan_buffer buffers[CHECK_TENSORS];
-    grkan_buffer workspace;
-    size_t workspace_bytes;
-} run;
-
-static grkan_buffer allocate(const run *r, size_t bytes, size_t offset)
+static void *own_allocate(size_t bytes)
 {
-    grkan_buffer buffer = {NULL, offset};
     cl_int code = CL_SUCCESS;
-    if (r->queue == NULL)
-        check(grkan_memory_allocate(r->device, offset + bytes + margin, &buffer.base));
-    else
-        buffer.base = clCreateBuffer(own.context, CL_MEM_READ_WRITE, offset + bytes + margin, NULL, &code);
+    const cl_mem memory = clCreateBuffer(own.context, CL_MEM_READ_WRITE, bytes, NULL, &code);
     CHECK_CL(code);
-    return buffer;
+    return memory;
 }
 
-static void release(const run *r, grkan_buffer buffer)
+static void own_release(void *base)
 {
-    if (r->queue == NULL)
-        grkan_memory_free(r->device, buffer.base);
-    else
-        CHECK_CL(clReleaseMemObject((cl_mem)buffer.base));
+    CHECK_CL(clReleaseMemObject((cl_mem)base));
 }
 
-static void write_buffer(const run *r, grkan_buffer to, const void *from, size_t bytes)
+static void own_write(grkan_buffer to, const void *from, size_t bytes)
 {
-    if (r->queue == NULL)
-        check(grkan_memory_upload(r->device, to, from, bytes));
-    else
-        CHECK_CL(clEnqueueWriteBuffer(r->queue, (cl_mem)to.base, CL_TRUE, to.offset, bytes, from, 0, NULL, NULL));
+    CHECK_CL(clEnqueueWriteBuffer(own.queue, (cl_mem)to.base, CL_TRUE, to.offset, bytes, from, 0, NULL, NULL));
 }
 
-static void read_buffer(const run *r, grkan_buffer from, void *to, size_t bytes)
+static void own_read(grkan_buffer from, void *to, size_t bytes)
 {
-    if (r->queue == NULL)
-        check(grkan_memory_download(r->device, to, from, bytes));
-    else
-        CHECK_CL(clEnqueueReadBuffer(r->queue, (cl_mem)from.base, CL_TRUE, from.offset, bytes, to, 0, NULL, NULL));
+    CHECK_CL(clEnqueueReadBuffer(own.queue, (cl_mem)from.base, CL_TRUE, from.offset, bytes, to, 0, NULL, NULL));
 }
 
-/** Make the plan, take the memory, fill in the inputs. Tensor number t lies at offset * (t + 1) elements. */
-static run run_begin(grkan_device *device, const check_case *one, cl_command_queue queue, size_t offset)
-{
-    run r = {.device = device, .one = one, .queue = queue};
-    check(grkan_plan_create(device, &one->operation, &one->options, &r.plan));
-    assert_true(check_data_create(one, &r.data));
-    for (int i = 0; i < CHECK_TENSORS; i++) {
-        const check_tensor t = (check_tensor)i;
-        const size_t bytes = check_tensor_bytes(one, t);
-        r.buffers[t] = allocate(&r, bytes, offset * ((size_t)t + 1) * grkan_dtype_bytes(check_tensor_dtype(one, t)));
-        if (r.data.tensor[t] != NULL)
-            write_buffer(&r, r.buffers[t], r.data.tensor[t], bytes);
-    }
-    r.workspace_bytes = grkan_plan_workspace_bytes(r.plan);
-    assert_true(r.workspace_bytes > 0);
-    char *const zeros = calloc(1, r.workspace_bytes);
-    assert_non_null(zeros);
-    r.workspace = allocate(&r, r.workspace_bytes, offset * 16);
-    write_buffer(&r, r.workspace, zeros, r.workspace_bytes);
-    free(zeros);
-    return r;
-}
-
-static grkan_forward_arguments forward_arguments(const run *r)
-{
-    const grkan_buffer *const b = r->buffers;
-    return (grkan_forward_arguments){b[CHECK_X], b[CHECK_NUMERATOR], b[CHECK_DENOMINATOR], b[CHECK_Y]};
-}
-
-static grkan_backward_arguments backward_arguments(const run *r)
-{
-    const grkan_buffer *const b = r->buffers;
-    return (grkan_backward_arguments){.x = b[CHECK_X],
-                                      .dy = b[CHECK_DY],
-                                      .numerator = b[CHECK_NUMERATOR],
-                                      .denominator = b[CHECK_DENOMINATOR],
-                                      .dx = b[CHECK_DX],
-                                      .dnumerator = b[CHECK_DNUMERATOR],
-                                      .ddenominator = b[CHECK_DDENOMINATOR],
-                                      .accumulation = r->one->accumulation,
-                                      .workspace = r->workspace,
-                                      .workspace_bytes = r->workspace_bytes};
-}
-
-/** Enqueue both passes. @param stream where: the caller's queue, or NULL */
-static void run_both(const run *r, cl_command_queue stream)
-{
-    const grkan_forward_arguments forward = forward_arguments(r);
-    const grkan_backward_arguments backward = backward_arguments(r);
-    check(grkan_forward(r->plan, &forward, stream));
-    check(grkan_backward(r->plan, &backward, stream));
-    if (stream == NULL)
-        check(grkan_device_synchronize(r->device));
-}
-
-static void run_end(run *r)
-{
-    for (int t = 0; t < CHECK_TENSORS; t++)
-        release(r, r->buffers[t]);
-    release(r, r->workspace);
-    check_data_free(&r->data);
-    grkan_plan_destroy(r->plan);
-}
-
-static size_t all_bytes(const check_case *one)
-{
-    size_t bytes = 0;
-    for (int i = 0; i < output_count; i++)
-        bytes += check_tensor_bytes(one, outputs[i]);
-    return bytes;
-}
-
-/** All outputs, one behind the other. Free them. */
-static char *read_outputs(const run *r)
-{
-    char *const all = malloc(all_bytes(r->one));
-    assert_non_null(all);
-    char *to = all;
-    for (int i = 0; i < output_count; i++) {
-        read_buffer(r, r->buffers[outputs[i]], to, check_tensor_bytes(r->one, outputs[i]));
-        to += check_tensor_bytes(r->one, outputs[i]);
-    }
-    return all;
-}
+static const native_memory own_memory = {own_allocate, own_release, own_write, own_read};
 
 /* ------------------------------------------------------------------------------------------------------ good use */
-
-static char *run_by_selector(const check_case *one)
-{
-    grkan_device *device = NULL;
-    check(grkan_device_open("opencl", &device));
-    run r = run_begin(device, one, NULL, 0);
-    run_both(&r, NULL);
-    char *const all = read_outputs(&r);
-    run_end(&r);
-    grkan_device_close(device);
-    return all;
-}
 
 /** On the caller's queue, and on grkan's queue in the caller's context; 8 elements keep 16 bytes aligned, 1 does not. */
 static void test_own_buffers_give_the_same_bits(void **state)
@@ -215,15 +87,15 @@ static void test_own_buffers_give_the_same_bits(void **state)
     static const size_t offsets[] = {0, 8, 1, 5};
     grkan_device *const device = open_own();
     for (int i = 0; i < case_count; i++) {
-        char *const expected = run_by_selector(&cases[i]);
+        char *const expected = native_expected("opencl", &cases[i]);
         for (size_t k = 0; k < 2 * sizeof offsets / sizeof offsets[0]; k++) {
-            run r = run_begin(device, &cases[i], own.queue, offsets[k / 2]);
-            run_both(&r, k % 2 == 0 ? own.queue : NULL);
-            char *const found = read_outputs(&r);
-            if (memcmp(found, expected, all_bytes(&cases[i])) != 0)
+            native_run r = native_begin(device, &cases[i], &own_memory, offsets[k / 2]);
+            native_both(&r, k % 2 == 0 ? own.queue : NULL);
+            char *const found = native_outputs(&r);
+            if (memcmp(found, expected, native_output_bytes(&cases[i])) != 0)
                 fail_msg("%s at offset %zu: other bits than by selector", cases[i].name, offsets[k / 2]);
             free(found);
-            run_end(&r);
+            native_end(&r);
         }
         free(expected);
     }
@@ -237,7 +109,7 @@ static void test_an_own_device_is_the_one_that_was_given(void **state)
     grkan_device_properties properties;
     char name[128] = "";
     CHECK_CL(clGetDeviceInfo(own.id, CL_DEVICE_NAME, sizeof name - 1, name, NULL));
-    check(grkan_device_describe(device, &properties));
+    native_check(grkan_device_describe(device, &properties));
     assert_string_equal(properties.name, name);
     assert_string_equal(properties.backend, "opencl");
     assert_string_equal(properties.selector, "opencl:0:0");
@@ -293,24 +165,24 @@ static void test_a_buffer_of_another_context_is_not_copied(void **state)
     (void)state;
     char bytes[64] = "";
     grkan_device *const device = open_own();
-    const run r = {.device = device, .queue = own.queue};
+    const native_run r = {.device = device, .memory = &own_memory};
     const stranger other = make_stranger(sizeof bytes);
-    const grkan_buffer good = allocate(&r, sizeof bytes, 0);
+    const grkan_buffer good = native_allocate(&r, sizeof bytes, 0);
     EXPECT(grkan_memory_upload(device, other.buffer, bytes, sizeof bytes), GRKAN_ERROR_DEVICE,
            "clEnqueueWriteBuffer failed: CL_INVALID_CONTEXT (-34)");
     EXPECT(grkan_memory_download(device, bytes, other.buffer, sizeof bytes), GRKAN_ERROR_DEVICE,
            "clEnqueueReadBuffer failed: CL_INVALID_CONTEXT (-34)");
     EXPECT(grkan_memory_copy(device, good, other.buffer, sizeof bytes), GRKAN_ERROR_DEVICE,
            "clEnqueueCopyBuffer failed: CL_INVALID_CONTEXT (-34)");
-    release(&r, good);
+    native_release(&r, good);
     release_stranger(&other);
     grkan_device_close(device);
 }
 
 /** OpenCL leaves it to a runtime whether a kernel takes a buffer of another context. If not, the text tells. */
-static void expect_buffer_refused_or_used(const run *r, grkan_buffer buffer)
+static void expect_buffer_refused_or_used(const native_run *r, grkan_buffer buffer)
 {
-    grkan_forward_arguments forward = forward_arguments(r);
+    grkan_forward_arguments forward = native_forward_arguments(r);
     forward.y = buffer;
     const grkan_status status = grkan_forward(r->plan, &forward, own.queue);
     if (status == GRKAN_SUCCESS) {
@@ -327,21 +199,21 @@ static void test_a_queue_of_another_context_is_refused(void **state)
     (void)state;
     static const char *const text = "clEnqueueNDRangeKernel failed: CL_INVALID_CONTEXT (-34)";
     grkan_device *const device = open_own();
-    run r = run_begin(device, &cases[0], own.queue, 0);
+    native_run r = native_begin(device, &cases[0], &own_memory, 0);
     const stranger other = make_stranger(check_tensor_bytes(&cases[0], CHECK_Y));
-    const grkan_forward_arguments forward = forward_arguments(&r);
-    const grkan_backward_arguments backward = backward_arguments(&r);
+    const grkan_forward_arguments forward = native_forward_arguments(&r);
+    const grkan_backward_arguments backward = native_backward_arguments(&r);
     EXPECT(grkan_forward(r.plan, &forward, other.queue), GRKAN_ERROR_DEVICE, text);
     EXPECT(grkan_backward(r.plan, &backward, other.queue), GRKAN_ERROR_DEVICE, text);
     expect_buffer_refused_or_used(&r, other.buffer);
 
-    char *const expected = run_by_selector(&cases[0]);
-    run_both(&r, own.queue);
-    char *const found = read_outputs(&r);
-    assert_memory_equal(found, expected, all_bytes(&cases[0]));
+    char *const expected = native_expected("opencl", &cases[0]);
+    native_both(&r, own.queue);
+    char *const found = native_outputs(&r);
+    assert_memory_equal(found, expected, native_output_bytes(&cases[0]));
     free(found);
     free(expected);
-    run_end(&r);
+    native_end(&r);
     release_stranger(&other);
     grkan_device_close(device);
 }
@@ -387,18 +259,18 @@ static void test_nothing_of_the_callers_is_kept(void **state)
     double milliseconds = -1;
     grkan_device *device = open_own();
     assert_true(references_of_context(NULL) > context);
-    run r = run_begin(device, &cases[0], own.queue, 0);
-    check(grkan_timer_start(device));
-    run_both(&r, NULL);
-    check(grkan_timer_stop(device, &milliseconds));
-    run_both(&r, own.queue);
+    native_run r = native_begin(device, &cases[0], &own_memory, 0);
+    native_check(grkan_timer_start(device));
+    native_both(&r, NULL);
+    native_check(grkan_timer_stop(device, &milliseconds));
+    native_both(&r, own.queue);
     CHECK_CL(clFinish(own.queue));
     grkan_plan_destroy(r.plan);
     r.plan = NULL;
     for (int t = 0; t < CHECK_TENSORS; t++)
         expect_references(references_of_memory, r.buffers[t].base, 1);
     expect_references(references_of_memory, r.workspace.base, 1);
-    run_end(&r);
+    native_end(&r);
     grkan_device_close(device);
     expect_references(references_of_context, NULL, context);
     expect_references(references_of_queue, NULL, queue);
