@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file test_cuda_native.c
+ * @brief CUDA as its users have it: their pointers, streams, threads, graphs and devices, and kernels launched by hand.
+ *
+ * This program's runtime is its own, linked statically; what it shares with the module is the primary context.
+ */
+#include <cuda.h>
+#include <cuda_runtime_api.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "misuse.h"
+#include "native_run.h"
+#include "present.h"
+
+/** With a workspace each; rows are vectors when aligned. Bits of the second are the same whatever the device. */
+static const check_case cases[] = {
+    {.name = "f32", .seed = 1, .operation = {2500, 96, 1, 8, 1, 8, 5, 4, GRKAN_ABS_TERMS, GRKAN_F32}},
+    {.name = "bf16, device_to_device",
+     .seed = 2,
+     .operation = {9000, 64, 1, 4, 4, 4, 3, 2, GRKAN_ABS_SUM, GRKAN_BF16},
+     .options = {.determinism = GRKAN_DEVICE_TO_DEVICE}},
+};
+
+enum { case_count = sizeof cases / sizeof cases[0], fixed_case = 1 };
+
+static void check_cuda(cudaError_t code, const char *call)
+{
+    if (code != cudaSuccess)
+        fail_msg("%s: %s", call, cudaGetErrorString(code));
+}
+
+#define CHECK_CUDA(call) check_cuda(call, #call)
+
+/* --------------------------------------------------------------------------------------------------------- memory */
+
+static void *own_allocate(size_t bytes)
+{
+    void *base = NULL;
+    CHECK_CUDA(cudaMalloc(&base, bytes));
+    return base;
+}
+
+static void own_release(void *base)
+{
+    CHECK_CUDA(cudaFree(base));
+}
+
+static void own_write(grkan_buffer to, const void *from, size_t bytes)
+{
+    CHECK_CUDA(cudaMemcpy((char *)to.base + to.offset, from, bytes, cudaMemcpyHostToDevice));
+}
+
+/** After all streams: those made here do not wait for the default one. */
+static void own_read(grkan_buffer from, void *to, size_t bytes)
+{
+    CHECK_CUDA(cudaDeviceSynchronize());
+    CHECK_CUDA(cudaMemcpy(to, (const char *)from.base + from.offset, bytes, cudaMemcpyDeviceToHost));
+}
+
+static const native_memory own_memory = {own_allocate, own_release, own_write, own_read};
+
+static void expect_outputs(const native_run *run, const char *expected, const char *what)
+{
+    char *const found = native_outputs(run);
+    if (memcmp(found, expected, native_output_bytes(run->one)) != 0)
+        fail_msg("%s: %s: other bits than by selector", run->one->name, what);
+    free(found);
+}
+
+static grkan_device *open_device(const char *selector)
+{
+    grkan_device *device = NULL;
+    native_check(grkan_device_open(selector, &device));
+    return device;
+}
+
+static int current_device(void)
+{
+    int current = -1;
+    CHECK_CUDA(cudaGetDevice(&current));
+    return current;
+}
+
+/* ------------------------------------------------------------------------------------------- pointers and streams */
+
+/** 8 elements keep 16 bytes aligned, 1 and 5 do not. */
+static void test_own_pointers_and_streams_give_the_same_bits(void **state)
+{
+    (void)state;
+    static const size_t offsets[] = {0, 8, 1, 5};
+    cudaStream_t stream;
+    CHECK_CUDA(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+    grkan_device *const device = open_device("cuda");
+    for (int i = 0; i < case_count; i++) {
+        char *const expected = native_expected("cuda", &cases[i]);
+        for (size_t k = 0; k < 2 * COUNT_OF(offsets); k++) {
+            native_run run = native_begin(device, &cases[i], &own_memory, offsets[k / 2]);
+            native_spoil_outputs(&run);
+            CHECK_CUDA(cudaDeviceSynchronize());
+            native_both(&run, k % 2 == 0 ? stream : NULL);
+            expect_outputs(&run, expected, k % 2 == 0 ? "own stream" : "default stream");
+            native_end(&run);
+        }
+        free(expected);
+    }
+    grkan_device_close(device);
+    CHECK_CUDA(cudaStreamDestroy(stream));
+}
+
+/** Captured in the strictest mode, in which a call that allocates or waits fails and breaks the capture. */
+static cudaGraphExec_t capture(const native_run *run, cudaStream_t stream)
+{
+    cudaGraph_t graph = NULL;
+    cudaGraphExec_t made = NULL;
+    size_t nodes = 0;
+    CHECK_CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal));
+    native_both(run, stream);
+    CHECK_CUDA(cudaStreamEndCapture(stream, &graph));
+    CHECK_CUDA(cudaGraphGetNodes(graph, NULL, &nodes));
+    assert_int_equal(nodes, 2); /* a kernel for each pass */
+    CHECK_CUDA(cudaGraphInstantiateWithFlags(&made, graph, 0));
+    CHECK_CUDA(cudaGraphDestroy(graph));
+    return made;
+}
+
+static void test_a_graph_can_be_replayed(void **state)
+{
+    (void)state;
+    cudaStream_t stream;
+    CHECK_CUDA(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+    grkan_device *const device = open_device("cuda");
+    for (int i = 0; i < case_count; i++) {
+        char *const expected = native_expected("cuda", &cases[i]);
+        native_run run = native_begin(device, &cases[i], &own_memory, 0);
+        const cudaGraphExec_t graph = capture(&run, stream);
+        for (int replay = 0; replay < 5; replay++) {
+            native_spoil_outputs(&run);
+            CHECK_CUDA(cudaDeviceSynchronize());
+            CHECK_CUDA(cudaGraphLaunch(graph, stream));
+            expect_outputs(&run, expected, "replayed");
+        }
+        CHECK_CUDA(cudaGraphExecDestroy(graph));
+        native_end(&run);
+        free(expected);
+    }
+    grkan_device_close(device);
+    CHECK_CUDA(cudaStreamDestroy(stream));
+}
+
+/** The first thing that a new thread does with CUDA. Assertions stay on the test's thread. */
+static void *run_on_new_thread(void *context)
+{
+    const native_run *const run = context;
+    const grkan_forward_arguments forward = native_forward_arguments(run);
+    const grkan_backward_arguments backward = native_backward_arguments(run);
+    static char text[256];
+    if (grkan_forward(run->plan, &forward, NULL) == GRKAN_SUCCESS &&
+        grkan_backward(run->plan, &backward, NULL) == GRKAN_SUCCESS)
+        return NULL;
+    snprintf(text, sizeof text, "%s", grkan_last_error());
+    return text;
+}
+
+static void test_a_new_thread_needs_no_preparation(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    void *error = NULL;
+    char *const expected = native_expected("cuda", &cases[0]);
+    grkan_device *const device = open_device("cuda");
+    native_run run = native_begin(device, &cases[0], &own_memory, 0);
+    assert_int_equal(pthread_create(&thread, NULL, run_on_new_thread, &run), 0);
+    assert_int_equal(pthread_join(thread, &error), 0);
+    if (error != NULL)
+        fail_msg("on a new thread: %s", (const char *)error);
+    expect_outputs(&run, expected, "new thread");
+    native_end(&run);
+    grkan_device_close(device);
+    free(expected);
+}
+
+/* -------------------------------------------------------------------------------------------------------- devices */
+
+/** Whatever device is the caller's current one, it still is after every call, and the bits are the device's own. */
+static void run_beside(const char *selector, int current, const char *expected)
+{
+    CHECK_CUDA(cudaSetDevice(current));
+    grkan_device *const device = open_device(selector);
+    assert_int_equal(current_device(), current);
+    native_run run = native_begin(device, &cases[fixed_case], NULL, 0);
+    assert_int_equal(current_device(), current);
+    native_both(&run, NULL);
+    assert_int_equal(current_device(), current);
+    expect_outputs(&run, expected, selector);
+    assert_int_equal(current_device(), current);
+    native_end(&run);
+    grkan_device_close(device);
+    assert_int_equal(current_device(), current);
+}
+
+static void test_the_current_device_stays(void **state)
+{
+    (void)state;
+    int count = 0;
+    CHECK_CUDA(cudaGetDeviceCount(&count));
+    char *const expected = native_expected("cuda:0", &cases[fixed_case]);
+    for (int current = 0; current < count && current < 2; current++) {
+        run_beside("cuda:0", current, expected);
+        if (count > 1)
+            run_beside("cuda:1", current, expected);
+    }
+    if (count < 2)
+        printf("there is no second GPU to be left alone\n");
+    CHECK_CUDA(cudaSetDevice(0));
+    free(expected);
+}
+
+/* --------------------------------------------------------------------------------------------------------- memory */
+
+static size_t free_bytes(void)
+{
+    size_t available = 0, total = 0;
+    CHECK_CUDA(cudaDeviceSynchronize());
+    CHECK_CUDA(cudaMemGetInfo(&available, &total));
+    return available;
+}
+
+static long long kib_less(size_t before, size_t after)
+{
+    return ((long long)before - (long long)after) / 1024;
+}
+
+/** A plan holds its code and nothing else, calls hold nothing, and destroying the plan gives all back. */
+static void test_no_device_memory_is_held(void **state)
+{
+    (void)state;
+    enum { calls = 100, most_code = 4 << 20 };
+    grkan_device *const device = open_device("cuda");
+    native_run warm = native_begin(device, &cases[0], NULL, 0); /* the context's own stacks grow at the first launch */
+    native_both(&warm, NULL);
+    const size_t before = free_bytes();
+    grkan_plan *plan = NULL;
+    native_check(grkan_plan_create(device, &cases[0].operation, &cases[0].options, &plan));
+    grkan_plan *const own = warm.plan;
+    warm.plan = plan;
+    native_both(&warm, NULL); /* a driver may load code no earlier */
+    const size_t planned = free_bytes();
+    for (int i = 0; i < calls; i++)
+        native_both(&warm, NULL);
+    const size_t called = free_bytes();
+    warm.plan = own;
+    grkan_plan_destroy(plan);
+    const size_t after = free_bytes();
+    printf("device memory in KiB: plan and its first calls %lld, %d later calls %lld, given back %lld; workspace %zu "
+           "bytes\n",
+           kib_less(before, planned), (int)calls, kib_less(planned, called), kib_less(after, called),
+           warm.workspace_bytes);
+    assert_true(kib_less(before, planned) <= most_code / 1024);
+    assert_int_equal(called, planned);
+    assert_int_equal(after, before);
+    native_end(&warm);
+    grkan_device_close(device);
+}
+
+/* -------------------------------------------------------------------------------------------------------- by hand */
+
+/** What the listener of launches needs to launch them itself. */
+typedef struct by_hand {
+    const native_run *run;
+    CUmodule module;
+    int launches;
+} by_hand;
+
+static void find_driver_function(const char *name, void *function)
+{
+    enum cudaDriverEntryPointQueryResult found = cudaDriverEntryPointSymbolNotFound;
+    void *address = NULL;
+#if CUDART_VERSION >= 12050
+    CHECK_CUDA(cudaGetDriverEntryPointByVersion(name, &address, 12000, cudaEnableDefault, &found));
+#else
+    CHECK_CUDA(cudaGetDriverEntryPoint(name, &address, cudaEnableDefault, &found));
+#endif
+    assert_non_null(address);
+    memcpy(function, &address, sizeof address);
+}
+
+static CUdeviceptr address_of(const native_run *run, const char *name)
+{
+    for (int t = 0; t < CHECK_TENSORS; t++)
+        if (strcmp(check_tensor_name((check_tensor)t), name) == 0)
+            return (CUdeviceptr)(uintptr_t)run->buffers[t].base;
+    assert_string_equal(name, "workspace");
+    return (CUdeviceptr)(uintptr_t)run->workspace.base;
+}
+
+/** Launch what grkan tells of, by the driver's own functions. */
+static void launch_by_hand(void *context, const grkan_kernel_launch *launch)
+{
+    by_hand *const hand = context;
+    CUdeviceptr addresses[16];
+    void *arguments[16];
+    CUfunction kernel = NULL;
+    CUresult (*get_function)(CUfunction *, CUmodule, const char *);
+    CUresult (*launch_kernel)(CUfunction, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,
+                              CUstream, void **, void **);
+    find_driver_function("cuModuleGetFunction", &get_function);
+    find_driver_function("cuLaunchKernel", &launch_kernel);
+    assert_int_equal(get_function(&kernel, hand->module, launch->kernel), CUDA_SUCCESS);
+    assert_true(launch->argument_count <= 16);
+    for (int i = 0; i < launch->argument_count; i++) {
+        const grkan_kernel_argument *const argument = &launch->arguments[i];
+        if (argument->bytes == 0)
+            addresses[i] = address_of(hand->run, argument->name);
+        arguments[i] = argument->bytes == 0 ? (void *)&addresses[i] : (void *)(uintptr_t)argument->value;
+    }
+    assert_int_equal(
+        launch_kernel(kernel, (unsigned)launch->blocks, 1, 1, (unsigned)launch->block, 1, 1, 0, NULL, arguments, NULL),
+        CUDA_SUCCESS);
+    hand->launches++;
+}
+
+/** What `grkan compile --keep` writes is enough to run the kernels, and they give a plan's own bits. */
+static void test_listed_launches_are_what_a_plan_does(void **state)
+{
+    (void)state;
+    const check_case *const one = &cases[fixed_case];
+    grkan_device_properties properties;
+    grkan_compilation made;
+    CUresult (*load)(CUmodule *, const void *), (*unload)(CUmodule);
+    find_driver_function("cuModuleLoadData", &load);
+    find_driver_function("cuModuleUnload", &unload);
+    char *const expected = native_expected("cuda", one);
+    grkan_device *const device = open_device("cuda");
+    native_check(grkan_device_describe(device, &properties));
+    native_run run = native_begin(device, one, &own_memory, 0);
+    native_check(grkan_compile("cuda", properties.architecture, NULL, &one->operation, &one->options, &made));
+    assert_int_equal(made.workspace_bytes, run.workspace_bytes);
+    by_hand hand = {.run = &run};
+    assert_int_equal(load(&hand.module, made.binary), CUDA_SUCCESS);
+    native_spoil_outputs(&run);
+    native_check(
+        grkan_list_launches("cuda", properties.architecture, &one->operation, &one->options, launch_by_hand, &hand));
+    assert_int_equal(hand.launches, 2);
+    expect_outputs(&run, expected, "by hand");
+    assert_int_equal(unload(hand.module), CUDA_SUCCESS);
+    grkan_compilation_free(&made);
+    native_end(&run);
+    grkan_device_close(device);
+    free(expected);
+}
+
+int main(void)
+{
+    enum { exit_skipped = 77 };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_own_pointers_and_streams_give_the_same_bits),
+        cmocka_unit_test(test_a_graph_can_be_replayed),
+        cmocka_unit_test(test_a_new_thread_needs_no_preparation),
+        cmocka_unit_test(test_the_current_device_stays),
+        cmocka_unit_test(test_no_device_memory_is_held),
+        cmocka_unit_test(test_listed_launches_are_what_a_plan_does),
+    };
+    int count = 0;
+    const cudaError_t code = cudaGetDeviceCount(&count);
+    if (code != cudaSuccess || count == 0) {
+        printf("absent: cuda: %s\n", cudaGetErrorString(code));
+        return must_be_present("cuda") ? EXIT_FAILURE : exit_skipped;
+    }
+    return cmocka_run_group_tests_name("cuda native", tests, NULL, NULL);
+}
