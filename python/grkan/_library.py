@@ -85,13 +85,13 @@ _SIGNATURES = {
 }
 
 
-def _candidates() -> list[str]:
-    """Where the library may be, most wanted first."""
+def _path() -> str:
+    """Where the library is."""
     chosen = os.environ.get(LIBRARY_VARIABLE)
     if chosen:
-        return [os.path.abspath(chosen)]
-    beside = sorted(str(path) for path in Path(__file__).parent.glob("libgrkan.so*"))
-    return beside or ["libgrkan.so.0"]  # installed in the system
+        return os.path.abspath(chosen)
+    installed = Path(__file__).parents[1].glob(".grkan.mesonpy.libs/libgrkan.so*")  # where pip puts it
+    return next(map(str, installed), "libgrkan.so.0")  # else the system's
 
 
 def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
@@ -104,13 +104,12 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
 @functools.lru_cache(maxsize=None)
 def load() -> ctypes.CDLL:
     """The library. Its calls release the GIL."""
-    path = _candidates()[0]
     try:
-        return _declare(ctypes.CDLL(path))
+        return _declare(ctypes.CDLL(_path()))
     except (OSError, AttributeError) as error:
         raise LibraryNotFoundError(
-            f"the shared library of grkan does not load: {error}; expected it beside the Python package, where "
-            f"\"pip install\" puts it, or at the path in the environment's {LIBRARY_VARIABLE}") from error
+            f"the shared library of grkan does not load: {error}; expected it where pip installs "
+            f"it with the Python package, or at the path in the environment's {LIBRARY_VARIABLE}") from error
 
 
 @functools.lru_cache(maxsize=None)
