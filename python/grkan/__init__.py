@@ -13,8 +13,8 @@ the machine has. The shared library is loaded by the first call that needs it.
 from ._arrays import backward, forward
 from ._errors import (CompileError, DeviceError, Error, InvalidArgumentError, LibraryNotFoundError, NoBackendError,
                       NoDeviceError, OutOfMemoryError, UnsupportedError)
-from ._plan import Device, device, devices
+from ._plan import Device, device, devices, version
 
 __all__ = ["CompileError", "Device", "DeviceError", "Error", "InvalidArgumentError", "LibraryNotFoundError",
            "NoBackendError", "NoDeviceError", "OutOfMemoryError", "UnsupportedError", "backward", "device", "devices",
-           "forward"]
+           "forward", "version"]

@@ -199,3 +199,8 @@ def device(selector: str | None = None) -> Device:
     NoBackendError or NoDeviceError with the reason.
     """
     return open_device(selector).properties
+
+
+def version() -> str:
+    """The library's version and the commit that it was built from."""
+    return f"{load().grkan_version().decode()} ({load().grkan_commit().decode()})"

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The library as ctypes sees it: layouts, names, errors, and that importing the package loads nothing."""
+
+import ctypes
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+import grkan
+from grkan import _library
+
+STRUCTS = {
+    "grkan_operation": _library.OperationStruct,
+    "grkan_options": _library.OptionsStruct,
+    "grkan_buffer": _library.BufferStruct,
+    "grkan_device_properties": _library.PropertiesStruct,
+}
+
+
+def test_structs_lie_as_the_compiler_lays_them(tmp_path):
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("no C compiler")
+    lines = ["#include <stdio.h>", "#include <grkan/grkan.h>", "int main(void) {"]
+    for name, struct in STRUCTS.items():
+        lines.append(f'printf("{name} %zu\\n", sizeof({name}));')
+        lines += [f'printf("{name}.{field} %zu\\n", offsetof({name}, {field}));' for field, _ in struct._fields_]
+    lines.append('printf("forward %zu backward %zu accumulation %zu workspace_bytes %zu\\n",'
+                 "sizeof(grkan_forward_arguments), sizeof(grkan_backward_arguments),"
+                 "offsetof(grkan_backward_arguments, accumulation),"
+                 "offsetof(grkan_backward_arguments, workspace_bytes)); return 0; }")
+    source = tmp_path / "layout.c"
+    source.write_text("\n".join(lines))
+    subprocess.run([compiler, "-I", ROOT / "include", source, "-o", tmp_path / "layout"], check=True)
+    found = subprocess.run([tmp_path / "layout"], check=True, capture_output=True, text=True).stdout.splitlines()
+    expected = []
+    for name, struct in STRUCTS.items():
+        expected.append(f"{name} {ctypes.sizeof(struct)}")
+        expected += [f"{name}.{field} {getattr(struct, field).offset}" for field, _ in struct._fields_]
+    forward, backward = _library.pack_forward_arguments(*range(8)), _library.pack_backward_arguments(*range(18))
+    accumulation = backward.index(bytes([14, 0, 0, 0]))
+    expected.append(f"forward {len(forward)} backward {len(backward)} accumulation {accumulation} "
+                    f"workspace_bytes {len(backward) - 8}")
+    assert found == expected
+
+
+@pytest.mark.parametrize("function, names", [("grkan_dtype_name", _library.DTYPES),
+                                             ("grkan_denominator_name", _library.FORMS),
+                                             ("grkan_strategy_name", _library.STRATEGIES),
+                                             ("grkan_determinism_name", _library.DETERMINISM_LEVELS)])
+def test_names_are_those_of_the_library(function, names):
+    name_of = getattr(_library.load(), function)
+    assert tuple(name_of(i).decode() for i in range(len(names))) == names
+    assert name_of(len(names)) is None
+
+
+def run_python(code, **environment):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False,
+                          env={**os.environ, "PYTHONPATH": str(ROOT / "python"), **environment})
+
+
+def test_import_loads_no_library():
+    done = run_python("import grkan; print(grkan.Error.__name__)", GRKAN_LIBRARY="/nowhere/libgrkan.so")
+    assert (done.returncode, done.stdout) == (0, "Error\n"), done.stderr
+
+
+def test_a_library_that_is_not_there():
+    done = run_python("import grkan; grkan.devices()", GRKAN_LIBRARY="/nowhere/libgrkan.so")
+    assert done.returncode == 1
+    assert "LibraryNotFoundError: the shared library of grkan does not load: /nowhere/libgrkan.so" in done.stderr
+    assert "GRKAN_LIBRARY" in done.stderr
+
+
+def test_devices_and_their_names():
+    found = grkan.devices()
+    assert found[-1].selector == "cpu" and found[-1].name == grkan.device("cpu").name
+    cpu = grkan.device("cpu")
+    assert cpu.backend == "cpu" and not cpu.is_gpu and cpu.dtypes == ("f32", "f16", "bf16", "f64")
+
+
+@pytest.mark.parametrize("selector, error, text", [
+    ("cuda:x", grkan.Error, "cuda"),
+    ("gpu", grkan.NoBackendError, 'there is no backend "gpu"'),
+    ("cpu:7", grkan.NoDeviceError, 'backend "cpu" has 1 device: index 7 is not in 0..0'),
+])
+def test_errors_carry_the_sentence_of_the_library(selector, error, text):
+    with pytest.raises(error) as caught:
+        grkan.device(selector)
+    assert text in str(caught.value)
+
+
+def test_version():
+    assert grkan.version().startswith("0.1.0 (")

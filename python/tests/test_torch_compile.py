@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operators that torch.compile sees (PyTorch 2.4 and later)."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+if not hasattr(torch.library, "register_autograd"):
+    pytest.skip("operators need PyTorch 2.4 or later", allow_module_level=True)
+
+from conftest import require  # noqa: E402
+
+from grkan.torch import KAT_Group, KAT_Group2D, rational  # noqa: E402
+
+
+@pytest.fixture(params=["cpu", "cuda"])
+def device(request):
+    require(request.param)
+    torch._dynamo.reset()
+    return torch.device(request.param)
+
+
+def layer(device):
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Linear(16, 32), KAT_Group(), torch.nn.Linear(32, 16)).to(device)
+
+
+def step(model, x):
+    """Result and gradients of one training step."""
+    model.zero_grad()
+    y = model(x)
+    y.float().square().mean().backward()
+    return [y.detach().clone()] + [p.grad.clone() for p in model.parameters()]
+
+
+def assert_same(found, expected, tolerance=1e-5):
+    for f, e in zip(found, expected):
+        torch.testing.assert_close(f, e, rtol=tolerance, atol=tolerance * max(float(e.abs().max()), 1e-6))
+
+
+@pytest.mark.parametrize("layout", ["contiguous", "transposed", "gaps"])
+def test_opcheck(device, layout):
+    x = torch.randn(4, 6, 16, device=device)
+    x = {"contiguous": x, "transposed": x.transpose(0, 1).contiguous().transpose(0, 1), "gaps": x[:, ::2]}[layout]
+    module = KAT_Group(4).to(device)
+    coefficients = module.weight_numerator, module.weight_denominator
+    torch.library.opcheck(torch.ops.grkan.rational.default,
+                          (x.requires_grad_(), *coefficients, "abs_terms", -1))
+    detached = [t.detach() for t in (x, x, *coefficients)]
+    torch.library.opcheck(torch.ops.grkan.rational_backward.default, (*detached, "abs_terms", -1))
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_compiles_without_a_graph_break(device, dynamic):
+    model = layer(device)
+    compiled = torch.compile(model, fullgraph=True, dynamic=dynamic)
+    for rows in (5, 7, 9):
+        x = torch.randn(rows, 3, 16, device=device)
+        assert_same(step(compiled, x), step(model, x))
+
+
+def test_compiles_under_autocast(device):
+    model, x = layer(device), torch.randn(5, 3, 16, device=device)
+    compiled = torch.compile(model, fullgraph=True)
+    with torch.autocast(device.type, dtype=torch.bfloat16):
+        found, expected = step(compiled, x), step(model, x)
+    assert found[0].dtype == torch.bfloat16
+    assert_same(found, expected, 3e-2)
+
+
+def test_compiles_channels_last(device):
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 16, 3), KAT_Group2D(), torch.nn.Conv2d(16, 4, 3)).to(device)
+    model = model.to(memory_format=torch.channels_last)
+    x = torch.randn(2, 3, 9, 9, device=device).to(memory_format=torch.channels_last)
+    assert_same(step(torch.compile(model, fullgraph=True), x), step(model, x), 1e-4)
+
+
+def test_reduce_overhead_captures_cuda_graphs():
+    require("cuda")
+    torch._dynamo.reset()
+    model = layer("cuda")
+    compiled = torch.compile(model, fullgraph=True, mode="reduce-overhead")
+    for _ in range(6):
+        x = torch.randn(64, 3, 16, device="cuda")
+        torch.compiler.cudagraph_mark_step_begin()
+        assert_same(step(compiled, x), step(model, x), 1e-4)
+
+
+def test_eager_calls_and_the_operator_are_the_same_function(device):
+    x = torch.randn(40, 16, device=device, requires_grad=True)
+    module = KAT_Group().to(device)
+    inputs = x, module.weight_numerator, module.weight_denominator
+    outputs = rational(*inputs), torch.ops.grkan.rational(*inputs, "abs_terms", -1)
+    assert torch.equal(*outputs)
+    gradients = [torch.autograd.grad(y.square().sum(), inputs) for y in outputs]
+    assert all(torch.equal(f, e) for f, e in zip(*gradients))
+
+
+def test_gradgradcheck_of_the_operator(device):
+    inputs = [torch.rand(shape, dtype=torch.float64, device=device, requires_grad=True)
+              for shape in ((3, 4), (1, 6), (2, 4))]
+    assert torch.autograd.gradgradcheck(lambda *t: torch.ops.grkan.rational(*t, "abs_terms", -1), inputs)
+
+
+def test_fake_tensors():
+    from torch._subclasses.fake_tensor import FakeTensorMode
+    with FakeTensorMode():
+        module = KAT_Group()
+        y = module(torch.empty(3, 5, 16, dtype=torch.bfloat16))
+    assert y.shape == (3, 5, 16) and y.dtype == torch.bfloat16
+
+
+def test_export():
+    model, x = layer("cpu"), torch.randn(5, 3, 16)
+    program = torch.export.export(model, (x,))
+    assert any("grkan.rational" in str(node.target) for node in program.graph.nodes)
+    torch.testing.assert_close(program.module()(x), model(x))

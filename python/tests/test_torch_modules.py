@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The modules: signatures, state dicts of the published ones, training, copies."""
+
+import copy
+import inspect
+import io
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import grkan  # noqa: E402
+from grkan.torch import FlashKAT_Group, KAT_Group, KAT_Group2D, Rational, formula  # noqa: E402
+
+# As published: rational_kat_cu's KAT_Group and KAT_Group2D, FlashKAT's FlashKAT_Group.
+PUBLISHED = [
+    (KAT_Group, "(num_groups=8, mode='gelu', device='cuda')", {},
+     {"weight_numerator": (1, 6), "weight_denominator": (8, 4)}),
+    (KAT_Group2D, "(num_groups=8, mode='gelu', device='cuda')", {},
+     {"weight_numerator": (1, 6), "weight_denominator": (8, 4)}),
+    (FlashKAT_Group, "(in_features, num_groups, den_groups, m, n, mode, device='cuda')",
+     {"in_features": 16, "num_groups": 1, "den_groups": 8, "m": 6, "n": 4, "mode": "swish"},
+     {"numerator_v": (1, 6), "denominator_v": (8, 4)}),
+]
+
+
+@pytest.mark.parametrize("kind, signature, arguments, parameters", PUBLISHED)
+def test_published_checkpoints_load(kind, signature, arguments, parameters):
+    plain = [p.replace(annotation=p.empty) for p in inspect.signature(kind).parameters.values()]
+    assert str(inspect.Signature(plain)) == signature
+    module = kind(**arguments)
+    assert {name: tuple(t.shape) for name, t in module.state_dict().items()} == parameters
+    file = io.BytesIO()
+    torch.save({f"blocks.0.act.{name}": torch.randn(shape) for name, shape in parameters.items()}, file)
+    file.seek(0)
+    checkpoint = torch.load(file)
+    model = torch.nn.Module()
+    model.blocks = torch.nn.ModuleList([torch.nn.Module()])
+    model.blocks[0].act = module
+    model.load_state_dict(checkpoint, strict=True)
+    x = torch.randn(2, 16, 16)
+    channel_dim = 1 if kind is KAT_Group2D else -1
+    expected = formula(x.double(), *(checkpoint[f"blocks.0.act.{name}"].double() for name in parameters),
+                       "abs_terms", channel_dim)
+    torch.testing.assert_close(module(x).double(), expected, rtol=1e-5, atol=1e-5 * float(expected.abs().max()))
+
+
+FUNCTIONS = {
+    "identity": (lambda x: x, 0.0),
+    "relu": (torch.relu, 3.31e-2),
+    "leaky_relu": (torch.nn.functional.leaky_relu, 3.29e-2),
+    "tanh": (torch.tanh, 4.6e-5),
+    "sigmoid": (torch.sigmoid, 2.1e-5),
+    "swish": (torch.nn.functional.silu, 2e-6),
+    "gelu": (torch.nn.functional.gelu, 4.6e-3),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("make", [lambda name: KAT_Group(mode=name), lambda name: Rational(init=name)])
+def test_a_module_starts_as_its_function(name, make):
+    function, error = FUNCTIONS[name]
+    x = torch.linspace(-3, 3, 8000).reshape(1000, 8)
+    assert float((make(name)(x) - function(x)).abs().max()) <= error
+
+
+def test_kat_group_2d_reads_channels_where_they_are():
+    x = torch.randn(2, 16, 5, 3)
+    module = KAT_Group2D(num_groups=4)
+    with torch.no_grad():
+        module.weight_denominator.add_(torch.rand(4, 4))
+    last = KAT_Group(num_groups=4)
+    last.load_state_dict(module.state_dict())
+    torch.testing.assert_close(module(x), last(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2))
+
+
+def test_flashkat_without_groups_has_one_for_each_channel():
+    module = FlashKAT_Group(16, -1, 0, 6, 4, "identity")
+    assert module.numerator_v.shape == (16, 6) and module.denominator_v.shape == (16, 4)
+    x = torch.randn(3, 16)
+    torch.testing.assert_close(module(x), x)
+    with pytest.raises(grkan.InvalidArgumentError, match=r"\(m, n\) is \(8, 4\); expected \(6, 4\)"):
+        FlashKAT_Group(16, 1, 8, 8, 4, "identity")
+
+
+def test_a_name_without_coefficients():
+    with pytest.raises(grkan.InvalidArgumentError, match="'gellu'; expected one of .*gelu"):
+        KAT_Group(mode="gellu")
+
+
+def test_a_module_learns_a_function():
+    torch.manual_seed(0)
+    module = Rational(groups=2, init="identity")
+    optimizer = torch.optim.Adam(module.parameters(), lr=2e-2)
+    x = torch.linspace(-3, 3, 512).reshape(256, 2)
+    losses = []
+    for _ in range(200):
+        loss = (module(x) - torch.tanh(x)).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss))
+    assert losses[-1] < 0.01 * losses[0], losses[::50]
+
+
+def test_copies_and_conversions():
+    module = Rational(groups=4, shared_numerator=False)
+    x = torch.randn(6, 8)
+    clone = copy.deepcopy(module)
+    file = io.BytesIO()
+    torch.save(module.state_dict(), file)
+    file.seek(0)
+    clone.load_state_dict(torch.load(file))
+    assert torch.equal(clone(x), module(x)) and module.numerator.shape == (4, 6)
+    assert module.double()(x.double()).dtype == torch.float64
+    assert module.bfloat16()(x.bfloat16()).dtype == torch.bfloat16
+    assert "groups=4, degrees=(5, 4)" in repr(module)
