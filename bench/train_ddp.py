@@ -114,7 +114,7 @@ def parse_arguments():
     parser.add_argument("--gradients-only", action="store_true")
     parser.add_argument("--json", metavar="FILE", help="write the results as JSON too")
     arguments = parser.parse_args()
-    arguments.compile = False
+    arguments.compile = arguments.cuda_graphs = False
     return arguments
 
 

@@ -79,8 +79,8 @@ class Step:
         self.device = torch.device(arguments.device)
         self.module = make_model(name, size, arguments).to(self.device)
         self.model = torch.compile(self.module) if arguments.compile else self.module
-        fused = {"fused": True} if self.device.type == "cuda" else {}
-        self.optimizer = torch.optim.AdamW(self.module.parameters(), lr=1e-4, **fused)
+        options = {"fused": True, "capturable": arguments.cuda_graphs} if self.device.type == "cuda" else {}
+        self.optimizer = torch.optim.AdamW(self.module.parameters(), lr=1e-4, **options)
         generator = torch.Generator().manual_seed(0)
         self.images = torch.randn(batch, 3, arguments.image, arguments.image, generator=generator).to(self.device)
         self.labels = torch.randint(1000, (batch,), generator=generator).to(self.device)
@@ -123,7 +123,7 @@ def seconds(step, count):
 
 
 def prepare(name, size, batch, arguments):
-    """Returns a warm step and the bytes at its peak (None on the cpu, which does not count them)."""
+    """Returns a warmed-up step and the bytes at its peak (None on the cpu, which does not count them)."""
     device = torch.device(arguments.device)
     on_gpu = device.type == "cuda"
     if on_gpu:
@@ -165,6 +165,8 @@ def measure_in_turn(steps, arguments):
 
 def measure(size, batch, arguments):
     """One row for each model."""
+    if arguments.compile:
+        torch._dynamo.reset()  # past 8 models it would no longer compile, and not say so
     steps, absent = prepare_all(size, batch, arguments)
     samples = measure_in_turn(steps, arguments)
     baseline = statistics.median(samples[BASELINE]) if BASELINE in samples else None

@@ -140,6 +140,8 @@ def evaluate(model, test):
 
 def train(data, arguments, processes):
     """Returns the model, and what was seen in each epoch."""
+    if arguments.batch > len(data.train[0]):
+        sys.exit(f"--batch: expected at most the {len(data.train[0])} images of the data, got {arguments.batch}")
     model = make_model(arguments, data).to(processes.device)
     replica = processes.wrap(model)
     optimizer = torch.optim.AdamW(model.parameters(), lr=arguments.lr, weight_decay=0.05)

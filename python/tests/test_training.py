@@ -75,14 +75,17 @@ def test_two_processes_have_the_gradients_of_one():
     assert printed.startswith("gradients of 2 processes")
 
 
-def test_vit_is_timms():
+def test_vit_and_kat_are_those_made_of_timms():
     timm = pytest.importorskip("timm")
     theirs, ours = timm.create_model("vit_tiny_patch16_224").eval(), kat.VisionTransformer("tiny").eval()
-    ours.load_state_dict(theirs.state_dict())
     images = torch.randn(1, 3, 224, 224)
-    torch.testing.assert_close(ours(images), theirs(images))
+    for change in (lambda vit: vit, lambda vit: kat.to_kat(vit, kat.grkan_activation)):
+        theirs, ours = change(theirs), change(ours)
+        ours.load_state_dict(theirs.state_dict())
+        torch.testing.assert_close(ours(images), theirs(images))
 
 
+@torch.no_grad()
 def test_initial_weights_preserve_the_variance():
     torch.manual_seed(0)
     x = torch.randn(512, 256)
