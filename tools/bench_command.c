@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file bench_command.c @brief grkan bench: opens the devices, runs their cases, reports. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,12 +68,6 @@ static cJSON *make_document(const bench_request *request, const bench_device *de
     return document;
 }
 
-static int complain_file(const char *who, const char *path)
-{
-    fprintf(stderr, "%s: --json: cannot write '%s': %s\n", who, path, strerror(errno));
-    return TOOL_CHECK_FAILED;
-}
-
 /** Everything between opening the devices and closing them. */
 static int run_and_report(const bench_request *request, bench_device *devices, int argc, char **argv)
 {
@@ -82,11 +75,11 @@ static int run_and_report(const bench_request *request, bench_device *devices, i
     if (request->json == NULL)
         return run_devices(argv[0], request, devices, stdout);
     if (report_file_open(request->json, &file) != 0)
-        return complain_file(argv[0], request->json);
+        return report_complain(argv[0], "json", request->json);
     int result = run_devices(argv[0], request, devices, strcmp(request->json, "-") == 0 ? stderr : stdout);
     cJSON *document = result == TOOL_GOOD ? make_document(request, devices, argc, argv) : NULL;
     if (report_file_close(&file, document) != 0)
-        result = complain_file(argv[0], request->json);
+        result = report_complain(argv[0], "json", request->json);
     cJSON_Delete(document);
     return result;
 }

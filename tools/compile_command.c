@@ -37,10 +37,8 @@ static int keep(const char *who, const compile_request *request, const compile_p
 {
     char *path = NULL;
     int result = TOOL_GOOD;
-    if (compile_keep(program, request->keep, argc, argv, &path) != 0) {
-        fprintf(stderr, "%s: --keep: cannot write '%s': %s\n", who, path, strerror(errno));
-        result = TOOL_CHECK_FAILED;
-    }
+    if (compile_keep(program, request->keep, argc, argv, &path) != 0)
+        result = report_complain(who, "keep", path);
     free(path);
     return result;
 }
@@ -94,24 +92,18 @@ static cJSON *make_document(const compile_program *programs, int count, int argc
     return document;
 }
 
-static int complain_file(const char *who, const char *path)
-{
-    fprintf(stderr, "%s: --json: cannot write '%s': %s\n", who, path, strerror(errno));
-    return TOOL_CHECK_FAILED;
-}
-
 static int run_and_report(const compile_request *request, compile_program *programs, int count, int argc, char **argv)
 {
     report_file file = {0};
     if (request->json != NULL && report_file_open(request->json, &file) != 0)
-        return complain_file(argv[0], request->json);
+        return report_complain(argv[0], "json", request->json);
     int result = compile_all(request, programs, count, argc, argv);
     if (result == TOOL_GOOD)
         compile_print_table(programs, count, request->json && strcmp(request->json, "-") == 0 ? stderr : stdout);
     if (request->json != NULL) {
         cJSON *document = result == TOOL_GOOD ? make_document(programs, count, argc, argv) : NULL;
         if (report_file_close(&file, document) != 0)
-            result = complain_file(argv[0], request->json);
+            result = report_complain(argv[0], "json", request->json);
         cJSON_Delete(document);
     }
     return result == TOOL_GOOD && request->fails_on_spill ? check_spills(argv[0], programs, count) : result;

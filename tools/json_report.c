@@ -120,19 +120,31 @@ int report_file_open(const char *path, report_file *file)
     return -1;
 }
 
-int report_file_close(report_file *file, const cJSON *document)
+int report_file_finish(report_file *file, int is_good)
 {
-    int failed = document != NULL && report_print(document, file->stream) != 0;
     if (file->temporary == NULL)
-        return failed ? -1 : 0;
+        return 0;
+    int failed = ferror(file->stream);
     failed = fclose(file->stream) != 0 || failed;
-    if (document != NULL && !failed)
+    if (is_good && !failed)
         failed = rename(file->temporary, file->path) != 0;
     int reason = errno;
-    if (document == NULL || failed)
+    if (!is_good || failed)
         remove(file->temporary);
     free(file->path);
     free(file->temporary);
     errno = reason;
     return failed ? -1 : 0;
+}
+
+int report_file_close(report_file *file, const cJSON *document)
+{
+    int failed = document != NULL && report_print(document, file->stream) != 0;
+    return report_file_finish(file, document != NULL && !failed) != 0 || failed ? -1 : 0;
+}
+
+int report_complain(const char *who, const char *option, const char *path)
+{
+    fprintf(stderr, "%s: --%s: cannot write '%s': %s\n", who, option, path, strerror(errno));
+    return TOOL_CHECK_FAILED;
 }

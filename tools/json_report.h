@@ -34,4 +34,10 @@ int report_file_open(const char *path, report_file *file);
 /** Write the document and give the file its name; NULL: leave no file behind. @return 0, or -1 with errno set */
 int report_file_close(report_file *file, const cJSON *document);
 
+/** The same when the caller has written to the stream; is_good 0: leave no file behind. */
+int report_file_finish(report_file *file, int is_good);
+
+/** Say that an option's file cannot be written, and why (errno). @return TOOL_CHECK_FAILED */
+int report_complain(const char *who, const char *option, const char *path);
+
 #endif

@@ -43,7 +43,7 @@ static const char *dtype_name(int value)
     return grkan_dtype_name((grkan_dtype)value);
 }
 
-static const char *denominator_name(int value)
+const char *option_denominator_name(int value)
 {
     return grkan_denominator_name((grkan_denominator)value);
 }
@@ -79,7 +79,7 @@ int64_t option_parse_number(struct argp_state *state, const char *option, const 
     return value;
 }
 
-static void parse_degrees(struct argp_state *state, const char *text, operation_request *request)
+void option_parse_degrees(struct argp_state *state, const char *text, int *numerator, int *denominator)
 {
     int64_t degrees[2] = {0, 0};
     char first[8] = "";
@@ -90,8 +90,8 @@ static void parse_degrees(struct argp_state *state, const char *text, operation_
         tool_parse_integer(comma + 1, 0, GRKAN_MAX_DEGREE, &degrees[1]) != 0)
         argp_error(state, "--degrees: '%s' is not two whole numbers from 0 to %d with a comma between them, as 5,4",
                    text, GRKAN_MAX_DEGREE);
-    request->numerator_degree = (int)degrees[0];
-    request->denominator_degree = (int)degrees[1];
+    *numerator = (int)degrees[0];
+    *denominator = (int)degrees[1];
 }
 
 static void parse_preset(struct argp_state *state, const char *text, operation_request *request)
@@ -144,10 +144,10 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         request->determinisms |= 1u << option_parse_name(state, "determinism", text, determinism_name);
         return 0;
     case KEY_DEGREES:
-        parse_degrees(state, text, request);
+        option_parse_degrees(state, text, &request->numerator_degree, &request->denominator_degree);
         return 0;
     case KEY_DENOMINATOR:
-        request->denominator = (grkan_denominator)option_parse_name(state, "denominator", text, denominator_name);
+        request->denominator = (grkan_denominator)option_parse_name(state, "denominator", text, option_denominator_name);
         return 0;
     case ARGP_KEY_END:
         check_request(state, request);

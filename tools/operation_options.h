@@ -35,6 +35,12 @@ extern const struct argp operation_parser;
 /** The value whose name is text; otherwise a bad usage that lists the names. name_of gives NULL after the last. */
 int option_parse_name(struct argp_state *state, const char *option, const char *text, const char *(*name_of)(int));
 
+/** A form's name by number; NULL after the last. */
+const char *option_denominator_name(int value);
+
+/** "m,n", the value of --degrees; otherwise a bad usage. */
+void option_parse_degrees(struct argp_state *state, const char *text, int *numerator, int *denominator);
+
 /** A whole number from 1 to high; otherwise a bad usage. */
 int64_t option_parse_number(struct argp_state *state, const char *option, const char *text, int64_t high);
 
