@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file test_oracle.c
- * @brief The oracle against itself: finite differences, signs, limits, its bounds, and the published tables.
+ * @brief The oracle against itself: finite differences, signs, limits, and its bounds.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -15,7 +15,6 @@
 #include "cases.h"
 #include "judge.h"
 #include "oracle.h"
-#include "published.h"
 #include "random.h"
 #include "storage.h"
 
@@ -292,43 +291,6 @@ static void storage_keeps_all_16_bit_patterns(void **state)
         }
 }
 
-/** Largest |F - function| of a table on [-3, 3]. */
-static long double error_of(const published_table *table, grkan_denominator form)
-{
-    oracle_function f = {.form = form, .m = 5, .n = 4, .unit = 0x1p-24L};
-    long double worst = 0;
-    for (int i = 0; i <= 5; i++)
-        f.a[i] = table->numerator[i];
-    for (int j = 1; j <= 4; j++)
-        f.b[j] = table->denominator[j - 1];
-    for (int k = 0; k <= 6000; k++) {
-        oracle_element e;
-        const long double x = -3 + (long double)k / 1000;
-        oracle_evaluate(&f, x, 1, &e);
-        worst = fmaxl(worst, fabsl(e.y.value - table->function(x)));
-    }
-    return worst;
-}
-
-static void published_tables_hold_under_their_form(void **state)
-{
-    (void)state;
-    for (int k = 0; k < PUBLISHED_COUNT; k++) {
-        const published_table *table = &published_tables[k];
-        const long double error = error_of(table, table->form);
-        printf("%s under %s: %.3Lg\n", table->name, grkan_denominator_name(table->form), error);
-        assert_true(error <= table->error);
-        assert_true(error >= 0.9L * table->error / 1.1L); /* the bound is tight */
-    }
-}
-
-/** KAT uses this table under abs_terms, where it is far off. */
-static void published_gelu_fails_under_abs_terms(void **state)
-{
-    (void)state;
-    assert_true(error_of(published_find("gelu"), GRKAN_ABS_TERMS) > 1.4L);
-}
-
 static bool has_plain_case(const check_table *table, int form, const int *degree, int dtype)
 {
     for (int i = 0; i < table->count; i++) {
@@ -371,8 +333,6 @@ int main(void)
         cmocka_unit_test(nan_gives_nan),
         cmocka_unit_test(bounds_are_kept_and_narrow),
         cmocka_unit_test(judge_tells_right_from_wrong),
-        cmocka_unit_test(published_tables_hold_under_their_form),
-        cmocka_unit_test(published_gelu_fails_under_abs_terms),
         cmocka_unit_test(table_is_complete),
     };
     return cmocka_run_group_tests_name("oracle", tests, NULL, NULL);

@@ -13,6 +13,9 @@ enum { MAX_CANDIDATES = 2 + GRKAN_MAX_COEFFICIENTS, MAX_POLISHED = 2 };
 /* A candidate with an error so many times that of the best is not polished. */
 #define HOPELESS 10
 
+/* A parameter so small may be a rounding error. */
+#define NOISE 1e-9L
+
 /* An error, beside values of 1, that polishing cannot make smaller. */
 #define EXACT 1e-17L
 
@@ -239,6 +242,19 @@ static int list_candidates(const fit_model *model, candidate candidates[MAX_CAND
     return count;
 }
 
+/** Make parameters 0 that are nothing but rounding errors: where it costs less than a millionth of the error. */
+static void drop_noise(const fit_model *model, candidate *found)
+{
+    for (int k = 0; k < model->parameters; k++) {
+        const long double kept = found->parameters[k];
+        if (fabsl(kept) > NOISE)
+            continue;
+        found->parameters[k] = 0;
+        if (!(grkan_fit_largest(model, found->parameters) <= found->error * (1 + 1e-6L) + EXACT))
+            found->parameters[k] = kept;
+    }
+}
+
 /** Polish the best candidates, and keep the best of them. */
 static grkan_status fit(const fit_model *model, candidate *best)
 {
@@ -254,6 +270,7 @@ static grkan_status fit(const fit_model *model, candidate *best)
         if (candidates[i].error < best->error)
             *best = candidates[i];
     }
+    drop_noise(model, best);
     return GRKAN_SUCCESS;
 }
 

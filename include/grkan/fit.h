@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file fit.h
- * @brief Coefficients to start from: fits of a rational function to a function or to points.
+ * @brief Coefficients to start from: fits of a rational function to a function or to points, and presets.
  *
  * Everything here runs on the host and needs no device. Errors are reported as grkan.h says.
  */
@@ -79,6 +79,35 @@ typedef struct grkan_fit_result {
  * @return GRKAN_ERROR_INVALID_ARGUMENT or GRKAN_ERROR_OUT_OF_MEMORY, or success
  */
 GRKAN_API grkan_status grkan_fit(const grkan_fit_problem *problem, grkan_fit_result *result);
+
+/* ------------------------------------------------------------------------------------------------------- presets */
+
+/** Coefficients that are ready to use. Elements beyond the degrees are 0. */
+typedef struct grkan_preset {
+    const char *name;       /**< of a fit by grkan: the function's; of a table of KAT: "kat_" and KAT's name */
+    const char *function;   /**< what it approximates, as grkan_function_name gives it */
+    grkan_denominator form; /**< that it was fitted for */
+    int numerator_degree;
+    int denominator_degree;
+    double low, high; /**< the range that it was fitted on */
+    double numerator[GRKAN_MAX_COEFFICIENTS];
+    double denominator[GRKAN_MAX_COEFFICIENTS];
+    grkan_fit_error f32; /**< over the range, under its own form, of the coefficients in f32 */
+} grkan_preset;
+
+/**
+ * @return preset index; NULL from the end on, and below 0. There is one for every function and form, of degrees (5, 4)
+ *         on [-3, 3], fitted by grkan_fit; and those that the authors of KAT publish.
+ */
+GRKAN_API const grkan_preset *grkan_preset_at(int index);
+
+/**
+ * Find a preset by name and form. KAT's tables have one form each, and are found under no other: used under another
+ * form they are far off (KAT does so with its gelu, fitted for abs_sum and used under abs_terms; the largest error on
+ * [-3, 3] is then 1.46).
+ * @param preset out, not NULL; lives as long as the process
+ */
+GRKAN_API grkan_status grkan_preset_find(const char *name, grkan_denominator form, const grkan_preset **preset);
 
 #ifdef __cplusplus
 }

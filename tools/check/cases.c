@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "pairs.h"
-#include "published.h"
 #include "table.h"
 
 /** The factors of a case. The first three are taken in full, the others in pairs; up to INNER they decide the kernels. */
@@ -213,17 +212,20 @@ static void add_lopsided(table_builder *builder, check_random *random)
     }
 }
 
-/** The published tables over [-3, 3], each under its own form. */
+/** KAT's published tables over [-3, 3], each under its own form. */
 static void add_published(table_builder *builder, check_random *random)
 {
-    for (int k = 0; k < PUBLISHED_COUNT; k++) {
+    const grkan_preset *preset;
+    for (int k = 0; (preset = grkan_preset_at(k)) != NULL; k++) {
+        if (strncmp(preset->name, "kat_", 4) != 0)
+            continue;
         check_case one = base_case(random);
         one.operation.outer = 601;
         one.operation.channels = one.operation.groups = one.operation.denominator_groups = 1;
-        one.operation.denominator = published_tables[k].form;
+        one.operation.denominator = preset->form;
         one.values = CHECK_GRID;
         one.coefficients = CHECK_PUBLISHED;
-        one.published = k;
+        one.preset = preset;
         table_add(builder, one);
     }
 }

@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include <grkan/grkan.h>
+#include <grkan/fit.h>
 
 /** Where the outputs go. */
 typedef enum check_placement {
@@ -30,7 +30,7 @@ typedef enum check_coefficients {
     CHECK_RANDOM = 0,
     CHECK_TOP_ZERO, /**< the highest ones are zero, some of them -0.0 */
     CHECK_IDENTITY, /**< F(x) = x (m >= 1), no denominator */
-    CHECK_PUBLISHED /**< the table of published.h that the case names */
+    CHECK_PUBLISHED /**< those of a preset */
 } check_coefficients;
 
 /** One case: everything that a run depends on. */
@@ -44,7 +44,7 @@ typedef struct check_case {
     int offset; /**< tensor number t starts offset * (t + 1) elements off a 64-byte boundary */
     check_values values;
     check_coefficients coefficients;
-    int published; /**< index of the table, with CHECK_PUBLISHED */
+    const grkan_preset *preset; /**< with CHECK_PUBLISHED */
 } check_case;
 
 /** A table of cases. */

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "published.h"
 #include "random.h"
 #include "storage.h"
 
@@ -99,12 +98,12 @@ static void fill_coefficients(const check_case *one, check_random *random, check
 
 static void fill_published(const check_case *one, check_data *data)
 {
-    const published_table *table = &published_tables[one->published];
     const grkan_dtype dtype = storage_of_coefficients(one->operation.dtype);
     for (int64_t i = 0; i < check_tensor_count(one, CHECK_NUMERATOR); i++)
-        storage_store(dtype, data->tensor[CHECK_NUMERATOR], i, table->numerator[i % 6]);
+        storage_store(dtype, data->tensor[CHECK_NUMERATOR], i,
+                      one->preset->numerator[i % (one->operation.numerator_degree + 1)]);
     for (int64_t j = 0; j < check_tensor_count(one, CHECK_DENOMINATOR); j++)
-        storage_store(dtype, data->tensor[CHECK_DENOMINATOR], j, table->denominator[j % 4]);
+        storage_store(dtype, data->tensor[CHECK_DENOMINATOR], j, one->preset->denominator[j % stored_denominator(one)]);
 }
 
 /** Half of the values ordinary, half of any size that the type has room for. */

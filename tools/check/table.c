@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "published.h"
-
 void table_add(table_builder *builder, check_case one)
 {
     if (builder->table.count == builder->capacity) {
@@ -64,8 +62,7 @@ void check_case_name(check_case *one)
              (long long)o->groups, (long long)o->numerator_groups, (long long)o->denominator_groups,
              grkan_strategy_name(one->options.strategy), grkan_determinism_name(one->options.determinism),
              placements[one->placement], one->accumulation ? "/add" : "", offset, values_name(one),
-             coefficients_name(one), one->coefficients == CHECK_PUBLISHED ? published_tables[one->published].name : "",
-             run);
+             coefficients_name(one), one->coefficients == CHECK_PUBLISHED ? one->preset->name : "", run);
 }
 
 const check_case *check_table_find(const check_table *table, const char *text)

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file presets.c
+ * @brief Coefficients of degrees (5, 4) on [-3, 3] for every function and form, and how presets are found.
+ *
+ * The figures were computed by grkan_fit and rounded to f32; `scripts/preset-rows build/tools/grkan` prints them again.
+ */
+#include "presets.h"
+
+#include <string.h>
+
+#include "../internal.h"
+
+static const grkan_preset presets[] = {
+    PRESET("identity", "identity", GRKAN_ABS_TERMS, 0, -3, .numerator = {0, 1, 0, 0, 0, 0},
+           .denominator = {0, 0, 0, 0}),
+    PRESET("relu", "relu", GRKAN_ABS_TERMS, 0.01275, 0.444744,
+           .numerator = {0.0127511509, 0.5, 2.79266381, 4.54557323, 2.5900538, 0.463888526},
+           .denominator = {0, 9.09114647, 0, 0.927777052}),
+    PRESET("leaky_relu", "leaky_relu", GRKAN_ABS_TERMS, 0.01263, 0.444744,
+           .numerator = {0.0126236398, 0.504999995, 2.76473737, 4.59102917, 2.56415343, 0.468527406},
+           .denominator = {0, 9.09114647, 0, 0.927777052}),
+    PRESET("leaky_relu_0.1", "leaky_relu_0.1", GRKAN_ABS_TERMS, 0.01148, 0.444744,
+           .numerator = {0.0114760362, 0.550000012, 2.51339746, 5.00013065, 2.33104849, 0.51027739},
+           .denominator = {0, 9.09114647, 0, 0.927777052}),
+    PRESET("sigmoid", "sigmoid", GRKAN_ABS_TERMS, 1.793e-08, -3,
+           .numerator = {0.5, 0.25, 0.0554364957, 0.00688493671, 0.000484276214, 1.55999242e-05},
+           .denominator = {0, 0.110872991, 0, 0.000968552427}),
+    PRESET("tanh", "tanh", GRKAN_ABS_TERMS, 9.803e-07, -0.52254,
+           .numerator = {0, 1.0000174, 0, 0.107029125, 0, 0.000844886585},
+           .denominator = {9.18885562e-05, 0.440250039, 0, 0.0143568618}),
+    PRESET("swish", "swish", GRKAN_ABS_TERMS, 4.799e-07, 3,
+           .numerator = {4.55761608e-07, 0.5, 0.249996588, 0.0532448925, 0.00579310488, 0.000273868878},
+           .denominator = {0, 0.106489785, 0, 0.000547737756}),
+    PRESET("gelu", "gelu", GRKAN_ABS_TERMS, 0.001274, -0.824222,
+           .numerator = {-0.00127406686, 0.5, 0.408155173, 0.106760599, 0.00857850816, 0},
+           .denominator = {0, 0.213521197, 0, 0}),
+    PRESET("mish", "mish", GRKAN_ABS_TERMS, 8.462e-05, 2.09026,
+           .numerator = {7.0602764e-05, 0.600500524, 0.31951949, 0.130259126, 0.0333081745, 0.00340350228},
+           .denominator = {0.0074618957, 0.224457681, 0.0205381401, 0.00403562607}),
+    PRESET("softplus", "softplus", GRKAN_ABS_TERMS, 1.861e-06, -0.804268,
+           .numerator = {0.69314903, 0.5, 0.181013659, 0.0404153652, 0.00536234118, 0.000324774359},
+           .denominator = {0, 0.0808307305, 0, 0.000649548718}),
+    PRESET("sin", "sin", GRKAN_ABS_TERMS, 2.656e-06, -2.87728,
+           .numerator = {0, 1.00003314, 0, -0.13110891, 0, 0.0030179508},
+           .denominator = {0.000126317929, 0.0354453363, 0, 0.000640873041}),
+    PRESET("identity", "identity", GRKAN_ABS_SUM, 0, -3, .numerator = {0, 1, 0, 0, 0, 0}, .denominator = {0, 0, 0, 0}),
+    PRESET("relu", "relu", GRKAN_ABS_SUM, 0.01275, 0.444744,
+           .numerator = {0.0127511509, 0.5, 2.79266381, 4.54557323, 2.5900538, 0.463888526},
+           .denominator = {0, 9.09114647, 0, 0.927777052}),
+    PRESET("leaky_relu", "leaky_relu", GRKAN_ABS_SUM, 0.01263, 0.444744,
+           .numerator = {0.0126236398, 0.504999995, 2.76473737, 4.59102917, 2.56415343, 0.468527406},
+           .denominator = {0, 9.09114647, 0, 0.927777052}),
+    PRESET("leaky_relu_0.1", "leaky_relu_0.1", GRKAN_ABS_SUM, 0.01148, 0.444744,
+           .numerator = {0.0114760362, 0.550000012, 2.51339746, 5.00013065, 2.33104849, 0.51027739},
+           .denominator = {0, 9.09114647, 0, 0.927777052}),
+    PRESET("sigmoid", "sigmoid", GRKAN_ABS_SUM, 1.793e-08, -3,
+           .numerator = {0.5, 0.25, 0.0554364957, 0.00688493671, 0.000484276214, 1.55999242e-05},
+           .denominator = {0, 0.110872991, 0, 0.000968552427}),
+    PRESET("tanh", "tanh", GRKAN_ABS_SUM, 1.402e-06, 1.5647,
+           .numerator = {0, 0.999992371, 0, 0.10749118, 0, 0.000861503126},
+           .denominator = {0, 0.44078964, 0, 0.0145042269}),
+    PRESET("swish", "swish", GRKAN_ABS_SUM, 4.799e-07, 3,
+           .numerator = {4.55761608e-07, 0.5, 0.249996588, 0.0532448925, 0.00579310488, 0.000273868878},
+           .denominator = {0, 0.106489785, 0, 0.000547737756}),
+    PRESET("gelu", "gelu", GRKAN_ABS_SUM, 0.0004428, -2.22864,
+           .numerator = {-0.000442685065, 0.5, 0.402843714, 0.0753520876, -0.0117728105, -0.00352474721},
+           .denominator = {0, 0.150704175, 0, -0.00704949442}),
+    PRESET("mish", "mish", GRKAN_ABS_SUM, 0.0001306, -1.17215,
+           .numerator = {-2.49424211e-05, 0.600513458, 0.301561356, 0.0842847452, 0.0167187303, 0.00163455401},
+           .denominator = {-0.031045666, 0.185830787, 0.00481940061, 0.00186180172}),
+    PRESET("softplus", "softplus", GRKAN_ABS_SUM, 1.861e-06, -0.804268,
+           .numerator = {0.69314903, 0.5, 0.181013659, 0.0404153652, 0.00536234118, 0.000324774359},
+           .denominator = {0, 0.0808307305, 0, 0.000649548718}),
+    PRESET("sin", "sin", GRKAN_ABS_SUM, 4.06e-06, -2.86658,
+           .numerator = {0, 0.999984562, 0, -0.131292835, 0, 0.00303714653},
+           .denominator = {0, 0.0353366025, 0, 0.000618335151}),
+    PRESET("identity", "identity", GRKAN_ABS_SUM_OFFSET, 4.47e-08, -3,
+           .numerator = {1.77562154e-21, 0.100000001, -2.66749171e-17, 1.51283062e-17, -3.80157113e-18, 3.57339181e-19},
+           .denominator = {-1.75801341e-17, 2.66714876e-17, -1.51295338e-17, 3.80245498e-18, -3.57061119e-19}),
+    PRESET("relu", "relu", GRKAN_ABS_SUM_OFFSET, 0.01165, 0.121358,
+           .numerator = {0.00165821984, 0.0581202134, 0.264258116, 0.368072242, 0.189414516, 0.0317267515},
+           .denominator = {-0.0490339994, 0.383674681, 0.128164098, 0.337627321, 0.0041107526}),
+    PRESET("leaky_relu", "leaky_relu", GRKAN_ABS_SUM_OFFSET, 0.01142, 0.122722,
+           .numerator = {0.00164936052, 0.0587953888, 0.255487144, 0.35851118, 0.181439847, 0.0308463927},
+           .denominator = {-0.0481121838, 0.372017711, 0.124745347, 0.32566455, 0.0039988244}),
+    PRESET("leaky_relu_0.1", "leaky_relu_0.1", GRKAN_ABS_SUM_OFFSET, 0.01128, 0.139655,
+           .numerator = {0.00146013347, 0.0613739863, 0.216394365, 0.291355848, 0.126477331, 0.0236464106},
+           .denominator = {-0.0303090066, 0.15880467, 0.409992844, 0.0479957797, 0.0390623063}),
+    PRESET("sigmoid", "sigmoid", GRKAN_ABS_SUM_OFFSET, 1.504e-08, -2.84848,
+           .numerator = {0.0621695668, 0.0310847815, 0.00689292606, 0.000856067054, 6.02144828e-05, 1.93968094e-06},
+           .denominator = {0.024339132, 0, 0.0137858521, 0, 0.000120428966}),
+    PRESET("tanh", "tanh", GRKAN_ABS_SUM_OFFSET, 1.428e-06, -3,
+           .numerator = {0, 0.104482688, 0, 0.0112310527, 0, 9.00128653e-05},
+           .denominator = {0.00448348001, 0, 0.046055235, 0, 0.00151545217}),
+    PRESET("swish", "swish", GRKAN_ABS_SUM_OFFSET, 4.91e-07, -3,
+           .numerator = {9.19842691e-08, 0.100912727, 0.0504556745, 0.0107461745, 0.00116919598, 5.5273711e-05},
+           .denominator = {0.101825453, 0, 0.021492349, 0, 0.000110547422}),
+    PRESET("gelu", "gelu", GRKAN_ABS_SUM_OFFSET, 0.0004428, 2.78772,
+           .numerator = {-5.12969928e-05, 0.0579383597, 0.0466802083, 0.00873155333, -0.00136419467, -0.000408436172},
+           .denominator = {0.0158767235, 7.51866069e-11, 0.0174631067, 1.69709646e-11, -0.000816872343}),
+    PRESET("mish", "mish", GRKAN_ABS_SUM_OFFSET, 3.538e-05, 3,
+           .numerator = {1.66482107e-06, 0.0669203103, 0.0187635571, 0.00296232314, 0.000702962454, 9.05593042e-05},
+           .denominator = {0.0115087843, -0.028167652, 0.0230045468, -0.00337251578, 0.000419695833}),
+    PRESET("softplus", "softplus", GRKAN_ABS_SUM_OFFSET, 1.874e-06, 3,
+           .numerator = {0.202517122, 0.14608483, 0.0528867021, 0.0118081449, 0.00156671356, 9.48892193e-05},
+           .denominator = {0.192169666, -4.01871814e-13, 0.0236162897, 0, 0.000189778439}),
+    PRESET("sin", "sin", GRKAN_ABS_SUM_OFFSET, 4.108e-06, -2.86682,
+           .numerator = {0, 0.138072789, 0, -0.0181282479, 0, 0.000419353746},
+           .denominator = {0.0380749218, 0, 0.00487909839, 0, 8.53765814e-05}),
+    PRESET("identity", "identity", GRKAN_PLAIN, 2.168e-19, -2.91932,
+           .numerator = {0, 1, 0, -3.04066652e-05, 0, -5.3278327e-06},
+           .denominator = {0, -3.04066652e-05, 0, -5.3278327e-06}),
+    PRESET("relu", "relu", GRKAN_PLAIN, 0.01275, 0.444744,
+           .numerator = {0.0127511509, 0.5, 2.79266381, 4.54557323, 2.5900538, 0.463888526},
+           .denominator = {0, 9.09114647, 0, 0.927777052}),
+    PRESET("leaky_relu", "leaky_relu", GRKAN_PLAIN, 0.01263, 0.444744,
+           .numerator = {0.0126236398, 0.504999995, 2.76473737, 4.59102917, 2.56415343, 0.468527406},
+           .denominator = {0, 9.09114647, 0, 0.927777052}),
+    PRESET("leaky_relu_0.1", "leaky_relu_0.1", GRKAN_PLAIN, 0.01148, 0.444744,
+           .numerator = {0.0114760362, 0.550000012, 2.51339746, 5.00013065, 2.33104849, 0.51027739},
+           .denominator = {0, 9.09114647, 0, 0.927777052}),
+    PRESET("sigmoid", "sigmoid", GRKAN_PLAIN, 1.793e-08, -3,
+           .numerator = {0.5, 0.25, 0.0554364957, 0.00688493671, 0.000484276214, 1.55999242e-05},
+           .denominator = {0, 0.110872991, 0, 0.000968552427}),
+    PRESET("tanh", "tanh", GRKAN_PLAIN, 1.402e-06, 1.5647,
+           .numerator = {0, 0.999992371, 0, 0.10749118, 0, 0.000861503126},
+           .denominator = {0, 0.44078964, 0, 0.0145042269}),
+    PRESET("swish", "swish", GRKAN_PLAIN, 4.799e-07, 3,
+           .numerator = {4.55761608e-07, 0.5, 0.249996588, 0.0532448925, 0.00579310488, 0.000273868878},
+           .denominator = {0, 0.106489785, 0, 0.000547737756}),
+    PRESET("gelu", "gelu", GRKAN_PLAIN, 0.0004428, -2.22864,
+           .numerator = {-0.000442685065, 0.5, 0.402843714, 0.0753520876, -0.0117728105, -0.00352474721},
+           .denominator = {0, 0.150704175, 0, -0.00704949442}),
+    PRESET("mish", "mish", GRKAN_PLAIN, 3.537e-05, 1.66907,
+           .numerator = {1.49299267e-05, 0.600134909, 0.168269768, 0.0265658312, 0.00630410016, 0.000812127197},
+           .denominator = {-0.252604783, 0.206302553, -0.0302443933, 0.00376379164}),
+    PRESET("softplus", "softplus", GRKAN_PLAIN, 1.861e-06, -0.804268,
+           .numerator = {0.69314903, 0.5, 0.181013659, 0.0404153652, 0.00536234118, 0.000324774359},
+           .denominator = {0, 0.0808307305, 0, 0.000649548718}),
+    PRESET("sin", "sin", GRKAN_PLAIN, 4.06e-06, -2.86658,
+           .numerator = {0, 0.999984562, 0, -0.131292835, 0, 0.00303714653},
+           .denominator = {0, 0.0353366025, 0, 0.000618335151}),
+};
+
+enum { FITTED_PRESETS = sizeof presets / sizeof *presets };
+
+const grkan_preset *grkan_preset_at(int index)
+{
+    if (index >= 0 && index < FITTED_PRESETS)
+        return &presets[index];
+    index -= FITTED_PRESETS;
+    return index >= 0 && index < KAT_PRESETS ? &grkan_kat_presets[index] : NULL;
+}
+
+static grkan_status fail_name(const char *name)
+{
+    char names[512] = "";
+    const grkan_preset *preset;
+    for (int i = 0; (preset = grkan_preset_at(i)) != NULL; i++) {
+        if (i < FITTED_PRESETS && preset->form != presets[0].form)
+            continue; /* of each name once */
+        strcat(strcat(names, i ? ", " : ""), preset->name);
+    }
+    return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "name is \"%s\"; expected one of %s", name, names);
+}
+
+grkan_status grkan_preset_find(const char *name, grkan_denominator form, const grkan_preset **preset)
+{
+    const grkan_preset *candidate, *other = NULL;
+    if (name == NULL || preset == NULL)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "%s is NULL", name == NULL ? "name" : "preset");
+    if (grkan_denominator_name(form) == NULL)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "form is %d; expected a grkan_denominator", (int)form);
+    for (int i = 0; (candidate = grkan_preset_at(i)) != NULL; i++) {
+        if (strcmp(candidate->name, name) != 0)
+            continue;
+        if (candidate->form == form) {
+            *preset = candidate;
+            return GRKAN_SUCCESS;
+        }
+        other = candidate;
+    }
+    if (other == NULL)
+        return fail_name(name);
+    return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "form is %s; expected %s, which the preset \"%s\" was fitted for",
+                      grkan_denominator_name(form), grkan_denominator_name(other->form), name);
+}
