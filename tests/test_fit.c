@@ -20,7 +20,7 @@
 
 enum { GRID = 20000, FORMS = 4 };
 
-static const char *const smooth[] = {"sigmoid", "tanh", "swish", "gelu", "mish", "softplus", "sin"};
+static const char *const curved[] = {"sigmoid", "tanh", "swish", "gelu", "mish", "softplus", "sin", "relu"};
 
 static grkan_fit_problem problem_of(const char *function, grkan_denominator form, int m, int n)
 {
@@ -145,12 +145,12 @@ static void fits_keep_the_promised_errors(void **state)
 static void higher_degrees_are_better(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(smooth); i++) {
-        const grkan_fit_problem low = problem_of(smooth[i], GRKAN_ABS_TERMS, 5, 4);
-        const grkan_fit_problem high = problem_of(smooth[i], GRKAN_ABS_TERMS, 7, 6);
+    for (size_t i = 0; i < COUNT_OF(curved); i++) {
+        const grkan_fit_problem low = problem_of(curved[i], GRKAN_ABS_TERMS, 5, 4);
+        const grkan_fit_problem high = problem_of(curved[i], GRKAN_ABS_TERMS, 7, 6);
         const grkan_fit_result first = fit(&low), second = fit(&high);
         const double coarse = largest_error(&low, &first, true), fine = largest_error(&high, &second, true);
-        printf("%s: (5, 4) %.3g, (7, 6) %.3g\n", smooth[i], coarse, fine);
+        printf("%s: (5, 4) %.3g, (7, 6) %.3g\n", curved[i], coarse, fine);
         assert_true(fine < 0.9 * coarse);
     }
 }
@@ -197,8 +197,8 @@ static void plain_fits_swing_between_equal_errors(void **state)
 static void denominators_of_abs_terms_are_not_negative(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(smooth); i++) {
-        const grkan_fit_problem problem = problem_of(smooth[i], GRKAN_ABS_TERMS, 5, 4);
+    for (size_t i = 0; i < COUNT_OF(curved); i++) {
+        const grkan_fit_problem problem = problem_of(curved[i], GRKAN_ABS_TERMS, 5, 4);
         const grkan_fit_result result = fit(&problem);
         for (int j = 0; j < 4; j++)
             assert_true(result.denominator[j] >= 0);

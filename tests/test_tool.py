@@ -17,7 +17,7 @@ PROGRAM = ""
 
 GOOD, FAILED, BAD_USAGE, NO_DEVICE = 0, 1, 2, 3
 
-COMMANDS = ("devices", "check", "bench", "compile")
+COMMANDS = ("devices", "check", "bench", "compile", "fit")
 
 # Small, on the device that is always there.
 SMALL = ["bench", "--device", "cpu", "--outer", "16", "--channels", "24", "--groups", "3", "--repeats", "3"]

@@ -15,6 +15,7 @@ static const struct command {
     {"check", "compare every kind of operation with a double-precision reference", grkan_tool_check},
     {"bench", "measure forward and backward, and the device's copy beside them", grkan_tool_bench},
     {"compile", "compile kernels for a device that need not be there, and tell what they take", grkan_tool_compile},
+    {"fit", "coefficients that approximate a function, and how well", grkan_tool_fit},
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };

@@ -147,7 +147,8 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         option_parse_degrees(state, text, &request->numerator_degree, &request->denominator_degree);
         return 0;
     case KEY_DENOMINATOR:
-        request->denominator = (grkan_denominator)option_parse_name(state, "denominator", text, option_denominator_name);
+        request->denominator =
+            (grkan_denominator)option_parse_name(state, "denominator", text, option_denominator_name);
         return 0;
     case ARGP_KEY_END:
         check_request(state, request);

@@ -16,6 +16,7 @@ int grkan_tool_devices(int argc, char **argv);
 int grkan_tool_check(int argc, char **argv);
 int grkan_tool_bench(int argc, char **argv);
 int grkan_tool_compile(int argc, char **argv);
+int grkan_tool_fit(int argc, char **argv);
 
 /** The exit status for a status of the library: 0, 2 for an invalid argument, 3 for no such device, else 1. */
 int tool_exit_status(grkan_status status);

@@ -1,0 +1,214 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""grkan fit as its users meet it: coefficients, presets, messages, the JSON document and the drawing.
+
+Usage: test_fit_tool.py PROGRAM [unittest's options]
+"""
+
+import json
+import math
+import os
+import re
+import sys
+import tempfile
+import unittest
+import xml.etree.ElementTree
+
+import test_tool
+from test_tool import BAD_USAGE, GOOD, HEAD_KEYS, ToolCase, run
+
+FIT_KEYS = HEAD_KEYS | {"range", "form", "degrees", "numerator", "denominator", "f32"}
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def abs_terms(document, x):
+    """F(x) of a document's coefficients."""
+    p = sum(a * x**i for i, a in enumerate(document["numerator"]))
+    return p / (1 + sum(abs(b) * abs(x) ** (j + 1) for j, b in enumerate(document["denominator"])))
+
+
+class FitCase(ToolCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+
+    def path(self, name):
+        return os.path.join(self.folder.name, name)
+
+    def write(self, name, text):
+        with open(self.path(name), "w", encoding="utf-8") as file:
+            file.write(text)
+        return self.path(name)
+
+    def fit(self, *arguments):
+        """Run with --json FILE; the document and the table."""
+        path = self.path("result.json")
+        status, out, err = run("fit", *arguments, "--json", path)
+        self.assertEqual((status, err), (GOOD, ""))
+        with open(path, encoding="utf-8") as file:
+            document = json.load(file)
+        self.check_head(document, "grkan-fit/1", self.command("fit", *arguments, "--json", path))
+        return document, out
+
+    def refuse(self, expected, *arguments, status=BAD_USAGE):
+        found, out, err = run("fit", *arguments)
+        self.assertEqual((found, out), (status, ""), arguments)
+        self.assertIn(expected, err)
+
+
+class TestFit(FitCase):
+    def test_function(self):
+        document, out = self.fit("--function", "tanh")
+        self.assertEqual(set(document), FIT_KEYS | {"function", "f64"})
+        self.assertEqual((document["function"], document["form"], document["degrees"], document["range"]),
+                         ("tanh", "abs_terms", [5, 4], [-3, 3]))
+        self.assertEqual((len(document["numerator"]), len(document["denominator"])), (6, 4))
+        worst = max(abs(abs_terms(document, x / 100) - math.tanh(x / 100)) for x in range(-300, 301))
+        self.assertAlmostEqual(worst / document["f64"]["error"], 1, places=2)
+        self.assertLess(document["f32"]["error"], 5e-5)
+        self.check_table(out, document)
+
+    def check_table(self, out, document):
+        lines = out.splitlines()
+        self.assertEqual(lines[0], "tanh on [-3, 3] by abs_terms, degrees (5, 4)")
+        names = [line.split()[0] for line in lines[2:12]]
+        self.assertEqual(names, ["a0", "a1", "a2", "a3", "a4", "a5", "b1", "b2", "b3", "b4"])
+        for line, value in zip(lines[2:12], document["numerator"] + document["denominator"]):
+            self.assertEqual(float(line.split()[1]), value)
+        self.assertRegex(lines[12], r"^largest error in f64: \S+ at x = \S+$")
+        self.assertRegex(lines[13], r"^largest error with coefficients in f32: \S+ at x = \S+$")
+
+    def test_form_degrees_and_range(self):
+        document, out = self.fit("--function", "sin", "--form", "abs_sum_offset", "--degree", "3,2", "--range", "0,1e1")
+        self.assertEqual((document["form"], document["degrees"], document["range"]), ("abs_sum_offset", [3, 2], [0, 10]))
+        self.assertEqual((len(document["numerator"]), len(document["denominator"])), (4, 3))
+        self.assertRegex(out, r"(?m)^b0 ")
+        other, _ = self.fit("--function", "sin", "--denominator", "abs_sum_offset", "--degrees", "3,2", "--range=0,10")
+        self.assertEqual(other["numerator"], document["numerator"])
+
+    def test_json_on_the_standard_output(self):
+        status, out, err = run("fit", "--function", "gelu", "--json", "-")
+        self.assertEqual(status, GOOD)
+        self.assertEqual(json.loads(out)["function"], "gelu")
+        self.assertTrue(err.startswith("gelu on [-3, 3]"))
+
+    def test_points(self):
+        lines = ["# x y", ""] + [f"{x / 10}, {(x / 10) ** 2 / 2}  # a half" for x in range(-20, 20)] + ["\t3  4.5\r"]
+        path = self.write("points & more.txt", "\n".join(lines))
+        document, out = self.fit("--points", path, "--degrees", "2,0")
+        self.assertEqual(set(document), FIT_KEYS | {"points", "f64"})
+        self.assertEqual((document["points"], document["range"], document["denominator"]),
+                         ("points & more.txt", [-2, 3], []))
+        for found, expected in zip(document["numerator"], (0, 0, 0.5)):
+            self.assertAlmostEqual(found, expected, places=12)
+        self.assertTrue(out.startswith("points & more.txt on [-2, 3]"))
+
+    def test_presets(self):
+        document, out = self.fit("--preset", "gelu", "--form", "plain")
+        self.assertEqual(set(document), FIT_KEYS | {"function", "preset"})
+        self.assertEqual((document["preset"], document["form"]), ("gelu", "plain"))
+        self.assertNotIn("f64", out.splitlines()[-1])
+        document, _ = self.fit("--preset", "kat_gelu")
+        self.assertEqual((document["function"], document["form"]), ("gelu", "abs_sum"))
+        self.assertEqual(document["numerator"][1], 0.51692871)
+
+    def test_list(self):
+        status, out, err = run("fit", "--list")
+        self.assertEqual((status, err), (GOOD, ""))
+        lines = out.splitlines()
+        self.assertEqual(len(lines), 1 + 11 * 4 + 9)
+        self.assertRegex(lines[0], r"^preset +function +form +degrees +range +largest error$")
+        self.assertTrue(any(re.match(r"kat_gelu +gelu +abs_sum +5, 4 +\[-3, 3\] +0\.00295$", line) for line in lines))
+
+
+class TestPlot(FitCase):
+    def draw(self, *arguments):
+        path = self.path("fit.svg")
+        status, _, err = run("fit", *arguments, "--plot", path)
+        self.assertEqual((status, err), (GOOD, ""))
+        return xml.etree.ElementTree.parse(path).getroot()
+
+    def curve(self, svg, kind):
+        """Of the first path of a kind that has more than a legend's line, the points."""
+        for path in svg.iter(f"{SVG}path"):
+            numbers = re.findall(r"[ML]([\d.-]+) ([\d.-]+)", path.get("d"))
+            if path.get("class") == kind and len(numbers) > 2:
+                return [(float(x), float(y)) for x, y in numbers]
+        self.fail(f"no {kind}")
+
+    def test_curves_lie_in_their_frames(self):
+        svg = self.draw("--function", "swish")
+        frames = [rect for rect in svg.iter(f"{SVG}rect") if rect.get("class") == "frame"]
+        self.assertEqual(len(frames), 2)
+        for kind, frame in (("target", frames[0]), ("fit", frames[0]), ("error", frames[1])):
+            left, top, width, height = (float(frame.get(name)) for name in ("x", "y", "width", "height"))
+            points = self.curve(svg, kind)
+            self.assertEqual((points[0][0], points[-1][0]), (left, left + width))
+            self.assertTrue(all(top < y < top + height for _, y in points))
+
+    def test_the_error_swings(self):
+        """Between equal heights, above and below the middle: what a least largest error looks like."""
+        y = [y for _, y in self.curve(self.draw("--function", "gelu"), "error")]
+        middle, height = (max(y) + min(y)) / 2, (max(y) - min(y)) / 2
+        self.assertTrue(0.99 < (y[0] - middle) / height <= 1.001)
+        sides = [value > middle for value in y if abs(value - middle) > 0.95 * height]
+        self.assertGreaterEqual(sum(a != b for a, b in zip(sides, sides[1:])), 7)
+
+    def test_points_are_drawn(self):
+        path = self.write("a<b.txt", "".join(f"{x} {x * x}\n" for x in range(9)))
+        svg = self.draw("--points", path, "--degrees", "1,0", "--form", "plain")
+        circles = [circle.get("class") for circle in svg.iter(f"{SVG}circle")]
+        self.assertEqual((circles.count("off"), circles.count("point")), (9, 9 + 1))
+        self.assertIn("a<b.txt", [text.text for text in svg.iter(f"{SVG}text")])
+
+    def test_a_constant(self):
+        self.curve(self.draw("--preset", "identity"), "error")
+        self.curve(self.draw("--function", "relu", "--range", "-2,-1", "--degrees", "0,0"), "fit")
+
+
+class TestMisuse(FitCase):
+    def test_one_source(self):
+        for arguments in ([], ["--function", "gelu", "--preset", "gelu"], ["--list", "--points", "x"]):
+            self.refuse("expected one of --function, --points, --preset and --list", *arguments)
+
+    def test_what_does_not_go_together(self):
+        self.refuse("--range is where a function is approximated", "--points", "x", "--range", "0,1")
+        self.refuse("a preset has its degrees and range", "--preset", "gelu", "--degrees", "5,4")
+        self.refuse("--list prints a table", "--list", "--json", "-")
+
+    def test_values(self):
+        gelu = ["--function", "gelu"]
+        self.refuse("problem.function is \"gelo\"; expected one of identity, relu", "--function", "gelo")
+        self.refuse("--form: 'abs' is none of abs_terms, abs_sum, abs_sum_offset, plain", *gelu, "--form", "abs")
+        self.refuse("--degrees: '5' is not two whole numbers from 0 to 15", *gelu, "--degrees", "5")
+        for text in ("3", "a,b", "1,", ",1", "0,1x"):
+            self.refuse(f"--range: '{text}' is not two numbers with a comma between them", *gelu, f"--range={text}")
+        self.refuse("problem.low is 3 and problem.high -3; expected low < high", *gelu, "--range", "3,-3")
+        self.refuse("'extra' is not an option", "extra")
+
+    def test_presets(self):
+        self.refuse("name is \"gelo\"; expected one of identity", "--preset", "gelo")
+        self.refuse("form is plain; expected abs_sum, which the preset", "--preset", "kat_gelu", "--form", "plain")
+
+    def test_points(self):
+        self.refuse("--points: cannot read", "--points", self.path("missing"))
+        for line in ("1", "1 2 3", "a b", "1;2", "1,,2"):
+            path = self.write("points", f"0 0\n{line}\n")
+            self.refuse(f"{path}:2: '{line}' is not two numbers", "--points", path)
+        path = self.write("points", "0 0\n1 1\n")
+        self.refuse("problem.points is 2; expected at least 10", "--points", path)
+        self.refuse("there is no point in", "--points", self.write("empty", "# x y\n"))
+
+    def test_files_that_cannot_be_written(self):
+        for option in ("json", "plot"):
+            path = self.path("missing/result")
+            status, _, err = run("fit", "--function", "tanh", f"--{option}", path)
+            self.assertEqual(status, 1)
+            self.assertIn(f"--{option}: cannot write '{path}'", err)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    test_tool.PROGRAM = sys.argv.pop(1)
+    unittest.main()

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file fit_command.c @brief grkan fit: fits or looks up coefficients, and reports them. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fit.h"
+
+static const char *without_folders(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static int fit(const char *who, const fit_request *request, fit_outcome *outcome)
+{
+    *outcome = (fit_outcome){.target = request->function ? request->function : without_folders(request->points),
+                             .function = request->function,
+                             .low = request->low,
+                             .high = request->high,
+                             .form = request->form,
+                             .numerator_degree = request->numerator_degree,
+                             .denominator_degree = request->denominator_degree};
+    const int result = request->points ? fit_read_points(who, request->points, outcome) : TOOL_GOOD;
+    if (result != TOOL_GOOD)
+        return result;
+    const grkan_fit_problem problem = {.function = outcome->function,
+                                       .low = outcome->low,
+                                       .high = outcome->high,
+                                       .x = outcome->x,
+                                       .y = outcome->y,
+                                       .points = outcome->points,
+                                       .denominator = outcome->form,
+                                       .numerator_degree = outcome->numerator_degree,
+                                       .denominator_degree = outcome->denominator_degree};
+    const grkan_status status = grkan_fit(&problem, &outcome->result);
+    return status == GRKAN_SUCCESS ? TOOL_GOOD : tool_complain(who, outcome->target, status);
+}
+
+/** Without --form, the first preset of the name: KAT's have one form each, ours are listed with abs_terms first. */
+static grkan_denominator form_of_preset(const fit_request *request)
+{
+    const grkan_preset *preset = NULL;
+    for (int i = 0; !request->has_form && (preset = grkan_preset_at(i)) != NULL; i++)
+        if (strcmp(preset->name, request->preset) == 0)
+            return preset->form;
+    return request->form;
+}
+
+static int look_up(const char *who, const fit_request *request, fit_outcome *outcome)
+{
+    const grkan_preset *preset;
+    const grkan_status status = grkan_preset_find(request->preset, form_of_preset(request), &preset);
+    if (status != GRKAN_SUCCESS)
+        return tool_complain(who, "--preset", status);
+    *outcome = (fit_outcome){.target = preset->function,
+                             .preset = preset->name,
+                             .function = preset->function,
+                             .low = preset->low,
+                             .high = preset->high,
+                             .form = preset->form,
+                             .numerator_degree = preset->numerator_degree,
+                             .denominator_degree = preset->denominator_degree,
+                             .result.f32 = preset->f32};
+    memcpy(outcome->result.numerator, preset->numerator, sizeof preset->numerator);
+    memcpy(outcome->result.denominator, preset->denominator, sizeof preset->denominator);
+    return TOOL_GOOD;
+}
+
+static int write_plot(const char *who, const char *path, const fit_outcome *outcome)
+{
+    report_file file;
+    if (report_file_open(path, &file) != 0)
+        return report_complain(who, "plot", path);
+    const grkan_status status = fit_plot(outcome, file.stream);
+    if (report_file_finish(&file, status == GRKAN_SUCCESS) != 0)
+        return report_complain(who, "plot", path);
+    return status == GRKAN_SUCCESS ? TOOL_GOOD : tool_complain(who, "--plot", status);
+}
+
+static int write_json(const char *path, const fit_outcome *outcome, int argc, char **argv)
+{
+    report_file file;
+    cJSON *document = fit_document(outcome, argc, argv);
+    const int failed = report_file_open(path, &file) != 0 || report_file_close(&file, document) != 0;
+    cJSON_Delete(document);
+    return failed ? report_complain(argv[0], "json", path) : TOOL_GOOD;
+}
+
+static int report(const fit_request *request, const fit_outcome *outcome, int argc, char **argv)
+{
+    int result = TOOL_GOOD;
+    fit_print(outcome, request->json != NULL && strcmp(request->json, "-") == 0 ? stderr : stdout);
+    if (request->plot != NULL)
+        result = write_plot(argv[0], request->plot, outcome);
+    if (result == TOOL_GOOD && request->json != NULL)
+        result = write_json(request->json, outcome, argc, argv);
+    return result;
+}
+
+int grkan_tool_fit(int argc, char **argv)
+{
+    fit_request request;
+    fit_outcome outcome = {0};
+    fit_parse(argc, argv, &request);
+    if (request.lists) {
+        fit_list_presets(stdout);
+        return TOOL_GOOD;
+    }
+    int result = (request.preset ? look_up : fit)(argv[0], &request, &outcome);
+    if (result == TOOL_GOOD)
+        result = report(&request, &outcome, argc, argv);
+    free(outcome.x);
+    free(outcome.y);
+    return result;
+}
