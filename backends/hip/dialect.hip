@@ -49,6 +49,7 @@ typedef scalar real;
 #define THREAD_INDEX() ((int)__builtin_amdgcn_workitem_id_x())
 #define OFFSET(pointer, elements) (pointer)
 #define HIDE(value) (value) /* what a block's threads have in common is in scalar registers, of which there are enough */
+#define HIDE_REAL(value) hip_hide_real(value)
 #define BARRIER() hip_barrier()
 #define FENCE() __builtin_amdgcn_fence(__ATOMIC_ACQ_REL, "agent")
 #define TICKET(counter) __hip_atomic_fetch_add(counter, 1u, __ATOMIC_ACQ_REL, __HIP_MEMORY_SCOPE_AGENT)
@@ -66,6 +67,12 @@ typedef scalar real;
 /* The compiler takes the instruction only where it is right for any memory and any value, else a loop of exchanges:
    some devices' own float atomics do nothing in memory that host and device share, or flush subnormals. */
 #define ATOMIC_ADD(pointer, value) __hip_atomic_fetch_add(pointer, value, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT)
+
+static __device__ inline real hip_hide_real(real value)
+{
+    asm volatile("" : "+v"(value));
+    return value;
+}
 
 /** Wait for the block, with its writes to any memory visible in it. */
 static __device__ inline void hip_barrier(void)

@@ -8,13 +8,22 @@
  * only when the result does. x = +-infinity gives the limit. Rare, so written for size; scalars only.
  */
 
+/**
+ * A dialect whose compiler inlines the rare path into the loop around it gives HIDE_REAL(value): the value, of which the
+ * compiler knows nothing. Otherwise what this file computes of coefficients alone would be computed before the loop, and
+ * take registers all along.
+ */
+#ifndef HIDE_REAL
+#define HIDE_REAL(value) (value)
+#endif
+
 /** Highest power with a coefficient that is not zero; 0 if there is none. */
 DEVICE int effective_degree(const real *c, int degree)
 {
     int effective = 0;
     UNROLL
     for (int i = 1; i <= degree; ++i)
-        if (c[i] != REAL(0.0))
+        if (HIDE_REAL(c[i]) != REAL(0.0))
             effective = i;
     return effective;
 }
@@ -33,13 +42,14 @@ DEVICE real times_power(real base, real x, real t, int k)
 DEVICE polynomial horner_reversed(const real *c, int degree, int effective, real t)
 {
     polynomial p;
-    p.value = c[0];
+    p.value = HIDE_REAL(c[0]);
     p.slope = REAL(0.0);
     UNROLL
     for (int i = 1; i <= degree; ++i) {
         if (i <= effective) {
-            p.value = FMA(p.value, t, c[i]);
-            p.slope = FMA(p.slope, t, (real)i * c[i]);
+            const real own = HIDE_REAL(c[i]);
+            p.value = FMA(p.value, t, own);
+            p.slope = FMA(p.slope, t, (real)i * own);
         }
     }
     return p;
