@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file test_plan.c @brief What plans decide for many shapes on many devices, none of which need be there. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "../core/internal.h"
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+#define ONE_MIB ((size_t)1 << 20)
+
+/** From a device with little of everything to one with more than there is yet. */
+static const grkan_device_limits devices[] = {
+    {.compute_units = 1,
+     .least_elements = 1,
+     .max_block = 64,
+     .preferred_block = 64,
+     .max_vector_bytes = 0,
+     .forward = {{1, 1, 1}, {1, 1, 1}},
+     .backward = {{1, 1, 1}, {1, 1, 1}},
+     .local_bytes = 32768},
+    {.compute_units = 132,
+     .least_elements = 32,
+     .max_block = 512,
+     .preferred_block = 384,
+     .max_vector_bytes = 16,
+     .forward = {{12, 3, 1}, {12, 3, 1}},
+     .backward = {{2, 2, 1}, {2, 2, 1}},
+     .local_bytes = 49152},
+    {.compute_units = 1024,
+     .least_elements = 1,
+     .max_block = 1024,
+     .preferred_block = 1024,
+     .max_vector_bytes = 16,
+     .forward = {{16, 1, 1}, {16, 1, 1}},
+     .backward = {{16, 1, 1}, {16, 1, 1}},
+     .local_bytes = 262144},
+    {.compute_units = 128,
+     .is_fixed = 1,
+     .least_elements = 160,
+     .max_block = 1024,
+     .preferred_block = 768,
+     .max_vector_bytes = 0,
+     .forward = {{1, 1, 1}, {1, 1, 1}},
+     .backward = {{1, 1, 1}, {1, 1, 1}},
+     .local_bytes = 262144},
+};
+
+static const int64_t outers[] = {1, 7, 197, 201728, INT64_C(1) << 32};
+static const int64_t channels[] = {1, 3, 24, 255, 768, 1000, 3072, 65536, 1000003};
+static const int64_t groups[] = {1, 2, 8, 64, 255, 10000, 1000003};
+static const int64_t inners[] = {1, 4, 49, 3136, 1000003};
+static const int degrees[][2] = {{5, 4}, {0, 0}, {15, 15}};
+
+/** A row that is cut into more spans than this may need more, if groups share gradients: one part for each span. */
+enum { most_spans = 4000 };
+
+static struct {
+    long plans, exceptions;
+    size_t largest;
+} seen;
+
+/** Hold the plan of one operation on one device against what every plan promises. */
+static void check_plan(const grkan_device_limits *limits, const grkan_operation *o, grkan_determinism determinism)
+{
+    const grkan_options options = {.determinism = determinism};
+    grkan_plan_data data = {0};
+    if (grkan_plan_decide(o, &options, &data) != GRKAN_SUCCESS)
+        return; /* more elements than 64 bits can count */
+    const grkan_status status = grkan_plan_tile(limits, &data);
+    if (status == GRKAN_ERROR_UNSUPPORTED)
+        return; /* too little local memory, or threads */
+    assert_int_equal(status, GRKAN_SUCCESS);
+    if (data.workspace_bytes > ONE_MIB && data.backward.stripes > 1)
+        fail_msg(
+            "%zu bytes of workspace for %lld x %lld x %lld, %lld groups, %lld and %lld of coefficients, degrees %d "
+            "and %d, %s, on a device of %d units",
+            data.workspace_bytes, (long long)o->outer, (long long)o->channels, (long long)o->inner,
+            (long long)o->groups, (long long)o->numerator_groups, (long long)o->denominator_groups, o->numerator_degree,
+            o->denominator_degree, grkan_dtype_name(o->dtype), limits->compute_units);
+    assert_true(data.workspace_bytes <= ONE_MIB || data.backward.spans > most_spans);
+    seen.plans++;
+    seen.exceptions += data.workspace_bytes > ONE_MIB;
+    seen.largest = data.workspace_bytes > seen.largest ? data.workspace_bytes : seen.largest;
+}
+
+static void check_shape(grkan_operation o)
+{
+    for (int k = 0; k < 4; k++) {
+        o.numerator_groups = k % 2 ? o.groups : 1;
+        o.denominator_groups = k / 2 ? o.groups : 1;
+        for (int dtype = GRKAN_F32; dtype <= GRKAN_F64; dtype++) {
+            o.dtype = (grkan_dtype)dtype;
+            for (size_t d = 0; d < COUNT_OF(devices); d++) {
+                check_plan(&devices[d], &o, GRKAN_RUN_TO_RUN);
+                check_plan(&devices[d], &o, GRKAN_DEVICE_TO_DEVICE);
+            }
+        }
+    }
+}
+
+static void test_a_workspace_is_small_for_any_shape(void **state)
+{
+    (void)state;
+    grkan_operation o = GRKAN_OPERATION_INIT;
+    for (size_t i = 0;
+         i < COUNT_OF(outers) * COUNT_OF(channels) * COUNT_OF(groups) * COUNT_OF(inners) * COUNT_OF(degrees); i++) {
+        size_t rest = i;
+        o.outer = outers[rest % COUNT_OF(outers)];
+        rest /= COUNT_OF(outers);
+        o.channels = channels[rest % COUNT_OF(channels)];
+        rest /= COUNT_OF(channels);
+        o.groups = groups[rest % COUNT_OF(groups)];
+        rest /= COUNT_OF(groups);
+        o.inner = inners[rest % COUNT_OF(inners)];
+        rest /= COUNT_OF(inners);
+        o.numerator_degree = degrees[rest][0];
+        o.denominator_degree = degrees[rest][1];
+        if (o.groups <= o.channels)
+            check_shape(o);
+    }
+    printf("%ld plans; largest workspace %zu bytes; %ld need more than 1 MiB\n", seen.plans, seen.largest,
+           seen.exceptions);
+    assert_true(seen.plans > 100000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_workspace_is_small_for_any_shape),
+    };
+    return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
+}
