@@ -176,6 +176,24 @@ class TestDevices(ToolCase):
             self.assertTrue(any(re.match(rf"{backend}(:[\d:]+)? +\S", line) for line in lines[1:]), backend)
 
 
+class TestLargeChecks(ToolCase):
+    """The way through, with few elements: machines that run the tests have no room for more."""
+
+    def test_every_case_passes(self):
+        status, out, err = run("check", "--device", "cpu", "--large=20000")
+        self.assertEqual((status, err), (GOOD, ""))
+        names = ["KAT-B", "rows of 768", "one row", "rows of 1", "groups of 1"]
+        self.assertEqual(len(out.splitlines()), len(names))
+        for name, line in zip(names, out.splitlines()):
+            self.assertRegex(line, rf"^cpu, {name} \(\d+ x \d+ x \d+ \w+\): passed; worst error of y and dx "
+                                   r"0\.\d\d of its bound; relative error of da \S+, of db \S+ \(median of [15], ")
+
+    def test_bad_sizes(self):
+        status, out, err = run("check", "--large=many")
+        self.assertEqual((status, out), (BAD_USAGE, ""))
+        self.assertIn("--large: 'many' is not a whole number from 1000 to 1099511627776", err)
+
+
 class TestBench(ToolCase):
     def bench(self, *arguments):
         """Run the small case with --json FILE; the document and the table."""

@@ -6,11 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check/large.h"
 #include "check/suite.h"
 #include "progress.h"
 #include "tools.h"
 
-enum { OPTION_SEED = 0x100, OPTION_LIST, OPTION_CASE };
+enum { OPTION_SEED = 0x100, OPTION_LIST, OPTION_CASE, OPTION_LARGE };
 
 /** The command line. */
 typedef struct command {
@@ -19,6 +20,7 @@ typedef struct command {
     bool quick, list;
     uint64_t seed;
     const char *one;
+    int64_t large; /**< elements of the large cases; 0: the tables of small ones */
 } command;
 
 /** How many checks are over, for the progress bar. */
@@ -32,6 +34,10 @@ static const struct argp_option option_table[] = {
     {"seed", OPTION_SEED, "N", 0, "Seed of the table of cases (1)", 0},
     {"list", OPTION_LIST, NULL, 0, "List the cases and their indices", 0},
     {"case", OPTION_CASE, "NAME", 0, "Run this case only; its name, or its index", 0},
+    {"large", OPTION_LARGE, "N", OPTION_ARG_OPTIONAL,
+     "Run large tensors instead, of N elements (2.2e9, of which every index beyond 2^31 is an own check), and tell how "
+     "far gradients are from exact sums",
+     0},
     {0}};
 
 static error_t parse_seed(const char *text, struct argp_state *state, uint64_t *seed)
@@ -62,6 +68,11 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_CASE:
         c->one = text;
+        return 0;
+    case OPTION_LARGE:
+        c->large = 2200000000;
+        if (text != NULL && tool_parse_integer(text, 1000, INT64_C(1) << 40, &c->large) != 0)
+            argp_error(state, "--large: '%s' is not a whole number from 1000 to %lld", text, 1LL << 40);
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument \"%s\"", text);
@@ -118,6 +129,34 @@ static void print_tally(const suite_device *device, const suite_tally *tally)
         printf("       %d skipped: %s\n", tally->reasons[i].count, tally->reasons[i].text);
 }
 
+/** Run the large cases. @return how many failed */
+static int run_large(const suite_device *devices, int count, const command *c)
+{
+    int failed = 0;
+    for (int i = 0; i < count * LARGE_CASES; i++) {
+        const char *device = devices[i / LARGE_CASES].properties.selector;
+        const large_case one = large_case_at(i % LARGE_CASES, c->large);
+        const grkan_operation *o = &one.operation;
+        large_report report;
+        progress_show((size_t)i, (size_t)(count * LARGE_CASES), device);
+        large_run(devices[i / LARGE_CASES].device, &one, &report);
+        progress_clear();
+        printf("%s, %s (%lld x %lld x %lld %s): ", device, one.name, (long long)o->outer, (long long)o->channels,
+               (long long)o->inner, grkan_dtype_name(o->dtype));
+        if (report.check.outcome == CHECK_SKIPPED)
+            printf("skipped: %s\n", report.check.text);
+        else
+            printf("%s%s; worst error of y and dx %.2f of its bound; relative error of da %.2g, of db %.2g (median of "
+                   "%d, limit "
+                   "%.0g)\n",
+                   report.check.outcome == CHECK_PASSED ? "passed" : "FAILED: ", report.check.text, report.check.worst,
+                   report.error[0], report.error[1], one.seeds, one.limit);
+        fflush(stdout);
+        failed += report.check.outcome == CHECK_FAILED;
+    }
+    return failed;
+}
+
 /** @return how many checks failed. */
 static int run_checks(const suite_device *devices, int count, const check_table *oracle, const check_table *bits)
 {
@@ -147,7 +186,7 @@ static int check_devices(const command *c, const check_table *oracle, const chec
         if (status != GRKAN_SUCCESS)
             result = tool_complain(who, selector ? selector : "default device", status);
     }
-    if (result == TOOL_GOOD && run_checks(devices, open, oracle, bits) > 0)
+    if (result == TOOL_GOOD && (c->large ? run_large(devices, open, c) : run_checks(devices, open, oracle, bits)) > 0)
         result = TOOL_CHECK_FAILED;
     for (int d = 0; d < open; d++)
         grkan_device_close(devices[d].device);
@@ -174,8 +213,9 @@ int grkan_tool_check(int argc, char **argv)
         fprintf(stderr, "%s: --case: there is no case \"%s\"; see --list\n", argv[0], c.one);
         status = TOOL_BAD_USAGE;
     } else {
-        printf("cases against the oracle: %d; for equal bits: %d; seed %" PRIu64 "\n", oracle.count, bits.count,
-               c.seed);
+        if (!c.large)
+            printf("cases against the oracle: %d; for equal bits: %d; seed %" PRIu64 "\n", oracle.count, bits.count,
+                   c.seed);
         status = check_devices(&c, &oracle, &bits, argv[0]);
     }
     check_table_free(&oracle);

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file large.c @brief Large tensors with periodic data. */
+#include "large.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data.h"
+#include "judge.h"
+#include "storage.h"
+
+#define PERIOD 1048576
+#define ROUGH_LIMIT 1e-5
+
+/* Rows of 768 channels as KAT has them, one row of one channel, rows of one element, and rows of three groups. Terms
+   have random signs, so how large their sum is depends on the seed: one run tells its error's size only. */
+static const struct shape {
+    const char *name;
+    grkan_operation like;
+    int seeds;
+    double limit;
+} shapes[LARGE_CASES] = {
+    {"KAT-B", {201728, 768, 1, 8, 1, 8, 5, 4, GRKAN_ABS_TERMS, GRKAN_F32}, LARGE_SEEDS, 3e-7},
+    {"rows of 768", {0, 768, 1, 8, 1, 8, 5, 4, GRKAN_ABS_TERMS, GRKAN_F32}, 1, ROUGH_LIMIT},
+    {"one row", {1, 1, 0, 1, 1, 1, 5, 4, GRKAN_ABS_TERMS, GRKAN_BF16}, 1, ROUGH_LIMIT},
+    {"rows of 1", {0, 1, 1, 1, 1, 1, 5, 4, GRKAN_ABS_TERMS, GRKAN_F16}, 1, ROUGH_LIMIT},
+    {"groups of 1", {0, 3, 1, 3, 1, 3, 5, 4, GRKAN_ABS_TERMS, GRKAN_BF16}, 1, ROUGH_LIMIT},
+};
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+large_case large_case_at(int index, int64_t elements)
+{
+    const struct shape *shape = &shapes[index];
+    large_case made = {.name = shape->name, .operation = shape->like, .seeds = shape->seeds, .limit = shape->limit};
+    grkan_operation *const o = &made.operation;
+    if (o->inner == 0) {
+        o->inner = elements;
+        made.period.operation = *o;
+        made.period.operation.inner = smaller(PERIOD, 1 + elements / 3);
+    } else {
+        const int64_t rows = 1 + elements / o->channels;
+        o->outer = o->outer == 0 ? rows : smaller(o->outer, rows);
+        made.period.operation = *o;
+        /* Odd, or threads whose rows lie a power of two apart would see the same ones again and again. */
+        made.period.operation.outer = smaller(PERIOD / o->channels, o->outer / 3) | 1;
+    }
+    made.period.seed = 1 + (uint64_t)index;
+    made.period.coefficients = CHECK_PUBLISHED;
+    (void)grkan_preset_find("kat_swish", GRKAN_ABS_TERMS, &made.period.preset); /* the library has it */
+    return made;
+}
+
+/** A case in progress. */
+typedef struct run_state {
+    grkan_device *device;
+    const large_case *one;
+    grkan_plan *plan;
+    check_case period;  /* the case's, with the seed of this run */
+    check_data data;    /* the inputs of one period */
+    check_data results; /* y and dx of one period, and the gradients */
+    void *memory[CHECK_TENSORS];
+    void *workspace;
+    size_t workspace_bytes;
+    size_t bytes;        /* of a tensor */
+    size_t period_bytes; /* of a period of it */
+    double error[2];
+    large_report *report;
+} run_state;
+
+static bool fail(run_state *run, check_outcome outcome, const char *text)
+{
+    run->report->check.outcome = outcome;
+    snprintf(run->report->check.text, sizeof run->report->check.text, "%s", text);
+    return false;
+}
+
+static bool called(run_state *run, grkan_status status)
+{
+    return status == GRKAN_SUCCESS || fail(run, CHECK_FAILED, grkan_last_error());
+}
+
+/** Whether x, dy and one output fit, with room for what else is there. */
+static bool fits(run_state *run)
+{
+    grkan_device_properties properties;
+    char text[128];
+    if (!called(run, grkan_device_describe(run->device, &properties)))
+        return false;
+    if (properties.memory_bytes / 10 * 9 > 3 * (uint64_t)run->bytes)
+        return true;
+    snprintf(text, sizeof text, "three tensors of %zu MiB do not fit into the device's memory of %llu MiB",
+             run->bytes >> 20, (unsigned long long)properties.memory_bytes >> 20);
+    return fail(run, CHECK_SKIPPED, text);
+}
+
+/** Allocate bytes that begin with those of `from`, which then repeat: what is there is copied behind itself. */
+static bool fill(run_state *run, void **base, size_t bytes, const void *from, size_t period)
+{
+    if (bytes == 0)
+        return true;
+    bool good = called(run, grkan_memory_allocate(run->device, bytes, base)) &&
+                called(run, grkan_memory_upload(run->device, (grkan_buffer){*base, 0}, from, period));
+    for (size_t done = period; good && done < bytes; done *= 2) {
+        const size_t part = done < bytes - done ? done : bytes - done;
+        good = called(run, grkan_memory_copy(run->device, (grkan_buffer){*base, done}, (grkan_buffer){*base, 0}, part));
+    }
+    return good;
+}
+
+static bool fill_small(run_state *run, check_tensor tensor)
+{
+    const size_t bytes = check_tensor_bytes(&run->period, tensor);
+    return fill(run, &run->memory[tensor], bytes, run->data.tensor[tensor], bytes);
+}
+
+static bool start(run_state *run)
+{
+    const grkan_operation *o = &run->one->operation;
+    if (!called(run, grkan_plan_create(run->device, o, NULL, &run->plan)))
+        return false;
+    run->workspace_bytes = grkan_plan_workspace_bytes(run->plan);
+    char *const zeros = calloc(1, run->workspace_bytes + 1);
+    const bool good = zeros && fill(run, &run->workspace, run->workspace_bytes, zeros, run->workspace_bytes) &&
+                      fill(run, &run->memory[CHECK_X], run->bytes, run->data.tensor[CHECK_X], run->period_bytes) &&
+                      fill(run, &run->memory[CHECK_DY], run->bytes, run->data.tensor[CHECK_DY], run->period_bytes) &&
+                      called(run, grkan_memory_allocate(run->device, run->bytes, &run->memory[CHECK_Y])) &&
+                      fill_small(run, CHECK_NUMERATOR) && fill_small(run, CHECK_DENOMINATOR) &&
+                      fill_small(run, CHECK_DNUMERATOR) && fill_small(run, CHECK_DDENOMINATOR);
+    free(zeros);
+    return good;
+}
+
+/** Download an output. Its first period goes to the results; all others must have the same bits. */
+static bool fetch_periods(run_state *run, check_tensor tensor)
+{
+    char *const first = run->results.tensor[tensor] = malloc(run->period_bytes);
+    char *const next = malloc(run->period_bytes);
+    bool good = first && next;
+    if (!good)
+        fail(run, CHECK_FAILED, "host memory ran out");
+    for (size_t at = 0; at < run->bytes && good; at += run->period_bytes) {
+        const size_t part = run->period_bytes < run->bytes - at ? run->period_bytes : run->bytes - at;
+        good = called(run, grkan_memory_download(run->device, at == 0 ? first : next,
+                                                 (grkan_buffer){run->memory[CHECK_Y], at}, part));
+        if (good && at > 0 && memcmp(first, next, part) != 0) {
+            char text[128];
+            snprintf(text, sizeof text, "%s: among %zu bytes from byte %zu on, some are not those one period before",
+                     check_tensor_name(tensor), part, at);
+            good = fail(run, CHECK_FAILED, text);
+        }
+    }
+    free(next);
+    return good;
+}
+
+static bool fetch_sums(run_state *run, check_tensor tensor)
+{
+    const size_t bytes = check_tensor_bytes(&run->period, tensor);
+    run->results.tensor[tensor] = malloc(bytes + 1);
+    if (run->results.tensor[tensor] == NULL)
+        return fail(run, CHECK_FAILED, "host memory ran out");
+    return called(run, grkan_memory_download(run->device, run->results.tensor[tensor],
+                                             (grkan_buffer){run->memory[tensor], 0}, bytes));
+}
+
+/** Forward, then backward with dx where y was. */
+static bool run_passes(run_state *run)
+{
+    void *const *m = run->memory;
+    const grkan_forward_arguments forward = {.x = {m[CHECK_X], 0},
+                                             .numerator = {m[CHECK_NUMERATOR], 0},
+                                             .denominator = {m[CHECK_DENOMINATOR], 0},
+                                             .y = {m[CHECK_Y], 0}};
+    const grkan_backward_arguments backward = {.x = {m[CHECK_X], 0},
+                                               .dy = {m[CHECK_DY], 0},
+                                               .numerator = {m[CHECK_NUMERATOR], 0},
+                                               .denominator = {m[CHECK_DENOMINATOR], 0},
+                                               .dx = {m[CHECK_Y], 0},
+                                               .dnumerator = {m[CHECK_DNUMERATOR], 0},
+                                               .ddenominator = {m[CHECK_DDENOMINATOR], 0},
+                                               .workspace = {run->workspace, 0},
+                                               .workspace_bytes = run->workspace_bytes};
+    return called(run, grkan_forward(run->plan, &forward, NULL)) && fetch_periods(run, CHECK_Y) &&
+           called(run, grkan_backward(run->plan, &backward, NULL)) && fetch_periods(run, CHECK_DX) &&
+           fetch_sums(run, CHECK_DNUMERATOR) && fetch_sums(run, CHECK_DDENOMINATOR);
+}
+
+/* ------------------------------------------------------------------------------------------------------ judging */
+
+/** Exact sums of the whole tensor. */
+typedef struct exact_sums {
+    long double *of[2]; /* numerator, denominator */
+} exact_sums;
+
+static void note(run_state *run, check_tensor tensor, int64_t index, oracle_number want)
+{
+    const grkan_dtype dtype = run->one->operation.dtype;
+    const long double got = storage_load(dtype, run->results.tensor[tensor], index);
+    long double bound;
+    const double fraction = (double)judge_number(dtype, want, got, &bound);
+    check_report *const report = &run->report->check;
+    if (fraction > report->worst)
+        report->worst = fraction;
+    if (fraction > 1 && report->outcome == CHECK_PASSED) {
+        report->outcome = CHECK_FAILED;
+        snprintf(report->text, sizeof report->text, "%s[%lld] is %.9Lg; expected %.9Lg within %.3Lg",
+                 check_tensor_name(tensor), (long long)index, got, want.value, bound);
+    }
+}
+
+/** Judge an element of the first period, and add what it and its repetitions give to the sums. */
+static void judge_element(run_state *run, const oracle_function *function, int64_t group, int64_t index,
+                          exact_sums *sums)
+{
+    const grkan_operation *o = &run->one->operation;
+    const int64_t whole = o->outer * o->channels * o->inner, period = check_tensor_count(&run->period, CHECK_X);
+    const long double times = (long double)(whole / period + (index < whole % period));
+    oracle_element e;
+    oracle_evaluate(function, storage_load(o->dtype, run->data.tensor[CHECK_X], index),
+                    storage_load(o->dtype, run->data.tensor[CHECK_DY], index), &e);
+    note(run, CHECK_Y, index, e.y);
+    note(run, CHECK_DX, index, e.dx);
+    for (int i = 0; i <= o->numerator_degree; i++)
+        sums->of[0][i] += times * e.da[i].value;
+    for (int j = 1; j <= o->denominator_degree; j++)
+        sums->of[1][group * o->denominator_degree + j - 1] += times * e.db[j].value;
+}
+
+static void judge_elements(run_state *run, exact_sums *sums)
+{
+    const grkan_operation *o = &run->period.operation;
+    for (int64_t group = 0; group < o->groups; group++) {
+        const oracle_function function = check_function(&run->period, &run->data, group);
+        const int64_t begin = check_group_start(o, group) * o->inner, end = check_group_start(o, group + 1) * o->inner;
+        for (int64_t outer = 0; outer < o->outer; outer++)
+            for (int64_t k = begin; k < end; k++)
+                judge_element(run, &function, group, outer * o->channels * o->inner + k, sums);
+    }
+}
+
+/** |got - exact| / |exact| */
+static double relative_error(const run_state *run, check_tensor tensor, const long double *exact)
+{
+    const check_case *one = &run->period;
+    long double error = 0, size = 0;
+    for (int64_t i = 0; i < check_tensor_count(one, tensor); i++) {
+        const long double got = storage_load(check_tensor_dtype(one, tensor), run->results.tensor[tensor], i);
+        error += (got - exact[i]) * (got - exact[i]);
+        size += exact[i] * exact[i];
+    }
+    return (double)sqrtl(error / size);
+}
+
+static void judge(run_state *run)
+{
+    const check_case *one = &run->period;
+    exact_sums sums = {{calloc((size_t)check_tensor_count(one, CHECK_DNUMERATOR), sizeof(long double)),
+                        calloc((size_t)check_tensor_count(one, CHECK_DDENOMINATOR), sizeof(long double))}};
+    if (sums.of[0] && sums.of[1]) {
+        judge_elements(run, &sums);
+        run->error[0] = relative_error(run, CHECK_DNUMERATOR, sums.of[0]);
+        run->error[1] = relative_error(run, CHECK_DDENOMINATOR, sums.of[1]);
+    } else {
+        fail(run, CHECK_FAILED, "host memory ran out");
+    }
+    free(sums.of[0]);
+    free(sums.of[1]);
+}
+
+/** One run. @return whether there are errors to tell of */
+static bool run_seed(grkan_device *device, const large_case *one, uint64_t seed, double error[2], large_report *report)
+{
+    const grkan_operation *o = &one->operation;
+    run_state run = {.device = device, .one = one, .period = one->period, .report = report};
+    run.period.seed += seed;
+    run.bytes = (size_t)(o->outer * o->channels * o->inner) * grkan_dtype_bytes(o->dtype);
+    run.period_bytes = check_tensor_bytes(&one->period, CHECK_X);
+    if (!fits(&run))
+        return false;
+    if (!check_data_create(&run.period, &run.data))
+        fail(&run, CHECK_FAILED, "host memory ran out");
+    else if (start(&run) && run_passes(&run))
+        judge(&run);
+    for (int t = 0; t < CHECK_TENSORS; t++)
+        grkan_memory_free(device, run.memory[t]);
+    grkan_memory_free(device, run.workspace);
+    grkan_plan_destroy(run.plan);
+    check_data_free(&run.data);
+    check_data_free(&run.results);
+    error[0] = run.error[0];
+    error[1] = run.error[1];
+    return report->check.outcome == CHECK_PASSED;
+}
+
+static int compare(const void *left, const void *right)
+{
+    const double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+void large_run(grkan_device *device, const large_case *one, large_report *report)
+{
+    double errors[2][LARGE_SEEDS];
+    *report = (large_report){0};
+    for (int k = 0; k < one->seeds; k++) {
+        double error[2];
+        if (!run_seed(device, one, (uint64_t)k, error, report))
+            return;
+        errors[0][k] = error[0];
+        errors[1][k] = error[1];
+    }
+    for (int i = 0; i < 2; i++) {
+        qsort(errors[i], (size_t)one->seeds, sizeof errors[i][0], compare);
+        report->error[i] = errors[i][one->seeds / 2];
+        if (!(report->error[i] <= one->limit)) {
+            report->check.outcome = CHECK_FAILED;
+            snprintf(report->check.text, sizeof report->check.text, "%s is too far from exact sums",
+                     check_tensor_name(i ? CHECK_DDENOMINATOR : CHECK_DNUMERATOR));
+        }
+    }
+}
