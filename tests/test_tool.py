@@ -286,10 +286,11 @@ class TestBench(ToolCase):
         document, _ = self.bench("--device", "cpu", "--pass", "forward")
         self.assertEqual([device["device"] for device in document["devices"]], ["cpu", "cpu"])
 
+    SHAPE = ["--outer", "16", "--channels", "24", "--groups", "3"]
+
     def host_time(self, device, environment=None):
         """The cases of forward and backward, measured on the host."""
-        shape = ["--outer", "16", "--channels", "24", "--groups", "3", "--repeats", "3"]
-        status, out, err = run("bench", "--host-time", "--device", device, *shape, "--json", "-",
+        status, out, err = run("bench", "--host-time", "--device", device, *self.SHAPE, "--repeats", "3", "--json", "-",
                                environment=environment)
         self.assertEqual(status, GOOD, err)
         document = json.loads(out)
@@ -318,6 +319,20 @@ class TestBench(ToolCase):
             compiled = [[case["is_compiled"] for case in self.host_time("opencl", {"GRKAN_CACHE_DIR": folder})]
                         for _ in range(2)]
         self.assertEqual(compiled, [[True, False], [False, False]])
+
+    def test_plans_find_what_compile_left(self):
+        backends = json.loads(run("devices", "--json")[1])["backends"]
+        devices = [backend["devices"][0] for backend in backends
+                   if backend["backend"] in ("cuda", "hip") and "error" not in backend]
+        if not devices:
+            self.skipTest("no device whose kernels are compiled without it")
+        for device in devices:
+            with tempfile.TemporaryDirectory() as folder:
+                status, _, err = run("compile", "--backend", device["backend"], "--arch", device["architecture"],
+                                     *self.SHAPE, "--out", folder)
+                self.assertEqual(status, GOOD, err)
+                cases = self.host_time(device["device"], {"GRKAN_CACHE_DIR": folder})
+            self.assertEqual([case["is_compiled"] for case in cases], [False, False], device["device"])
 
     def test_json_that_cannot_be_written(self):
         with tempfile.TemporaryDirectory() as folder:
