@@ -52,7 +52,8 @@ class Processes:
     def wrap(self, model):
         if self.count == 1:
             return model
-        return DistributedDataParallel(model, device_ids=[self.device] if self.device.type == "cuda" else None)
+        devices = [self.device] if self.device.type == "cuda" else None
+        return DistributedDataParallel(model, device_ids=devices, gradient_as_bucket_view=True)
 
     def close(self):
         if self.count > 1:
