@@ -5,7 +5,8 @@
     compare_curves.py grkan-1.json grkan-2.json grkan-3.json eager-1.json eager-2.json eager-3.json
 
 The curves of two activations are alike if, on average over the epochs, the means over the seeds are not farther apart
-than the spread of the seeds. Exit status 1 if grkan's and the formula's ("eager") are not.
+than the spread of the seeds. All are compared with grkan's; exit status 1 if those of the formula ("eager") are not
+alike.
 """
 
 import argparse
@@ -16,8 +17,14 @@ import sys
 METRICS = ("train_loss", "test_loss", "test_accuracy")
 
 
+def name_of(settings):
+    """The activation, and its determinism where that is not the default."""
+    level = settings["determinism"]
+    return settings["activation"] + ("" if level == "run_to_run" else f", {level}")
+
+
 def read(paths):
-    """activation -> seed -> epochs"""
+    """name -> seed -> epochs"""
     runs = {}
     for path in paths:
         with open(path, encoding="utf-8") as file:
@@ -25,7 +32,7 @@ def read(paths):
         if document.get("schema") != "grkan-training/1":
             sys.exit(f"{path}: expected schema grkan-training/1, got {document.get('schema')}")
         settings = document["settings"]
-        runs.setdefault(settings["activation"], {})[settings["seed"]] = document["epochs"]
+        runs.setdefault(name_of(settings), {})[settings["seed"]] = document["epochs"]
     return runs
 
 
@@ -43,29 +50,38 @@ def distance(one, other, metric):
 
 
 def print_finals(runs):
-    print(f"{'activation':<12}{'seeds':>6}" + "".join(f"{metric:>24}" for metric in METRICS) + "   (last epoch)")
+    print(f"{'last epoch':<26}{'seeds':>6}" + "".join(f"{metric:>21}" for metric in METRICS))
     for name, seeds in runs.items():
-        line = f"{name:<12}{len(seeds):>6}"
+        line = f"{name:<26}{len(seeds):>6}"
         for metric in METRICS:
             values = by_epoch(seeds, metric)[-1]
-            line += f"{statistics.fmean(values):>14.4f} ±{statistics.stdev(values):>8.4f}"
+            line += f"{statistics.fmean(values):>12.4f} ±{statistics.stdev(values):7.4f}"
         print(line)
+
+
+def print_distances(runs):
+    """Returns the names whose curves are like grkan's."""
+    print(f"\n{'apart from grkan / spread':<32}" + "".join(f"{metric:>21}" for metric in METRICS))
+    alike = []
+    for name in runs:
+        if name == "grkan":
+            continue
+        pairs = [distance(runs["grkan"], runs[name], metric) for metric in METRICS]
+        print(f"{name:<32}" + "".join(f"{f'{apart:.4f} / {spread:.4f}':>21}" for apart, spread in pairs))
+        if all(apart <= spread for apart, spread in pairs):
+            alike.append(name)
+    return alike
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="+", metavar="FILE")
     runs = read(parser.parse_args().files)
-    for name in ("grkan", "eager"):
+    for name in {"grkan", "eager", *runs}:
         if len(runs.get(name, {})) < 2:
             sys.exit(f"expected at least 2 seeds of {name}, got {len(runs.get(name, {}))}")
-    print_finals({name: seeds for name, seeds in runs.items() if len(seeds) > 1})
-    are_alike = True
-    for metric in METRICS:
-        apart, spread = distance(runs["grkan"], runs["eager"], metric)
-        are_alike = are_alike and apart <= spread
-        print(f"{metric:<14} grkan and eager are {apart:.4f} apart; seeds spread by {spread:.4f}")
-    return 0 if are_alike else 1
+    print_finals(runs)
+    return 0 if "eager" in print_distances(runs) else 1
 
 
 if __name__ == "__main__":
