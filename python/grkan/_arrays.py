@@ -13,8 +13,8 @@ import numpy
 
 from ._dlpack import NUMPY_COEFFICIENTS, Array, assert_writable, empty_like, view, view_like
 from ._errors import InvalidArgumentError
-from ._library import ACCUMULATIONS, BufferStruct, check, load
-from ._plan import Options, Plan, index_of, open_device, operation_of, plan_for
+from ._library import ACCUMULATIONS, BufferStruct, check, index_of, load
+from ._plan import Options, Plan, open_device, operation_of, plan_for
 
 
 class _Memory:

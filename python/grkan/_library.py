@@ -7,10 +7,11 @@ import ctypes
 import functools
 import os
 import struct
+from collections.abc import Sequence
 from ctypes import POINTER, c_char, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 from pathlib import Path
 
-from ._errors import BY_STATUS, Error, LibraryNotFoundError
+from ._errors import BY_STATUS, Error, InvalidArgumentError, LibraryNotFoundError
 
 LIBRARY_VARIABLE = "GRKAN_LIBRARY"
 
@@ -20,6 +21,14 @@ FORMS = ("abs_terms", "abs_sum", "abs_sum_offset", "plain")
 STRATEGIES = ("auto", "element", "block", "tree")
 DETERMINISM_LEVELS = ("run_to_run", "none", "device_to_device")
 ACCUMULATIONS = {"overwrite": 0, "add": 1}
+
+
+def index_of(argument: str, value: str, expected: Sequence[str]) -> int:
+    """The number that an enumeration has for a name."""
+    try:
+        return expected.index(value)
+    except ValueError:
+        raise InvalidArgumentError(f"{argument} is {value!r}; expected one of {', '.join(expected)}") from None
 
 
 class OperationStruct(ctypes.Structure):
@@ -82,6 +91,7 @@ _SIGNATURES = {
     "grkan_memory_upload": (c_int, [c_void_p, BufferStruct, c_void_p, c_size_t]),
     "grkan_memory_download": (c_int, [c_void_p, c_void_p, BufferStruct, c_size_t]),
     "grkan_device_synchronize": (c_int, [c_void_p]),
+    "grkan_fit": (c_int, [c_void_p, c_void_p]),
 }
 
 

@@ -12,7 +12,7 @@ from ctypes import byref, c_int, c_void_p
 
 from ._errors import InvalidArgumentError
 from ._library import (ACCUMULATIONS, DETERMINISM_LEVELS, DTYPES, FORMS, STRATEGIES, OperationStruct, OptionsStruct,
-                       PropertiesStruct, check, load, load_holding_gil, pack_backward_arguments,
+                       PropertiesStruct, check, index_of, load, load_holding_gil, pack_backward_arguments,
                        pack_forward_arguments, raise_last_error)
 
 
@@ -58,14 +58,6 @@ class Options:
     strategy: str = "auto"
     determinism: str = "run_to_run"
     cpu_threads: int = 0
-
-
-def index_of(argument: str, value: str, expected: Sequence[str]) -> int:
-    """The number that an enumeration has for a name."""
-    try:
-        return expected.index(value)
-    except ValueError:
-        raise InvalidArgumentError(f"{argument} is {value!r}; expected one of {', '.join(expected)}") from None
 
 
 def channel_of(shape: Sequence[int], channel_dim: int) -> int:

@@ -11,9 +11,11 @@ import pytest
 from conftest import ROOT
 
 import grkan
-from grkan import _library
+from grkan import _fit, _library
 
 STRUCTS = {
+    "grkan_fit_problem": _fit.ProblemStruct,
+    "grkan_fit_result": _fit.ResultStruct,
     "grkan_operation": _library.OperationStruct,
     "grkan_options": _library.OptionsStruct,
     "grkan_buffer": _library.BufferStruct,
@@ -25,7 +27,7 @@ def test_structs_lie_as_the_compiler_lays_them(tmp_path):
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
         pytest.skip("no C compiler")
-    lines = ["#include <stdio.h>", "#include <grkan/grkan.h>", "int main(void) {"]
+    lines = ["#include <stdio.h>", "#include <grkan/fit.h>", "int main(void) {"]
     for name, struct in STRUCTS.items():
         lines.append(f'printf("{name} %zu\\n", sizeof({name}));')
         lines += [f'printf("{name}.{field} %zu\\n", offsetof({name}, {field}));' for field, _ in struct._fields_]

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from .._errors import InvalidArgumentError
-from .._library import DETERMINISM_LEVELS
-from .._plan import Options, Plan, channel_of, index_of, operation_of, plan_for
+from .._library import DETERMINISM_LEVELS, index_of
+from .._plan import Options, Plan, channel_of, operation_of, plan_for
 
 _DTYPES = {torch.float32: "f32", torch.float16: "f16", torch.bfloat16: "bf16", torch.float64: "f64"}
 _GPU_BACKEND = "hip" if torch.version.hip else "cuda"

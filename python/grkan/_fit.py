@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Coefficients to start from: fits of a function or of points (grkan/fit.h)."""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+from collections.abc import Sequence
+from ctypes import POINTER, byref, c_char_p, c_double, c_int, c_size_t
+from typing import Any
+
+import numpy
+
+from ._errors import InvalidArgumentError
+from ._library import FORMS, check, index_of, load
+
+_MAX_COEFFICIENTS = 16
+_Coefficients = c_double * _MAX_COEFFICIENTS
+
+
+class ErrorStruct(ctypes.Structure):
+    """grkan_fit_error"""
+
+    _fields_ = [("error", c_double), ("x", c_double)]
+
+
+class ProblemStruct(ctypes.Structure):
+    """grkan_fit_problem"""
+
+    _fields_ = [("function", c_char_p), ("low", c_double), ("high", c_double), ("x", POINTER(c_double)),
+                ("y", POINTER(c_double)), ("points", c_size_t), ("denominator", c_int), ("numerator_degree", c_int),
+                ("denominator_degree", c_int)]
+
+
+class ResultStruct(ctypes.Structure):
+    """grkan_fit_result"""
+
+    _fields_ = [("numerator", _Coefficients), ("denominator", _Coefficients), ("f64", ErrorStruct),
+                ("f32", ErrorStruct)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Fit:
+    """Coefficients of one group, shaped as forward and backward take them, and how far off they are."""
+
+    numerator: numpy.ndarray  # [1, m + 1]
+    denominator: numpy.ndarray  # [1, n], or [1, n + 1] for "abs_sum_offset"
+    form: str
+    error: float  # the largest, of the coefficients rounded to f32
+    error_at: float  # an x where it is reached
+
+
+def _fit_of(found: Any, form: str, degrees: tuple[int, int]) -> Fit:
+    m, n = degrees
+    offset = 1 if form == "abs_sum_offset" else 0
+    return Fit(numpy.array([found.numerator[:m + 1]]), numpy.array([found.denominator[:n + offset]]).reshape(1, -1),
+               form, found.f32.error, found.f32.x)
+
+
+def fit(target: str | tuple[Sequence[float], Sequence[float]], degrees: tuple[int, int] = (5, 4), *,
+        form: str = "abs_terms", interval: tuple[float, float] = (-3.0, 3.0)) -> Fit:
+    """The coefficients whose largest error is least (grkan_fit).
+
+    Args:
+        target: the name of a function ("gelu", "swish", "tanh", ...), or points (x, y).
+        degrees: (m, n), of the numerator and of the denominator, each 0 to 15.
+        form: of the denominator.
+        interval: of x, for a function.
+    """
+    problem = ProblemStruct(denominator=index_of("form", form, FORMS), numerator_degree=degrees[0],
+                            denominator_degree=degrees[1])
+    if isinstance(target, str):
+        problem.function = target.encode()
+        problem.low, problem.high = interval
+    else:
+        x, y = (numpy.ascontiguousarray(values, numpy.float64) for values in target)
+        if x.ndim != 1 or x.shape != y.shape:
+            raise InvalidArgumentError(f"target has x of shape {x.shape} and y of shape {y.shape}; expected as many y "
+                                       "as x, in one dimension")
+        problem.x, problem.y = (values.ctypes.data_as(POINTER(c_double)) for values in (x, y))
+        problem.points = len(x)
+    result = ResultStruct()
+    check(load().grkan_fit(byref(problem), byref(result)))
+    return _fit_of(result, form, degrees)

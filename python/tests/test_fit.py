@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""grkan.fit: its coefficients are those that forward takes, and its error is the one that forward has."""
+
+import math
+
+import numpy
+import pytest
+from conftest import FORMS, reference
+
+import grkan
+
+
+def largest_error(fit, function, low=-3.0, high=3.0):
+    """Of the coefficients in f32, evaluated in f64."""
+    x = numpy.linspace(low, high, 5001)[:, None]
+    coefficients = (c.astype(numpy.float32).astype(numpy.float64) for c in (fit.numerator, fit.denominator))
+    return numpy.abs(reference(x, *coefficients, fit.form) - function(x)).max()
+
+
+def gelu(x):
+    return 0.5 * x * (1 + numpy.vectorize(math.erf)(x / math.sqrt(2)))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_function(form):
+    fit = grkan.fit("gelu", form=form)
+    assert fit.form == form and fit.numerator.shape == (1, 6)
+    assert fit.denominator.shape == (1, 5 if form == "abs_sum_offset" else 4)
+    assert fit.error < 0.0045
+    assert largest_error(fit, gelu) == pytest.approx(fit.error, rel=1e-2)
+    assert -3 <= fit.error_at <= 3
+    x = numpy.linspace(-3, 3, 1000, dtype=numpy.float32).reshape(125, 8)
+    assert numpy.abs(grkan.forward(x, fit.numerator, fit.denominator, form=form) - gelu(x)).max() < 0.0046
+
+
+def test_other_degrees_and_another_interval():
+    fit = grkan.fit("tanh", (7, 6), interval=(-5, 5))
+    assert fit.numerator.shape == (1, 8) and fit.denominator.shape == (1, 6)
+    assert largest_error(fit, numpy.tanh, -5, 5) == pytest.approx(fit.error, rel=0.1)
+    assert fit.error < grkan.fit("tanh", (5, 4), interval=(-5, 5)).error
+    assert grkan.fit("identity", (1, 0)).denominator.shape == (1, 0)
+
+
+def test_points():
+    x = numpy.linspace(-2, 2, 101)
+    fit = grkan.fit((x, numpy.sin(x).tolist()), (5, 2))
+    assert numpy.abs(reference(x[:, None], fit.numerator, fit.denominator)[:, 0] - numpy.sin(x)).max() < 1e-4
+
+
+@pytest.mark.parametrize("call, text", [
+    (lambda: grkan.fit("gellu"), "gellu"),
+    (lambda: grkan.fit("gelu", form="abs"), "form is 'abs'; expected one of abs_terms"),
+    (lambda: grkan.fit("gelu", (16, 4)), "degree"),
+    (lambda: grkan.fit("gelu", interval=(3, -3)), "low"),
+    (lambda: grkan.fit(([1.0, 2.0], [1.0])), "expected as many y as x"),
+    (lambda: grkan.fit(([1.0, 2.0], [1.0, 2.0])), "points"),
+])
+def test_misuse(call, text):
+    with pytest.raises(grkan.InvalidArgumentError) as caught:
+        call()
+    assert text in str(caught.value)
