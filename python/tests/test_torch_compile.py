@@ -114,3 +114,11 @@ def test_export():
     program = torch.export.export(model, (x,))
     assert any("grkan.rational" in str(node.target) for node in program.graph.nodes)
     torch.testing.assert_close(program.module()(x), model(x))
+
+
+def test_misuse_of_the_operator():
+    x, a, b = torch.ones(4, 8), torch.ones(1, 6), torch.ones(8, 4)
+    with pytest.raises(ValueError, match="numerator has dtype torch.float64 .*; expected torch.float32, contiguous"):
+        torch.ops.grkan.rational(x, a.double(), b, "abs_terms", -1)
+    with pytest.raises(ValueError, match="denominator has dtype torch.float32 and strides .1, 8.; expected"):
+        torch.ops.grkan.rational(x, a, torch.ones(4, 8).t(), "abs_terms", -1)

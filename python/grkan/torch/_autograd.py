@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 
 from ._formula import formula
-from ._kernels import dense, like, plan_of, run_backward, run_forward
+from ._kernels import coefficient_dtype, dense, like, plan_of, run_backward, run_forward
 
 try:
     from ._operator import operator
@@ -33,18 +33,19 @@ class RationalFunction(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, numerator, denominator, form, channel_dim):
         ctx.save_for_backward(x, numerator, denominator)
-        ctx.form, ctx.channel_dim = form, channel_dim
         x = dense(x)
-        ctx.plan = plan = plan_of(x, numerator, denominator, form, channel_dim)
+        plan = plan_of(x, numerator, denominator, form, channel_dim)
+        ctx.call = plan, form, channel_dim
         return run_forward(plan, x, numerator, denominator)
 
     @staticmethod
     def backward(ctx, dy):
+        plan, form, channel_dim = ctx.call
         if torch.is_grad_enabled():
-            return *differentiable_gradients(ctx, dy, ctx.form, ctx.channel_dim), None, None
+            return *differentiable_gradients(ctx, dy, form, channel_dim), None, None
         x, numerator, denominator = ctx.saved_tensors
         x = dense(x)
-        return *run_backward(ctx.plan, x, like(dy, x), numerator, denominator, True), None, None
+        return *run_backward(plan, x, like(dy, x), numerator, denominator, True), None, None
 
 
 def rational(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: str = "abs_terms",
@@ -59,7 +60,7 @@ def rational(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor
         form: of the denominator: "abs_terms" (KAT), "abs_sum", "abs_sum_offset" or "plain".
         channel_dim: the dimension of x that holds the channels; they are split into groups as numpy.array_split does.
     """
-    wanted = torch.float64 if x.dtype is torch.float64 else torch.float32
+    wanted = coefficient_dtype(x)
     if numerator.dtype is not wanted:
         numerator = numerator.to(wanted)
     if denominator.dtype is not wanted:

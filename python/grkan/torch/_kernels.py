@@ -76,8 +76,16 @@ def _selector(device: torch.device) -> str:
     raise InvalidArgumentError(f"x lies on {device}; expected cpu or cuda")
 
 
+def coefficient_dtype(x: torch.Tensor) -> torch.dtype:
+    return torch.float64 if x.dtype is torch.float64 else torch.float32
+
+
 def _make_plan(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: str, channel_dim: int,
                determinism: str, threads: int) -> Plan:
+    selector = _selector(x.device)
+    for name, t in (("numerator", numerator), ("denominator", denominator)):
+        if t.device != x.device:
+            raise InvalidArgumentError(f"{name} lies on {t.device}; expected {x.device}, as x")
     dtype = _DTYPES.get(x.dtype)
     if dtype is None:
         raise InvalidArgumentError(f"x has dtype {x.dtype}; expected float32, float16, bfloat16 or float64")
@@ -85,36 +93,23 @@ def _make_plan(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tens
     order = list(range(x.dim())) if x.is_contiguous() else _memory_order(x)
     shape = [x.shape[dim] for dim in order]
     operation = operation_of(shape, numerator.shape, denominator.shape, form, order.index(channel_of(x.shape, channel_dim)), dtype)
-    return plan_for(_selector(x.device), operation, Options(determinism=determinism, cpu_threads=threads))
+    return plan_for(selector, operation, Options(determinism=determinism, cpu_threads=threads))
 
 
 def plan_of(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: str, channel_dim: int) -> Plan:
-    """The plan for a dense x."""
+    """The plan for a dense x, and contiguous coefficients of coefficient_dtype(x)."""
     determinism = _determinism if _determinism != "none" else get_determinism()
     threads = torch.get_num_threads() if x.is_cpu else 0
-    key = (x.shape, x.dtype, x.device, numerator.shape, denominator.shape, form, channel_dim, determinism, threads,
-           None if x.is_contiguous() else x.stride())
+    key = (x.shape, x.dtype, x.device, numerator.shape, numerator.device, denominator.shape, denominator.device, form,
+           channel_dim, determinism, threads, None if x.is_contiguous() else x.stride())
     plan = _plans.get(key)
     if plan is None:
         plan = _plans[key] = _make_plan(x, numerator, denominator, form, channel_dim, determinism, threads)
     return plan
 
 
-def _check_coefficients(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor) -> None:
-    """What a kernel would read wrongly."""
-    wanted = torch.float64 if x.dtype is torch.float64 else torch.float32
-    for name, t in (("numerator", numerator), ("denominator", denominator)):
-        if t.get_device() != x.get_device():
-            raise InvalidArgumentError(f"{name} lies on {t.device}; expected {x.device}, as x")
-        if t.dtype is not wanted:
-            raise InvalidArgumentError(f"{name} has dtype {t.dtype}; expected {wanted}")
-        if not t.is_contiguous():
-            raise InvalidArgumentError(f"{name} is not contiguous")
-
-
 def run_forward(plan: Plan, x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor) -> torch.Tensor:
     """F(x) for a dense x, on the current stream of its device."""
-    _check_coefficients(x, numerator, denominator)
     y = torch.empty_like(x)
     index = x.get_device()
     plan.forward(x.data_ptr(), numerator.data_ptr(), denominator.data_ptr(), y.data_ptr(),
@@ -142,14 +137,14 @@ def _workspace(size: int, x: torch.Tensor, stream: int, keep: bool) -> torch.Ten
     Kept for the next call of this thread on this stream, but not while a CUDA graph is captured: the memory would be
     the graph's own, its zeros would be written at the next replay only, and replays on other streams would share it.
     """
-    index = x.get_device()
-    if not keep or (index >= 0 and torch.cuda.is_current_stream_capturing()):
+    if not keep or (x.is_cuda and torch.cuda.is_current_stream_capturing()):
         return torch.zeros(size, dtype=torch.uint8, device=x.device)
     try:
         kept = _own.workspaces
     except AttributeError:
         kept = _own.workspaces = {}
-    found = kept.get((index, stream))
+    key = x.get_device(), stream
+    found = kept.get(key)
     if found is None or found.numel() < size:
-        found = kept[(index, stream)] = torch.zeros(size, dtype=torch.uint8, device=x.device)
+        found = kept[key] = torch.zeros(size, dtype=torch.uint8, device=x.device)
     return found

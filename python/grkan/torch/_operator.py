@@ -6,7 +6,8 @@ from __future__ import annotations
 import torch
 from torch.library import Library, register_autograd, register_fake  # ImportError before 2.4
 
-from ._kernels import dense, like, plan_of, run_backward, run_forward
+from .._errors import InvalidArgumentError
+from ._kernels import coefficient_dtype, dense, like, plan_of, run_backward, run_forward
 
 _library = Library("grkan", "DEF")  # the operators live as long as this object
 _library.define("rational(Tensor x, Tensor numerator, Tensor denominator, str form, int channel_dim) -> Tensor",
@@ -17,14 +18,24 @@ _library.define("rational_backward(Tensor dy, Tensor x, Tensor numerator, Tensor
 operator = torch.ops.grkan.rational.default
 
 
-def _forward(x, numerator, denominator, form, channel_dim):
+def _prepare(x, numerator, denominator, form, channel_dim):
+    """x without gaps, and its plan. rational() sees to the coefficients; who calls the operator may not have."""
+    wanted = coefficient_dtype(x)
+    for name, t in (("numerator", numerator), ("denominator", denominator)):
+        if t.dtype is not wanted or not t.is_contiguous():
+            raise InvalidArgumentError(f"{name} has dtype {t.dtype} and strides {t.stride()}; expected {wanted}, "
+                                       "contiguous")
     x = dense(x)
-    return run_forward(plan_of(x, numerator, denominator, form, channel_dim), x, numerator, denominator)
+    return x, plan_of(x, numerator, denominator, form, channel_dim)
+
+
+def _forward(x, numerator, denominator, form, channel_dim):
+    x, plan = _prepare(x, numerator, denominator, form, channel_dim)
+    return run_forward(plan, x, numerator, denominator)
 
 
 def _backward(dy, x, numerator, denominator, form, channel_dim):
-    x = dense(x)
-    plan = plan_of(x, numerator, denominator, form, channel_dim)
+    x, plan = _prepare(x, numerator, denominator, form, channel_dim)
     # torch.compile's CUDA graphs must know of all memory that outlives a call, so the workspace does not.
     return run_backward(plan, x, like(dy, x), numerator, denominator, keep_workspace=False)
 
