@@ -13,9 +13,9 @@ the machine has. The shared library is loaded by the first call that needs it.
 from ._arrays import backward, forward
 from ._errors import (CompileError, DeviceError, Error, InvalidArgumentError, LibraryNotFoundError, NoBackendError,
                       NoDeviceError, OutOfMemoryError, UnsupportedError)
-from ._fit import Fit, fit
+from ._fit import Fit, fit, preset
 from ._plan import Device, device, devices, version
 
 __all__ = ["CompileError", "Device", "DeviceError", "Error", "Fit", "InvalidArgumentError", "LibraryNotFoundError",
            "NoBackendError", "NoDeviceError", "OutOfMemoryError", "UnsupportedError", "backward", "device", "devices",
-           "fit", "forward", "version"]
+           "fit", "forward", "preset", "version"]

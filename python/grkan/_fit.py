@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Coefficients to start from: fits of a function or of points (grkan/fit.h)."""
+"""Coefficients to start from: fits of a function or of points, and presets (grkan/fit.h)."""
 
 from __future__ import annotations
 
 import ctypes
 import dataclasses
+import functools
 from collections.abc import Sequence
 from ctypes import POINTER, byref, c_char_p, c_double, c_int, c_size_t
 from typing import Any
@@ -37,6 +38,14 @@ class ResultStruct(ctypes.Structure):
 
     _fields_ = [("numerator", _Coefficients), ("denominator", _Coefficients), ("f64", ErrorStruct),
                 ("f32", ErrorStruct)]
+
+
+class PresetStruct(ctypes.Structure):
+    """grkan_preset"""
+
+    _fields_ = [("name", c_char_p), ("function", c_char_p), ("form", c_int), ("numerator_degree", c_int),
+                ("denominator_degree", c_int), ("low", c_double), ("high", c_double), ("numerator", _Coefficients),
+                ("denominator", _Coefficients), ("f32", ErrorStruct)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,3 +91,16 @@ def fit(target: str | tuple[Sequence[float], Sequence[float]], degrees: tuple[in
     result = ResultStruct()
     check(load().grkan_fit(byref(problem), byref(result)))
     return _fit_of(result, form, degrees)
+
+
+@functools.lru_cache(maxsize=None)
+def preset(name: str, form: str = "abs_terms") -> Fit:
+    """Coefficients that the library holds ready, of degrees (5, 4) on [-3, 3] (grkan_preset_find).
+
+    Args:
+        name: of a function; or "kat_" and a name of KAT's own tables, each of which has one form.
+        form: of the denominator.
+    """
+    found = POINTER(PresetStruct)()
+    check(load().grkan_preset_find(name.encode(), index_of("form", form, FORMS), byref(found)))
+    return _fit_of(found[0], form, (found[0].numerator_degree, found[0].denominator_degree))

@@ -92,6 +92,7 @@ _SIGNATURES = {
     "grkan_memory_download": (c_int, [c_void_p, c_void_p, BufferStruct, c_size_t]),
     "grkan_device_synchronize": (c_int, [c_void_p]),
     "grkan_fit": (c_int, [c_void_p, c_void_p]),
+    "grkan_preset_find": (c_int, [c_char_p, c_int, c_void_p]),
 }
 
 

@@ -47,7 +47,21 @@ def test_points():
     assert numpy.abs(reference(x[:, None], fit.numerator, fit.denominator)[:, 0] - numpy.sin(x)).max() < 1e-4
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_a_preset(form):
+    preset = grkan.preset("gelu", form)
+    assert preset.form == form and preset.numerator.shape == (1, 6)
+    assert largest_error(preset, gelu) == pytest.approx(preset.error, rel=1e-2)
+
+
+def test_tables_of_kat():
+    assert largest_error(grkan.preset("kat_swish"), lambda x: x / (1 + numpy.exp(-x))) < 2e-6
+    assert grkan.preset("kat_gelu", "abs_sum").error < 0.0045
+
+
 @pytest.mark.parametrize("call, text", [
+    (lambda: grkan.preset("kat_gelu"), "form is abs_terms; expected abs_sum"),
+    (lambda: grkan.preset("gellu"), 'name is "gellu"; expected one of identity'),
     (lambda: grkan.fit("gellu"), "gellu"),
     (lambda: grkan.fit("gelu", form="abs"), "form is 'abs'; expected one of abs_terms"),
     (lambda: grkan.fit("gelu", (16, 4)), "degree"),

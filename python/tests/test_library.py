@@ -16,6 +16,7 @@ from grkan import _fit, _library
 STRUCTS = {
     "grkan_fit_problem": _fit.ProblemStruct,
     "grkan_fit_result": _fit.ResultStruct,
+    "grkan_preset": _fit.PresetStruct,
     "grkan_operation": _library.OperationStruct,
     "grkan_options": _library.OptionsStruct,
     "grkan_buffer": _library.BufferStruct,

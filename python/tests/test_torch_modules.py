@@ -9,6 +9,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from conftest import FORMS  # noqa: E402
+
 import grkan  # noqa: E402
 from grkan.torch import FlashKAT_Group, KAT_Group, KAT_Group2D, Rational, formula  # noqa: E402
 
@@ -64,6 +66,23 @@ def test_a_module_starts_as_its_function(name, make):
     assert float((make(name)(x) - function(x)).abs().max()) <= error
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_rational_of_any_form_and_degree(form):
+    x = torch.linspace(-3, 3, 8000).reshape(1000, 8)
+    small = Rational(init="tanh", form=form)
+    wide = Rational(init="tanh", form=form, degrees=(7, 4), groups=2)
+    fitted = Rational(init=grkan.fit("tanh", (3, 2), form=form), shared_numerator=False)
+    errors = [float((module(x) - torch.tanh(x)).abs().max()) for module in (wide, small, fitted)]
+    assert errors[0] <= errors[1] + 1e-6 and errors[1] < 1e-4 and errors[2] < 0.05, errors
+    assert wide.numerator.shape == (1, 8) and fitted.numerator.shape == (8, 4) and fitted.form == form
+
+
+def test_published_tables_are_used_where_they_are_right():
+    """Published gelu coefficients belong to another form; the others start as published."""
+    assert KAT_Group(mode="swish").weight_numerator[0, 0].item() == pytest.approx(3.054879741161051e-07)
+    assert KAT_Group(mode="gelu").weight_numerator[0, 1].item() != pytest.approx(0.51692871)
+
+
 def test_kat_group_2d_reads_channels_where_they_are():
     x = torch.randn(2, 16, 5, 3)
     module = KAT_Group2D(num_groups=4)
@@ -84,7 +103,7 @@ def test_flashkat_without_groups_has_one_for_each_channel():
 
 
 def test_a_name_without_coefficients():
-    with pytest.raises(grkan.InvalidArgumentError, match="'gellu'; expected one of .*gelu"):
+    with pytest.raises(grkan.InvalidArgumentError, match='name is "gellu"; expected one of .*gelu'):
         KAT_Group(mode="gellu")
 
 
@@ -114,4 +133,4 @@ def test_copies_and_conversions():
     assert torch.equal(clone(x), module(x)) and module.numerator.shape == (4, 6)
     assert module.double()(x.double()).dtype == torch.float64
     assert module.bfloat16()(x.bfloat16()).dtype == torch.bfloat16
-    assert "groups=4, degrees=(5, 4)" in repr(module)
+    assert "groups=4, coefficients=(6, 4)" in repr(module)

@@ -4,16 +4,27 @@ that their checkpoints load."""
 
 from __future__ import annotations
 
+import numpy
 import torch
 from torch import nn
 
-from .._coefficients import initial
 from .._errors import InvalidArgumentError
+from .._fit import Fit, fit, preset
 from ._autograd import rational
 
 
-def _rows(values: tuple[float, ...], groups: int, **to) -> nn.Parameter:
-    return nn.Parameter(torch.tensor(values, **to).repeat(groups, 1))
+def _published(mode: str) -> Fit:
+    """KAT's own table of a name; where that was fitted for another form (gelu), grkan's preset of the function."""
+    try:
+        return preset(f"kat_{mode}")
+    except InvalidArgumentError:
+        return preset(mode)
+
+
+def _parameter(row: numpy.ndarray, groups: int, device: torch.device | str | None = None,
+               dtype: torch.dtype | None = None) -> nn.Parameter:
+    """The coefficients of one group as those of several."""
+    return nn.Parameter(torch.tensor(row, device=device, dtype=dtype or torch.get_default_dtype()).repeat(groups, 1))
 
 
 class Rational(nn.Module):
@@ -23,29 +34,31 @@ class Rational(nn.Module):
 
     Args:
         groups: how many groups the channels are split into.
-        init: the function that it starts as: "gelu", "swish", "identity", ...
+        init: the function that it starts as ("gelu", "swish", "identity", ...), or what grkan.fit gave; degrees and
+            form are those of the latter then.
+        degrees: of numerator and denominator. Other than (5, 4), the coefficients are fitted here and now.
         form: of the denominator, see rational().
         shared_numerator: one numerator for all groups, as KAT has it.
         channel_dim: the dimension of the input that holds the channels.
         device, dtype: of the parameters.
     """
 
-    def __init__(self, groups: int = 8, init: str = "gelu", *, form: str = "abs_terms", shared_numerator: bool = True,
-                 channel_dim: int = -1, device: torch.device | str | None = None, dtype: torch.dtype | None = None):
+    def __init__(self, groups: int = 8, init: str | Fit = "gelu", *, degrees: tuple[int, int] = (5, 4),
+                 form: str = "abs_terms", shared_numerator: bool = True, channel_dim: int = -1,
+                 device: torch.device | str | None = None, dtype: torch.dtype | None = None):
         super().__init__()
-        if form != "abs_terms":
-            raise InvalidArgumentError(f"form is {form!r}; initial coefficients are known for 'abs_terms'")
-        numerator, denominator = initial(init)
-        self.groups, self.form, self.channel_dim = groups, form, channel_dim
-        self.numerator = _rows(numerator, 1 if shared_numerator else groups, device=device, dtype=dtype)
-        self.denominator = _rows(denominator, groups, device=device, dtype=dtype)
+        if isinstance(init, str):
+            init = preset(init, form) if degrees == (5, 4) else fit(init, degrees, form=form)
+        self.groups, self.form, self.channel_dim = groups, init.form, channel_dim
+        self.numerator = _parameter(init.numerator, 1 if shared_numerator else groups, device, dtype)
+        self.denominator = _parameter(init.denominator, groups, device, dtype)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return rational(x, self.numerator, self.denominator, self.form, self.channel_dim)
 
     def extra_repr(self) -> str:
-        m, n = self.numerator.shape[1] - 1, self.denominator.shape[1]
-        return f"groups={self.groups}, degrees=({m}, {n}), form={self.form!r}, channel_dim={self.channel_dim}"
+        coefficients = self.numerator.shape[1], self.denominator.shape[1]
+        return f"groups={self.groups}, coefficients={coefficients}, form={self.form!r}, channel_dim={self.channel_dim}"
 
 
 class KAT_Group(nn.Module):
@@ -61,11 +74,11 @@ class KAT_Group(nn.Module):
 
     def __init__(self, num_groups: int = 8, mode: str = "gelu", device: str = "cuda"):
         super().__init__()
-        numerator, denominator = initial(mode)
+        start = _published(mode)
         self.order = (5, 4)
         self.num_groups = num_groups
-        self.weight_numerator = _rows(numerator, 1)
-        self.weight_denominator = _rows(denominator, num_groups)
+        self.weight_numerator = _parameter(start.numerator, 1)
+        self.weight_denominator = _parameter(start.denominator, num_groups)
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         return rational(input, self.weight_numerator, self.weight_denominator, "abs_terms", self.channel_dim)
@@ -102,9 +115,9 @@ class FlashKAT_Group(nn.Module):
         self.m, self.n, self.in_features = m, n, in_features
         self.num_groups = num_groups if num_groups > 0 else in_features
         self.den_groups = den_groups if den_groups > 0 else in_features
-        numerator, denominator = initial(mode)
-        self.numerator_v = _rows(numerator, self.num_groups)
-        self.denominator_v = _rows(denominator, self.den_groups)
+        start = _published(mode)
+        self.numerator_v = _parameter(start.numerator, self.num_groups)
+        self.denominator_v = _parameter(start.denominator, self.den_groups)
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         return rational(input, self.numerator_v, self.denominator_v)
