@@ -53,6 +53,7 @@ MODELS = {
     "kat-published": (published_activation, False),
 }
 BASELINE = "vit"
+OURS = ("vit", "kat", "kat-gelu", "kat-eager")  # those that need no peer's package: a failure is an error
 
 
 def make_vit(size, arguments):
@@ -143,13 +144,13 @@ def prepare(name, size, batch, arguments):
 
 
 def prepare_all(size, batch, arguments):
-    """Steps of the models that are there, and for each of the others why it is not."""
+    """Steps of the models that run, and for each of the others why it does not: a peer may be absent or fail."""
     steps, absent = {}, {}
     for name in arguments.models:
         try:
             steps[name] = prepare(name, size, batch, arguments)
-        except ImportError as error:
-            absent[name] = str(error)
+        except Exception as error:  # whatever a peer raises, the others are still measured
+            absent[name] = f"{type(error).__name__}: {error}"
     return steps, absent
 
 
@@ -194,7 +195,7 @@ def print_rows(rows):
     for row in rows:
         start = f"{row['size']:<6}{row['batch']:>6}  {row['model']:<14}"
         if "absent" in row:
-            print(f"{start} not here: {row['absent']}", flush=True)
+            print(f"{start} did not run: {row['absent']}", flush=True)
             continue
         rate, ratio, peak = row["images_per_second"], row["ratio_to_vit"], row["peak_bytes"]
         print(f"{start}{rate['median']:>10.1f}{rate['min']:>10.1f}{rate['max']:>10.1f}"
@@ -248,9 +249,10 @@ def main(words=None):
         found = measure(size, arguments.batch, arguments)
         print_rows(found)
         rows += found
-    if arguments.json:
-        write_json(arguments.json, describe(rows, arguments))
+        if arguments.json:  # after each size, so that nothing is lost when a later one fails
+            write_json(arguments.json, describe(rows, arguments))
+    return 1 if any("absent" in row and row["model"] in OURS for row in rows) else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

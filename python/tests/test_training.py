@@ -129,3 +129,14 @@ def test_throughput_alternates_the_models_that_are_there():
     ratio = rows["kat"]["images_per_second"]["median"] / rows["vit"]["images_per_second"]["median"]
     assert rows["kat"]["ratio_to_vit"] == pytest.approx(ratio)
     assert ("absent" in rows["kat-published"]) != ("images_per_second" in rows["kat-published"])
+
+
+def test_throughput_fails_when_grkan_does(monkeypatch, capsys):
+    def broken(channels, mode):
+        raise RuntimeError("no kernels")
+
+    monkeypatch.setitem(train_throughput.MODELS, "kat", (broken, True))
+    words = ["--device", "cpu", "--vit", "own", "--image", "32", "--sizes", "digits", "--batch", "2", "--windows", "1",
+             "--window", "0.01", "--models", "vit,kat"]
+    assert train_throughput.main(words) == 1
+    assert "kat            did not run: RuntimeError: no kernels" in capsys.readouterr().out
