@@ -69,6 +69,8 @@ grkan_status grkan_plan_decide(const grkan_operation *operation, const grkan_opt
         return status;
     if (data->options.strategy == GRKAN_STRATEGY_AUTO)
         data->options.strategy = GRKAN_STRATEGY_TREE;
+    if (operation->numerator_groups == 1 && operation->denominator_groups == 1)
+        data->operation.groups = 1; /* groups that share everything are one: wider chunks, fewer partial sums */
     data->denominator_coefficients = grkan_denominator_coefficients(operation);
     data->near_exponent = near_exponent(operation);
     return GRKAN_SUCCESS;
