@@ -38,6 +38,9 @@ extern struct cuda_driver {
                              CUstream stream, void **arguments, void **extra);
 } cuda_driver;
 
+#define module_string(name) "cu" name
+#define module_launch_string "cuLaunchKernel"
+
 /** Codes of driver and runtime have been the same numbers since CUDA 11. */
 #define module_load(module, image) ((cudaError_t)cuda_driver.ModuleLoadData(module, image))
 #define module_unload(module) ((cudaError_t)cuda_driver.ModuleUnload(module))

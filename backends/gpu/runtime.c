@@ -32,41 +32,67 @@ struct gpu_kernel {
     gpu_native_kernel native;
 };
 
-/** A call of the runtime's name, without its arguments and without the macro around it. */
-grkan_status runtime_failed(const char *call, rt(Error_t) code)
+/** For calls that take back what was made: nobody can do anything about their errors, and nobody shall see them. */
+static void forget(rt(Error_t) code)
 {
-    const int is_macro = strncmp(call, "rt(", 3) == 0;
-    const char *name = is_macro ? call + 3 : call;
-    const grkan_status status = code == rt(ErrorMemoryAllocation) ? GRKAN_ERROR_OUT_OF_MEMORY : GRKAN_ERROR_DEVICE;
-    (void)rt(GetLastError)(); /* or the caller's next check would see it */
-    return gpu_host->set_error(status, "%s%.*s failed: %s (%d)", is_macro ? rt_string("") : "",
-                               (int)strcspn(name, "()"), name, rt(GetErrorString)(code), (int)code);
+    if (code != rt(Success))
+        (void)rt(GetLastError)();
 }
+
+/* -------------------------------------------------------------------------------------------------- visits */
+
+/** Calls while a device is current, up to the first that fails. */
+typedef struct visit {
+    int before;       /* the caller's device, to put back; -1 for nothing */
+    const char *call; /* the last one */
+    rt(Error_t) code; /* its code */
+} visit;
+
+/** A step of a visit, with its name; not made when one before it failed. */
+#define STEP(v, name, expression)                                                                                      \
+    do {                                                                                                               \
+        if ((v)->code == rt(Success)) {                                                                                \
+            (v)->call = (name);                                                                                        \
+            (v)->code = (expression);                                                                                  \
+        }                                                                                                              \
+    } while (0)
+
+/** A step that is a call of the runtime: CALL(&v, Free, (base)). */
+#define CALL(v, name, arguments) STEP(v, rt_string(#name), rt(name) arguments)
 
 /**
- * Make a device current. A thread that has never set a device has no context yet, which the calls that load and launch
- * need, though the runtime calls device 0 its current one.
- * @param before out: what to put back, -1 for nothing
+ * Begin a visit. A thread that has never set a device has no context yet, which the calls that load and launch need,
+ * though the runtime calls device 0 its current one.
  */
-static rt(Error_t) enter(int index, int *before)
+static visit enter(int index)
 {
     static _Thread_local int has_context = -1; /* the last device that was set here */
+    visit v = {-1, "", rt(Success)};
     int current = 0;
-    *before = -1;
-    rt(Error_t) code = rt(GetDevice)(&current);
-    if (code == rt(Success) && (current != index || has_context != index)) {
-        code = rt(SetDevice)(index);
-        has_context = index;
-        if (code == rt(Success) && current != index)
-            *before = current;
+    CALL(&v, GetDevice, (&current));
+    if (v.code == rt(Success) && (current != index || has_context != index)) {
+        CALL(&v, SetDevice, (index));
+        if (v.code == rt(Success)) {
+            has_context = index;
+            v.before = current != index ? current : -1;
+        }
     }
-    return code;
+    return v;
 }
 
-static void leave(int before)
+/** End a visit. @return its status; an error names the call that failed */
+static grkan_status leave(visit *v)
 {
-    if (before >= 0)
-        (void)rt(SetDevice)(before);
+    const rt(Error_t) code = v->before >= 0 ? rt(SetDevice)(v->before) : rt(Success);
+    if (v->code == rt(Success) && code != rt(Success)) {
+        v->call = rt_string("SetDevice");
+        v->code = code;
+    }
+    if (v->code == rt(Success))
+        return GRKAN_SUCCESS;
+    (void)rt(GetLastError)(); /* or the caller's next check would see it */
+    return gpu_host->set_error(v->code == rt(ErrorMemoryAllocation) ? GRKAN_ERROR_OUT_OF_MEMORY : GRKAN_ERROR_DEVICE,
+                               "%s failed: %s (%d)", v->call, rt(GetErrorString)(v->code), (int)v->code);
 }
 
 /* ------------------------------------------------------------------------------------------------- devices */
@@ -75,6 +101,7 @@ static grkan_status count_devices(const grkan_host *host, int *count)
 {
     gpu_host = host;
     vendor_identity(identity, sizeof identity);
+    (void)rt(GetLastError)(); /* versions that could not be had are no error of the caller's */
     const rt(Error_t) code = rt(GetDeviceCount)(&device_total);
     if (code != rt(Success) || device_total == 0) {
         device_total = 0;
@@ -89,28 +116,25 @@ static grkan_status count_devices(const grkan_host *host, int *count)
 static void close_device(grkan_backend_device *device)
 {
     if (device->start != NULL)
-        (void)rt(EventDestroy)(device->start);
+        forget(rt(EventDestroy)(device->start));
     if (device->stop != NULL)
-        (void)rt(EventDestroy)(device->stop);
+        forget(rt(EventDestroy)(device->stop));
     free(device);
 }
 
 static grkan_status open_device(int index, grkan_backend_device **device)
 {
-    int before;
     grkan_backend_device *made = calloc(1, sizeof *made);
     if (made == NULL)
         return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for a %s device", BACKEND_NAME);
     made->index = index;
-    rt(Error_t) code = enter(index, &before);
-    if (code == rt(Success))
-        code = rt(EventCreate)(&made->start);
-    if (code == rt(Success))
-        code = rt(EventCreate)(&made->stop);
-    leave(before);
-    if (code != rt(Success)) {
+    visit v = enter(index);
+    CALL(&v, EventCreate, (&made->start));
+    CALL(&v, EventCreate, (&made->stop));
+    const grkan_status status = leave(&v);
+    if (status != GRKAN_SUCCESS) {
         close_device(made);
-        return runtime_failed("rt(EventCreate)", code);
+        return status;
     }
     *device = made;
     return GRKAN_SUCCESS;
@@ -141,9 +165,13 @@ static grkan_status describe_device(const grkan_backend_device *device, grkan_de
 {
     gpu_device_properties p;
     int driver = 0, runtime = 0;
-    RUNTIME_TRY(rt(GetDeviceProperties)(&p, device->index));
-    RUNTIME_TRY(rt(DriverGetVersion)(&driver));
-    RUNTIME_TRY(rt(RuntimeGetVersion)(&runtime));
+    visit v = enter(device->index);
+    CALL(&v, GetDeviceProperties, (&p, device->index));
+    CALL(&v, DriverGetVersion, (&driver));
+    CALL(&v, RuntimeGetVersion, (&runtime));
+    const grkan_status status = leave(&v);
+    if (status != GRKAN_SUCCESS)
+        return status;
     *properties =
         (grkan_device_properties){.backend = BACKEND_NAME,
                                   .compute_units = p.multiProcessorCount,
@@ -187,18 +215,16 @@ static grkan_status compile(grkan_backend_device *device, const grkan_compile_re
 
 grkan_status gpu_module_load(grkan_backend_device *device, const grkan_blob *binary, gpu_module **module)
 {
-    int before;
     gpu_module *made = calloc(1, sizeof *made);
     if (made == NULL)
         return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for a %s program", BACKEND_NAME);
     made->index = device->index;
-    rt(Error_t) code = enter(device->index, &before);
-    if (code == rt(Success))
-        code = module_load(&made->native, binary->data);
-    leave(before);
-    if (code != rt(Success)) {
-        free(made);
-        return runtime_failed("ModuleLoadData", code);
+    visit v = enter(device->index);
+    STEP(&v, module_string("ModuleLoadData"), module_load(&made->native, binary->data));
+    const grkan_status status = leave(&v);
+    if (status != GRKAN_SUCCESS) {
+        gpu_module_unload(made);
+        return status;
     }
     *module = made;
     return GRKAN_SUCCESS;
@@ -206,27 +232,28 @@ grkan_status gpu_module_load(grkan_backend_device *device, const grkan_blob *bin
 
 void gpu_module_unload(gpu_module *module)
 {
-    int before;
-    if (enter(module->index, &before) == rt(Success))
-        (void)module_unload(module->native);
-    leave(before);
+    if (module->native != NULL) {
+        const visit v = enter(module->index);
+        forget(v.code);
+        forget(module_unload(module->native)); /* wherever we are */
+        if (v.before >= 0)
+            forget(rt(SetDevice)(v.before));
+    }
     free(module);
 }
 
 grkan_status gpu_kernel_find(gpu_module *module, const char *name, gpu_kernel **kernel)
 {
-    int before;
     gpu_kernel *made = calloc(1, sizeof *made);
     if (made == NULL)
         return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for a %s kernel", BACKEND_NAME);
     made->index = module->index;
-    rt(Error_t) code = enter(module->index, &before);
-    if (code == rt(Success))
-        code = module_kernel(&made->native, module->native, name);
-    leave(before);
-    if (code != rt(Success)) {
+    visit v = enter(module->index);
+    STEP(&v, module_string("ModuleGetFunction"), module_kernel(&made->native, module->native, name));
+    const grkan_status status = leave(&v);
+    if (status != GRKAN_SUCCESS) {
         free(made);
-        return runtime_failed("ModuleGetFunction", code);
+        return status;
     }
     *kernel = made;
     return GRKAN_SUCCESS;
@@ -240,15 +267,13 @@ void gpu_kernel_release(gpu_kernel *kernel)
 grkan_status gpu_launch(gpu_kernel *kernel, const grkan_kernel_launch *launch, void *stream)
 {
     void *pointers[gpu_most_arguments];
-    int before;
     for (int i = 0; i < launch->argument_count; ++i)
         pointers[i] = (void *)(uintptr_t)launch->arguments[i].value; /* the runtimes' signatures are not const */
-    rt(Error_t) code = enter(kernel->index, &before);
-    if (code == rt(Success))
-        code = module_launch(kernel->native, (unsigned int)launch->blocks, (unsigned int)launch->block,
-                             (rt(Stream_t))stream, pointers);
-    leave(before);
-    return code == rt(Success) ? GRKAN_SUCCESS : runtime_failed("LaunchKernel", code);
+    visit v = enter(kernel->index);
+    STEP(&v, module_launch_string,
+         module_launch(kernel->native, (unsigned int)launch->blocks, (unsigned int)launch->block, (rt(Stream_t))stream,
+                       pointers));
+    return leave(&v);
 }
 
 /* -------------------------------------------------------------------------------------------------- memory */
@@ -258,74 +283,71 @@ static void *address(grkan_buffer buffer)
     return (char *)buffer.base + buffer.offset;
 }
 
-static grkan_status allocate(grkan_backend_device *device, size_t bytes, void **base)
-{
-    int before;
-    rt(Error_t) code = enter(device->index, &before);
-    if (code == rt(Success))
-        code = rt(Malloc)(base, bytes);
-    leave(before);
-    return code == rt(Success) ? GRKAN_SUCCESS : runtime_failed("rt(Malloc)", code);
-}
-
 static void release(grkan_backend_device *device, void *base)
 {
     (void)device;
-    (void)rt(Free)(base);
+    forget(rt(Free)(base));
+}
+
+static grkan_status allocate(grkan_backend_device *device, size_t bytes, void **base)
+{
+    void *made = NULL;
+    visit v = enter(device->index);
+    CALL(&v, Malloc, (&made, bytes));
+    const grkan_status status = leave(&v);
+    if (status == GRKAN_SUCCESS)
+        *base = made;
+    else if (made != NULL)
+        release(device, made);
+    return status;
 }
 
 static grkan_status upload(grkan_backend_device *device, grkan_buffer to, const void *from, size_t bytes)
 {
-    (void)device;
-    RUNTIME_TRY(rt(Memcpy)(address(to), from, bytes, rt(MemcpyHostToDevice)));
-    return GRKAN_SUCCESS;
+    visit v = enter(device->index);
+    CALL(&v, Memcpy, (address(to), from, bytes, rt(MemcpyHostToDevice)));
+    return leave(&v);
 }
 
 static grkan_status download(grkan_backend_device *device, void *to, grkan_buffer from, size_t bytes)
 {
-    (void)device;
-    RUNTIME_TRY(rt(Memcpy)(to, address(from), bytes, rt(MemcpyDeviceToHost)));
-    return GRKAN_SUCCESS;
+    visit v = enter(device->index);
+    CALL(&v, Memcpy, (to, address(from), bytes, rt(MemcpyDeviceToHost)));
+    return leave(&v);
 }
-
-/** A call on the default stream of a device. */
-#define ON_DEVICE(device, call)                                                                                        \
-    do {                                                                                                               \
-        int before;                                                                                                    \
-        rt(Error_t) code = enter((device)->index, &before);                                                            \
-        if (code == rt(Success))                                                                                       \
-            code = (call);                                                                                             \
-        leave(before);                                                                                                 \
-        if (code != rt(Success))                                                                                       \
-            return runtime_failed(#call, code);                                                                        \
-    } while (0)
 
 static grkan_status copy(grkan_backend_device *device, grkan_buffer to, grkan_buffer from, size_t bytes)
 {
-    ON_DEVICE(device, rt(MemcpyAsync)(address(to), address(from), bytes, rt(MemcpyDeviceToDevice), NULL));
-    return GRKAN_SUCCESS;
+    visit v = enter(device->index);
+    CALL(&v, MemcpyAsync, (address(to), address(from), bytes, rt(MemcpyDeviceToDevice), NULL));
+    return leave(&v);
 }
 
 static grkan_status synchronize(grkan_backend_device *device)
 {
-    ON_DEVICE(device, rt(StreamSynchronize)(NULL));
-    return GRKAN_SUCCESS;
+    visit v = enter(device->index);
+    CALL(&v, StreamSynchronize, (NULL));
+    return leave(&v);
 }
 
 static grkan_status timer_start(grkan_backend_device *device)
 {
-    ON_DEVICE(device, rt(EventRecord)(device->start, NULL));
-    return GRKAN_SUCCESS;
+    visit v = enter(device->index);
+    CALL(&v, EventRecord, (device->start, NULL));
+    return leave(&v);
 }
 
 static grkan_status timer_stop(grkan_backend_device *device, double *milliseconds)
 {
     float elapsed = 0;
-    ON_DEVICE(device, rt(EventRecord)(device->stop, NULL));
-    RUNTIME_TRY(rt(EventSynchronize)(device->stop));
-    RUNTIME_TRY(rt(EventElapsedTime)(&elapsed, device->start, device->stop));
-    *milliseconds = (double)elapsed;
-    return GRKAN_SUCCESS;
+    visit v = enter(device->index);
+    CALL(&v, EventRecord, (device->stop, NULL));
+    CALL(&v, EventSynchronize, (device->stop));
+    CALL(&v, EventElapsedTime, (&elapsed, device->start, device->stop));
+    const grkan_status status = leave(&v);
+    if (status == GRKAN_SUCCESS)
+        *milliseconds = (double)elapsed;
+    return status;
 }
 
 GRKAN_API const grkan_backend grkan_backend_table = {

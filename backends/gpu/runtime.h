@@ -11,17 +11,6 @@ struct grkan_backend_device {
     rt(Event_t) start, stop;
 };
 
-/** Set the error's text from a call and its code. @return the status */
-grkan_status runtime_failed(const char *call, rt(Error_t) code);
-
-/** Return from the function when a call of the runtime fails. */
-#define RUNTIME_TRY(call)                                                                                              \
-    do {                                                                                                               \
-        const rt(Error_t) try_code = (call);                                                                           \
-        if (try_code != rt(Success))                                                                                   \
-            return runtime_failed(#call, try_code);                                                                    \
-    } while (0)
-
 /* By rtc.c and outside.c. */
 
 /** Split "-DA=1 -DB=2" at its spaces. @return how many */

@@ -28,6 +28,8 @@ typedef hipDeviceProp_t gpu_device_properties;
 
 typedef hipModule_t gpu_native_module;
 typedef hipFunction_t gpu_native_kernel;
+#define module_string(name) "hip" name
+#define module_launch_string "hipModuleLaunchKernel"
 #define module_load(module, image) hipModuleLoadData(module, image)
 #define module_unload(module) hipModuleUnload(module)
 #define module_kernel(kernel, module, name) hipModuleGetFunction(kernel, module, name)
