@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 /** On every line that compiles. A list of strings. */
-#define HOST_OPTIONS "-O1", "-std=c++17", "-fPIC", "-fvisibility=hidden", "-march=native", "-fno-math-errno", "-w"
+#define HOST_OPTIONS "-O0", "-std=c++17", "-fPIC", "-fvisibility=hidden", "-march=native", "-fno-math-errno", "-w"
 
 /** A file without a name that holds a text; -1 if there cannot be one. */
 int compiler_file_of(const char *text);

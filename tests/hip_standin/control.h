@@ -9,6 +9,9 @@ void hip_standin_fail(const char *entry_point, int nth, int code);
 /** Entry points that were called since the process began, in order; NULL past the last. */
 const char *hip_standin_called(int index);
 
+/** This thread's current device; no entry point, so no fault strikes it. */
+int hip_standin_device(void);
+
 /** What was created and not destroyed, as "2 memory, 1 event"; "" if there is nothing. Valid until the next call. */
 const char *hip_standin_alive(void);
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "code.h"
+#include "control.h"
 #include "standin.h"
 
 /** One copy: the file, which keeps its number for as long as the loader knows it by that, and the loader's handle. */
@@ -86,7 +87,7 @@ STANDIN_API hipError_t hipModuleLoadData(hipModule_t *module, const void *image)
     hipModule_t made = calloc(1, sizeof *made);
     if (made == NULL)
         return standin_error(hipErrorOutOfMemory);
-    made->device = standin_current_device();
+    made->device = hip_standin_device();
     for (int i = 0; i < standin_most_copies; ++i)
         made->copies[i].file = -1;
     if (!load(code, made)) {

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "control.h"
 #include "standin.h"
 
 struct ihipStream_t {
@@ -26,7 +27,7 @@ hipError_t standin_error(hipError_t code)
     return code;
 }
 
-int standin_current_device(void)
+STANDIN_API int hip_standin_device(void)
 {
     return current_device;
 }

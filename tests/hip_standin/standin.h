@@ -57,8 +57,6 @@ hipError_t standin_error(hipError_t code);
             return standin_error((hipError_t)entry_code);                                                              \
     } while (0)
 
-int standin_current_device(void);
-
 /** The name of both devices' architecture. */
 const char *standin_architecture(void);
 int standin_wave_width(void);
