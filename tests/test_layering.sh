@@ -22,7 +22,7 @@ vendor_name='cuda|nvidia|nvrtc|rocm|opencl|intel|(^|[^[:alnum:]])(__)?(hip|amd)|
 
 # The files of a folder that people wrote; nothing when there is no such folder.
 files_of() {
-    [ ! -d "$1" ] || find "$1" -type f \( -name '*.[ch]' -o -name '*.cl' -o -name '*.inc' -o -name 'meson.build' \)
+    [ ! -d "$1" ] || find "$1" -type f \( -name '*.[ch]' -o -name '*.cl' -o -name '*.cu' -o -name '*.hip' -o -name '*.inc' -o -name 'meson.build' \)
 }
 
 # Print the lines of a folder that match a pattern.

@@ -1,0 +1,346 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The code objects that `grkan compile --backend hip --keep` leaves for AMD's GPUs, looked at without a GPU.
+
+hipRTC compiles for the architectures that every ROCm from 5.2 on knows, a clang of the system for newer ones. What is
+asked of the kernels is read from their metadata, their descriptors and their instructions.
+
+Usage: test_hip_code.py PROGRAM [unittest's options]; exit status 77 when the hip backend is not built,
+or the tools are not there.
+"""
+
+import collections
+import concurrent.futures
+import functools
+import glob
+import json
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+
+PROGRAM = ""
+
+BY_HIPRTC = ("gfx906", "gfx908", "gfx90a", "gfx1030")
+BY_CLANG = ("gfx942", "gfx1100", "gfx1201")
+DTYPES = ("f32", "f16", "bf16")
+CLANG, LINKER, OBJDUMP, READELF = "clang-19", "ld.lld-19", "llvm-objdump-19", "llvm-readelf-19"
+
+KERNELS = {"tree": {"grkan_forward", "grkan_backward"},
+           "block": {"grkan_forward", "grkan_backward", "grkan_clear"},
+           "element": {"grkan_forward", "grkan_backward", "grkan_clear"}}
+
+
+def is_rdna(architecture):
+    return architecture.startswith("gfx1")
+
+
+def wave_width(architecture):
+    return 32 if is_rdna(architecture) else 64
+
+
+def run(*command):
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
+    return done.returncode, done.stdout, done.stderr
+
+
+def output_of(*command):
+    status, out, err = run(*command)
+    if status != 0:
+        raise AssertionError(f"{' '.join(command)} ended with {status}: {err}")
+    return out
+
+
+def compile_into(folder, architectures, strategy, determinism, dtypes, compiler=None):
+    """Compile; the JSON documents of the programs."""
+    os.makedirs(folder)
+    arguments = ["compile", "--backend", "hip", "--strategy", strategy, "--determinism", determinism, "--keep", folder]
+    for architecture in architectures:
+        arguments += ["--arch", architecture]
+    for dtype in dtypes:
+        arguments += ["--dtype", dtype]
+    output_of(PROGRAM, *arguments, *(["--compiler", compiler] if compiler else []))
+    return [Program(path) for path in sorted(glob.glob(os.path.join(folder, "*.json")))]
+
+
+class Kernel:
+    def __init__(self, name, instructions, descriptor):
+        self.name = name
+        self.instructions = instructions  # [mnemonic, operands]; None between basic blocks
+        self.counts = collections.Counter(i[0] for i in instructions if i)
+        self.mode = struct.unpack_from("<I", descriptor, 48)[0] >> 12 & 0xFF  # FLOAT_MODE of COMPUTE_PGM_RSRC1
+
+    def count(self, pattern):
+        return sum(count for name, count in self.counts.items() if re.fullmatch(pattern, name))
+
+    def added_products(self):
+        """Additions of what a multiplication of the same basic block gave: contraction leaves none."""
+        found, products = 0, set()
+        for instruction in self.instructions:
+            if instruction is None:
+                products.clear()
+                continue
+            # gfx11 and later issue two at once: "v_dual_mul_f32 ... :: v_dual_add_f32 ..."
+            for name, operands in instruction_halves(*instruction):
+                written, *read = [registers(operand) for operand in operands.split(",")] or [set()]
+                if re.match(r"v_(dual_|pk_)?(add|sub|subrev)_f32", name):
+                    found += any(r & products for r in read)
+                if name.startswith("v_"):
+                    products -= written
+                if re.match(r"v_(dual_|pk_)?mul_f32", name):
+                    products |= written
+        return found
+
+
+def instruction_halves(name, operands):
+    first, _, second = operands.partition(" :: ")
+    yield name, first
+    if second:
+        yield tuple(second.split(None, 1))
+
+
+def registers(operand):
+    """The vector registers of an operand, as v3, -v3, |v3| or v[4:5]."""
+    match = re.search(r"\bv\[(\d+):(\d+)\]|\bv(\d+)\b", operand)
+    if not match:
+        return set()
+    first, last, only = match.groups()
+    return {int(only)} if only else set(range(int(first), int(last) + 1))
+
+
+class Program:
+    """A code object and the document beside it."""
+
+    def __init__(self, path):
+        with open(path, encoding="utf-8") as file:
+            self.document = json.load(file)
+        self.architecture = self.document["architecture"]
+        self.strategy, self.dtype = self.document["strategy"], self.document["dtype"]
+        self.is_ieee = self.document["determinism"] == "device_to_device"
+        self.label = " ".join((self.architecture, self.dtype, self.strategy, self.document["determinism"]))
+        self.file = os.path.join(os.path.dirname(path), self.document["binary"])
+        self.notes = output_of(READELF, "--notes", self.file)
+        self.kernels = [self.read_kernel(name, code) for name, code in self.disassemble()]
+
+    def disassemble(self):
+        text = output_of(OBJDUMP, "--disassemble", "--no-show-raw-insn", "--no-leading-addr", "--symbolize-operands",
+                         self.file)
+        for part in re.split(r"^(?=<grkan_\w+>:$)", text, flags=re.M)[1:]:
+            head, *lines = part.splitlines()
+            yield head[1:-2], [None if re.match(r"<L\d+>:", line) else (line.split("//")[0].split(None, 1) + [""])[:2]
+                               for line in lines if line.strip()]
+
+    def read_kernel(self, name, instructions):
+        with open(self.file, "rb") as file:
+            data = file.read()
+        symbols = output_of(READELF, "--symbols", "--sections", self.file)
+        address = int(re.search(rf"(\w{{16}})\s+64\s+OBJECT.*\s{name}\.kd$", symbols, flags=re.M)[1], 16)
+        start, offset = re.search(r"\.rodata\s+PROGBITS\s+(\w+)\s+(\w+)", symbols).groups()
+        return Kernel(name, instructions, data[address - int(start, 16) + int(offset, 16):][:64])
+
+    def backward(self):
+        return next(kernel for kernel in self.kernels if kernel.name == "grkan_backward")
+
+    def resources(self):
+        return {kernel["kernel"]: kernel for kernel in self.document["kernels"]}
+
+
+def compile_all(folder):
+    """Everything that the tests look at. Two processes at a time."""
+    jobs = []
+    for architectures, compiler in ((BY_HIPRTC, None), (BY_CLANG, CLANG)):
+        for strategy, determinism, dtypes in (("tree", "device_to_device", DTYPES), ("tree", "run_to_run", ("f32",)),
+                                              ("block", "none", ("f32",)), ("element", "none", ("f32", "f64"))):
+            jobs.append((os.path.join(folder, str(len(jobs))), architectures, strategy, determinism, dtypes, compiler))
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        return [program for programs in pool.map(lambda job: compile_into(*job), jobs) for program in programs]
+
+
+def for_each(**wanted):
+    """A test of every program with these attributes, of which there must be some."""
+    def wrap(check):
+        @functools.wraps(check)
+        def test(self):
+            chosen = [p for p in self.programs if all(getattr(p, name) == value for name, value in wanted.items())]
+            self.assertTrue(chosen)
+            for program in chosen:
+                with self.subTest(program.label):
+                    check(self, program)
+        return test
+    return wrap
+
+
+class TestCode(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        scratch = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(scratch.cleanup)
+        os.environ["GRKAN_CACHE"] = "off"
+        cls.scratch = scratch.name
+        cls.programs = compile_all(os.path.join(scratch.name, "programs"))
+
+    def test_every_architecture_was_compiled(self):
+        self.assertEqual({p.architecture for p in self.programs}, {*BY_HIPRTC, *BY_CLANG})
+
+    @for_each()
+    def test_the_kernels_are_there(self, program):
+        self.assertEqual({kernel.name for kernel in program.kernels}, KERNELS[program.strategy])
+        self.assertEqual(set(program.resources()), KERNELS[program.strategy])
+
+    @for_each()
+    def test_no_kernel_has_scratch_memory(self, program):
+        for name, kernel in program.resources().items():
+            self.assertEqual((name, kernel["stack_bytes"], kernel["spill_bytes"]), (name, 0, 0))
+        for kernel in program.kernels:
+            self.assertEqual(kernel.count(r"scratch_.*|buffer_(load|store)_.*|flat_.*"), 0, kernel.name)
+
+    @for_each(strategy="tree")
+    def test_chunks_are_accessed_by_16_bytes(self, program):
+        for kernel in program.kernels:
+            self.assertGreater(kernel.count(r"global_load_(dwordx4|b128)"), 0, kernel.name)
+            self.assertGreater(kernel.count(r"global_store_(dwordx4|b128)"), 0, kernel.name)
+
+    @for_each()
+    def test_waves_have_the_width_of_the_device(self, program):
+        width = wave_width(program.architecture)
+        self.assertEqual({kernel["wave_width"] for kernel in program.resources().values()}, {width})
+        for kernel in program.kernels:
+            self.assertGreater(kernel.count(rf"s_and_saveexec_b{width}|v_cmpx_.*"), 0, kernel.name)
+            self.assertEqual(kernel.count(rf"s_\w+_saveexec_b{96 - width}"), 0, kernel.name)
+
+    @for_each()
+    def test_lanes_exchange_nothing(self, program):
+        """Such an exchange would have to know the width of a wave; threads meet in shared memory instead."""
+        for kernel in program.kernels:
+            self.assertEqual(kernel.count(r"ds_b?permute_.*|ds_swizzle_.*|v_permlane.*|.*_dpp\d*"), 0, kernel.name)
+
+    @for_each()
+    def test_threads_meet_at_barriers(self, program):
+        if program.strategy == "element":
+            self.assertEqual(program.backward().count("s_barrier.*"), 0)
+        elif program.architecture.startswith("gfx12"):
+            signals, waits = (program.backward().count(f"s_barrier_{half}") for half in ("signal", "wait"))
+            self.assertGreater(signals, 1)
+            self.assertEqual(signals, waits)
+        else:
+            self.assertGreater(program.backward().count("s_barrier"), 1)
+
+    @for_each(strategy="tree")
+    def test_the_last_block_sees_what_others_wrote(self, program):
+        """One counter, and fences around it: what is written goes out, what is cached is dropped."""
+        release = {"gfx942": "buffer_wbl2", "gfx1201": "global_wb"}.get(program.architecture, "s_waitcnt.*")
+        acquire = {"gfx942": "buffer_inv", "gfx1201": "global_inv", "gfx1100": "buffer_gl1_inv",
+                   "gfx1030": "buffer_gl1_inv"}.get(program.architecture, "buffer_wbinvl1_vol")
+        backward = program.backward()
+        self.assertEqual([name for name in backward.counts if "atomic" in name],
+                         [{"gfx1100": "global_atomic_add_u32", "gfx1201": "global_atomic_add_u32"}
+                          .get(program.architecture, "global_atomic_add")])
+        self.assertGreaterEqual(backward.count(release), 2)
+        self.assertGreaterEqual(backward.count(acquire), 2)
+
+    @for_each()
+    def test_floats_are_added_right_in_every_memory(self, program):
+        """By exchanges, unless the device's own addition does for memory that it shares with the host."""
+        if program.strategy == "tree":
+            return
+        width = "(_x2|_b64)" if program.dtype == "f64" else "(_b32)?"
+        wanted = rf"global_atomic_cmpswap{width}"
+        if program.architecture == "gfx942":
+            wanted = rf"global_atomic_add_{program.dtype}"
+        backward = program.backward()
+        self.assertGreater(backward.count(wanted), 0)
+        self.assertEqual(backward.count(wanted), backward.count("global_atomic_.*"))
+
+    @for_each()
+    def test_subnormals_are_kept_and_rounding_is_to_nearest_even(self, program):
+        for kernel in program.kernels:
+            self.assertEqual(kernel.mode, 0xF0, kernel.name)  # denormals 3 and 3, rounding 0 and 0
+            self.assertEqual(kernel.count(r"s_denorm_mode|s_round_mode|s_setreg_.*"), 0, kernel.name)
+            # v_mad flushes subnormals; each division of 64-bit integers takes a v_trunc_f32 and two of them.
+            self.assertLessEqual(kernel.count(r"v_(mad|mac|madmk|madak)_f32.*"), 2 * kernel.count(r"[sv]_trunc_f32.*"))
+            self.assertEqual(kernel.count(r"v_cvt_pkrtz.*|v_mad_(mix|legacy).*"), 0, kernel.name)
+
+    @for_each(strategy="tree", dtype="f32", is_ieee=True)
+    def test_device_to_device_divides_correctly_rounded(self, program):
+        fast = next(p for p in self.programs
+                    if (p.architecture, p.strategy, p.is_ieee) == (program.architecture, "tree", False))
+        for kernel, approximate in zip(program.kernels, fast.kernels):
+            divisions = kernel.count(r"v_div_fixup_f32.*")
+            self.assertEqual(kernel.name, approximate.name)
+            self.assertGreaterEqual(divisions, approximate.count(r"v_div_fixup_f32.*") + 4)  # elements of a chunk
+            self.assertEqual(kernel.count(r"v_div_fmas_f32.*"), divisions)
+            self.assertEqual(kernel.count(r"v_div_scale_f32.*"), 2 * divisions)
+
+    @for_each(strategy="tree", is_ieee=True)
+    def test_products_are_not_contracted_into_fmas(self, program):
+        """Each element's w = dy / Q is added to the sum of one gradient: two roundings, not one."""
+        elements = 4 if program.dtype == "f32" else 8
+        self.assertGreaterEqual(program.backward().added_products(), elements)
+
+    def test_contraction_would_be_seen(self):
+        """The check above, on kernels whose products are contracted against grkan's wish."""
+        wrapper = os.path.join(self.scratch, "contracting")
+        with open(wrapper, "w", encoding="utf-8") as file:
+            file.write(f'#!/bin/sh\nexec {CLANG} "$@" -ffp-contract=fast\n')
+        os.chmod(wrapper, 0o755)
+        for program in compile_into(os.path.join(self.scratch, "contracted"), BY_CLANG, "tree", "device_to_device",
+                                    ["f32"], wrapper):
+            own = next(p for p in self.programs if p.label == program.label)
+            self.assertLess(program.backward().added_products(), own.backward().added_products(), program.label)
+
+    @for_each()
+    def test_arguments_are_as_the_document_says(self, program):
+        self.assertNotIn("hidden_", program.notes)
+        parts = re.split(r"^  - (?=\.\w)", program.notes, flags=re.M)[1:]
+        arguments = {re.search(r"\.name: +(\w+)", part)[1]: [*zip(re.findall(r"\.offset: +(\d+)", part),
+                                                                 re.findall(r"\.size: +(\d+)", part))]
+                     for part in parts}
+        launches = [launch for launches in program.document["launches"].values() for launch in launches]
+        self.assertEqual({launch["kernel"] for launch in launches}, set(arguments))
+        for launch in launches:
+            self.assertEqual([(str(a["offset"]), str(a["bytes"])) for a in launch["arguments"]],
+                             arguments[launch["kernel"]])
+
+
+class TestRefusals(unittest.TestCase):
+    def test_architectures_that_hiprtc_does_not_know(self):
+        for architecture in ("gfx9999", "gfx90a:bogus+", "gfx1030:xnack-", "sm_90"):
+            status, out, err = run(PROGRAM, "compile", "--backend", "hip", "--arch", architecture)
+            self.assertEqual((status, out), (1, ""), err)
+            self.assertIn(f'does not compile for architecture "{architecture}"; expected one that it knows', err)
+
+    def test_compilers_that_do_not_compile(self):
+        for compiler, text in (("/nowhere/clang", 'compiler "/nowhere/clang" does not run: No such file or directory'),
+                               ("false", 'compiler "false" failed (1)'), ("true", 'compiler "true" left nothing')):
+            status, out, err = run(PROGRAM, "compile", "--backend", "hip", "--arch", "gfx942", "--compiler", compiler)
+            self.assertEqual((status, out), (1, ""), err)
+            self.assertIn(text, err)
+
+    def test_no_device_in_the_words_of_hip(self):
+        if os.path.exists("/dev/kfd"):
+            self.skipTest("there is a device")
+        error = hip_error()
+        self.assertRegex(error, r"(?i)^no device: hipGetDeviceCount says .*no.*device.* \(100\)$")
+
+
+def hip_error():
+    backends = json.loads(run(PROGRAM, "devices", "--json")[1])["backends"]
+    return next(backend for backend in backends if backend["backend"] == "hip").get("error", "")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    PROGRAM = os.path.abspath(sys.argv.pop(1))
+    if "not built" in hip_error() or "does not load" in hip_error():
+        print(f"SKIP: {hip_error()}")
+        sys.exit(77)
+    missing = [tool for tool in (CLANG, LINKER, OBJDUMP, READELF) if not shutil.which(tool)]
+    if missing:
+        print(f"SKIP: not installed: {' '.join(missing)}")
+        sys.exit(77)
+    unittest.main()
