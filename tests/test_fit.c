@@ -310,6 +310,20 @@ static void points_have_a_minimax_constant(void **state)
     assert_true(fabs(result.f64.error - 2) < 1e-4);
 }
 
+/** There is no range then; halfway between the values is still the best. */
+static void points_at_one_place(void **state)
+{
+    (void)state;
+    const double x[] = {4000, 4000, 4000, 4000, 4000, 4000}, y[] = {1, 2, 1, 3, 2, 2};
+    for (int form = 0; form < FORMS; form++) {
+        grkan_fit_problem problem = problem_of(NULL, (grkan_denominator)form, 2, 2);
+        problem.x = x;
+        problem.y = y;
+        problem.points = COUNT_OF(x);
+        assert_true(fabs(fit(&problem).f64.error - 1) < 1e-4);
+    }
+}
+
 /* -------------------------------------------------------------------------------------------------------- misuse */
 
 #define NAMES "identity, relu, leaky_relu, leaky_relu_0.1, sigmoid, tanh, swish, gelu, mish, softplus, sin"
@@ -418,6 +432,7 @@ int main(void)
         cmocka_unit_test(coefficients_beyond_f32_are_reported),
         cmocka_unit_test(points_of_a_rational_give_it_back),
         cmocka_unit_test(points_have_a_minimax_constant),
+        cmocka_unit_test(points_at_one_place),
         cmocka_unit_test(wrong_forms_and_degrees),
         cmocka_unit_test(wrong_ranges),
         cmocka_unit_test(wrong_points),

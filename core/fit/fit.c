@@ -198,7 +198,7 @@ static fit_model model_of(const grkan_fit_problem *problem, int parameters, cons
         model.y_scale = fmaxl(model.y_scale, fabsl(samples->y[i]));
     }
     model.middle = (low + high) / 2;
-    model.half_width = high > low ? (high - low) / 2 : 1;
+    model.half_width = high > low ? (high - low) / 2 : fabsl(high);
     model.x_scale = fmaxl(fabsl(low), fabsl(high));
     model.y_scale = model.y_scale > 0 ? model.y_scale : 1;
     return model;
@@ -255,22 +255,35 @@ static void drop_noise(const fit_model *model, candidate *found)
     }
 }
 
-/** Polish the best candidates, and keep the best of them. */
-static grkan_status fit(const fit_model *model, candidate *best)
+/** Keep a candidate if it is the best so far on the samples of a model. */
+static void keep_best(const fit_model *model, const candidate *found, candidate *best)
+{
+    const long double error = grkan_fit_largest(model, found->parameters);
+    if (error < best->error || !isfinite(best->error)) {
+        *best = *found;
+        best->error = error;
+    }
+}
+
+/**
+ * Polish the best candidates, and keep the best of them, before and after it, as the samples of measuring see it: one
+ * that fits the samples of the fit may be off between them.
+ */
+static grkan_status fit(const fit_model *model, const fit_samples *measuring, candidate *best)
 {
     candidate candidates[MAX_CANDIDATES];
-    const int count = list_candidates(model, candidates);
+    fit_model judge = *model;
+    judge.samples = *measuring;
     best->error = INFINITY;
-    for (int i = 0; i < count && i < MAX_POLISHED && best->error > EXACT; i++) {
-        if (candidates[i].error > HOPELESS * candidates[0].error)
-            break;
-        candidates[i].error = grkan_fit_minimax(model, candidates[i].parameters);
-        if (candidates[i].error < 0)
+    const int count = list_candidates(model, candidates);
+    const long double hopeless = HOPELESS * candidates[0].error;
+    for (int i = 0; i < count && i < MAX_POLISHED && candidates[i].error <= hopeless && best->error > EXACT; i++) {
+        keep_best(&judge, &candidates[i], best);
+        if (grkan_fit_minimax(model, candidates[i].parameters) < 0)
             return grkan_fail(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for a fit to %zu samples", model->samples.count);
-        if (candidates[i].error < best->error)
-            *best = candidates[i];
+        keep_best(&judge, &candidates[i], best);
     }
-    drop_noise(model, best);
+    drop_noise(&judge, best);
     return GRKAN_SUCCESS;
 }
 
@@ -280,7 +293,7 @@ static grkan_status fit_samples_of(const grkan_fit_problem *problem, const fit_s
     const fit_model model = model_of(problem, parameters, coarse);
     candidate best = {0};
     grkan_fit_result found = {0};
-    const grkan_status status = fit(&model, &best);
+    const grkan_status status = fit(&model, fine, &best);
     if (status != GRKAN_SUCCESS)
         return status;
     grkan_fit_convert(&model, best.parameters, &found);

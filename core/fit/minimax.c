@@ -22,7 +22,9 @@ static void linearise(const fit_model *model, const long double *parameters, lon
         (void)grkan_fit_evaluate(model, parameters, i, &residuals[i]);
     program->count = model->samples.count;
     program->residuals = residuals;
+    program->numerator_count = model->numerator_count;
     program->parameters = model->parameters;
+    program->may_have_poles = grkan_fit_may_have_poles(model);
     for (int k = 0; k < model->parameters; k++) {
         program->upper[k] = radius * (1 + fabsl(parameters[k]));
         program->lower[k] = -program->upper[k];

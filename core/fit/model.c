@@ -4,12 +4,14 @@
 
 #include <math.h>
 
-/* Q's least value. A smaller one would be next to a pole, and F would lose digits in f32. */
-#define LEAST_Q 0x1p-6L
-
 bool grkan_fit_is_bounded(const fit_model *model, int parameter)
 {
     return model->form == GRKAN_ABS_TERMS && parameter >= model->numerator_count;
+}
+
+bool grkan_fit_may_have_poles(const fit_model *model)
+{
+    return model->form != GRKAN_ABS_TERMS && !model->has_bars;
 }
 
 /** T_0(u) to T_(count-1)(u), times factor. */
@@ -43,7 +45,10 @@ bool grkan_fit_evaluate(const fit_model *model, const long double *parameters, s
     residual->value = f - model->samples.y[sample] / model->y_scale;
     for (int k = 0; k < model->parameters; k++)
         residual->gradient[k] = basis[k] / q * (k < model->numerator_count ? 1 : -f * direction);
-    return q >= LEAST_Q;
+    residual->q = q;
+    for (int k = model->numerator_count; k < model->parameters; k++)
+        residual->q_gradient[k - model->numerator_count] = basis[k];
+    return q >= FIT_LEAST_Q;
 }
 
 long double grkan_fit_largest(const fit_model *model, const long double *parameters)

@@ -42,16 +42,24 @@ typedef struct fit_model {
     fit_samples samples;
 } fit_model;
 
-/** F - y at one sample, and its derivatives by the parameters. */
+/** F - y and Q at one sample, and their derivatives by the parameters. */
 typedef struct fit_residual {
     long double value;
     long double gradient[FIT_PARAMETERS];
+    long double q;
+    long double q_gradient[GRKAN_MAX_COEFFICIENTS]; /**< by the parameters of B, without bars */
 } fit_residual;
 
 /** Whether a parameter may not be negative. */
 bool grkan_fit_is_bounded(const fit_model *model, int parameter);
 
-/** @return false where Q is so small that F is next to a pole (`plain`) */
+/** Q's least value. A smaller one would be next to a pole, and F would lose digits in f32. */
+#define FIT_LEAST_Q 0x1p-6L
+
+/** Whether nothing in the form keeps Q from a pole. */
+bool grkan_fit_may_have_poles(const fit_model *model);
+
+/** @return false where Q is too small */
 bool grkan_fit_evaluate(const fit_model *model, const long double *parameters, size_t sample, fit_residual *residual);
 
 /** The largest |F - y|; infinite with a pole. */
@@ -66,11 +74,15 @@ void grkan_fit_least_squares(const fit_model *model, long double *parameters);
 /** Make the largest error as small as it gets. @return it; -1 without memory */
 long double grkan_fit_minimax(const fit_model *model, long double *parameters);
 
-/** A linear program: |value + gradient . step| <= t at all residuals, lower <= step <= upper, t least. */
+/**
+ * A linear program: |value + gradient . step| <= t at all residuals, lower <= step <= upper, t least; and, where there
+ * may be poles, q + q_gradient . step >= FIT_LEAST_Q.
+ */
 typedef struct fit_program {
     size_t count;
     const fit_residual *residuals;
-    int parameters;
+    int numerator_count, parameters;
+    bool may_have_poles;
     long double lower[FIT_PARAMETERS], upper[FIT_PARAMETERS];
 } fit_program;
 

@@ -23,6 +23,9 @@ enum { SIZE = FIT_PARAMETERS + 1, MAX_EXCHANGES = 2000 };
 /** A violation that is not worth an exchange, beside the largest value. */
 #define TOLERANCE 1e-15L
 
+/** Least Q, and a little more, so that rounding does not take it below. */
+#define ROOM (FIT_LEAST_Q * (1 + 1e-6L))
+
 /** A weight that is nothing but rounding errors. */
 #define LEAST_WEIGHT 1e-14L
 
@@ -48,6 +51,16 @@ static constraint of_residual(const fit_program *program, size_t index, long dou
     for (int k = 0; k < program->parameters; k++)
         c.normal[k] = -side * residual->gradient[k];
     c.normal[program->parameters] = 1;
+    return c;
+}
+
+/** q_gradient . step >= ROOM - q. */
+static constraint of_pole(const fit_program *program, size_t index)
+{
+    const fit_residual *residual = &program->residuals[index];
+    constraint c = {.limit = ROOM - residual->q};
+    for (int k = program->numerator_count; k < program->parameters; k++)
+        c.normal[k] = residual->q_gradient[k - program->numerator_count];
     return c;
 }
 
@@ -99,32 +112,43 @@ static void begin(state *s, const fit_program *program)
     find_vertex(s);
 }
 
+/** Sum of gradient . z, over count components of z from first on. */
+static long double change(const state *s, const long double *gradient, int first, int count)
+{
+    long double sum = 0;
+    for (int k = 0; k < count; k++)
+        sum += gradient[k] * s->z[first + k];
+    return sum;
+}
+
 /** The constraint that z violates most. @return by how much */
 static long double most_violated(const state *s, constraint *worst)
 {
     const fit_program *program = s->program;
+    const int last = program->parameters, first = program->numerator_count;
     long double most = 0;
-    for (int k = 0; k < program->parameters; k++) {
+    for (int k = 0; k < last; k++) {
         const long double under = program->lower[k] - s->z[k], over = s->z[k] - program->upper[k];
         if (fmaxl(under, over) > most) {
             most = fmaxl(under, over);
             *worst = of_bound(program, k, under > over ? 1 : -1);
         }
     }
-    size_t index = program->count;
-    long double side = 0;
     for (size_t i = 0; i < program->count; i++) {
-        long double value = program->residuals[i].value;
-        for (int k = 0; k < program->parameters; k++)
-            value += program->residuals[i].gradient[k] * s->z[k];
-        if (fabsl(value) - s->z[program->parameters] > most) {
-            most = fabsl(value) - s->z[program->parameters];
-            index = i;
-            side = value < 0 ? -1 : 1;
+        const fit_residual *residual = &program->residuals[i];
+        const long double value = residual->value + change(s, residual->gradient, 0, last);
+        if (fabsl(value) - s->z[last] > most) {
+            most = fabsl(value) - s->z[last];
+            *worst = of_residual(program, i, value < 0 ? -1 : 1);
+        }
+        if (!program->may_have_poles)
+            continue;
+        const long double missing = ROOM - residual->q - change(s, residual->q_gradient, first, last - first);
+        if (missing > most) {
+            most = missing;
+            *worst = of_pole(program, i);
         }
     }
-    if (index < program->count)
-        *worst = of_residual(program, index, side);
     return most;
 }
 
