@@ -5,7 +5,7 @@
 
 #include "internal.h"
 
-enum { most_threads = 1024 };
+enum { most_threads = 1024, most_repeats = 64 };
 
 static grkan_status check_options(const grkan_options *options)
 {
@@ -73,15 +73,17 @@ grkan_status grkan_plan_decide(const grkan_operation *operation, const grkan_opt
         data->operation.groups = 1; /* groups that share everything are one: wider chunks, fewer partial sums */
     data->denominator_coefficients = grkan_denominator_coefficients(operation);
     data->near_exponent = near_exponent(operation);
+    data->repeats = 1;
     return GRKAN_SUCCESS;
 }
 
-static grkan_status prepare(grkan_plan *plan, const grkan_operation *operation, const grkan_options *options)
+static grkan_status prepare(grkan_plan *plan, const grkan_operation *operation, const grkan_options *options,
+                            int repeats)
 {
     grkan_plan_data *data = &plan->data;
-    grkan_status status;
-    if ((status = grkan_plan_decide(operation, options, data)) != GRKAN_SUCCESS ||
-        (status = check_device(plan->device, data)) != GRKAN_SUCCESS ||
+    grkan_status status = grkan_plan_decide(operation, options, data);
+    data->repeats = repeats;
+    if (status != GRKAN_SUCCESS || (status = check_device(plan->device, data)) != GRKAN_SUCCESS ||
         (status = grkan_plan_tile(&plan->device->limits, data)) != GRKAN_SUCCESS)
         return status;
     return grkan_plan_build(plan);
@@ -89,6 +91,12 @@ static grkan_status prepare(grkan_plan *plan, const grkan_operation *operation, 
 
 grkan_status grkan_plan_create(grkan_device *device, const grkan_operation *operation, const grkan_options *options,
                                grkan_plan **plan)
+{
+    return grkan_plan_create_repeated(device, operation, options, 1, plan);
+}
+
+grkan_status grkan_plan_create_repeated(grkan_device *device, const grkan_operation *operation,
+                                        const grkan_options *options, int repeats, grkan_plan **plan)
 {
     grkan_plan *made;
     grkan_status status;
@@ -99,11 +107,14 @@ grkan_status grkan_plan_create(grkan_device *device, const grkan_operation *oper
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "device is NULL; expected an open device");
     if (operation == NULL)
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "operation is NULL; expected an operation");
+    if (repeats < 1 || repeats > most_repeats || (repeats & (repeats - 1)) != 0)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "repeats is %d; expected a power of 2 from 1 to %d", repeats,
+                          (int)most_repeats);
     made = calloc(1, sizeof *made);
     if (made == NULL)
         return grkan_fail(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for a plan (%zu bytes)", sizeof *made);
     made->device = device;
-    status = prepare(made, operation, options);
+    status = prepare(made, operation, options, repeats);
     if (status != GRKAN_SUCCESS) {
         free(made);
         return status;

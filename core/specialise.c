@@ -14,15 +14,16 @@ static void write_definitions(const grkan_plan_data *data, char text[definition_
 {
     const grkan_operation *o = &data->operation;
     const grkan_tiling *t = &data->backward;
-    snprintf(text, definition_bytes,
-             "-DGRKAN_NUMERATOR_DEGREE=%d -DGRKAN_DENOMINATOR_DEGREE=%d -DGRKAN_FORM=%d -DGRKAN_NEAR_EXPONENT=%d "
-             "-DGRKAN_DTYPE=%d -DGRKAN_VECTOR=%d -DGRKAN_BLOCK=%d -DGRKAN_FOLDED=%d -DGRKAN_STRATEGY=%d "
-             "-DGRKAN_IEEE=%d -DGRKAN_FORWARD_RESIDENT=%d -DGRKAN_FORWARD_AHEAD=%d "
-             "-DGRKAN_BACKWARD_RESIDENT=%d -DGRKAN_BACKWARD_AHEAD=%d",
-             o->numerator_degree, o->denominator_degree, (int)o->denominator, data->near_exponent, (int)o->dtype,
-             t->vector, t->block, t->folds > 1, (int)data->options.strategy,
-             data->options.determinism == GRKAN_DEVICE_TO_DEVICE, data->forward_tuning.resident,
-             data->forward_tuning.ahead, data->backward_tuning.resident, data->backward_tuning.ahead);
+    snprintf(
+        text, definition_bytes,
+        "-DGRKAN_NUMERATOR_DEGREE=%d -DGRKAN_DENOMINATOR_DEGREE=%d -DGRKAN_FORM=%d -DGRKAN_NEAR_EXPONENT=%d "
+        "-DGRKAN_REPEATS=%d -DGRKAN_DTYPE=%d -DGRKAN_VECTOR=%d -DGRKAN_BLOCK=%d -DGRKAN_FOLDED=%d -DGRKAN_STRATEGY=%d "
+        "-DGRKAN_IEEE=%d -DGRKAN_FORWARD_RESIDENT=%d -DGRKAN_FORWARD_AHEAD=%d "
+        "-DGRKAN_BACKWARD_RESIDENT=%d -DGRKAN_BACKWARD_AHEAD=%d",
+        o->numerator_degree, o->denominator_degree, (int)o->denominator, data->near_exponent, data->repeats,
+        (int)o->dtype, t->vector, t->block, t->folds > 1, (int)data->options.strategy,
+        data->options.determinism == GRKAN_DEVICE_TO_DEVICE, data->forward_tuning.resident, data->forward_tuning.ahead,
+        data->backward_tuning.resident, data->backward_tuning.ahead);
 }
 
 static grkan_compile_request request_of(const grkan_plan_data *data, const char *definitions, const char *architecture)

@@ -13,6 +13,7 @@
 #define GLOBAL
 #define SHARED
 #define UNROLL _Pragma("GCC unroll 16")
+#define NO_UNROLL _Pragma("GCC unroll 1")
 #define TILE_FOLDS(t) ((t)->folds)
 #define TILE_VECTOR(t) ((t)->vector)
 #define TILE_BLOCK(t) ((t)->block)

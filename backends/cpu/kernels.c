@@ -23,7 +23,7 @@
 /* -------------------------------------------------------------------------------------------- coefficients */
 
 /** KAT's function, for which the compiler unrolls every loop over coefficients. */
-static const rational kat = {5, 4, FORM_ABS_TERMS, 0};
+static const rational kat = {.m = 5, .n = 4, .form = FORM_ABS_TERMS, .repeats = 1};
 
 static int is_kat(rational kind)
 {
@@ -33,7 +33,15 @@ static int is_kat(rational kind)
 DEVICE rational kind_of(const grkan_plan_data *plan)
 {
     const rational kind = {plan->operation.numerator_degree, plan->operation.denominator_degree,
-                           (int)plan->operation.denominator, plan->near_exponent};
+                           (int)plan->operation.denominator, plan->near_exponent, plan->repeats};
+    return kind;
+}
+
+/** KAT's function in a study. */
+DEVICE rational kat_repeated(const grkan_plan_data *plan)
+{
+    rational kind = kat;
+    kind.repeats = plan->repeats;
     return kind;
 }
 
@@ -288,7 +296,10 @@ static __attribute__((noinline)) void backward_any(const cpu_job *job, int is_ne
 
 static __attribute__((noinline)) void backward_kat(const cpu_job *job, const stage *s, int rows, backward_state *state)
 {
-    backward_columns(job, kat, 1, s, rows, state);
+    if (job->plan->repeats == 1)
+        backward_columns(job, kat, 1, s, rows, state);
+    else
+        backward_columns(job, kat_repeated(job->plan), 1, s, rows, state);
 }
 
 /** The visits of one row lane between two flushes. */
@@ -401,7 +412,10 @@ static __attribute__((noinline)) void forward_any(const cpu_job *job, int is_nea
 static __attribute__((noinline)) void forward_kat(const cpu_job *job, const stage *s, int rows, const int64_t *groups,
                                                   const outlook *next, const staged_rows *where)
 {
-    forward_columns(job, kat, 1, s, rows, groups, next, where);
+    if (job->plan->repeats == 1)
+        forward_columns(job, kat, 1, s, rows, groups, next, where);
+    else
+        forward_columns(job, kat_repeated(job->plan), 1, s, rows, groups, next, where);
 }
 
 static void forward_block(const cpu_job *job, int64_t block)

@@ -4,8 +4,8 @@
  * @brief The kernels of the GPU backends: one thread of a block each.
  *
  * Specialised by macros (core/specialise.c): GRKAN_NUMERATOR_DEGREE, GRKAN_DENOMINATOR_DEGREE, GRKAN_FORM,
- * GRKAN_NEAR_EXPONENT, GRKAN_DTYPE, GRKAN_VECTOR, GRKAN_BLOCK, GRKAN_FOLDED, GRKAN_STRATEGY, GRKAN_IEEE,
- * GRKAN_FORWARD_RESIDENT, GRKAN_FORWARD_AHEAD, GRKAN_BACKWARD_RESIDENT, GRKAN_BACKWARD_AHEAD.
+ * GRKAN_NEAR_EXPONENT, GRKAN_REPEATS, GRKAN_DTYPE, GRKAN_VECTOR, GRKAN_BLOCK, GRKAN_FOLDED, GRKAN_STRATEGY,
+ * GRKAN_IEEE, GRKAN_FORWARD_RESIDENT, GRKAN_FORWARD_AHEAD, GRKAN_BACKWARD_RESIDENT, GRKAN_BACKWARD_AHEAD.
  *
  * Beside the words of rational.h and storage.h, a dialect gives
  *
@@ -45,6 +45,7 @@ DEVICE rational the_kind(void)
     kind.n = GRKAN_DENOMINATOR_DEGREE;
     kind.form = GRKAN_FORM;
     kind.near_exponent = GRKAN_NEAR_EXPONENT;
+    kind.repeats = GRKAN_REPEATS;
     return kind;
 }
 

@@ -12,6 +12,7 @@
  *     RECIPROCAL(q)   1 / q; correctly rounded where the plan promises the same bits on every device
  *     ABS(x)          absolute value
  *     FLIP(v, by)     by < 0 ? -v : v, so that sign(0) = +1
+ *     NO_UNROLL       in front of a loop that shall stay one
  *
  * Nothing else of floating point is used, and contraction is off: this fixes every bit.
  *
@@ -34,6 +35,7 @@ typedef struct rational {
     int n;             /* degree of the denominator */
     int form;          /* FORM_... */
     int near_exponent; /* |x| <= 2^near_exponent is evaluated in x, beyond in 1 / x */
+    int repeats;       /* how often an element near zero is computed: 1, but in studies of what bounds the time */
 } rational;
 
 typedef struct coefficients {
@@ -108,19 +110,27 @@ DEVICE polynomial numerator_near(rational kind, const coefficients *c, real x)
     return p;
 }
 
-/** F(x) for |x| <= 2^near_exponent. */
-DEVICE real forward_near(rational kind, const coefficients *c, real x)
+DEVICE real forward_once(rational kind, const coefficients *c, real x)
 {
     polynomial b;
     polynomial q = denominator_near(kind, c, x, &b);
     return numerator_near(kind, c, x).value * RECIPROCAL(q.value);
 }
 
-/**
- * dx for |x| <= 2^near_exponent; adds the element's w x^i and -w F dQ/db_j to sums. For abs_terms the factor
- * sign(b_j) is left to the end of the accumulation (see deliver in tile.h).
- */
-DEVICE real backward_near(rational kind, const coefficients *c, real x, real dy, real *sums)
+/** F(x) for |x| <= 2^near_exponent. */
+DEVICE real forward_near(rational kind, const coefficients *c, real x)
+{
+    real y = forward_once(kind, c, x);
+    real positive = x - x; /* then 1, 2, ...: that FLIP leaves x alone, no compiler can know, since x could be NaN */
+    NO_UNROLL
+    for (int i = 1; i < kind.repeats; ++i) {
+        positive = positive + REAL(1.0);
+        y = FLIP(forward_once(kind, c, FLIP(x, positive)), y - y);
+    }
+    return y;
+}
+
+DEVICE real backward_once(rational kind, const coefficients *c, real x, real dy, real *sums)
 {
     const int highest = kind.m > kind.n ? kind.m : kind.n;
     const int first_b = kind.form == FORM_ABS_SUM_OFFSET ? kind.m + 1 : kind.m; /* index of b_j is first_b + j */
@@ -147,6 +157,25 @@ DEVICE real backward_near(rational kind, const coefficients *c, real x, real dy,
         if (i <= kind.n)
             sums[first_b + i] =
                 FMA(u, kind.form == FORM_ABS_TERMS && i % 2 == 1 ? ABS(power) : power, sums[first_b + i]);
+    }
+    return dx;
+}
+
+/**
+ * dx for |x| <= 2^near_exponent; adds the element's w x^i and -w F dQ/db_j to sums. For abs_terms the factor
+ * sign(b_j) is left to the end of the accumulation (see deliver in tile.h). Each repetition has its part of dy.
+ */
+DEVICE real backward_near(rational kind, const coefficients *c, real x, real dy, real *sums)
+{
+    real positive = x - x; /* as in forward_near */
+    real dx = x - x;
+    if (kind.repeats == 1)
+        return backward_once(kind, c, x, dy, sums);
+    dy = dy * ((scalar)1 / (scalar)kind.repeats);
+    NO_UNROLL
+    for (int i = 0; i < kind.repeats; ++i) {
+        positive = positive + REAL(1.0);
+        dx = dx + backward_once(kind, c, FLIP(x, positive), dy, sums);
     }
     return dx;
 }

@@ -343,6 +343,14 @@ GRKAN_API grkan_status grkan_list_launches(const char *backend, const char *arch
 GRKAN_API grkan_status grkan_plan_create(grkan_device *device, const grkan_operation *operation,
                                          const grkan_options *options, grkan_plan **plan);
 
+/**
+ * As grkan_plan_create, but the arithmetic of every element is done repeats times: what a pass is bound by shows in how
+ * its time grows. Results stay right; the coefficient gradients are summed in smaller parts, so their last bits differ.
+ * @param repeats a power of 2 from 1 to 64
+ */
+GRKAN_API grkan_status grkan_plan_create_repeated(grkan_device *device, const grkan_operation *operation,
+                                                  const grkan_options *options, int repeats, grkan_plan **plan);
+
 /** Destroy a plan. Calls that it enqueued must have finished. NULL does nothing. */
 GRKAN_API void grkan_plan_destroy(grkan_plan *plan);
 
