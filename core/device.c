@@ -129,6 +129,7 @@ grkan_status grkan_device_open_native(const char *backend, void *context, void *
 void grkan_device_close(grkan_device *device)
 {
     if (device != NULL) {
+        grkan_ceilings_forget(device);
         device->backend->close(device->state);
         free(device);
     }

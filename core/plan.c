@@ -77,16 +77,34 @@ grkan_status grkan_plan_decide(const grkan_operation *operation, const grkan_opt
     return GRKAN_SUCCESS;
 }
 
+grkan_status grkan_plan_outline(const grkan_device *device, const grkan_operation *operation,
+                                const grkan_options *options, grkan_plan_data *data)
+{
+    grkan_status status;
+    if ((status = grkan_plan_decide(operation, options, data)) != GRKAN_SUCCESS ||
+        (status = check_device(device, data)) != GRKAN_SUCCESS)
+        return status;
+    return grkan_plan_tile(&device->limits, data);
+}
+
+/** Whether there is a choice: where the order of additions is promised, only one strategy keeps it. */
+static bool has_choice(const grkan_options *options)
+{
+    return options != NULL && options->strategy == GRKAN_STRATEGY_AUTO && options->determinism == GRKAN_NONE;
+}
+
 static grkan_status prepare(grkan_plan *plan, const grkan_operation *operation, const grkan_options *options,
                             int repeats)
 {
-    grkan_plan_data *data = &plan->data;
-    grkan_status status = grkan_plan_decide(operation, options, data);
-    data->repeats = repeats;
-    if (status != GRKAN_SUCCESS || (status = check_device(plan->device, data)) != GRKAN_SUCCESS ||
-        (status = grkan_plan_tile(&plan->device->limits, data)) != GRKAN_SUCCESS)
-        return status;
-    return grkan_plan_build(plan);
+    grkan_options chosen = {0};
+    grkan_status status = grkan_plan_outline(plan->device, operation, options, &plan->data);
+    if (status == GRKAN_SUCCESS && has_choice(options)) {
+        chosen = *options;
+        chosen.strategy = grkan_pick_strategy(plan->device, operation, options);
+        status = grkan_plan_outline(plan->device, operation, &chosen, &plan->data);
+    }
+    plan->data.repeats = repeats;
+    return status == GRKAN_SUCCESS ? grkan_plan_build(plan) : status;
 }
 
 grkan_status grkan_plan_create(grkan_device *device, const grkan_operation *operation, const grkan_options *options,

@@ -38,9 +38,18 @@ static grkan_compile_request request_of(const grkan_plan_data *data, const char 
 static grkan_cache_key key_of(const grkan_backend *backend, const grkan_backend_device *device,
                               const grkan_compile_request *request)
 {
+    const char *const identity = backend->identity != NULL ? backend->identity(device) : NULL;
     const char *const parts[] = {backend->name,        backend->dialect,      request->source,
-                                 request->definitions, request->architecture, backend->identity(device)};
+                                 request->definitions, request->architecture, identity};
     return grkan_cache_key_of(parts, sizeof parts / sizeof parts[0]);
+}
+
+grkan_cache_key grkan_plan_key(const grkan_device *device, const grkan_plan_data *data)
+{
+    char definitions[definition_bytes];
+    write_definitions(data, definitions);
+    const grkan_compile_request request = request_of(data, definitions, device->properties.architecture);
+    return key_of(device->backend, device->state, &request);
 }
 
 /** Take the binary from the cache and load it. That a driver refuses it is no error of the caller's: it is compiled. */

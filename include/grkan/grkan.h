@@ -64,7 +64,8 @@ typedef enum grkan_denominator {
 
 /** How the coefficient gradients are accumulated. */
 typedef enum grkan_strategy {
-    GRKAN_STRATEGY_AUTO = 0,    /**< what the determinism level allows and is fastest: today, tree */
+    GRKAN_STRATEGY_AUTO = 0,    /**< tree where an order is promised; under GRKAN_NONE what grkan_plan_predict says is
+                                     fastest, which is measured when such a plan is made */
     GRKAN_STRATEGY_ELEMENT = 1, /**< every element adds to global memory atomically; a baseline to measure */
     GRKAN_STRATEGY_BLOCK = 2,   /**< a block reduces its elements, then one atomic per coefficient */
     GRKAN_STRATEGY_TREE = 3     /**< block sums go to a workspace and a fixed tree combines them; no float atomics */
@@ -187,6 +188,21 @@ typedef struct grkan_plan_description {
     uint64_t backward_flops;
     uint64_t backward_atomics; /**< float atomics */
 } grkan_plan_description;
+
+/** What the cost model says of one pass, in seconds: the sum is what the pass should take. */
+typedef struct grkan_pass_prediction {
+    double launch;    /**< the call on a tensor of one row, and what each further block adds */
+    double elements;  /**< the elements, at the pace that these kernels keep on this device */
+    double memory;    /**< for comparison: the necessary bytes at the pace of a copy within the device */
+    int32_t launches; /**< of kernels; on the cpu 1 */
+    uint64_t atomics; /**< float atomics */
+} grkan_pass_prediction;
+
+/** See grkan_plan_predict. */
+typedef struct grkan_prediction {
+    grkan_pass_prediction forward;
+    grkan_pass_prediction backward;
+} grkan_prediction;
 
 /* ------------------------------------------------------------------------------------------------------- status */
 
@@ -365,6 +381,15 @@ GRKAN_API size_t grkan_plan_workspace_bytes(const grkan_plan *plan);
 
 /** Fill in what the plan decided. Neither may be NULL. */
 GRKAN_API grkan_status grkan_plan_describe(const grkan_plan *plan, grkan_plan_description *description);
+
+/**
+ * Predict what the passes of a plan take, from what the device reaches at best. That is measured the first time that a
+ * kind of kernels (storage type, strategy, determinism) is asked for, on a layer of KAT with up to 512 MiB: it takes up
+ * to seconds, and the device's default stream and stopwatch, which nothing else may use meanwhile. Then it is kept,
+ * beside the compiled kernels. See docs/study.md for the model and for how well it does.
+ * @param prediction out, not NULL
+ */
+GRKAN_API grkan_status grkan_plan_predict(const grkan_plan *plan, grkan_prediction *prediction);
 
 /**
  * Enqueue y = F(x).
