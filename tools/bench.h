@@ -22,7 +22,31 @@ typedef struct bench_request {
     int cpu_threads;
     int is_host_time; /**< 1: measure what the host spends on a call, not what the device does */
     const char *json; /**< NULL: no JSON; "-": the standard output */
+    int is_study;     /**< its own cases instead of what and passes */
+    unsigned parts;   /**< bit (1 << study_part) for each part of the study */
 } bench_request;
+
+/** The parts of a study. */
+typedef enum study_part {
+    STUDY_TIMES = 0,   /**< forward and backward of the published models' layers */
+    STUDY_ARITHMETIC,  /**< the same with the arithmetic of each element done several times */
+    STUDY_LADDER,      /**< the strategies */
+    STUDY_SIZES,       /**< growth with the tensor */
+    STUDY_GROUPS,      /**< and with the number of groups */
+    STUDY_DEGREES,     /**< and with the degrees */
+    STUDY_DETERMINISM, /**< the levels of determinism */
+    STUDY_ERRORS,      /**< rounding errors of the coefficient gradients */
+    STUDY_PARTS
+} study_part;
+
+/** @return "times", ...; NULL for another value */
+const char *study_part_name(int part);
+
+/** How much to measure: so many samples, or with 0 so many milliseconds, but 5 samples at least. */
+typedef struct bench_effort {
+    int64_t repeats;
+    double milliseconds;
+} bench_effort;
 
 /** Times of one call, of a unit that the name of the variable tells. */
 typedef struct bench_timing {
@@ -36,9 +60,13 @@ typedef struct bench_case {
     grkan_operation operation;
     grkan_options options;
     bench_pass pass;
-    char *refusal; /**< why the device does not do it; NULL when it was measured */
+    const char *part; /**< of a study; NULL outside */
+    int arithmetic;   /**< how often the arithmetic of each element is done */
+    char *refusal;    /**< why the device does not do it; NULL when it was measured */
     bench_timing milliseconds;
-    uint64_t bytes; /**< that the pass must move */
+    uint64_t bytes;   /**< that the pass must move */
+    uint64_t atomics; /**< float atomics */
+    int launches;     /**< of kernels */
     double gb_per_s;
     double fraction_of_copy;
     double predicted_milliseconds;
@@ -49,6 +77,23 @@ typedef struct bench_case {
     size_t workspace_bytes;
 } bench_case;
 
+/** How far the gradient of numerator or denominator is from exact sums, over all seeds. */
+typedef struct study_error {
+    double mean_absolute;    /**< mean of the absolute errors */
+    double relative;         /**< mean of norm of the error / norm of the gradient */
+    double largest_relative; /**< the largest of the seeds */
+    double of_bound;         /**< the largest error as a fraction of its bound */
+} study_error;
+
+/** The rounding errors of one kind of plan. */
+typedef struct study_error_case {
+    grkan_operation operation;
+    grkan_options options;
+    char *refusal; /**< as in bench_case */
+    int seeds;
+    study_error error[2]; /**< numerator, denominator */
+} study_error_case;
+
 /** A device with its cases. */
 typedef struct bench_device {
     grkan_device *device;
@@ -57,6 +102,8 @@ typedef struct bench_device {
     double copy_gb_per_s;
     bench_case *cases;
     int case_count;
+    study_error_case *errors;
+    int error_count;
 } bench_device;
 
 /* bench_options.c */
@@ -69,6 +116,9 @@ void bench_parse(int argc, char **argv, bench_request *request);
 /** Make the list of cases for a device whose properties are known. Free with bench_free_cases. */
 void bench_list_cases(const bench_request *request, bench_device *device);
 
+/** Append a case. */
+void bench_add_case(bench_device *device, bench_case one);
+
 void bench_free_cases(bench_device *device);
 
 /* bench_measure.c */
@@ -76,30 +126,31 @@ void bench_free_cases(bench_device *device);
 /** One enqueued call; number counts up from 0, so that calls can rotate among sets of tensors. */
 typedef grkan_status (*bench_call)(const void *context, int64_t number);
 
-/** Warm up, then time a call. repeats 0: as many samples as fit into about half a second, at least 5. */
-grkan_status bench_measure(grkan_device *device, bench_call call, const void *context, int64_t repeats,
+/** Warm up, then time a call. */
+grkan_status bench_measure(grkan_device *device, bench_call call, const void *context, bench_effort effort,
                            bench_timing *timing);
 
 /** Least, middle and largest of count > 0 samples, which are sorted. */
 bench_timing bench_summary(double *samples, size_t count);
 
-/** Bytes that exceed the last-level cache four times, yet leave most of the memory free. */
+/** Bytes that exceed the last-level cache four times (a very large one twice), yet leave most of the memory free. */
 size_t bench_working_set(const grkan_device_properties *properties);
 
 /** Measure the device's own copy into device->copy_gb_per_s, counting bytes read and written. */
-grkan_status bench_measure_copy(bench_device *device, int64_t repeats);
+grkan_status bench_measure_copy(bench_device *device, bench_effort effort);
 
 /* bench_run.c */
 
 /** How a case is measured once its tensors are there: fills in its part of the case. */
 typedef grkan_status (*bench_measurement)(const bench_device *device, bench_call call, const void *context,
-                                          int64_t repeats, bench_case *one);
+                                          bench_effort effort, bench_case *one);
 
 /** Measure one case. A plan that the device refuses is a success that fills case->refusal. */
-grkan_status bench_run_case(const bench_device *device, bench_case *one, int64_t repeats, bench_measurement measure);
+grkan_status bench_run_case(const bench_device *device, bench_case *one, bench_effort effort,
+                            bench_measurement measure);
 
 /** The device's own time, and how fast that is beside its copy. */
-grkan_status bench_device_time(const bench_device *device, bench_call call, const void *context, int64_t repeats,
+grkan_status bench_device_time(const bench_device *device, bench_call call, const void *context, bench_effort effort,
                                bench_case *one);
 
 /* bench_host.c */
@@ -108,7 +159,7 @@ grkan_status bench_device_time(const bench_device *device, bench_call call, cons
 double bench_clock(void);
 
 /** The host's time: of the first call until it is done, and of calls that only enqueue. */
-grkan_status bench_host_time(const bench_device *device, bench_call call, const void *context, int64_t repeats,
+grkan_status bench_host_time(const bench_device *device, bench_call call, const void *context, bench_effort effort,
                              bench_case *one);
 
 /** What a case found by bench_host_time adds to its row and to its JSON. */
@@ -116,6 +167,12 @@ void bench_host_row(text_table *to, const bench_device *device, const bench_case
 void bench_host_json(cJSON *to, const bench_device *device, const bench_case *one);
 
 /* bench_data.c */
+
+/** A nearly normal number (mean 0, variance 1, within 3.5). Any state will do as a seed. */
+float bench_normal(uint64_t *state);
+
+/** Write element index of an array, rounded to its type. For abs(value) < 4; f16 has no subnormals here. */
+void bench_store(void *to, size_t index, grkan_dtype dtype, float value);
 
 /** Allocate bytes (a multiple of the element) and fill them with random values of about unit variance. */
 grkan_status bench_random_memory(grkan_device *device, grkan_dtype dtype, size_t bytes, uint64_t seed, void **base);
@@ -126,6 +183,24 @@ grkan_status bench_zero_memory(grkan_device *device, size_t bytes, void **base);
 /** Allocate rows of coefficients of a mild function: row[i] = scale / (first_power + i)!, varied a little by row. */
 grkan_status bench_coefficient_memory(grkan_device *device, grkan_dtype dtype, int64_t rows, int columns,
                                       int first_power, double scale, void **base);
+
+/* study_cases.c */
+
+/** Append the cases of the parts named, all but those of STUDY_ERRORS. */
+void study_list_cases(const bench_request *request, bench_device *device);
+
+/* study_errors.c */
+
+/** Measure the rounding errors of every strategy and type, into device->errors. */
+grkan_status study_measure_errors(const bench_request *request, bench_device *device);
+
+/* study_report.c */
+
+/** Print the errors of a device; nothing where none were measured. */
+void study_print_errors(const bench_device *device, FILE *stream);
+
+/** The errors as the schema grkan-bench/1 has them: the array "errors". */
+cJSON *study_json_of_errors(const bench_device *device);
 
 /* bench_report.c */
 

@@ -4,11 +4,11 @@
 
 #include "bench.h"
 
-static void add_case(bench_device *device, const grkan_operation *operation, bench_pass pass, grkan_options options)
+void bench_add_case(bench_device *device, bench_case one)
 {
     size_t count = (size_t)device->case_count + 1;
     device->cases = tool_resize(device->cases, count * sizeof *device->cases);
-    device->cases[count - 1] = (bench_case){.operation = *operation, .options = options, .pass = pass};
+    device->cases[count - 1] = one;
     device->case_count = (int)count;
 }
 
@@ -23,12 +23,17 @@ static void add_pass(const bench_request *request, bench_device *device, const g
     int count = request_options(&what, options);
     for (int i = 0; i < count; i++) {
         options[i].cpu_threads = request->cpu_threads;
-        add_case(device, operation, pass, options[i]);
+        bench_add_case(device,
+                       (bench_case){.operation = *operation, .options = options[i], .pass = pass, .arithmetic = 1});
     }
 }
 
 void bench_list_cases(const bench_request *request, bench_device *device)
 {
+    if (request->is_study) {
+        study_list_cases(request, device);
+        return;
+    }
     grkan_operation operations[REQUEST_OPERATIONS];
     int count = request_operations(&request->what, device->properties.is_gpu, operations);
     unsigned passes = request->passes ? request->passes : 1u << BENCH_FORWARD | 1u << BENCH_BACKWARD;
@@ -42,7 +47,11 @@ void bench_free_cases(bench_device *device)
 {
     for (int i = 0; i < device->case_count; i++)
         free(device->cases[i].refusal);
+    for (int i = 0; i < device->error_count; i++)
+        free(device->errors[i].refusal);
     free(device->cases);
+    free(device->errors);
     device->cases = NULL;
-    device->case_count = 0;
+    device->errors = NULL;
+    device->case_count = device->error_count = 0;
 }

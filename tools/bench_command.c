@@ -26,19 +26,30 @@ static void label_case(char *label, size_t size, const bench_device *device, con
              grkan_dtype_name(one->operation.dtype), (long long)one->operation.channels);
 }
 
+/** A study has many cases and takes less of each. */
+static bench_effort effort_of(const bench_request *request)
+{
+    return (bench_effort){.repeats = request->repeats, .milliseconds = request->is_study ? 100.0 : 500.0};
+}
+
 /** Measure a device's copy, which is a step of the progress bar too, and all its cases. */
 static int run_device(const char *who, const bench_request *request, bench_device *device)
 {
+    bench_effort effort = effort_of(request);
     char label[96];
     size_t steps = (size_t)device->case_count + 1;
     snprintf(label, sizeof label, "%s copy", device->properties.selector);
     progress_show(0, steps, label);
-    grkan_status status = request->is_host_time ? GRKAN_SUCCESS : bench_measure_copy(device, request->repeats);
+    grkan_status status = request->is_host_time ? GRKAN_SUCCESS : bench_measure_copy(device, effort);
     for (int i = 0; i < device->case_count && status == GRKAN_SUCCESS; i++) {
         label_case(label, sizeof label, device, &device->cases[i]);
         progress_show((size_t)i + 1, steps, label);
-        status = bench_run_case(device, &device->cases[i], request->repeats,
+        status = bench_run_case(device, &device->cases[i], effort,
                                 request->is_host_time ? bench_host_time : bench_device_time);
+    }
+    if (status == GRKAN_SUCCESS && request->parts >> STUDY_ERRORS & 1u) {
+        snprintf(label, sizeof label, "%s errors", device->properties.selector);
+        status = study_measure_errors(request, device);
     }
     progress_clear();
     return status == GRKAN_SUCCESS ? TOOL_GOOD : tool_complain(who, label, status);
@@ -54,6 +65,7 @@ static int run_devices(const char *who, const bench_request *request, bench_devi
         if (i > 0)
             fputc('\n', tables);
         bench_print_table(request, &devices[i], tables);
+        study_print_errors(&devices[i], tables);
         fflush(tables);
     }
     return TOOL_GOOD;

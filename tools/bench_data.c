@@ -19,7 +19,7 @@ static uint64_t next_random(uint64_t *state)
 }
 
 /** The sum of four uniform numbers, shifted and scaled to mean 0 and variance 1: nearly normal. */
-static float next_normal(uint64_t *state)
+float bench_normal(uint64_t *state)
 {
     uint64_t bits = next_random(state);
     uint64_t sum = (bits & 0xffff) + (bits >> 16 & 0xffff) + (bits >> 32 & 0xffff) + (bits >> 48);
@@ -41,7 +41,7 @@ static uint16_t f16_of(uint32_t f32)
     return (uint16_t)(sign | (magnitude - 0x38000000u + 0x1000u) >> 13);
 }
 
-static void store(void *to, size_t index, grkan_dtype dtype, float value)
+void bench_store(void *to, size_t index, grkan_dtype dtype, float value)
 {
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
@@ -60,14 +60,16 @@ static void store(void *to, size_t index, grkan_dtype dtype, float value)
     }
 }
 
-/** Upload a pattern over and over until bytes are full. */
+/** Upload a pattern, then double it on the device until bytes are full. */
 static grkan_status upload_pattern(grkan_device *device, void *base, size_t bytes, const void *pattern,
                                    size_t pattern_bytes)
 {
-    grkan_status status = GRKAN_SUCCESS;
-    for (size_t done = 0; done < bytes && status == GRKAN_SUCCESS; done += pattern_bytes) {
-        size_t part = bytes - done < pattern_bytes ? bytes - done : pattern_bytes;
-        status = grkan_memory_upload(device, (grkan_buffer){base, done}, pattern, part);
+    size_t done = bytes < pattern_bytes ? bytes : pattern_bytes;
+    grkan_status status = grkan_memory_upload(device, (grkan_buffer){base, 0}, pattern, done);
+    while (done < bytes && status == GRKAN_SUCCESS) {
+        size_t part = bytes - done < done ? bytes - done : done;
+        status = grkan_memory_copy(device, (grkan_buffer){base, done}, (grkan_buffer){base, 0}, part);
+        done += part;
     }
     return status;
 }
@@ -94,7 +96,7 @@ grkan_status bench_random_memory(grkan_device *device, grkan_dtype dtype, size_t
     size_t elements = bytes / element < PATTERN_ELEMENTS ? bytes / element : PATTERN_ELEMENTS;
     void *pattern = tool_allocate(elements * element);
     for (size_t i = 0; i < elements; i++)
-        store(pattern, i, dtype, next_normal(&seed));
+        bench_store(pattern, i, dtype, bench_normal(&seed));
     grkan_status status = make_memory(device, bytes, pattern, elements * element, base);
     free(pattern);
     return status;
@@ -126,7 +128,7 @@ grkan_status bench_coefficient_memory(grkan_device *device, grkan_dtype dtype, i
     for (size_t i = 0; i < count; i++) {
         double row_factor = 1.0 + 0.01 * (double)(i / width % 8);
         double factorial = tgamma((double)(i % width) + first_power + 1.0);
-        store(values, i, type, (float)(scale * row_factor / factorial));
+        bench_store(values, i, type, (float)(scale * row_factor / factorial));
     }
     grkan_status status = make_memory(device, bytes, values, bytes, base);
     free(values);

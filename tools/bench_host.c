@@ -25,10 +25,10 @@ static grkan_status time_first(const bench_device *device, bench_call call, cons
     return status;
 }
 
-grkan_status bench_host_time(const bench_device *device, bench_call call, const void *context, int64_t repeats,
+grkan_status bench_host_time(const bench_device *device, bench_call call, const void *context, bench_effort effort,
                              bench_case *one)
 {
-    const int64_t calls = repeats ? repeats : DEFAULT_CALLS;
+    const int64_t calls = effort.repeats ? effort.repeats : DEFAULT_CALLS;
     double *samples = tool_allocate((size_t)calls * sizeof *samples);
     grkan_status status = grkan_device_synchronize(device->device); /* the tensors' values */
     if (status == GRKAN_SUCCESS)

@@ -9,9 +9,6 @@
 static const double sample_milliseconds = 1.0;
 /** Calls run at least this long before any counts: clocks rise, pages are mapped, code is in its caches. */
 static const double warm_up_milliseconds = 20.0;
-/** All samples together take about this long when nobody says how many. */
-static const double case_milliseconds = 500.0;
-
 enum { FEWEST_SAMPLES = 5, MOST_SAMPLES = 1000, MOST_CALLS = 1 << 16 };
 
 /** Time `calls` calls in a row. *number is the next call's and counts on. */
@@ -68,7 +65,7 @@ bench_timing bench_summary(double *samples, size_t count)
     };
 }
 
-grkan_status bench_measure(grkan_device *device, bench_call call, const void *context, int64_t repeats,
+grkan_status bench_measure(grkan_device *device, bench_call call, const void *context, bench_effort effort,
                            bench_timing *timing)
 {
     int64_t number = 0;
@@ -77,8 +74,9 @@ grkan_status bench_measure(grkan_device *device, bench_call call, const void *co
     if (status != GRKAN_SUCCESS)
         return status;
     int64_t calls = times_to_fill(sample_milliseconds, each, 1, MOST_CALLS);
+    int64_t repeats = effort.repeats;
     if (repeats == 0)
-        repeats = times_to_fill(case_milliseconds, each * (double)calls, FEWEST_SAMPLES, MOST_SAMPLES);
+        repeats = times_to_fill(effort.milliseconds, each * (double)calls, FEWEST_SAMPLES, MOST_SAMPLES);
     double *samples = tool_allocate((size_t)repeats * sizeof *samples);
     for (int64_t i = 0; i < repeats && status == GRKAN_SUCCESS; i++) {
         status = time_calls(device, call, context, calls, &number, &samples[i]);
@@ -93,13 +91,17 @@ grkan_status bench_measure(grkan_device *device, bench_call call, const void *co
 /* ---------------------------------------------------------------------------------------------------------- copy */
 
 static const uint64_t unknown_cache_bytes = UINT64_C(64) << 20;
+static const uint64_t largest_working_set = UINT64_C(512) << 20; /* unless that is not twice the cache */
 static const uint64_t smallest_copy_bytes = UINT64_C(256) << 20;
 static const uint64_t largest_copy_bytes = UINT64_C(1) << 30;
 
 size_t bench_working_set(const grkan_device_properties *properties)
 {
-    uint64_t bytes = 4 * (properties->cache_bytes ? properties->cache_bytes : unknown_cache_bytes);
+    uint64_t cache = properties->cache_bytes ? properties->cache_bytes : unknown_cache_bytes;
+    uint64_t bytes = 4 * cache > largest_working_set ? largest_working_set : 4 * cache;
     uint64_t room = properties->memory_bytes / 8;
+    if (bytes < 2 * cache)
+        bytes = 2 * cache;
     return (size_t)(room != 0 && bytes > room ? room : bytes);
 }
 
@@ -129,7 +131,7 @@ static grkan_status call_copy(const void *context, int64_t number)
     return grkan_memory_copy(copy->device, (grkan_buffer){copy->to, 0}, (grkan_buffer){copy->from, 0}, copy->bytes);
 }
 
-grkan_status bench_measure_copy(bench_device *device, int64_t repeats)
+grkan_status bench_measure_copy(bench_device *device, bench_effort effort)
 {
     copy_context copy = {.device = device->device, .bytes = copy_bytes(&device->properties) / 256 * 256};
     grkan_status status = bench_random_memory(copy.device, GRKAN_F32, copy.bytes, 1, &copy.from);
@@ -137,7 +139,7 @@ grkan_status bench_measure_copy(bench_device *device, int64_t repeats)
         status = grkan_memory_allocate(copy.device, copy.bytes, &copy.to);
     bench_timing timing;
     if (status == GRKAN_SUCCESS)
-        status = bench_measure(copy.device, call_copy, &copy, repeats, &timing);
+        status = bench_measure(copy.device, call_copy, &copy, effort, &timing);
     if (status == GRKAN_SUCCESS)
         device->copy_gb_per_s = 2.0 * (double)copy.bytes / timing.median / 1e6;
     grkan_memory_free(copy.device, copy.to);

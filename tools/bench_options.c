@@ -6,13 +6,17 @@
 
 #include "bench.h"
 
-enum key { KEY_DEVICE = 256, KEY_PASS, KEY_REPEATS, KEY_CPU_THREADS, KEY_HOST_TIME, KEY_JSON };
+enum key { KEY_DEVICE = 256, KEY_PASS, KEY_REPEATS, KEY_CPU_THREADS, KEY_HOST_TIME, KEY_JSON, KEY_STUDY };
 
 static const struct argp_option options[] = {
     {NULL, 0, NULL, 0, "Where:", 1},
     {"device", KEY_DEVICE, "D", 0, "Device, as `grkan devices' lists them; may be repeated", 1},
     {"cpu-threads", KEY_CPU_THREADS, "N", 0, "Threads of the cpu backend (OpenMP's choice)", 1},
     {"pass", KEY_PASS, "P", 0, "forward or backward (both); may be repeated", 2},
+    {"study", KEY_STUDY, NULL, 0,
+     "Instead of these, the cases of a study: the parts named (times, arithmetic, ladder, sizes, groups, degrees, "
+     "determinism, errors), or all",
+     2},
     {NULL, 0, NULL, 0, "How:", 3},
     {"repeats", KEY_REPEATS, "N", 0, "Samples of each case (about half a second's worth, 5 at least)", 3},
     {"host-time", KEY_HOST_TIME, NULL, 0,
@@ -45,6 +49,13 @@ static void add_selector(bench_request *request, const char *selector)
     request->selector_count = (int)count;
 }
 
+/** Whether anything but the default was asked for. */
+static int has_cases(const operation_request *what)
+{
+    return what->preset != NULL || what->batch || what->outer || what->channels || what->inner || what->groups ||
+           what->dtypes || what->strategies || what->determinisms;
+}
+
 static error_t parse_option(int key, char *text, struct argp_state *state)
 {
     bench_request *request = state->input;
@@ -70,10 +81,21 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_JSON:
         request->json = text;
         return 0;
+    case KEY_STUDY:
+        request->is_study = 1;
+        return 0;
     case ARGP_KEY_ARG:
-        argp_error(state, "'%s' is not an option; bench takes options only", text);
+        if (!request->is_study)
+            argp_error(state, "'%s' is not an option; parts are named after --study", text);
+        request->parts |= 1u << option_parse_name(state, "study", text, study_part_name);
         return 0;
     case ARGP_KEY_END:
+        if (request->is_study && (has_cases(&request->what) || request->passes))
+            argp_error(state, "--study has its own cases; leave out the options of single cases");
+        if (request->is_study && request->is_host_time)
+            argp_error(state, "--study measures the device; leave out --host-time");
+        if (request->is_study && request->parts == 0)
+            request->parts = (1u << STUDY_PARTS) - 1;
         if (request->selector_count == 0)
             add_selector(request, NULL);
         return 0;
@@ -88,13 +110,15 @@ static const struct argp parser = {
     .options = options,
     .parser = parse_option,
     .children = children,
-    .doc = "Measure forward and backward, and the device's copy beside them."
-           "\vTimes are the device's own, of one call, after a warm-up, over more memory than its caches hold. "
-           "GB/s counts the bytes that a pass must move: 2 tensors forward, 3 backward. `copy' is a copy within the "
-           "device's memory, bytes read plus bytes written. `predicted' is those necessary bytes at the copy's speed "
-           "(the IO model), `of copy' the measured speed over the copy's.\n\n"
-           "Without --device it is the environment's GRKAN_DEVICE, else the first that works. What a device cannot do "
-           "or promise gives a row that says why.",
+    .args_doc = "[--study [PART...]]",
+    .doc =
+        "Measure forward and backward, and the device's copy beside them."
+        "\vTimes are the device's own, of one call, after a warm-up, over more memory than its caches hold. "
+        "GB/s counts the bytes that a pass must move: 2 tensors forward, 3 backward. `copy' is a copy within the "
+        "device's memory, bytes read plus bytes written. `predicted' is what the library's cost model says, `of copy' "
+        "the measured speed over the copy's.\n\n"
+        "Without --device it is the environment's GRKAN_DEVICE, else the first that works. What a device cannot do "
+        "or promise gives a row that says why.",
 };
 
 void bench_parse(int argc, char **argv, bench_request *request)

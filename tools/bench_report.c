@@ -9,9 +9,10 @@
         "determinism", 'l'                                                                                             \
     }
 
+/** The first STUDY_COLUMNS are those of studies. */
 static const text_table_column device_columns[] = {
-    WHAT_COLUMNS, {"median ms", 'r'}, {"min", 'r'},     {"max", 'r'},
-    {"MB", 'r'},  {"GB/s", 'r'},      {"of copy", 'r'}, {"predicted ms", 'r'},
+    {"part", 'l'}, {"arithmetic", 'r'}, WHAT_COLUMNS,  {"median ms", 'r'}, {"min", 'r'},
+    {"max", 'r'},  {"MB", 'r'},         {"GB/s", 'r'}, {"of copy", 'r'},   {"predicted ms", 'r'},
 };
 
 static const text_table_column host_columns[] = {
@@ -20,12 +21,18 @@ static const text_table_column host_columns[] = {
     {"first call ms", 'r'}, {"first result ms", 'r'}, {"workspace B", 'r'},
 };
 
+enum { STUDY_COLUMNS = 2 };
+
 #define LENGTH(array) ((int)(sizeof(array) / sizeof *(array)))
 
 static void add_what(text_table *to, const bench_case *one)
 {
     const grkan_operation *operation = &one->operation;
     text_table_row(to);
+    if (one->part != NULL) {
+        text_table_cell(to, "%s", one->part);
+        text_table_cell(to, "%d", one->arithmetic);
+    }
     text_table_cell(to, "%lld", (long long)operation->outer);
     text_table_cell(to, "%lld", (long long)operation->channels);
     text_table_cell(to, "%lld", (long long)operation->inner);
@@ -58,8 +65,12 @@ void bench_print_table(const bench_request *request, const bench_device *device,
         fprintf(stream, "open: %.2f ms\n", device->open_milliseconds);
     else
         fprintf(stream, "copy: %.1f GB/s\n", device->copy_gb_per_s);
-    text_table *rows = request->is_host_time ? text_table_new(host_columns, LENGTH(host_columns))
-                                             : text_table_new(device_columns, LENGTH(device_columns));
+    if (device->case_count == 0)
+        return;
+    const int left_out = request->is_study ? 0 : STUDY_COLUMNS;
+    text_table *rows = request->is_host_time
+                           ? text_table_new(host_columns, LENGTH(host_columns))
+                           : text_table_new(device_columns + left_out, LENGTH(device_columns) - left_out);
     for (int i = 0; i < device->case_count; i++) {
         add_what(rows, &device->cases[i]);
         if (device->cases[i].refusal != NULL)
@@ -88,6 +99,8 @@ static void add_json_measurement(cJSON *to, const bench_case *one)
     report_add_measured(to, "gb_per_s", one->gb_per_s);
     report_add_measured(to, "fraction_of_copy", one->fraction_of_copy);
     report_add_measured(to, "predicted_milliseconds", one->predicted_milliseconds);
+    cJSON_AddNumberToObject(to, "atomics", (double)one->atomics);
+    cJSON_AddNumberToObject(to, "launches", one->launches);
 }
 
 static cJSON *json_of_case(const bench_request *request, const bench_device *device, const bench_case *one)
@@ -98,6 +111,10 @@ static cJSON *json_of_case(const bench_request *request, const bench_device *dev
     cJSON_AddStringToObject(object, "pass", bench_pass_name(one->pass));
     cJSON_AddStringToObject(object, "strategy", grkan_strategy_name(one->options.strategy));
     cJSON_AddStringToObject(object, "determinism", grkan_determinism_name(one->options.determinism));
+    if (one->part != NULL) {
+        cJSON_AddStringToObject(object, "part", one->part);
+        cJSON_AddNumberToObject(object, "arithmetic", one->arithmetic);
+    }
     if (one->refusal != NULL)
         cJSON_AddStringToObject(object, "unsupported", one->refusal);
     else if (request->is_host_time)
@@ -123,5 +140,7 @@ cJSON *bench_json_of_device(const bench_request *request, const bench_device *de
     cJSON *cases = cJSON_AddArrayToObject(object, "cases");
     for (int i = 0; i < device->case_count; i++)
         cJSON_AddItemToArray(cases, json_of_case(request, device, &device->cases[i]));
+    if (device->error_count > 0)
+        cJSON_AddItemToObject(object, "errors", study_json_of_errors(device));
     return object;
 }

@@ -120,20 +120,30 @@ static void derive(bench_case *one, double copy_gb_per_s)
 {
     one->gb_per_s = (double)one->bytes / one->milliseconds.median / 1e6;
     one->fraction_of_copy = one->gb_per_s / copy_gb_per_s;
-    one->predicted_milliseconds = (double)one->bytes / copy_gb_per_s / 1e6;
 }
 
-grkan_status bench_device_time(const bench_device *device, bench_call call, const void *context, int64_t repeats,
+grkan_status bench_device_time(const bench_device *device, bench_call call, const void *context, bench_effort effort,
                                bench_case *one)
 {
-    grkan_status status = bench_measure(device->device, call, context, repeats, &one->milliseconds);
+    grkan_status status = bench_measure(device->device, call, context, effort, &one->milliseconds);
     if (status == GRKAN_SUCCESS)
         derive(one, device->copy_gb_per_s);
     return status;
 }
 
-static grkan_status measure_plan(const bench_device *device, const grkan_plan *plan, bench_case *one, int64_t repeats,
-                                 bench_measurement measure)
+static grkan_status predict(const grkan_plan *plan, bench_case *one)
+{
+    grkan_prediction prediction;
+    grkan_status status = grkan_plan_predict(plan, &prediction);
+    const grkan_pass_prediction *pass = one->pass == BENCH_FORWARD ? &prediction.forward : &prediction.backward;
+    one->predicted_milliseconds = 1e3 * (pass->launch + pass->elements);
+    one->launches = pass->launches;
+    one->atomics = pass->atomics;
+    return status;
+}
+
+static grkan_status measure_plan(const bench_device *device, const grkan_plan *plan, bench_case *one,
+                                 bench_effort effort, bench_measurement measure)
 {
     grkan_plan_description description;
     grkan_status status = grkan_plan_describe(plan, &description);
@@ -148,16 +158,17 @@ static grkan_status measure_plan(const bench_device *device, const grkan_plan *p
     case_memory memory = {.device = device->device, .plan = plan};
     status = make_memory(&memory, one, &device->properties);
     if (status == GRKAN_SUCCESS)
-        status = measure(device, is_forward ? call_forward : call_backward, &memory, repeats, one);
+        status = measure(device, is_forward ? call_forward : call_backward, &memory, effort, one);
     free_memory(&memory);
-    return status;
+    return status == GRKAN_SUCCESS && measure == bench_device_time ? predict(plan, one) : status;
 }
 
-grkan_status bench_run_case(const bench_device *device, bench_case *one, int64_t repeats, bench_measurement measure)
+grkan_status bench_run_case(const bench_device *device, bench_case *one, bench_effort effort, bench_measurement measure)
 {
     grkan_plan *plan = NULL;
     double start = bench_clock();
-    grkan_status status = grkan_plan_create(device->device, &one->operation, &one->options, &plan);
+    grkan_status status =
+        grkan_plan_create_repeated(device->device, &one->operation, &one->options, one->arithmetic, &plan);
     one->plan_milliseconds = bench_clock() - start;
     if (status == GRKAN_ERROR_UNSUPPORTED) {
         one->refusal = tool_copy_text(grkan_last_error());
@@ -165,7 +176,7 @@ grkan_status bench_run_case(const bench_device *device, bench_case *one, int64_t
     }
     if (status != GRKAN_SUCCESS)
         return status;
-    status = measure_plan(device, plan, one, repeats, measure);
+    status = measure_plan(device, plan, one, effort, measure);
     grkan_plan_destroy(plan);
     return status;
 }

@@ -86,17 +86,16 @@ static void add(total *t, oracle_number share)
     t->size += fabsl(share.value);
 }
 
-/** The longest chain of additions on the path of one of `elements` elements to their sum. */
-static long double chain_of(const check_case *one, const grkan_plan_description *plan, int64_t elements)
+long double judge_chain(const grkan_plan_description *plan, int64_t tensor_elements, int64_t elements)
 {
     const int64_t threads = plan->blocks * plan->block;
-    const int64_t flushes = 1 + 4 * check_tensor_count(one, CHECK_X) / (threads > 0 ? threads : 1) / 128;
+    const int64_t flushes = 1 + 4 * tensor_elements / (threads > 0 ? threads : 1) / 128;
     int64_t chain = 128 + flushes + 16;
     if (plan->strategy == GRKAN_STRATEGY_BLOCK)
         chain += plan->blocks;
     if (plan->strategy == GRKAN_STRATEGY_ELEMENT || chain > elements)
         chain = elements;
-    return (long double)(chain + (one->accumulation == GRKAN_ADD));
+    return (long double)chain;
 }
 
 /** What the oracle wants of a sum. unit: roundoff of the arithmetic. */
@@ -173,7 +172,8 @@ static void judge_sums(const check_case *one, const check_data *results, const g
     for (int k = 0; k < 2; k++) {
         const check_tensor tensor = k ? CHECK_DDENOMINATOR : CHECK_DNUMERATOR;
         const grkan_dtype dtype = check_tensor_dtype(one, tensor);
-        const long double chain = chain_of(one, plan, sums->elements[k]);
+        const long double chain =
+            judge_chain(plan, check_tensor_count(one, CHECK_X), sums->elements[k]) + (one->accumulation == GRKAN_ADD);
         for (int64_t i = 0; i < check_tensor_count(one, tensor); i++)
             note(worst, dtype, tensor, i, wanted(&sums->of[k][i], dtype, chain, sums->elements[k]),
                  storage_load(dtype, results->tensor[tensor], i));

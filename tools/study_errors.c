@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file study_errors.c @brief How far the gradients of the coefficients are from exact sums. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+#include "check/judge.h"
+#include "check/storage.h"
+#include "progress.h"
+#include "study_exact.h"
+
+enum {
+    SEEDS = 10,
+    CHANNELS = 768,
+    STRATEGIES = 3,
+    GPU_ROWS = 128 * 197,
+    LARGE_ROWS = 1024 * 197,
+    OTHER_ROWS = 2 * 197
+};
+
+/** The tensors of a layer on the device, and the gradients once more on the host. */
+typedef struct device_layer {
+    grkan_device *device;
+    void *x, *dy, *dx, *workspace;
+    void *coefficients[2]; /**< numerator, denominator */
+    void *gradients[2];
+    void *downloaded[2];
+    size_t tensor_bytes, workspace_bytes;
+    size_t gradient_bytes[2];
+} device_layer;
+
+static grkan_status upload_coefficients(device_layer *d, grkan_dtype dtype, int k, const long double *values)
+{
+    size_t count = d->gradient_bytes[k] / grkan_dtype_bytes(dtype);
+    for (size_t i = 0; i < count; i++)
+        storage_store(dtype, d->downloaded[k], (int64_t)i, values[i]);
+    return grkan_memory_upload(d->device, (grkan_buffer){d->coefficients[k], 0}, d->downloaded[k],
+                               d->gradient_bytes[k]);
+}
+
+static grkan_status device_layer_create(grkan_device *device, const study_layer *layer,
+                                        const study_gradient gradients[2], device_layer *d)
+{
+    const long double *values[2] = {layer->numerator, layer->denominator};
+    grkan_dtype dtype = storage_of_coefficients(layer->operation.dtype);
+    size_t bytes = (size_t)study_elements(&layer->operation) * grkan_dtype_bytes(layer->operation.dtype);
+    void **const tensors[] = {&d->x, &d->dy, &d->dx};
+    grkan_status status = GRKAN_SUCCESS;
+    *d = (device_layer){.device = device, .tensor_bytes = bytes};
+    for (int i = 0; i < 3 && status == GRKAN_SUCCESS; i++)
+        status = grkan_memory_allocate(device, bytes, tensors[i]);
+    for (int k = 0; k < 2 && status == GRKAN_SUCCESS; k++) {
+        d->gradient_bytes[k] = (size_t)gradients[k].count * grkan_dtype_bytes(dtype);
+        d->downloaded[k] = tool_allocate(d->gradient_bytes[k]);
+        status = grkan_memory_allocate(device, d->gradient_bytes[k], &d->coefficients[k]);
+        if (status == GRKAN_SUCCESS)
+            status = grkan_memory_allocate(device, d->gradient_bytes[k], &d->gradients[k]);
+        if (status == GRKAN_SUCCESS)
+            status = upload_coefficients(d, dtype, k, values[k]);
+    }
+    return status;
+}
+
+static void device_layer_free(device_layer *d)
+{
+    void *const all[] = {
+        d->x, d->dy, d->dx, d->workspace, d->coefficients[0], d->coefficients[1], d->gradients[0], d->gradients[1]};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        grkan_memory_free(d->device, all[i]);
+    free(d->downloaded[0]);
+    free(d->downloaded[1]);
+}
+
+static grkan_status upload_tensors(device_layer *d, const study_layer *layer)
+{
+    grkan_status status = grkan_memory_upload(d->device, (grkan_buffer){d->x, 0}, layer->x, d->tensor_bytes);
+    if (status == GRKAN_SUCCESS)
+        status = grkan_memory_upload(d->device, (grkan_buffer){d->dy, 0}, layer->dy, d->tensor_bytes);
+    return status;
+}
+
+static grkan_status run_backward(device_layer *d, const grkan_plan *plan)
+{
+    grkan_backward_arguments arguments = {.x = {d->x, 0},
+                                          .dy = {d->dy, 0},
+                                          .numerator = {d->coefficients[0], 0},
+                                          .denominator = {d->coefficients[1], 0},
+                                          .dx = {d->dx, 0},
+                                          .dnumerator = {d->gradients[0], 0},
+                                          .ddenominator = {d->gradients[1], 0},
+                                          .workspace = {d->workspace, 0},
+                                          .workspace_bytes = d->workspace_bytes};
+    grkan_status status = grkan_backward(plan, &arguments, NULL);
+    for (int k = 0; k < 2 && status == GRKAN_SUCCESS; k++)
+        status = grkan_memory_download(d->device, d->downloaded[k], (grkan_buffer){d->gradients[k], 0},
+                                       d->gradient_bytes[k]);
+    return status;
+}
+
+/** Add what one seed shows of one gradient. */
+static void add_seed(const study_gradient *exact, grkan_dtype dtype, const void *got, long double chain,
+                     study_error *error)
+{
+    const long double unit = storage_ulp(dtype, 1) / 2;
+    long double absolute = 0, difference = 0, norm = 0;
+    for (int64_t i = 0; i < exact->count; i++) {
+        const long double off = storage_load(dtype, got, i) - exact->value[i];
+        const double of_bound = (double)(fabsl(off) / (chain * unit * exact->size[i]));
+        absolute += fabsl(off);
+        difference += off * off;
+        norm += exact->value[i] * exact->value[i];
+        if (of_bound > error->of_bound)
+            error->of_bound = of_bound;
+    }
+    const double relative = (double)sqrtl(difference / norm);
+    error->mean_absolute += (double)(absolute / (long double)exact->count) / SEEDS;
+    error->relative += relative / SEEDS;
+    if (relative > error->largest_relative)
+        error->largest_relative = relative;
+}
+
+/** One strategy on the tensors at hand. */
+static grkan_status try_plan(device_layer *d, const grkan_plan *plan, const study_gradient exact[2],
+                             study_error_case *one)
+{
+    const grkan_operation *o = &one->operation;
+    const int64_t elements = study_elements(o);
+    const int64_t summed[2] = {elements, elements / o->groups};
+    grkan_plan_description description;
+    grkan_status status = grkan_plan_describe(plan, &description);
+    if (status == GRKAN_SUCCESS)
+        status = run_backward(d, plan);
+    for (int k = 0; k < 2 && status == GRKAN_SUCCESS; k++)
+        add_seed(&exact[k], storage_of_coefficients(o->dtype), d->downloaded[k],
+                 judge_chain(&description, elements, summed[k]), &one->error[k]);
+    one->seeds++;
+    return status;
+}
+
+/** Make the plans of all strategies and a workspace for the largest. A refused plan stays NULL. */
+static grkan_status make_plans(device_layer *d, study_error_case *cases, grkan_plan **plans)
+{
+    for (int i = 0; i < STRATEGIES; i++) {
+        grkan_status status = grkan_plan_create(d->device, &cases[i].operation, &cases[i].options, &plans[i]);
+        size_t bytes = grkan_plan_workspace_bytes(plans[i]);
+        if (status == GRKAN_ERROR_UNSUPPORTED)
+            cases[i].refusal = tool_copy_text(grkan_last_error());
+        else if (status != GRKAN_SUCCESS)
+            return status;
+        d->workspace_bytes = bytes > d->workspace_bytes ? bytes : d->workspace_bytes;
+    }
+    return bench_zero_memory(d->device, d->workspace_bytes, &d->workspace);
+}
+
+/** All strategies on one shape and type: they see the same tensors. */
+static grkan_status try_strategies(grkan_device *device, study_error_case cases[STRATEGIES])
+{
+    const grkan_operation *operation = &cases[0].operation;
+    study_gradient exact[2] = {study_gradient_create(operation, 0), study_gradient_create(operation, 1)};
+    grkan_plan *plans[STRATEGIES] = {NULL};
+    study_layer layer;
+    device_layer d;
+    study_layer_create(operation, &layer);
+    grkan_status status = device_layer_create(device, &layer, exact, &d);
+    if (status == GRKAN_SUCCESS)
+        status = make_plans(&d, cases, plans);
+    for (uint64_t seed = 1; seed <= SEEDS && status == GRKAN_SUCCESS; seed++) {
+        study_layer_fill(&layer, seed);
+        study_exact(&layer, exact);
+        status = upload_tensors(&d, &layer);
+        for (int i = 0; i < STRATEGIES && status == GRKAN_SUCCESS; i++)
+            if (plans[i] != NULL)
+                status = try_plan(&d, plans[i], exact, &cases[i]);
+    }
+    for (int i = 0; i < STRATEGIES; i++)
+        grkan_plan_destroy(plans[i]);
+    device_layer_free(&d);
+    study_layer_free(&layer);
+    for (int k = 0; k < 2; k++) {
+        free(exact[k].value);
+        free(exact[k].size);
+    }
+    return status;
+}
+
+/** Append the cases of one shape and type. @return the first of them */
+static study_error_case *add_strategies(bench_device *device, int64_t rows, grkan_dtype dtype, int cpu_threads)
+{
+    static const grkan_strategy strategies[STRATEGIES] = {GRKAN_STRATEGY_ELEMENT, GRKAN_STRATEGY_BLOCK,
+                                                          GRKAN_STRATEGY_TREE};
+    size_t count = (size_t)device->error_count + STRATEGIES;
+    device->errors = tool_resize(device->errors, count * sizeof *device->errors);
+    study_error_case *first = &device->errors[device->error_count];
+    for (int i = 0; i < STRATEGIES; i++) {
+        first[i] = (study_error_case){.operation = GRKAN_OPERATION_INIT};
+        first[i].operation.outer = rows;
+        first[i].operation.channels = CHANNELS;
+        first[i].operation.dtype = dtype;
+        first[i].options =
+            (grkan_options){.strategy = strategies[i], .determinism = GRKAN_NONE, .cpu_threads = cpu_threads};
+    }
+    device->error_count = (int)count;
+    return first;
+}
+
+grkan_status study_measure_errors(const bench_request *request, bench_device *device)
+{
+    const grkan_dtype dtypes[] = {GRKAN_F32, GRKAN_F16, GRKAN_BF16, GRKAN_F64};
+    const int is_gpu = device->properties.is_gpu;
+    const int64_t rows = is_gpu ? GPU_ROWS : OTHER_ROWS;
+    grkan_status status = GRKAN_SUCCESS;
+    for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes && status == GRKAN_SUCCESS; i++) {
+        char label[64];
+        snprintf(label, sizeof label, "%s errors, %s", device->properties.selector, grkan_dtype_name(dtypes[i]));
+        progress_show(i, sizeof dtypes / sizeof *dtypes, label);
+        status = try_strategies(device->device, add_strategies(device, rows, dtypes[i], request->cpu_threads));
+    }
+    if (is_gpu && status == GRKAN_SUCCESS)
+        status = try_strategies(device->device, add_strategies(device, LARGE_ROWS, GRKAN_F32, request->cpu_threads));
+    return status;
+}

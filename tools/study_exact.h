@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file study_exact.h @brief Random tensors on the host, and the exact gradients of the coefficients over them. */
+#ifndef GRKAN_STUDY_EXACT_H
+#define GRKAN_STUDY_EXACT_H
+
+#include <grkan/grkan.h>
+
+/** The layer of a study on the host: abs_terms, one numerator for all groups, inner = 1. */
+typedef struct study_layer {
+    grkan_operation operation;
+    void *x; /**< of the operation's type */
+    void *dy;
+    long double *numerator;   /**< [m + 1] */
+    long double *denominator; /**< [groups][n] */
+} study_layer;
+
+/** A gradient, and beside each of its numbers the sum of the absolute values of what it is the sum of. */
+typedef struct study_gradient {
+    int64_t count;
+    long double *value;
+    long double *size;
+} study_gradient;
+
+/** Elements of the layer. */
+int64_t study_elements(const grkan_operation *operation);
+
+/** Take memory for x and dy, and set the coefficients: KAT's table for swish, varied a little by group. */
+void study_layer_create(const grkan_operation *operation, study_layer *layer);
+
+void study_layer_free(study_layer *layer);
+
+/** Fill x and dy with nearly normal numbers that follow from seed alone, on all cores. */
+void study_layer_fill(study_layer *layer, uint64_t seed);
+
+/** Room for the gradient of the numerator or of the denominator. Free value and size. */
+study_gradient study_gradient_create(const grkan_operation *operation, int is_denominator);
+
+/** The gradients in long double, whose own rounding is 2^-40 of those of f32, on all cores. */
+void study_exact(const study_layer *layer, study_gradient gradients[2]);
+
+#endif
