@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading the JSON files of `grkan bench --json`, trusting nothing in them."""
+
+import dataclasses
+import json
+import pathlib
+
+import jsonschema
+
+SCHEMA = "grkan-bench/1"
+LARGEST_FILE = 64 << 20
+
+_validator = jsonschema.Draft202012Validator(
+    json.loads(pathlib.Path(__file__).with_name("bench-1.schema.json").read_text(encoding="utf-8")))
+
+
+class BadDocument(Exception):
+    """A file that cannot be reported; the text says why."""
+
+
+@dataclasses.dataclass
+class Device:
+    """A device of a file, with a label that no other device of the report has."""
+
+    label: str
+    properties: dict
+
+    def cases(self, part=None):
+        """The cases that were measured: of one part of a study, or of none and of the part "times"."""
+        for case in self.properties["cases"]:
+            own = case.get("part")
+            if "milliseconds" in case and (own == part if part else own in (None, "times")):
+                yield case
+
+    def all_cases(self):
+        """The measured cases of grkan itself, whatever their part."""
+        return [case for case in self.properties["cases"] if "milliseconds" in case and "implementation" not in case]
+
+    def errors(self):
+        return [case for case in self.properties.get("errors", []) if "seeds" in case]
+
+
+@dataclasses.dataclass
+class Document:
+    """A file that was read and found right."""
+
+    name: str
+    content: dict
+    devices: list
+
+
+def _reject(constant):
+    raise BadDocument(f"holds {constant}, which is no number of JSON")
+
+
+def _parse(text):
+    try:
+        return json.loads(text, parse_constant=_reject)
+    except json.JSONDecodeError as error:
+        raise BadDocument(f"not JSON, or cut off: line {error.lineno}, column {error.colno}: {error.msg}") from error
+    except RecursionError as error:
+        raise BadDocument("nested too deeply") from error
+
+
+def _check_version(content):
+    """Which of these it is: ours, of another version, or foreign."""
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if not isinstance(schema, str) or not schema.startswith("grkan-"):
+        raise BadDocument('not a file of `grkan bench --json`: it has no "schema" of grkan\'s')
+    kind, _, version = schema.partition("/")
+    if kind != "grkan-bench":
+        raise BadDocument(f"its schema is {schema}; expected {SCHEMA}")
+    if schema != SCHEMA:
+        raise BadDocument(f"its schema is {schema}; this report reads {SCHEMA}: version {version} needs another grkan")
+
+
+def read_content(path):
+    """The content of a file; BadDocument says what is wrong with it."""
+    try:
+        if pathlib.Path(path).stat().st_size > LARGEST_FILE:
+            raise BadDocument(f"larger than {LARGEST_FILE >> 20} MiB")
+        text = pathlib.Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadDocument(error.strerror or str(error)) from error
+    except UnicodeDecodeError as error:
+        raise BadDocument("not text in UTF-8") from error
+    content = _parse(text)
+    _check_version(content)
+    error = jsonschema.exceptions.best_match(_validator.iter_errors(content))
+    if error is not None:
+        raise BadDocument(f"{error.json_path}: {error.message[:200]}")
+    return content
+
+
+def _labels(contents):
+    """A short label for each device of each file: with the file's letter where two would be the same."""
+    short = [[f"{device['name']}, {device['backend']}" for device in content["devices"]] for content in contents]
+    flat = [label for labels in short for label in labels]
+    return [[label if flat.count(label) == 1 else f"{label} ({letter(number)}{place or ''})"
+             for place, label in enumerate(labels)] for number, labels in enumerate(short)]
+
+
+def letter(number):
+    """A, B, ..., Z, A1, B1, ..."""
+    return chr(ord("A") + number % 26) + (str(number // 26) if number >= 26 else "")
+
+
+def read(paths, complain):
+    """The files that are right, in order; complain(path, reason) hears of the others."""
+    names, contents = [], []
+    for path in paths:
+        try:
+            contents.append(read_content(path))
+            names.append(pathlib.Path(path).name)
+        except BadDocument as error:
+            complain(path, str(error))
+    return [Document(name, content, [Device(label, device) for label, device in zip(labels, content["devices"])])
+            for name, content, labels in zip(names, contents, _labels(contents))]

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report as one HTML page, and as Markdown."""
+
+import html
+import re
+
+from . import plots, tables
+
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 72em; margin: 2em auto; padding: 0 1em; }
+h1, h2 { font-weight: 600; line-height: 1.2; } h2 { margin-top: 2.2em; } p.note { color: #555; margin: 0.3em 0 0.8em; }
+div.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-size: 13px; } th, td { padding: 0.25em 0.7em; text-align: left; }
+th { border-bottom: 2px solid #888; vertical-align: bottom; } td { border-bottom: 1px solid #ddd; white-space: nowrap; }
+svg { max-width: 100%; height: auto; } code { background: #f2f2f2; padding: 0 0.3em; }
+"""
+
+
+def _escape(text):
+    return html.escape(str(text), quote=True)
+
+
+def _html_table(table):
+    head = "".join(f"<th>{_escape(heading)}</th>" for heading in table.headings)
+    rows = "\n".join("<tr>" + "".join(f"<td>{_escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
+    note = f'<p class="note">{_escape(table.note)}</p>' if table.note else ""
+    return (f"<h2>{_escape(table.title)}</h2>{note}\n<div class=\"wide\"><table>\n<tr>{head}</tr>\n{rows}\n"
+            "</table></div>")
+
+
+def _own_ids(svg, number):
+    """The identifiers of one plot, apart from those of the others in the page."""
+    svg = re.sub(r'\bid="', f'id="p{number}-', svg)
+    svg = re.sub(r'href="#', f'href="#p{number}-', svg)
+    return re.sub(r"url\(#", f"url(#p{number}-", svg)
+
+
+def to_html(read):
+    devices = [device for document in read for device in document.devices]
+    found = tables.all_tables(read)
+    parts = ["<h1>grkan: benchmarks side by side</h1>", _html_table(found[0])]
+    commands = "".join(f"<li><code>{_escape(document.content['command'])}</code></li>" for document in read)
+    parts.append(f"<p class=\"note\">Written by</p><ul>{commands}</ul>")
+    for number, (title, note, svg) in enumerate(plots.all_plots(devices)):
+        parts.append(f'<h2>{_escape(title)}</h2><p class="note">{_escape(note)}</p>\n{_own_ids(svg, number)}')
+    parts += [_html_table(table) for table in found[1:]]
+    body = "\n".join(parts)
+    return ('<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>grkan: benchmarks</title>\n'
+            f"<style>{_STYLE}</style></head>\n<body>\n{body}\n</body></html>\n")
+
+
+def _markdown_row(cells):
+    return "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+
+def to_markdown(read):
+    parts = []
+    for table in tables.all_tables(read):
+        rows = [_markdown_row(table.headings), "|" + "---|" * len(table.headings), *map(_markdown_row, table.rows)]
+        parts.append("\n".join([f"## {table.title}", "", *([table.note, ""] if table.note else []), *rows]))
+    return "\n\n".join(parts) + "\n"

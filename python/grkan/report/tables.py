@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the report says in tables: rows of text, which the page and Markdown both show."""
+
+import dataclasses
+
+from . import documents
+
+@dataclasses.dataclass
+class Table:
+    title: str
+    note: str
+    headings: list
+    rows: list
+
+
+def _number(value, digits=3):
+    """Three digits, without an exponent where a person can read it."""
+    if value == 0:
+        return "0"
+    if 100 <= abs(value) < 1e6:
+        return f"{value:.0f}"
+    return f"{value:.{digits}g}" if 1e-4 <= abs(value) < 100 else f"{value:.{digits - 1}e}"
+
+
+def shape(operation):
+    rows, channels, inner = operation["outer"], operation["channels"], operation["inner"]
+    return f"{rows} × {channels}" + (f" × {inner}" if inner != 1 else "")
+
+
+def machines(read):
+    headings = ["file", "machine", "system", "device", "driver", "copy GB/s", "grkan", "date"]
+    rows = []
+    for number, document in enumerate(read):
+        content = document.content
+        machine = content["machine"]
+        memory = machine["memory_bytes"] / 2**30
+        for device in document.devices:
+            properties = device.properties
+            copy = properties.get("copy_gb_per_s")
+            rows.append([f"{documents.letter(number)}: {document.name}",
+                         f"{machine['cpu']}, {machine['cores']} cores, {memory:.0f} GiB",
+                         f"{machine['os']}, {machine['kernel']}", f"{device.label} ({properties['device']})",
+                         properties["driver"], _number(copy) if copy else "", content["grkan"]["commit"],
+                         content["date"].replace("T", " ").rstrip("Z")])
+    return Table("Machines", "", headings, rows)
+
+
+def _is_plain(case):
+    """One call of what a user gets: the tree with the promise that is the default."""
+    return (case["determinism"] == "run_to_run" and case["strategy"] in ("tree", "auto") and
+            case.get("arithmetic", 1) == 1 and "implementation" not in case)
+
+
+def _layer(case):
+    operation = case["operation"]
+    degrees = operation["numerator_degree"], operation["denominator_degree"]
+    return (operation["outer"], operation["channels"], operation["inner"], operation["groups"], degrees,
+            operation["denominator"], case["dtype"], case["pass"])
+
+
+def layers(devices):
+    """Milliseconds of each layer on each device, the part of the copy's speed, and how it compares to the fastest."""
+    found, labels = {}, []
+    for device in devices:
+        for case in filter(_is_plain, device.cases()):
+            found.setdefault(_layer(case), {}).setdefault(device.label, case)
+            if device.label not in labels:
+                labels.append(device.label)
+    rows = []
+    for key in sorted(found):
+        cases = found[key]
+        fastest = min(case["milliseconds"]["median"] for case in cases.values())
+        cells = []
+        for label in labels:
+            case = cases.get(label)
+            cells.append("" if case is None else
+                         f"{_number(case['milliseconds']['median'])} ms, {case['fraction_of_copy']:.2f} of copy, "
+                         f"{case['milliseconds']['median'] / fastest:.2f} ×")
+        one = next(iter(cases.values()))
+        rows.append([shape(one["operation"]), one["dtype"], one["pass"], *cells])
+    return Table("Layers", "Median time; the speed in necessary bytes over that of a copy on the same device; and the "
+                 "time over that of the fastest device in the row.", ["rows × channels", "type", "pass", *labels], rows)
+
+
+def peers(devices):
+    """Every implementation of a run beside grkan in the same run."""
+    rows = []
+    for device in devices:
+        measured = [case for case in device.properties["cases"] if "implementation" in case and "milliseconds" in case]
+        own = {_layer(case): case for case in measured if case["implementation"] == "grkan"}
+        for case in measured:
+            grkan = own.get(_layer(case))
+            ratio = grkan and case["milliseconds"]["median"] / grkan["milliseconds"]["median"]
+            rows.append([device.label, shape(case["operation"]), case["dtype"], case["pass"].replace("_", " "),
+                         case["implementation"], _number(case["milliseconds"]["median"]),
+                         f"{ratio:.2f}" if ratio else ""])
+    return Table("Peers", "Alternated in one process; medians. The last column is the time over grkan's.",
+                 ["device", "rows × channels", "type", "pass", "implementation", "ms", "over grkan"], rows)
+
+
+def ladder(devices):
+    rows = []
+    for device in devices:
+        for case in device.cases("ladder"):
+            rows.append([device.label, shape(case["operation"]), case["dtype"], case["strategy"],
+                         _number(case["milliseconds"]["median"]), _number(case["atomics"]),
+                         _number(case["bytes"] / 1e6), str(case["launches"])])
+    return Table("The ladder", "Backward with each strategy: float atomics, necessary megabytes and kernel launches of "
+                 "one call.", ["device", "rows × channels", "type", "strategy", "ms", "atomics", "MB", "launches"], rows)
+
+
+def determinism(devices):
+    rows = []
+    for device in devices:
+        cases = list(device.cases("determinism"))
+        base = {(case["dtype"], case["pass"]): case["milliseconds"]["median"] for case in cases
+                if case["determinism"] == "run_to_run"}
+        for case in cases:
+            own, usual = case["milliseconds"]["median"], base.get((case["dtype"], case["pass"]))
+            rows.append([device.label, case["dtype"], case["pass"], case["determinism"], case["strategy"],
+                         _number(own), f"{own / usual:.3f}" if usual else ""])
+    return Table("The price of determinism", "With no promise the strategy is the one that the cost model picks.",
+                 ["device", "type", "pass", "promise", "strategy", "ms", "over run_to_run"], rows)
+
+
+def errors(devices):
+    rows = []
+    for device in devices:
+        for case in device.errors():
+            for gradient in ("numerator", "denominator"):
+                error = case[gradient]
+                rows.append([device.label, shape(case["operation"]), case["dtype"], case["strategy"],
+                             gradient, f"{error['mean_absolute']:.2e}", f"{error['relative']:.2e}",
+                             f"{error['largest_relative']:.2e}", _number(error["of_bound"], 2)])
+    return Table("Rounding errors of the coefficient gradients", "Against exact sums, over 10 seeds: mean absolute "
+                 "error; norm of the error over norm of the gradient, mean and largest; the largest error as a part of "
+                 "its bound.", ["device", "rows × channels", "type", "strategy", "gradient", "mean absolute",
+                                "relative", "largest", "of bound"], rows)
+
+
+def predictions(devices):
+    rows = []
+    for device in devices:
+        ratios = sorted(case["predicted_milliseconds"] / case["milliseconds"]["median"]
+                        for case in filter(_is_plain, device.cases()) if "predicted_milliseconds" in case)
+        if ratios:
+            middle = ratios[len(ratios) // 2]
+            near = sum(0.85 <= ratio <= 1.15 for ratio in ratios)
+            rows.append([device.label, str(len(ratios)), f"{middle:.2f}", f"{ratios[0]:.2f}", f"{ratios[-1]:.2f}",
+                         f"{near} of {len(ratios)}"])
+    return Table("Predicted over measured", "For the layers above.",
+                 ["device", "cases", "median", "least", "largest", "within 15 %"], rows)
+
+
+def unsupported(devices):
+    rows = [[device.label, case["dtype"], case["strategy"], case["determinism"], case["unsupported"]]
+            for device in devices for case in device.properties["cases"] if "unsupported" in case]
+    return Table("What a device refused", "", ["device", "type", "strategy", "promise", "reason"], rows)
+
+
+def all_tables(read):
+    """Every table that has rows."""
+    devices = [device for document in read for device in document.devices]
+    tables = [machines(read)] + [make(devices) for make in (layers, predictions, ladder, determinism, errors, peers,
+                                                            unsupported)]
+    return [table for table in tables if table.rows]

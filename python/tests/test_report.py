@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report: what it reads, what it refuses, and what is in its pages."""
+
+import copy
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+pytest.importorskip("matplotlib")
+pytest.importorskip("jsonschema")
+
+from grkan.report import documents, page, plots, tables  # noqa: E402
+from grkan.report.__main__ import main  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+OPERATION = {"outer": 1576, "channels": 768, "inner": 1, "groups": 8, "numerator_groups": 1, "denominator_groups": 8,
+             "numerator_degree": 5, "denominator_degree": 4, "denominator": "abs_terms"}
+
+
+def make_case(median, **changes):
+    case = {"operation": dict(OPERATION), "dtype": "f32", "pass": "backward", "strategy": "tree",
+            "determinism": "run_to_run", "milliseconds": {"min": 0.9 * median, "median": median, "max": 2 * median},
+            "bytes": 14524416, "gb_per_s": 14.5, "fraction_of_copy": 0.75, "predicted_milliseconds": 1.1 * median,
+            "atomics": 0, "launches": 1}
+    case["operation"].update(changes.pop("operation", {}))
+    return {**case, **changes}
+
+
+def study_cases(scale):
+    cases = [make_case(scale * channels / 768, part="times", arithmetic=1, operation={"channels": channels},
+                       **{"pass": one_pass}) for channels in (192, 768) for one_pass in ("forward", "backward")]
+    cases += [make_case(scale * times, part="arithmetic", arithmetic=times) for times in (1, 2, 4, 8)]
+    cases += [make_case(scale * factor, part="ladder", arithmetic=1, strategy=strategy, determinism="none")
+              for strategy, factor in (("element", 100), ("block", 1.2), ("tree", 1))]
+    cases += [make_case(scale * rows, part="sizes", arithmetic=1, operation={"outer": rows}) for rows in (1, 10, 100)]
+    cases += [make_case(scale, part="groups", arithmetic=1, operation={"groups": groups}) for groups in (1, 8, 64)]
+    cases += [make_case(scale, part="degrees", arithmetic=1, operation={"numerator_degree": m}) for m in (3, 5, 7)]
+    cases += [make_case(scale, part="determinism", arithmetic=1, determinism=level)
+              for level in ("none", "run_to_run", "device_to_device")]
+    return cases
+
+
+def make_document(name="A cpu", scale=1.0, cases=None):
+    error = {"mean_absolute": 1e-3, "relative": 2e-7, "largest_relative": 3e-7, "of_bound": 0.01}
+    errors = [{"operation": OPERATION, "dtype": "f32", "strategy": strategy, "determinism": "none", "seeds": 10,
+               "numerator": error, "denominator": error} for strategy in ("element", "block", "tree")]
+    device = {"device": "cpu", "backend": "cpu", "name": name, "driver": "OpenMP", "architecture": "avx2",
+              "copy_gb_per_s": 19.5, "cases": study_cases(scale) if cases is None else cases, "errors": errors}
+    return {"schema": "grkan-bench/1", "grkan": {"version": "0.1.0", "commit": "abc"}, "command": "grkan bench --study",
+            "date": "2026-11-23T00:00:00Z", "devices": [device],
+            "machine": {"cpu": name, "cores": 2, "memory_bytes": 2**34, "os": "Debian", "kernel": "6.1"}}
+
+
+def write(folder, name, content):
+    path = folder / name
+    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    return str(path)
+
+
+def run(arguments, capsys):
+    status = main(arguments)
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def test_two_machines_in_one_page(tmp_path, capsys):
+    files = [write(tmp_path, "a.json", make_document("A <cpu>", 1.0)), write(tmp_path, "b.json", make_document("B", 2))]
+    target = tmp_path / "report.html"
+    assert run([*files, "-o", str(target)], capsys) == (0, "", "")
+    text = target.read_text(encoding="utf-8")
+    assert "A &lt;cpu&gt;" in text and "A <cpu>" not in text
+    for title in ("Machines", "Layers", "Fraction of the copy", "The ladder", "Growth", "Rounding errors by strategy",
+                  "Predicted against measured", "More arithmetic"):
+        assert title in text
+    assert not re.search(r"""(src|href)=["'](?!#)""", text), "the page stands alone"
+    assert sorted(os.listdir(tmp_path)) == ["a.json", "b.json", "report.html"]
+
+
+def test_ratios_are_to_the_fastest(tmp_path, capsys):
+    files = [write(tmp_path, "a.json", make_document("A", 1.0)), write(tmp_path, "b.json", make_document("B", 2.0))]
+    status, out, _ = run([*files, "--format", "markdown"], capsys)
+    assert status == 0
+    (row,) = [line for line in out.splitlines() if line.startswith("| 1576 × 192 | f32 | backward |")]
+    assert row.split(" | ")[3:] == ["0.25 ms, 0.75 of copy, 1.00 ×", "0.5 ms, 0.75 of copy, 2.00 × |"]
+
+
+def test_markdown_tables_are_whole(tmp_path, capsys):
+    _, out, _ = run([write(tmp_path, "a.json", make_document("a | b")), "--format", "markdown"], capsys)
+    blocks = re.findall(r"(?:^\|.*\n)+", out, flags=re.M)
+    assert len(blocks) == 6
+    for block in blocks:
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}) == 1, block
+
+
+def test_every_plot_is_drawn_and_well_formed():
+    drawn = list(plots.all_plots([documents.Device("A", make_document()["devices"][0])]))
+    assert len(drawn) == 7
+    for _, _, svg in drawn:
+        assert ElementTree.fromstring(svg).tag.endswith("svg")
+
+
+def test_ids_of_plots_do_not_meet():
+    device = documents.Device("A", make_document()["devices"][0])
+    text = page.to_html([documents.Document("a.json", make_document(), [device])])
+    ids = re.findall(r'\bid="([^"]*)"', text)
+    assert len(ids) == len(set(ids))
+    used = re.findall(r'(?:href="#|url\(#)([^")]*)', text)
+    assert used and set(used) <= set(ids)
+
+
+def changed(change):
+    document = copy.deepcopy(make_document())
+    change(document)
+    return document
+
+
+@pytest.mark.parametrize("content, reason", [
+    (json.dumps(make_document())[:1000], "not JSON, or cut off: line 1, column"),
+    ("", "not JSON, or cut off: line 1, column 1"),
+    ("[1, 2]", "it has no \"schema\" of grkan's"),
+    ({"schema": "other/1"}, "it has no \"schema\" of grkan's"),
+    ({"schema": "grkan-devices/1"}, "its schema is grkan-devices/1; expected grkan-bench/1"),
+    (changed(lambda d: d.update(schema="grkan-bench/2")), "version 2 needs another grkan"),
+    (changed(lambda d: d.pop("machine")), "$: 'machine' is a required property"),
+    (changed(lambda d: d["devices"][0]["cases"][2]["milliseconds"].pop("median")),
+     "$.devices[0].cases[2].milliseconds: 'median' is a required property"),
+    (changed(lambda d: d["devices"][0]["cases"][0].update(dtype="f31")), "$.devices[0].cases[0].dtype: 'f31'"),
+    (changed(lambda d: d["devices"][0].update(copy_gb_per_s=0)), "$.devices[0].copy_gb_per_s: 0"),
+    ('{"schema": NaN}', "holds NaN"),
+    ("[" * 100000, "nested too deeply"),
+], ids=["truncated", "empty", "list", "foreign", "another", "future", "machine", "median", "type", "zero", "nan", "deep"])
+def test_a_bad_file_is_named_and_the_others_are_reported(tmp_path, capsys, content, reason):
+    bad, good = write(tmp_path, "bad.json", content), write(tmp_path, "good.json", make_document("Good"))
+    status, out, err = run([bad, good, "--format", "markdown"], capsys)
+    assert status == 1
+    assert err.startswith(f"grkan.report: {bad}: ") and reason in err and len(err.splitlines()) == 1
+    assert "Good" in out and "bad.json" not in out
+
+
+def test_no_such_file(tmp_path, capsys):
+    missing = str(tmp_path / "missing.json")
+    status, out, err = run([missing], capsys)
+    assert (status, out) == (1, "")
+    assert err.splitlines() == [f"grkan.report: {missing}: No such file or directory",
+                                "grkan.report: no file is left to report"]
+
+
+def test_not_text(tmp_path, capsys):
+    path = tmp_path / "bytes.json"
+    path.write_bytes(b"\xff\xfe\x00")
+    assert "not text in UTF-8" in run([str(path)], capsys)[2]
+
+
+def test_output_that_cannot_be_written(tmp_path, capsys):
+    good = write(tmp_path, "good.json", make_document())
+    status, _, err = run([good, "-o", str(tmp_path / "missing" / "report.html")], capsys)
+    assert (status, err) == (1, f"grkan.report: {tmp_path / 'missing' / 'report.html'}: No such file or directory\n")
+
+
+def test_the_same_device_twice_gets_two_labels(tmp_path, capsys):
+    files = [write(tmp_path, name, make_document("Same")) for name in ("a.json", "b.json")]
+    _, out, _ = run([*files, "--format", "markdown"], capsys)
+    assert "Same, cpu (A)" in out and "Same, cpu (B)" in out
+
+
+def test_refused_and_peer_cases_have_their_tables(tmp_path, capsys):
+    refused = make_case(1.0, unsupported="no | promise")
+    del refused["milliseconds"]
+    cases = [refused, make_case(4.0, implementation="torch GELU"), make_case(2.0, implementation="grkan")]
+    status, out, _ = run([write(tmp_path, "a.json", make_document(cases=cases)), "--format", "markdown"], capsys)
+    assert status == 0
+    assert "no \\| promise" in out
+    assert "| torch GELU | 4 | 2.00 |" in out
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "bench" / "results").glob("*.json")), ids=lambda path: path.name)
+def test_files_of_this_repository_stay_readable(path):
+    if json.loads(path.read_text(encoding="utf-8"))["schema"].startswith("grkan-bench/"):
+        assert documents.read_content(path)["devices"]
+
+
+def test_it_needs_no_library(tmp_path):
+    """As a user runs it, with a library path that leads nowhere."""
+    path = write(tmp_path, "a.json", make_document())
+    variables = {**os.environ, "PYTHONPATH": str(ROOT / "python"), "GRKAN_LIBRARY": str(tmp_path / "none.so")}
+    done = subprocess.run([sys.executable, "-m", "grkan.report", path, "--format", "markdown"], env=variables,
+                          capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("## Machines")
+
+
+def test_tables_without_rows_are_left_out():
+    document = make_document(cases=[])
+    device = documents.Device("A", {**document["devices"][0], "errors": []})
+    found = tables.all_tables([documents.Document("a.json", document, [device])])
+    assert [table.title for table in found] == ["Machines"]
