@@ -135,8 +135,8 @@ def forward(x: Any, numerator: Any, denominator: Any, *, form: str = "abs_terms"
     a_, b_ = _coefficients("numerator", numerator, x_, stream), _coefficients("denominator", denominator, x_, stream)
     selector = _select(x_, device)
     plan = _plan(x_, a_, b_, form, channel_dim, selector, Options(determinism=determinism))
-    with _on_device(selector, [x_, a_, b_], [y_]) as addresses:
-        plan.forward(*addresses, stream)
+    with _on_device(selector, [x_, a_, b_], [y_]) as (x_at, a_at, b_at, y_at):
+        plan.forward(x_at, a_at, b_at, y_at, stream)
     return result
 
 
@@ -170,6 +170,6 @@ def backward(x: Any, dy: Any, numerator: Any, denominator: Any, *, form: str = "
     selector = _select(x_, device)
     plan = _plan(x_, a_, b_, form, channel_dim, selector, Options(strategy=strategy, determinism=determinism))
     workspace = _workspace(selector, stream, plan.workspace_bytes) if plan.workspace_bytes else 0
-    with _on_device(selector, [x_, dy_, a_, b_], outputs) as addresses:
-        plan.backward(*addresses, workspace, stream, accumulation)
+    with _on_device(selector, [x_, dy_, a_, b_], outputs) as (x_at, dy_at, a_at, b_at, dx_at, da_at, db_at):
+        plan.backward(x_at, dy_at, a_at, b_at, dx_at, da_at, db_at, workspace, stream, accumulation)
     return out

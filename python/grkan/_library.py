@@ -10,6 +10,7 @@ import struct
 from collections.abc import Sequence
 from ctypes import POINTER, c_char, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 from pathlib import Path
+from typing import TypeVar
 
 from ._errors import BY_STATUS, Error, InvalidArgumentError, LibraryNotFoundError
 
@@ -105,7 +106,10 @@ def _path() -> str:
     return next(map(str, installed), "libgrkan.so.0")  # else the system's
 
 
-def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
+_AnyLibrary = TypeVar("_AnyLibrary", bound=ctypes.CDLL)
+
+
+def _declare(library: _AnyLibrary) -> _AnyLibrary:
     for name, (result, arguments) in _SIGNATURES.items():
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments

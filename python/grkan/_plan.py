@@ -92,7 +92,7 @@ class _OpenDevice:
         self.handle = handle
         found = PropertiesStruct()
         check(load().grkan_device_describe(handle, byref(found)))
-        values = {name: getattr(found, name) for name, _ in found._fields_}
+        values = {name: getattr(found, name) for name, *_ in found._fields_}
         values = {name: value.decode(errors="replace") if isinstance(value, bytes) else value
                   for name, value in values.items()}
         values["dtypes"] = tuple(name for i, name in enumerate(DTYPES) if found.dtypes >> i & 1)

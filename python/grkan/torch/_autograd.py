@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from ._formula import formula
 from ._kernels import coefficient_dtype, dense, like, plan_of, run_backward, run_forward
 
+operator: Any
 try:
     from ._operator import operator
 except ImportError:  # before PyTorch 2.4
@@ -17,9 +20,9 @@ except ImportError:  # before PyTorch 2.4
 def differentiable_gradients(ctx, dy: torch.Tensor, form: str,
                              channel_dim: int) -> tuple[torch.Tensor | None, ...]:
     """The gradients with a graph behind them, for derivatives of higher order."""
-    inputs = ctx.saved_tensors
+    x, numerator, denominator = inputs = ctx.saved_tensors
     wanted = [i for i in range(3) if ctx.needs_input_grad[i]]
-    y = formula(*inputs, form, channel_dim)
+    y = formula(x, numerator, denominator, form, channel_dim)
     found = torch.autograd.grad(y, [inputs[i] for i in wanted], dy, create_graph=True, allow_unused=True)
     gradients: list[torch.Tensor | None] = [None, None, None]
     for i, gradient in zip(wanted, found):
@@ -33,7 +36,8 @@ class RationalFunction(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, numerator, denominator, form, channel_dim):
         ctx.save_for_backward(x, numerator, denominator)
-        x = dense(x)
+        if not x.is_contiguous():
+            x = dense(x)
         plan = plan_of(x, numerator, denominator, form, channel_dim)
         ctx.call = plan, form, channel_dim
         return run_forward(plan, x, numerator, denominator)
@@ -44,8 +48,10 @@ class RationalFunction(torch.autograd.Function):
         if torch.is_grad_enabled():
             return *differentiable_gradients(ctx, dy, form, channel_dim), None, None
         x, numerator, denominator = ctx.saved_tensors
-        x = dense(x)
-        return *run_backward(plan, x, like(dy, x), numerator, denominator, True), None, None
+        if not (x.is_contiguous() and dy.is_contiguous()):
+            x = dense(x)
+            dy = like(dy, x)
+        return *run_backward(plan, x, dy, numerator, denominator, True), None, None
 
 
 def rational(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: str = "abs_terms",
