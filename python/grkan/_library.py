@@ -10,7 +10,6 @@ import struct
 from collections.abc import Sequence
 from ctypes import POINTER, c_char, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 from pathlib import Path
-from typing import TypeVar
 
 from ._errors import BY_STATUS, Error, InvalidArgumentError, LibraryNotFoundError
 
@@ -91,7 +90,6 @@ _SIGNATURES = {
     "grkan_memory_free": (None, [c_void_p, c_void_p]),
     "grkan_memory_upload": (c_int, [c_void_p, BufferStruct, c_void_p, c_size_t]),
     "grkan_memory_download": (c_int, [c_void_p, c_void_p, BufferStruct, c_size_t]),
-    "grkan_device_synchronize": (c_int, [c_void_p]),
     "grkan_fit": (c_int, [c_void_p, c_void_p]),
     "grkan_preset_find": (c_int, [c_char_p, c_int, c_void_p]),
 }
@@ -106,10 +104,7 @@ def _path() -> str:
     return next(map(str, installed), "libgrkan.so.0")  # else the system's
 
 
-_AnyLibrary = TypeVar("_AnyLibrary", bound=ctypes.CDLL)
-
-
-def _declare(library: _AnyLibrary) -> _AnyLibrary:
+def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
     for name, (result, arguments) in _SIGNATURES.items():
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
@@ -118,20 +113,13 @@ def _declare(library: _AnyLibrary) -> _AnyLibrary:
 
 @functools.lru_cache(maxsize=None)
 def load() -> ctypes.CDLL:
-    """The library. Its calls release the GIL."""
+    """The library. Its calls release the GIL: the cpu computes during a call, and a GPU's queue may be full."""
     try:
         return _declare(ctypes.CDLL(_path()))
     except (OSError, AttributeError) as error:
         raise LibraryNotFoundError(
             f"the shared library of grkan does not load: {error}; expected it where pip installs "
             f"it with the Python package, or at the path in the environment's {LIBRARY_VARIABLE}") from error
-
-
-@functools.lru_cache(maxsize=None)
-def load_holding_gil() -> ctypes.PyDLL:
-    """The library once more, its calls keeping the GIL: for those that take microseconds, where another thread would
-    take the GIL and keep it for milliseconds."""
-    return _declare(ctypes.PyDLL(load()._name))
 
 
 def raise_last_error(status: int) -> None:

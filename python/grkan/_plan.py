@@ -12,8 +12,8 @@ from ctypes import byref, c_int, c_void_p
 
 from ._errors import InvalidArgumentError
 from ._library import (ACCUMULATIONS, DETERMINISM_LEVELS, DTYPES, FORMS, STRATEGIES, OperationStruct, OptionsStruct,
-                       PropertiesStruct, check, index_of, load, load_holding_gil, pack_backward_arguments,
-                       pack_forward_arguments, raise_last_error)
+                       PropertiesStruct, check, index_of, load, pack_backward_arguments, pack_forward_arguments,
+                       raise_last_error)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,13 +138,9 @@ class Plan:
             index_of("strategy", options.strategy, STRATEGIES),
             index_of("determinism", options.determinism, DETERMINISM_LEVELS), options.cpu_threads, 0)
         check(load().grkan_plan_create(device.handle, byref(operation_struct), byref(options_struct), byref(handle)))
-        self.operation = operation
-        self.device = device
         self.workspace_bytes: int = load().grkan_plan_workspace_bytes(handle)
-        # The cpu computes during the call, so other threads shall run; the others only enqueue.
-        library = load() if device.properties.backend == "cpu" else load_holding_gil()
         self._handle = handle
-        self._forward, self._backward = library.grkan_forward, library.grkan_backward
+        self._forward, self._backward = load().grkan_forward, load().grkan_backward
 
     def forward(self, x: int, numerator: int, denominator: int, y: int, stream: int = 0) -> None:
         """Enqueue y = F(x)."""

@@ -232,3 +232,11 @@ def test_misuse(call, text):
     with pytest.raises(grkan.InvalidArgumentError) as caught:
         call()
     assert text in str(caught.value)
+
+
+def test_transforms_of_functions_are_refused_not_wrong():
+    if not hasattr(torch, "func"):
+        pytest.skip("torch.func needs PyTorch 2.0 or later")
+    x, _, a, b = tensors((4, 8))
+    with pytest.raises(RuntimeError, match="setup_context"):
+        torch.func.grad(lambda t: rational(t, a, b).sum())(x)

@@ -54,6 +54,14 @@ class RationalFunction(torch.autograd.Function):
         return *run_backward(plan, x, dy, numerator, denominator, True), None, None
 
 
+# Function.apply of PyTorch 2 first does in Python what functorch's transforms need, which takes the host a tenth of the
+# time of forward and backward. Without a transform, what it calls in the end is enough.
+_transforms_are_active = getattr(torch._C, "_are_functorch_transforms_active", lambda: True)
+_apply_without_transforms = super(torch.autograd.Function, RationalFunction).apply
+
+_PLAIN = (torch.Tensor, torch.nn.Parameter)  # other types of tensors (fake ones, for example) go by the dispatcher
+
+
 def rational(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: str = "abs_terms",
              channel_dim: int = -1) -> torch.Tensor:
     """The group-wise rational function P(x) / Q(x), differentiable in all three tensors.
@@ -73,7 +81,5 @@ def rational(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor
         denominator = denominator.to(wanted)
     if operator is not None and (torch.compiler.is_compiling() or type(x) not in _PLAIN):
         return operator(x, numerator.contiguous(), denominator.contiguous(), form, channel_dim)
-    return RationalFunction.apply(x, numerator.contiguous(), denominator.contiguous(), form, channel_dim)
-
-
-_PLAIN = (torch.Tensor, torch.nn.Parameter)  # other types of tensors (fake ones, for example) go by the dispatcher
+    apply = RationalFunction.apply if _transforms_are_active() else _apply_without_transforms
+    return apply(x, numerator.contiguous(), denominator.contiguous(), form, channel_dim)
