@@ -55,11 +55,14 @@ static inline float float_of(unsigned int bits)
 
 #define CPU_LANES 1
 typedef scalar real;
+typedef scalar_bits real_bits;
 #define REAL(c) ((scalar)(c))
 #define FMA SCALAR_FMA
 #define ABS SCALAR_ABS
 #define RECIPROCAL(q) ((scalar)1 / (q))
 #define FLIP(v, by) ((by) < 0 ? -(v) : (v))
+#define IS_ABOVE(v, limit) (-(scalar_bits)((v) > (limit)))
+#define LANE(v, lane) (v)
 #define SET_LANES(v, lane, all, value) ((v) = (value))
 
 #else
@@ -88,6 +91,8 @@ DEVICE real vector_fma(real a, real b, real c)
 #define RECIPROCAL(q) ((scalar)1 / (q))
 #define CHOOSE(mask, a, b) ((real)((real_bits)(b) ^ (((real_bits)(a) ^ (real_bits)(b)) & (mask))))
 #define FLIP(v, by) ((real)((real_bits)(v) ^ (((by) < (scalar)0) & SCALAR_SIGN)))
+#define IS_ABOVE(v, limit) ((v) > (limit))
+#define LANE(v, lane) ((v)[lane])
 /** Set every lane, or one. */
 #define SET_LANES(v, lane, all, value)                                                                                 \
     do {                                                                                                               \
@@ -99,6 +104,32 @@ DEVICE real vector_fma(real a, real b, real c)
     } while (0)
 
 #endif
+
+DEVICE real load_lanes(const scalar *from)
+{
+    real lanes;
+    memcpy(&lanes, from, sizeof lanes);
+    return lanes;
+}
+
+DEVICE void store_lanes(scalar *to, real lanes)
+{
+    memcpy(to, &lanes, sizeof lanes);
+}
+
+/** Whether a mask is empty. */
+DEVICE int has_no_lane(real_bits mask)
+{
+#if CPU_BYTES == 0
+    return mask == 0;
+#else
+    uint64_t words[CPU_BYTES / 8], any = 0;
+    memcpy(words, &mask, sizeof words);
+    for (int i = 0; i < CPU_BYTES / 8; ++i)
+        any |= words[i];
+    return any == 0;
+#endif
+}
 
 /** Atomic addition by compare and exchange. */
 static inline void atomic_add(scalar *sum, scalar term)

@@ -2,29 +2,46 @@
 /** @file reduce.h @brief The sums of a block's threads, with slices as the lanes of vectors. */
 
 #if CPU_BYTES > 0
+/** CPU_LANES sums of the kind that sums.h has. */
+typedef struct pair_lanes {
+    real high;
+    real low;
+} pair_lanes;
+
+DEVICE pair_lanes add_lanes(pair_lanes sum, real term)
+{
+    const real high = sum.high + term;
+    const real seen = high - sum.high;
+    const real error = (sum.high - (high - seen)) + (term - seen);
+    return (pair_lanes){high, sum.low + error};
+}
+
+/** Likewise, where only the first `count` lanes have a term. */
+DEVICE pair_lanes add_some_lanes(pair_lanes sum, const scalar *terms, int count)
+{
+    for (int lane = 0; lane < count; ++lane) {
+        const pair_lanes next = add_lanes(sum, broadcast(terms[lane]));
+        sum.high[lane] = next.high[lane];
+        sum.low[lane] = next.low[lane];
+    }
+    return sum;
+}
+
 /** CPU_LANES neighbouring slices of an output at once, each summed as sum_slice does. */
 static void sum_slices(const grkan_tiling *t, const tile *b, output o, int slice, const scalar *slots, scalar *exchange)
 {
     const column_range columns = columns_of_output(t, b, o);
     const scalar *slot = slots + o.coefficient * t->block;
-    real high = REAL(0), low = REAL(0);
+    pair_lanes sum = {REAL(0), REAL(0)};
     for (int row_lane = 0; row_lane < t->row_lanes; ++row_lane, slot += t->span_chunks) {
-        for (int column = columns.first + slice; column < columns.end; column += t->slices) {
-            real term = REAL(0), sum, seen, error;
-            real_bits has;
-            for (int lane = 0; lane < CPU_LANES; ++lane)
-                has[lane] = -(column + lane < columns.end);
-            memcpy(&term, slot + column, (size_t)least(CPU_LANES, columns.end - column) * sizeof(scalar));
-            sum = high + term;
-            seen = sum - high;
-            error = (high - (sum - seen)) + (term - seen);
-            high = CHOOSE(has, sum, high);
-            low = CHOOSE(has, low + error, low);
-        }
+        int column = columns.first + slice;
+        for (; column + CPU_LANES <= columns.end; column += t->slices)
+            sum = add_lanes(sum, load_lanes(slot + column));
+        sum = add_some_lanes(sum, slot + column, columns.end - column);
     }
     for (int lane = 0; lane < CPU_LANES; ++lane) {
-        exchange[2 * lane] = high[lane];
-        exchange[2 * lane + 1] = low[lane];
+        exchange[2 * lane] = sum.high[lane];
+        exchange[2 * lane + 1] = sum.low[lane];
     }
 }
 #endif

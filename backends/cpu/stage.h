@@ -7,10 +7,11 @@
 
 enum {
     most_vector = 8,
-    stage_elements = 4096, /* of one tensor: with x and dy beside each other, a part of a second-level cache */
+    forward_elements = 1536,  /* of a stage: few, since the next stage is on its way into the first-level cache */
+    backward_elements = 8192, /* of a stage: many, since sums are loaded and stored once for each */
     most_width = CPU_MOST_THREADS + 16,
-    most_visits = 64,
-    most_rows = most_visits * most_vector,
+    most_staged = backward_elements + most_vector * most_width,
+    most_rows = 64,
     line = 64 /* bytes of a cache line */
 };
 
@@ -28,7 +29,12 @@ typedef uint16_t storage;
 #define PACK (storage) float_to_bf16
 #endif
 
-typedef scalar staged[stage_elements + most_vector * most_width] __attribute__((aligned(64)));
+typedef scalar staged[most_staged] __attribute__((aligned(64)));
+
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
 
 /** A thread's share of a row lane: which visits are staged, and how wide their rows are. */
 typedef struct stage {
@@ -38,12 +44,12 @@ typedef struct stage {
     int visits; /* that fit at once */
 } stage;
 
-DEVICE stage stage_of(int columns, int vector)
+DEVICE stage stage_of(int columns, int vector, int elements)
 {
     stage s = {columns, (columns + CPU_LANES - 1) / CPU_LANES * CPU_LANES, vector, 1};
-    if (s.width * vector > 0 && stage_elements / (s.width * vector) > 1)
-        s.visits =
-            stage_elements / (s.width * vector) < most_visits ? stage_elements / (s.width * vector) : most_visits;
+    if (s.width > 0)
+        s.visits = least(most_rows, elements / s.width) / vector;
+    s.visits += s.visits == 0;
     return s;
 }
 
@@ -89,10 +95,25 @@ static void pack_row(const scalar *from, int count, const stage *s, storage *to)
         pack_chunks(from, count, 8, s->width, to);
 }
 
-DEVICE int row_count(const grkan_tiling *t, const tile *b, const place *p, const cursor *at, const stage *s)
+/** Visits of a row lane that are staged together, and those that will be next. */
+typedef struct staged_visits {
+    int visits;
+    int next;
+    grkan_int64 element[2 * most_rows]; /* first of each visit; the next ones follow */
+    int count[2 * most_rows];           /* chunks of each */
+} staged_visits;
+
+static void find_visits(const grkan_tiling *t, const tile *b, const place *p, const stage *s, int first, int end,
+                        staged_visits *v)
 {
-    const grkan_int64 left = smaller(chunks_left(t, b, p, at), s->columns);
-    return left > 0 ? (int)left : 0;
+    cursor at = cursor_at(t, b, p, first);
+    v->visits = least(s->visits, end - first);
+    v->next = least(s->visits, end - first - v->visits);
+    for (int visit = 0; visit < v->visits + v->next; ++visit, cursor_advance(t, &at)) {
+        const grkan_int64 left = smaller(chunks_left(t, b, p, &at), s->columns);
+        v->element[visit] = at.element;
+        v->count[visit] = left > 0 ? (int)left : 0;
+    }
 }
 
 /** Where the staged rows are: in a stage, or in the tensor itself where it can be computed on as it lies. */
@@ -109,75 +130,39 @@ DEVICE int is_as_it_lies(const stage *s, int count)
 }
 
 /** @param row out: where each staged row of `from` can be read */
-static void stage_in(const grkan_tiling *t, const tile *b, const place *p, int first, int visits, const stage *s,
-                     const storage *from, scalar *to, const scalar **row)
+static void stage_in(const stage *s, const staged_visits *v, const storage *from, scalar *to, const scalar **row)
 {
-    cursor at = cursor_at(t, b, p, first);
-    for (int visit = 0; visit < visits; ++visit, cursor_advance(t, &at)) {
-        const int count = row_count(t, b, p, &at, s);
-        const int copied = !is_as_it_lies(s, count);
+    for (int visit = 0; visit < v->visits; ++visit, row += s->vector, to += s->vector * s->width) {
+        const int copied = !is_as_it_lies(s, v->count[visit]);
         if (copied)
-            unpack_row(from + at.element, count, s, to + visit * s->vector * s->width);
-        for (int v = visit * s->vector; v < (visit + 1) * s->vector; ++v)
-            row[v] = copied ? to + v * s->width : (const scalar *)(const void *)(from + at.element);
+            unpack_row(from + v->element[visit], v->count[visit], s, to);
+        for (int i = 0; i < s->vector; ++i)
+            row[i] = copied ? to + i * s->width : (const scalar *)(const void *)(from + v->element[visit]);
     }
 }
 
 /** @param row out: where each row of the result is to be written; stage_out brings it to `to` if need be */
-static void prepare_result(const grkan_tiling *t, const tile *b, const place *p, int first, int visits, const stage *s,
-                           scalar *staged_result, storage *to, scalar **row)
+static void prepare_result(const stage *s, const staged_visits *v, scalar *staged_result, storage *to, scalar **row)
 {
-    cursor at = cursor_at(t, b, p, first);
-    for (int visit = 0; visit < visits; ++visit, cursor_advance(t, &at)) {
-        const int copied = !is_as_it_lies(s, row_count(t, b, p, &at, s));
-        for (int v = visit * s->vector; v < (visit + 1) * s->vector; ++v)
-            row[v] = copied ? staged_result + v * s->width : (scalar *)(void *)(to + at.element);
+    for (int visit = 0; visit < v->visits; ++visit, row += s->vector, staged_result += s->vector * s->width) {
+        const int copied = !is_as_it_lies(s, v->count[visit]);
+        for (int i = 0; i < s->vector; ++i)
+            row[i] = copied ? staged_result + i * s->width : (scalar *)(void *)(to + v->element[visit]);
     }
 }
 
-static void stage_out(const grkan_tiling *t, const tile *b, const place *p, int first, int visits, const stage *s,
-                      const scalar *from, storage *to)
+static void stage_out(const stage *s, const staged_visits *v, const scalar *from, storage *to)
 {
-    cursor at = cursor_at(t, b, p, first);
-    for (int visit = 0; visit < visits; ++visit, cursor_advance(t, &at)) {
-        const int count = row_count(t, b, p, &at, s);
-        if (!is_as_it_lies(s, count))
-            pack_row(from + visit * s->vector * s->width, count, s, to + at.element);
-    }
+    for (int visit = 0; visit < v->visits; ++visit, from += s->vector * s->width)
+        if (!is_as_it_lies(s, v->count[visit]))
+            pack_row(from, v->count[visit], s, to + v->element[visit]);
 }
 
-/** The rows of the next stage, which are asked for while this one is computed. */
-typedef struct outlook {
-    const storage *x;
-    const storage *dy; /* NULL: forward */
-    const storage *result;
-    int rows;
-    int64_t row[most_visits]; /* first element of each */
-} outlook;
-
-static void find_outlook(const grkan_tiling *t, const tile *b, const place *p, int first, int visits, outlook *o)
+/** Ask for cache lines, to read and to write. A hint, so that addresses beyond the tensor do no harm. */
+DEVICE void ask_for(const storage *from, const storage *to, int elements)
 {
-    cursor at = cursor_at(t, b, p, first);
-    o->rows = visits;
-    for (int visit = 0; visit < visits; ++visit, cursor_advance(t, &at))
-        o->row[visit] = at.element;
-}
-
-/** Ask for the cache lines of CPU_LANES columns. A hint, so that addresses beyond the tensor do no harm. */
-DEVICE void look_ahead(const outlook *o, int column, int vector)
-{
-    const int size = (int)sizeof(storage);
-    const int step = line / size;
-    int first = column * vector;
-    if (CPU_LANES * vector < step && first % step != 0)
-        return;
-    for (const int end = first + CPU_LANES * vector; first < end; first += step) {
-        for (int row = 0; row < o->rows; ++row) {
-            const int64_t element = o->row[row] + first;
-            __builtin_prefetch(o->x + element);
-            if (o->dy != NULL)
-                __builtin_prefetch(o->dy + element);
-            __builtin_prefetch(o->result + element, 1);
-        }
+    for (int i = 0; i < elements; i += line / (int)sizeof(storage)) {
+        __builtin_prefetch(from + i);
+        __builtin_prefetch(to + i, 1);
     }
 }

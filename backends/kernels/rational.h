@@ -130,52 +130,92 @@ DEVICE real forward_near(rational kind, const coefficients *c, real x)
     return y;
 }
 
-DEVICE real backward_once(rational kind, const coefficients *c, real x, real dy, real *sums)
+/** What an element adds to the sums: w x^i for each a_i, and u x^j (abs_terms: u |x|^j) for each b_j. */
+typedef struct share {
+    real w; /* dy / Q */
+    real u; /* -w F, for abs_sum with the sign of B */
+} share;
+
+DEVICE real slope_once(rational kind, const coefficients *c, real x, real dy, share *s)
 {
-    const int highest = kind.m > kind.n ? kind.m : kind.n;
-    const int first_b = kind.form == FORM_ABS_SUM_OFFSET ? kind.m + 1 : kind.m; /* index of b_j is first_b + j */
     polynomial b;
     const polynomial p = numerator_near(kind, c, x);
     const polynomial q = denominator_near(kind, c, x, &b);
     const real inverse = RECIPROCAL(q.value);
     const real f = p.value * inverse;
-    const real w = dy * inverse;
-    const real dx = w * FMA(-f, q.slope, p.slope);
-    real u = -(w * f);
-    real power = x;
+    s->w = dy * inverse;
+    s->u = -(s->w * f);
     if (has_abs_sum(kind))
-        u = FLIP(u, b.value);
-    sums[0] = sums[0] + w;
+        s->u = FLIP(s->u, b.value);
+    return s->w * FMA(-f, q.slope, p.slope);
+}
+
+DEVICE void add_share_once(rational kind, real x, share s, real *sums)
+{
+    const int highest = kind.m > kind.n ? kind.m : kind.n;
+    const int first_b = kind.form == FORM_ABS_SUM_OFFSET ? kind.m + 1 : kind.m; /* index of b_j is first_b + j */
+    real power = x;
+    sums[0] = sums[0] + s.w;
     if (kind.form == FORM_ABS_SUM_OFFSET)
-        sums[first_b] = sums[first_b] + u;
+        sums[first_b] = sums[first_b] + s.u;
     UNROLL
     for (int i = 1; i <= highest; ++i) {
         if (i > 1)
             power = power * x;
         if (i <= kind.m)
-            sums[i] = FMA(w, power, sums[i]);
+            sums[i] = FMA(s.w, power, sums[i]);
         if (i <= kind.n)
             sums[first_b + i] =
-                FMA(u, kind.form == FORM_ABS_TERMS && i % 2 == 1 ? ABS(power) : power, sums[first_b + i]);
+                FMA(s.u, kind.form == FORM_ABS_TERMS && i % 2 == 1 ? ABS(power) : power, sums[first_b + i]);
+    }
+}
+
+/** dx for |x| <= 2^near_exponent, and the element's share. Each repetition has its part of dy. */
+DEVICE real slope_near(rational kind, const coefficients *c, real x, real dy, share *s)
+{
+    real positive = x - x; /* as in forward_near */
+    real dx = positive;
+    share part;
+    if (kind.repeats == 1)
+        return slope_once(kind, c, x, dy, s);
+    s->w = positive;
+    s->u = positive;
+    dy = dy * ((scalar)1 / (scalar)kind.repeats);
+    NO_UNROLL
+    for (int i = 0; i < kind.repeats; ++i) {
+        positive = positive + REAL(1.0);
+        dx = dx + slope_once(kind, c, FLIP(x, positive), dy, &part);
+        s->w = s->w + part.w;
+        s->u = s->u + part.u;
     }
     return dx;
 }
 
 /**
- * dx for |x| <= 2^near_exponent; adds the element's w x^i and -w F dQ/db_j to sums. For abs_terms the factor
- * sign(b_j) is left to the end of the accumulation (see deliver in tile.h). Each repetition has its part of dy.
+ * Add an element's share. For abs_terms the factor sign(b_j) is left to the end of the accumulation (see deliver in
+ * tile.h). Each repetition adds its part.
  */
-DEVICE real backward_near(rational kind, const coefficients *c, real x, real dy, real *sums)
+DEVICE void add_share(rational kind, real x, share s, real *sums)
 {
     real positive = x - x; /* as in forward_near */
-    real dx = x - x;
-    if (kind.repeats == 1)
-        return backward_once(kind, c, x, dy, sums);
-    dy = dy * ((scalar)1 / (scalar)kind.repeats);
+    if (kind.repeats == 1) {
+        add_share_once(kind, x, s, sums);
+        return;
+    }
+    s.w = s.w * ((scalar)1 / (scalar)kind.repeats);
+    s.u = s.u * ((scalar)1 / (scalar)kind.repeats);
     NO_UNROLL
     for (int i = 0; i < kind.repeats; ++i) {
         positive = positive + REAL(1.0);
-        dx = dx + backward_once(kind, c, FLIP(x, positive), dy, sums);
+        add_share_once(kind, FLIP(x, positive), s, sums);
     }
+}
+
+/** dx for |x| <= 2^near_exponent; adds the element's share to sums. */
+DEVICE real backward_near(rational kind, const coefficients *c, real x, real dy, real *sums)
+{
+    share s;
+    const real dx = slope_near(kind, c, x, dy, &s);
+    add_share(kind, x, s, sums);
     return dx;
 }
