@@ -160,14 +160,19 @@ static grkan_status check_stream(const void *stream)
     return GRKAN_SUCCESS;
 }
 
-/** Run one function for every index, shared among threads; alone where there is nothing to share. */
-static void run_blocks(const grkan_backend_program *program, void (*run)(const cpu_job *, int64_t), const cpu_job *job,
-                       int64_t count)
+/** Run one function for every index, shared among at most `threads`. */
+static void run_blocks(int threads, void (*run)(const cpu_job *, int64_t), const cpu_job *job, int64_t count)
 {
-    const int threads = threads_of(program);
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1 && count > 1)
     for (int64_t i = 0; i < count; ++i)
         run(job, i);
+}
+
+/** Threads that are worth waking to combine parts. Other work may have them, and then waking takes a time slice. */
+static int combine_threads(const grkan_backend_program *program, const grkan_plan_data *plan)
+{
+    const size_t worth = (size_t)1 << 18;
+    return plan->workspace_bytes < worth ? 1 : threads_of(program);
 }
 
 static grkan_status cpu_forward(grkan_backend_program *program, const grkan_plan_data *plan,
@@ -180,7 +185,7 @@ static grkan_status cpu_forward(grkan_backend_program *program, const grkan_plan
                          .denominator = address(arguments->denominator)};
     if (check_stream(stream) != GRKAN_SUCCESS)
         return GRKAN_ERROR_INVALID_ARGUMENT;
-    run_blocks(program, program->kernels->forward_block, &job, plan->forward.stripes * plan->forward.spans);
+    run_blocks(threads_of(program), program->kernels->forward_block, &job, plan->forward.stripes * plan->forward.spans);
     return GRKAN_SUCCESS;
 }
 
@@ -213,9 +218,10 @@ static grkan_status cpu_backward(grkan_backend_program *program, const grkan_pla
         return GRKAN_ERROR_INVALID_ARGUMENT;
     if (plan->options.strategy != GRKAN_STRATEGY_TREE && !job.add)
         clear_gradients(&job);
-    run_blocks(program, program->kernels->backward_block, &job, plan->backward.stripes * plan->backward.spans);
+    run_blocks(threads_of(program), program->kernels->backward_block, &job,
+               plan->backward.stripes * plan->backward.spans);
     if (plan->options.strategy == GRKAN_STRATEGY_TREE && plan->workspace_bytes > 0)
-        run_blocks(program, program->kernels->combine_output, &job,
+        run_blocks(combine_threads(program, plan), program->kernels->combine_output, &job,
                    o->numerator_groups * (o->numerator_degree + 1) +
                        o->denominator_groups * plan->denominator_coefficients);
     return GRKAN_SUCCESS;
