@@ -1,0 +1,247 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""grkan beside what else a PyTorch program could use, in one process: GELU, the formula in PyTorch's operations, the
+same under torch.compile, and the published packages that Python finds (rational_kat: FlashKAT; kat_rational: KAT;
+rational_activations).
+
+All take turns on the same tensor, so that a slow moment of the machine meets them all. Each is called as a training
+step calls it, through autograd. The JSON is that of grkan bench, with an "implementation" for each case:
+python3 -m grkan.report shows it.
+
+    PYTHONPATH=python GRKAN_LIBRARY=build/libgrkan.so bench/compare_peers.py --device cuda --json peers.json
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+
+import torch
+
+import grkan
+from grkan.torch import formula, rational
+
+GROUPS, NUMERATOR_DEGREE, DENOMINATOR_DEGREE = 8, 5, 4
+DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
+PASSES = ("forward", "forward_and_backward")
+WARM_UP = 3
+TENSORS = {"forward": 2, "forward_and_backward": 5}  # that must be moved
+
+
+class Coefficients:
+    """KAT's table for swish, with room for gradients."""
+
+    def __init__(self, device):
+        fit = grkan.preset("kat_swish")
+        self.numerator = torch.tensor(fit.numerator, dtype=torch.float32, device=device).requires_grad_()
+        self.denominator = torch.tensor(fit.denominator, dtype=torch.float32, device=device).repeat(GROUPS, 1)
+        self.denominator.requires_grad_()
+
+
+def flashkat(device, channels, _coefficients):
+    from rational_kat import FlashKAT_Group
+    return FlashKAT_Group(in_features=channels, num_groups=1, den_groups=GROUPS, m=6, n=4, mode="swish").to(device)
+
+
+def kat(device, _channels, _coefficients):
+    from kat_rational import KAT_Group
+    return KAT_Group(num_groups=GROUPS, mode="swish").to(device)
+
+
+def rational_activations(device, _channels, _coefficients):
+    from rational.torch import Rational
+    return Rational(approx_func="swish", degrees=(NUMERATOR_DEGREE, DENOMINATOR_DEGREE), version="A",
+                    cuda=device == "cuda")
+
+
+def compiled(_device, _channels, c):
+    if not hasattr(torch, "compile"):
+        raise RuntimeError(f"PyTorch {torch.__version__} has no torch.compile")
+    function = torch.compile(formula)
+    return lambda x: function(x, c.numerator, c.denominator)
+
+
+IMPLEMENTATIONS = {
+    "grkan": lambda _device, _channels, c: lambda x: rational(x, c.numerator, c.denominator),
+    "torch GELU": lambda _device, _channels, _c: torch.nn.functional.gelu,
+    "formula": lambda _device, _channels, c: lambda x: formula(x, c.numerator, c.denominator),
+    "formula, torch.compile": compiled,
+    "rational_kat FlashKAT_Group": flashkat,
+    "kat_rational KAT_Group": kat,
+    "rational_activations": rational_activations,
+}
+
+
+class Peer:
+    """An implementation on its tensors."""
+
+    def __init__(self, name, function, x, dy):
+        self.name, self.function, self.x, self.dy = name, function, x, dy
+        self.leaf = x.clone().requires_grad_()
+
+    def forward(self):
+        with torch.no_grad():
+            self.function(self.x)
+
+    def forward_and_backward(self):
+        self.leaf.grad = None
+        self.function(self.leaf).backward(self.dy)
+
+
+def make_peers(names, device, x, dy):
+    """Those that run, and why the others do not."""
+    peers, refused = [], {}
+    coefficients = Coefficients(device)
+    for name in names:
+        try:
+            peer = Peer(name, IMPLEMENTATIONS[name](device, x.shape[-1], coefficients), x, dy)
+            peer.forward_and_backward()
+            synchronize(device)
+            peers.append(peer)
+        except Exception as error:  # of packages that we do not know
+            if name == "grkan":
+                raise
+            refused[name] = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return peers, refused
+
+
+def synchronize(device):
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def milliseconds(call, device):
+    """Of one call: the device's events on a GPU, the clock elsewhere."""
+    if device == "cuda":
+        start, stop = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record()
+        call()
+        stop.record()
+        stop.synchronize()
+        return start.elapsed_time(stop)
+    start = time.perf_counter()
+    call()
+    return 1e3 * (time.perf_counter() - start)
+
+
+def measure_in_turn(calls, device, repeats):
+    samples = [[] for _ in calls]
+    for number in range(WARM_UP + repeats):
+        for call, times in zip(calls, samples):
+            elapsed = milliseconds(call, device)
+            if number >= WARM_UP:
+                times.append(elapsed)
+    return samples
+
+
+def case_of(name, shape, dtype, one_pass):
+    operation = {"outer": shape[0], "channels": shape[1], "inner": 1, "groups": GROUPS, "numerator_groups": 1,
+                 "denominator_groups": GROUPS, "numerator_degree": NUMERATOR_DEGREE,
+                 "denominator_degree": DENOMINATOR_DEGREE, "denominator": "abs_terms"}
+    return {"operation": operation, "dtype": dtype, "pass": one_pass, "strategy": "auto",
+            "determinism": "run_to_run", "implementation": name}
+
+
+def compare(device, shape, dtype, names, repeats):
+    """Cases of every implementation, those that do not run with their reason."""
+    generator = torch.Generator(device=device).manual_seed(1)
+    x, dy = (torch.randn(shape, generator=generator, device=device, dtype=DTYPES[dtype]) for _ in range(2))
+    peers, refused = make_peers(names, device, x, dy)
+    cases = [{**case_of(name, shape, dtype, PASSES[-1]), "unsupported": reason} for name, reason in refused.items()]
+    for one_pass in PASSES:
+        samples = measure_in_turn([getattr(peer, one_pass) for peer in peers], device, repeats)
+        for peer, times in zip(peers, samples):
+            moved = TENSORS[one_pass] * x.numel() * x.element_size()
+            middle = statistics.median(times)
+            cases.append({**case_of(peer.name, shape, dtype, one_pass), "bytes": moved, "gb_per_s": moved / middle / 1e6,
+                          "milliseconds": {"min": min(times), "median": middle, "max": max(times)}})
+    return cases
+
+
+def processor():
+    """As Linux names it."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.machine()
+
+
+def document_of(device, cases):
+    name = torch.cuda.get_device_name() if device == "cuda" else processor()
+    version, _, commit = grkan.version().partition(" ")
+    release = platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
+    pages, page_bytes = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
+    threads = "" if device == "cuda" else f", {torch.get_num_threads()} threads"
+    return {
+        "schema": "grkan-bench/1",
+        "grkan": {"version": version, "commit": commit.strip("()") or "unknown"},
+        "command": " ".join(["compare_peers.py", *(argument.rsplit("/", 1)[-1] for argument in sys.argv[1:])]),
+        "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "machine": {"cpu": processor(), "cores": os.cpu_count(), "memory_bytes": pages * page_bytes, "os": release,
+                    "kernel": platform.release()},
+        "devices": [{"device": device, "backend": "torch", "name": name, "driver": f"torch {torch.__version__}{threads}",
+                     "architecture": platform.machine(), "cases": cases}],
+    }
+
+
+def print_table(cases):
+    print(f"{'rows x channels':<18}{'type':<6}{'pass':<22}{'implementation':<30}{'ms':>10}{'over grkan':>12}")
+    own = {(str(case["operation"]), case["dtype"], case["pass"]): case["milliseconds"]["median"]
+           for case in cases if case["implementation"] == "grkan" and "milliseconds" in case}
+    for case in cases:
+        what = (f"{case['operation']['outer']} x {case['operation']['channels']:<10}{case['dtype']:<6}"
+                f"{case['pass'].replace('_', ' '):<22}{case['implementation']:<30}")
+        if "unsupported" in case:
+            print(what + case["unsupported"][:100])
+            continue
+        middle = case["milliseconds"]["median"]
+        grkan_ms = own.get((str(case["operation"]), case["dtype"], case["pass"]))
+        print(f"{what}{middle:>10.4f}" + (f"{middle / grkan_ms:>12.2f}" if grkan_ms else ""))
+
+
+def write(path, document):
+    temporary = f"{path}.{os.getpid()}.tmp"
+    with open(temporary, "w", encoding="utf-8") as file:
+        json.dump(document, file, indent=1)
+        file.write("\n")
+    os.replace(temporary, path)
+
+
+def positive(text):
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("expected a whole number from 1 on")
+    return number
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--rows", type=positive, metavar="N", help="rows (201728 on a GPU, 1576 on the cpu)")
+    parser.add_argument("--channels", type=positive, action="append", metavar="N", help="may be repeated (768)")
+    parser.add_argument("--dtype", choices=list(DTYPES), action="append", help="may be repeated (f32)")
+    parser.add_argument("--implementation", choices=list(IMPLEMENTATIONS), action="append", help="may be repeated (all)")
+    parser.add_argument("--threads", type=positive, metavar="N", help="of PyTorch and grkan on the cpu (all)")
+    parser.add_argument("--repeats", type=positive, default=20, metavar="N", help="samples of each (20)")
+    parser.add_argument("--json", metavar="FILE", help="write the results as JSON too")
+    arguments = parser.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    rows = arguments.rows or (201728 if arguments.device == "cuda" else 1576)
+    cases = []
+    for channels in arguments.channels or [768]:
+        for dtype in arguments.dtype or ["f32"]:
+            cases += compare(arguments.device, (rows, channels), dtype, arguments.implementation or IMPLEMENTATIONS,
+                             arguments.repeats)
+    print_table(cases)
+    if arguments.json:
+        write(arguments.json, document_of(arguments.device, cases))
+
+
+if __name__ == "__main__":
+    main()
