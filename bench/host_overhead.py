@@ -16,8 +16,12 @@ import time
 
 import torch
 
-import grkan
-from grkan.torch import KAT_Group
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(ROOT, "python"))
+os.environ.setdefault("GRKAN_LIBRARY", os.path.join(ROOT, "build", "libgrkan.so"))
+
+import grkan  # noqa: E402
+from grkan.torch import KAT_Group  # noqa: E402
 
 LARGEST_RATIO = 1.3  # what --check allows
 CALLS = 50  # of a sample
@@ -90,7 +94,7 @@ def main():
         print(f"{label:<22}{times['gelu'][row]:>10.1f}{times['grkan'][row]:>10.1f}{ratios[row]:>8.2f}")
     if arguments.json:
         document = {"schema": "grkan-host-overhead/1", "torch": torch.__version__, "device": name,
-                    "dtype": arguments.dtype, "cores": os.cpu_count(), "grkan": grkan.version(),
+                    "dtype": arguments.dtype, "cores": os.cpu_count(), "grkan": grkan.version()._asdict(),
                     "microseconds": {name: dict(zip(("forward", "forward_and_backward"), values))
                                      for name, values in times.items()}}
         with open(arguments.json, "w", encoding="utf-8") as file:

@@ -6,7 +6,7 @@
     y = grkan.forward(x, numerator, denominator)
     dx, dnumerator, ddenominator = grkan.backward(x, dy, numerator, denominator)
 
-takes arrays of NumPy and of every library with DLPack. grkan.torch holds PyTorch's modules. grkan.devices() lists what
+takes arrays of NumPy and of every library with DLPack; a Plan takes addresses. grkan.torch holds PyTorch's modules. grkan.devices() lists what
 the machine has. The shared library is loaded by the first call that needs it.
 """
 
@@ -14,8 +14,8 @@ from ._arrays import backward, forward
 from ._errors import (CompileError, DeviceError, Error, InvalidArgumentError, LibraryNotFoundError, NoBackendError,
                       NoDeviceError, OutOfMemoryError, UnsupportedError)
 from ._fit import Fit, fit, preset
-from ._plan import Device, device, devices, version
+from ._plan import Device, Operation, Options, Plan, Version, device, devices, version
 
 __all__ = ["CompileError", "Device", "DeviceError", "Error", "Fit", "InvalidArgumentError", "LibraryNotFoundError",
-           "NoBackendError", "NoDeviceError", "OutOfMemoryError", "UnsupportedError", "backward", "device", "devices",
-           "fit", "forward", "preset", "version"]
+           "NoBackendError", "NoDeviceError", "Operation", "Options", "OutOfMemoryError", "Plan", "UnsupportedError",
+           "Version", "backward", "device", "devices", "fit", "forward", "preset", "version"]

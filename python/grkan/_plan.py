@@ -9,6 +9,7 @@ import math
 import threading
 from collections.abc import Sequence
 from ctypes import byref, c_int, c_void_p
+from typing import NamedTuple
 
 from ._errors import InvalidArgumentError
 from ._library import (ACCUMULATIONS, DETERMINISM_LEVELS, DTYPES, FORMS, STRATEGIES, OperationStruct, OptionsStruct,
@@ -127,7 +128,7 @@ def open_device(selector: str | None) -> _OpenDevice:
 class Plan:
     """A plan (grkan_plan) on a device. Its calls take addresses, of memory of that device."""
 
-    def __init__(self, selector: str | None, operation: Operation, options: Options):
+    def __init__(self, selector: str | None, operation: Operation, options: Options = Options()):
         device = open_device(selector)
         handle = c_void_p()
         operation_struct = OperationStruct(
@@ -189,6 +190,13 @@ def device(selector: str | None = None) -> Device:
     return open_device(selector).properties
 
 
-def version() -> str:
-    """The library's version and the commit that it was built from."""
-    return f"{load().grkan_version().decode()} ({load().grkan_commit().decode()})"
+class Version(NamedTuple):
+    """The library's version, and the commit that it was built from."""
+
+    version: str
+    commit: str
+
+
+def version() -> Version:
+    """The version of the library that is loaded."""
+    return Version(load().grkan_version().decode(), load().grkan_commit().decode())

@@ -97,4 +97,5 @@ def test_errors_carry_the_sentence_of_the_library(selector, error, text):
 
 
 def test_version():
-    assert grkan.version().startswith("0.1.0 (")
+    version, commit = grkan.version()
+    assert version == "0.1.0" and commit
