@@ -289,11 +289,10 @@ class TestBench(ToolCase):
         document, _ = self.bench("--device", "cpu", "--pass", "forward")
         self.assertEqual([device["device"] for device in document["devices"]], ["cpu", "cpu"])
 
-    SHAPE = ["--outer", "16", "--channels", "24", "--groups", "3"]
-
     def host_time(self, device, environment=None):
         """The cases of forward and backward, measured on the host."""
-        status, out, err = run("bench", "--host-time", "--device", device, *self.SHAPE, "--repeats", "3", "--json", "-",
+        shape = ["--outer", "16", "--channels", "24", "--groups", "3", "--repeats", "3"]
+        status, out, err = run("bench", "--host-time", "--device", device, *shape, "--json", "-",
                                environment=environment)
         self.assertEqual(status, GOOD, err)
         document = json.loads(out)
@@ -323,62 +322,6 @@ class TestBench(ToolCase):
                         for _ in range(2)]
         self.assertEqual(compiled, [[True, False], [False, False]])
 
-    def test_plans_find_what_compile_left(self):
-        backends = json.loads(run("devices", "--json")[1])["backends"]
-        devices = [backend["devices"][0] for backend in backends
-                   if backend["backend"] in ("cuda", "hip") and "error" not in backend]
-        if not devices:
-            self.skipTest("no device whose kernels are compiled without it")
-        for device in devices:
-            with tempfile.TemporaryDirectory() as folder:
-                status, _, err = run("compile", "--backend", device["backend"], "--arch", device["architecture"],
-                                     *self.SHAPE, "--out", folder)
-                self.assertEqual(status, GOOD, err)
-                cases = self.host_time(device["device"], {"GRKAN_CACHE_DIR": folder})
-            self.assertEqual([case["is_compiled"] for case in cases], [False, False], device["device"])
-
-    def study(self, *parts):
-        """A part of a study of the cpu, one sample a case: the device in its JSON, and the tables."""
-        status, out, err = run("bench", "--study", *parts, "--device", "cpu", "--repeats", "1", "--json", "-")
-        self.assertEqual(status, GOOD, err)
-        (device,) = json.loads(out)["devices"]
-        return device, err
-
-    def test_study_of_the_ladder(self):
-        device, table = self.study("ladder")
-        self.assertRegex(table, r"(?m)^part +arithmetic +outer ")
-        for case in device["cases"]:
-            self.assertEqual(set(case), WHAT_KEYS | MEASURED_KEYS | {"part", "arithmetic"})
-            self.assertEqual((case["part"], case["arithmetic"], case["pass"]), ("ladder", 1, "backward"))
-        atomics = {case["strategy"]: case["atomics"] for case in device["cases"]}
-        self.assertEqual(atomics["element"], 197 * 768 * 10)
-        self.assertEqual(atomics["tree"], 0)
-        self.assertTrue(0 < atomics["block"] < atomics["element"])
-
-    def test_study_of_the_errors(self):
-        device, table = self.study("errors")
-        self.assertEqual(device["cases"], [])
-        self.assertIn("errors of the coefficient gradients over 10 seeds", table)
-        found = {(case["dtype"], case["strategy"]): case for case in device["errors"]}
-        self.assertEqual(len(found), 4 * 3)
-        for (dtype, strategy), case in found.items():
-            for gradient in ("numerator", "denominator"):
-                error = case[gradient]
-                self.assertEqual(set(error), ERROR_KEYS)
-                self.assertLessEqual(error["relative"], error["largest_relative"])
-                self.assertTrue(0 < error["of_bound"] <= 1, (dtype, strategy, gradient))
-                if strategy == "tree":
-                    self.assertLess(error["largest_relative"], 1e-13 if dtype == "f64" else 2e-6)
-                    self.assertLess(error["relative"], found[dtype, "element"][gradient]["relative"])
-
-    def test_study_has_its_own_cases(self):
-        for arguments, expected in [(["--study", "--dtype", "f32"], "--study has its own cases"),
-                                    (["--study", "everything"], "'everything' is none of times, arithmetic, ladder"),
-                                    (["--study", "--host-time"], "leave out --host-time")]:
-            status, out, err = run("bench", "--device", "cpu", *arguments)
-            self.assertEqual((status, out), (BAD_USAGE, ""), arguments)
-            self.assertIn(expected, err)
-
     def test_json_that_cannot_be_written(self):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "missing", "result.json")
@@ -392,135 +335,6 @@ class TestBench(ToolCase):
                                "--json", os.path.join(folder, "result.json"))
             self.assertEqual(status, BAD_USAGE)
             self.assertEqual(os.listdir(folder), [])
-
-
-class TestCompileUsage(ToolCase):
-    def test_what_is_missing(self):
-        for arguments, missing in (([], "--backend"), (["--backend", "cuda"], "--arch")):
-            status, out, err = run("compile", *arguments)
-            self.assertEqual((status, out), (BAD_USAGE, ""))
-            self.assertIn(f"{missing} is missing, as in --backend cuda --arch sm_90", err)
-
-    def test_backends_that_cannot(self):
-        cases = [("cpu", FAILED, 'backend "cpu" compiles for a device that is there only; expected cuda or hip'),
-                 ("cdua", NO_DEVICE, 'there is no backend "cdua"; did you mean "cuda"?')]
-        for backend, expected, text in cases:
-            status, out, err = run("compile", "--backend", backend, "--arch", "sm_90")
-            self.assertEqual((status, out), (expected, ""))
-            self.assertIn(text, err)
-
-    def test_a_cache_that_others_can_enter(self):
-        with tempfile.TemporaryDirectory() as folder:
-            os.chmod(folder, 0o755)
-            status, out, err = run("compile", "--backend", "cuda", "--arch", "sm_90", "--out", folder)
-            self.assertEqual((status, out), (BAD_USAGE, ""))
-            self.assertIn(f"--out: '{folder}' cannot be a cache: expected a directory of your own with mode 0700", err)
-
-
-def reason_without_cuda():
-    """Why the cuda backend cannot compile; None if it can. It needs no device for it."""
-    backends = json.loads(run("devices", "--json")[1])["backends"]
-    error = next(backend for backend in backends if backend["backend"] == "cuda").get("error", "")
-    return error if "not built" in error or "does not load" in error else None
-
-
-class TestCompile(ToolCase):
-    """Architectures that every CUDA toolkit from 12.0 on knows."""
-    KERNEL_KEYS = {"kernel", "vector_registers", "scalar_registers", "spill_bytes", "stack_bytes", "shared_bytes",
-                   "wave_width"}
-    SMALL = ["--backend", "cuda", "--arch", "sm_80", "--outer", "100", "--channels", "24"]
-    BACKWARD = ["x", "dy", "numerator", "denominator", "dx", "dnumerator", "ddenominator", "workspace", "tiling", "launch"]
-
-    def setUp(self):
-        reason = reason_without_cuda()
-        if reason is not None:
-            self.skipTest(reason)
-        scratch = tempfile.TemporaryDirectory()
-        self.addCleanup(scratch.cleanup)
-        self.scratch = scratch.name
-
-    def compile(self, *arguments, expected=GOOD):
-        """Run the small case; the programs of the document, and the lines of the table."""
-        status, out, err = run("compile", *self.SMALL, *arguments, "--json", "-")
-        self.assertEqual(status, expected, err)
-        document = json.loads(out)
-        self.check_head(document, "grkan-compile/1", self.command("compile", *self.SMALL, *arguments, "--json", "-"))
-        return document["programs"], err.splitlines()
-
-    def test_table_and_json_say_the_same(self):
-        programs, lines = self.compile("--arch", "sm_90", "--dtype", "bf16")
-        self.assertEqual([program["architecture"] for program in programs], ["sm_80", "sm_90"])
-        rows = [line.split() for line in lines[1:]]
-        for program in programs:
-            self.assertEqual({kernel["kernel"] for kernel in program["kernels"]}, {"grkan_forward", "grkan_backward"})
-            for kernel in program["kernels"]:
-                self.assertEqual(set(kernel), self.KERNEL_KEYS)
-                self.assertGreater(kernel["vector_registers"], 0)
-                self.assertIsNone(kernel["scalar_registers"])
-                row = rows.pop(0)
-                self.assertEqual(row[:4], [program["architecture"], "24", "5,4", "abs_terms"])
-                self.assertEqual(row[4:8], ["bf16", "tree", "run_to_run", kernel["kernel"]])
-                self.assertEqual(row[8:], [str(kernel["vector_registers"]), "-", str(kernel["spill_bytes"]),
-                                           str(kernel["stack_bytes"]), str(kernel["shared_bytes"]), "32"])
-            backward = max(kernel["shared_bytes"] for kernel in program["kernels"])
-            self.assertGreaterEqual(backward, 32 * 12 * 4)  # sums of each of a block's threads
-        self.assertEqual(rows, [])
-
-    def test_spills_fail_where_that_is_asked_for(self):
-        (program,), _ = self.compile("--degrees", "15,15")
-        self.assertGreater(max(kernel["spill_bytes"] for kernel in program["kernels"]), 0)
-        _, lines = self.compile("--degrees", "15,15", "--fail-on-spill", expected=FAILED)
-        self.assertIn("--fail-on-spill: 1 of 2 kernels spill", lines[-1])
-        (program,), _ = self.compile("--degrees", "2,1", "--fail-on-spill")
-        self.assertEqual([kernel["spill_bytes"] for kernel in program["kernels"]], [0, 0])
-
-    def test_an_architecture_that_the_compiler_does_not_know(self):
-        status, out, err = run("compile", "--backend", "cuda", "--arch", "sm_1")
-        self.assertEqual((status, out), (FAILED, ""))
-        self.assertIn("sm_1: nvrtcCompileProgram failed", err)
-
-    def test_keep_leaves_programs_and_their_launches(self):
-        self.compile("--strategy", "block", "--keep", self.scratch)
-        name = "sm_80-5_4-abs_terms-f32-100x24x1-8-block-none"
-        self.assertEqual(sorted(os.listdir(self.scratch)), [f"{name}.cubin", f"{name}.json"])
-        with open(os.path.join(self.scratch, f"{name}.json"), encoding="utf-8") as file:
-            document = json.load(file)
-        with open(os.path.join(self.scratch, document["binary"]), "rb") as file:
-            binary = file.read()
-        self.assertEqual(binary[:4], b"\x7fELF")
-        self.assertEqual(len(binary), document["bytes"])
-        self.assertEqual(document["tensors"]["x"], {"dtype": "f32", "shape": [100, 24, 1], "bytes": 100 * 24 * 4})
-        self.assertEqual(document["tensors"]["ddenominator"]["shape"], [8, 4])
-        self.check_launches(document["launches"]["forward"], [("grkan_forward", ["x", "numerator", "denominator", "y",
-                                                                                 "tiling", "launch"])], binary)
-        self.check_launches(document["launches"]["backward"],
-                            [("grkan_clear", ["dnumerator", "ddenominator", "tiling", "launch"]),
-                             ("grkan_backward", self.BACKWARD)], binary)
-
-    def check_launches(self, launches, expected, binary):
-        found = [(launch["kernel"], [argument["name"] for argument in launch["arguments"]]) for launch in launches]
-        self.assertEqual(found, expected)
-        for launch in launches:
-            self.assertIn(launch["kernel"].encode(), binary)
-            self.assertGreater(launch["grid"][0], 0)
-            self.assertEqual((launch["grid"][1:], launch["block"][1:], launch["block"][0] % 32), ([1, 1], [1, 1], 0))
-            end = 0
-            for argument in launch["arguments"]:
-                self.assertEqual(argument["offset"], end)
-                end += argument["bytes"]
-                is_value = argument["name"] in ("tiling", "launch")
-                self.assertEqual(argument["kind"], "value" if is_value else "pointer")
-                self.assertEqual(len(bytes.fromhex(argument["hex"])) if is_value else 8, argument["bytes"])
-            tiling = bytes.fromhex(launch["arguments"][-2]["hex"])
-            self.assertEqual(int.from_bytes(tiling[:8], sys.byteorder), 24)  # grkan_tiling.row_elements
-
-    def test_out_fills_a_cache_once(self):
-        folder = os.path.join(self.scratch, "cache")
-        for _ in range(2):
-            self.compile("--out", folder)
-            (name,) = os.listdir(folder)
-            self.assertRegex(name, "^[0-9a-f]{32}$")
-        self.assertEqual(os.stat(folder).st_mode & 0o777, 0o700)
 
 
 if __name__ == "__main__":
