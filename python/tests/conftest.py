@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "python"))
 os.environ.setdefault("GRKAN_LIBRARY", str(ROOT / "build" / "libgrkan.so"))
 
-DEVICES = os.environ.get("GRKAN_TEST_DEVICES", "cpu opencl cuda").split()
+DEVICES = os.environ.get("GRKAN_TEST_DEVICES", "cpu opencl cuda hip").replace(":", " ").split()
 FORMS = ["abs_terms", "abs_sum", "abs_sum_offset", "plain"]
 
 
@@ -61,7 +61,10 @@ def assert_close(found, expected, tolerance):
 def require(selector):
     """Skip the test if it shall not run on a device, or there is none."""
     import grkan
-    if selector.partition(":")[0] not in DEVICES:
+    torch = sys.modules.get("torch")
+    if selector == "cuda" and torch is not None and torch.version.hip:  # ROCm's builds call their GPUs so
+        selector = "hip"
+    if selector not in DEVICES:
         pytest.skip(f"{selector} is not in GRKAN_TEST_DEVICES")
     try:
         grkan.device(selector)
