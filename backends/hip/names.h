@@ -36,8 +36,10 @@ typedef hipFunction_t gpu_native_kernel;
 #define module_launch(kernel, grid, block, stream, arguments)                                                          \
     hipModuleLaunchKernel(kernel, grid, 1, 1, block, 1, 1, 0, stream, arguments, NULL)
 
-/** Blocks of one launch: their threads, at most 512 each, are counted in 32 bits. */
+/** Blocks of one launch: their threads, at most 512 each, are counted in 32 bits. A test may have fewer. */
+#ifndef LARGEST_GRID
 #define LARGEST_GRID (UINT32_MAX / 512)
+#endif
 
 /** Of storage types with 4 or 8 bytes, and with 2: not measured on AMD's hardware yet. */
 static const grkan_tuning forward_tuning[2] = {{12, 3, 1}, {12, 3, 1}};
