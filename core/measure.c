@@ -322,11 +322,12 @@ grkan_status grkan_measure_kind(grkan_device *device, const grkan_plan_data *kin
     for (int pass = 0; pass < 2 && status == GRKAN_SUCCESS; ++pass) {
         const sample *small = &samples[1], *large = &samples[2];
         const double launch = samples[0].seconds[pass];
-        const double slope = (large->seconds[pass] - small->seconds[pass]) / (large->elements - small->elements);
+        const double apart = (large->seconds[pass] - small->seconds[pass]) / (large->elements - small->elements);
+        const double slope = apart > 0.0 ? apart : large->seconds[pass] / large->elements; /* lost in noise */
         const double start = small->seconds[pass] - small->elements * slope;
         values[3 * pass] = launch;
         values[3 * pass + 1] = not_negative(start - launch) / small->blocks[pass];
-        values[3 * pass + 2] = not_negative(slope);
+        values[3 * pass + 2] = slope;
     }
     return status;
 }

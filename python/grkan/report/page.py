@@ -11,7 +11,7 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 72em; margi
 h1, h2 { font-weight: 600; line-height: 1.2; } h2 { margin-top: 2.2em; } p.note { color: #555; margin: 0.3em 0 0.8em; }
 div.wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 13px; } th, td { padding: 0.25em 0.7em; text-align: left; }
-th { border-bottom: 2px solid #888; vertical-align: bottom; } td { border-bottom: 1px solid #ddd; white-space: nowrap; }
+th { border-bottom: 2px solid #888; vertical-align: bottom; } td { border-bottom: 1px solid #ddd; }
 svg { max-width: 100%; height: auto; } code { background: #f2f2f2; padding: 0 0.3em; }
 """
 
