@@ -3,7 +3,8 @@
 """Host time of one module's forward and backward call: grkan's KAT_Group against a bare autograd.Function around GELU.
 
 Both are called in turn on a tensor so small that the host, not the device, takes the time. On a GPU nothing waits for
-the device within a sample, so the figures are what a training loop pays to enqueue. On the cpu they hold the kernels too.
+the device within a sample, so the figures are what a training loop pays to enqueue. On the cpu they hold the kernels
+too.
 """
 
 import argparse
@@ -47,7 +48,7 @@ class Gelu(torch.nn.Module):
 
 
 def sample(module, x, dy):
-    """Microseconds of a forward call, and of a forward and a backward call. Taking the gradients away is not counted."""
+    """Microseconds of a forward call, and of a forward and a backward call; not of taking the gradients away."""
     leaves = [x, *module.parameters()]
     forward = both = 0.0
     for _ in range(CALLS):
@@ -116,7 +117,8 @@ def main():
     times = measure({"gelu": Gelu(), "grkan": KAT_Group().to(device)}, x, torch.randn_like(x), arguments.repeats)
     ratios = [grkan_us / gelu_us for grkan_us, gelu_us in zip(times["grkan"], times["gelu"])]
     device_name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
-    print(f"host microseconds of a call, {device} ({device_name}), {arguments.dtype}, torch {torch.__version__}, medians")
+    print(f"host microseconds of a call, medians: {device} ({device_name}), {arguments.dtype}, torch "
+          f"{torch.__version__}")
     print_table(times, ratios)
     if arguments.json:
         write_json(arguments.json, times, device_name, arguments.dtype)

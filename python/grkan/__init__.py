@@ -6,8 +6,8 @@
     y = grkan.forward(x, numerator, denominator)
     dx, dnumerator, ddenominator = grkan.backward(x, dy, numerator, denominator)
 
-takes arrays of NumPy and of every library with DLPack; a Plan takes addresses. grkan.torch holds PyTorch's modules. grkan.devices() lists what
-the machine has. The shared library is loaded by the first call that needs it.
+takes arrays of NumPy and of every library with DLPack; a Plan takes addresses. grkan.torch holds PyTorch's modules.
+grkan.devices() lists what the machine has. The shared library is loaded by the first call that needs it.
 """
 
 from ._arrays import backward, forward

@@ -130,7 +130,7 @@ def forward(x: Any, numerator: Any, denominator: Any, *, form: str = "abs_terms"
     """
     result = empty_like(x) if out is None else out
     assert_writable("out", result)
-    x_, y_ = view("x", x, stream), view("out", result, stream)
+    x_ = view("x", x, stream)
     y_ = view_like("out", result, x_, x_.shape, x_.dtype, stream)
     a_, b_ = _coefficients("numerator", numerator, x_, stream), _coefficients("denominator", denominator, x_, stream)
     selector = _select(x_, device)

@@ -90,11 +90,9 @@ def _make_plan(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tens
     if dtype is None:
         raise InvalidArgumentError(f"x has dtype {x.dtype}; expected float32, float16, bfloat16 or float64")
     # Only the channels' place in memory matters: channels_last, or a transposed tensor, is as good as contiguous.
-    order = None if x.is_contiguous() else _memory_order(x)
-    if order is None:
-        order = list(range(x.dim()))
-    shape = [x.shape[dim] for dim in order]
-    operation = operation_of(shape, numerator.shape, denominator.shape, form, order.index(channel_of(x.shape, channel_dim)), dtype)
+    order = _memory_order(x) or list(range(x.dim()))
+    shape, channel = [x.shape[dim] for dim in order], order.index(channel_of(x.shape, channel_dim))
+    operation = operation_of(shape, numerator.shape, denominator.shape, form, channel, dtype)
     threads = 0 if x.is_cuda else torch.get_num_threads()
     return plan_for(selector, operation, Options(determinism=determinism, cpu_threads=threads))
 
