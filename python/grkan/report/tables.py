@@ -145,7 +145,7 @@ def predictions(devices):
         cases = [case for case in filter(_is_plain, device.cases()) if "predicted_milliseconds" in case]
         for which in ("median", "min") if cases else ():
             ratios = sorted(case["predicted_milliseconds"] / case["milliseconds"][which] for case in cases)
-            within = [sum(1 / (1 + part) <= ratio <= 1 + part for ratio in ratios) for part in (0.15, 0.30)]
+            within = [sum(abs(ratio - 1) <= part for ratio in ratios) for part in (0.15, 0.30)]
             rows.append([device.label, {"median": "median", "min": "least"}[which], str(len(ratios)),
                          f"{ratios[len(ratios) // 2]:.2f}", f"{ratios[0]:.2f}", f"{ratios[-1]:.2f}", *map(str, within)])
     return Table("Predicted over measured", "For the layers above, over the median and over the least of the samples.",
