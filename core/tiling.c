@@ -5,7 +5,7 @@
 #include "internal.h"
 
 enum {
-    block_step = 32,             /* a multiple of COMBINE_LANES and of common wave widths */
+    block_step = 32,             /* a multiple of MAX_COMBINE_LANES and of common wave widths */
     fixed_preferred_block = 384, /* of the geometry that depends on the operation alone: measured on an H200 */
     fixed_block = 512,           /* likewise, at most */
     fixed_local_bytes = 32768,   /* likewise: local memory that every OpenCL 1.2 device has */
@@ -81,7 +81,9 @@ static int64_t utilisation(const grkan_operation *o, const grkan_tiling *t)
 static grkan_status choose_block(const grkan_operation *o, int coefficients, const grkan_device_limits *limits,
                                  grkan_tiling *t)
 {
-    const int bytes = (coefficients + 2) * (int)grkan_coefficient_bytes(o->dtype); /* slots and exchange, a thread */
+    const int64_t scalar = (int64_t)grkan_coefficient_bytes(o->dtype);
+    /* A thread's sums, and what it exchanges in the end, in the place of a queue with one chunk of x and of dy. */
+    const int bytes = (int)(coefficients * scalar + larger(2 * scalar, limits->has_queues ? 2 * vector_bytes : 0));
     const int limit =
         (int)smaller(limits->max_block, ((int64_t)limits->local_bytes - flag_bytes) / bytes) / block_step * block_step;
     int64_t best = -1;
@@ -133,6 +135,7 @@ static grkan_tiling start_tiling(const grkan_operation *o, int vector)
                             .vector = vector,
                             .flush = flush_elements / vector,
                             .slices = 1,
+                            .combine_lanes = 1,
                             .numerator_shared = o->numerator_groups == 1,
                             .denominator_shared = o->denominator_groups == 1};
     return t;
@@ -147,6 +150,16 @@ static int choose_slices(const grkan_tiling *t, int numerator, int denominator)
     while (slices < largest_slices && outputs * slices * 2 <= t->block)
         slices *= 2;
     return slices;
+}
+
+/** As many threads for each output of the whole operation as one block has. */
+static int choose_combine_lanes(const grkan_operation *o, const grkan_tiling *t, int numerator, int denominator)
+{
+    const int64_t outputs = o->numerator_groups * numerator + o->denominator_groups * denominator;
+    int lanes = 1;
+    while (lanes < MAX_COMBINE_LANES && outputs * lanes * 2 <= t->block)
+        lanes *= 2;
+    return lanes;
 }
 
 /** Parts of one gradient in the workspace when the tensor is cut into stripes. */
@@ -183,15 +196,36 @@ static int64_t most_stripes(const grkan_plan_data *plan, const grkan_tiling *t)
     return (largest_workspace - (int64_t)GRKAN_WORKSPACE_COUNTER_BYTES) * 2 / larger(1, two);
 }
 
+/** Blocks of a device's own geometry. */
+static int64_t blocks_of_device(const grkan_device_limits *limits, const grkan_tiling *t, const grkan_tuning *tuning)
+{
+    return limits->is_fixed ? fixed_blocks
+                            : limits->compute_units * larger(1, tuning->threads / t->block) * tuning->rounds;
+}
+
+/** Shorten the queue until local memory holds it beside the sums: fewer steps ahead, then smaller steps. */
+static void fit_queue(const grkan_device_limits *limits, const grkan_operation *o, int tensors, int sums,
+                      const grkan_tiling *t, grkan_tuning *tuning)
+{
+    const int64_t scalar = (int64_t)grkan_coefficient_bytes(o->dtype);
+    const int64_t chunks = (int64_t)grkan_dtype_bytes(o->dtype) * tensors * t->block;
+    const int64_t room = (int64_t)limits->local_bytes - flag_bytes - t->block * sums * scalar;
+    while (limits->has_queues && tuning->ahead * larger(t->vector, tuning->step * 4 / scalar) * chunks > room &&
+           tuning->ahead + tuning->step > 2) {
+        if (tuning->ahead > 1)
+            tuning->ahead -= 1;
+        else
+            tuning->step /= 2;
+    }
+}
+
 grkan_status grkan_plan_tile(const grkan_device_limits *limits, grkan_plan_data *plan)
 {
     const grkan_operation *o = &plan->operation;
     const bool same_everywhere = plan->options.determinism == GRKAN_DEVICE_TO_DEVICE;
     const bool is_short = grkan_dtype_bytes(o->dtype) == 2;
-    const bool fixed = limits->is_fixed || same_everywhere;
-    const bool interleaved = !limits->is_fixed || same_everywhere;
-    const int least = same_everywhere ? fixed_least_elements : limits->least_elements;
-    const int coefficients = o->numerator_degree + 1 + plan->denominator_coefficients;
+    const int numerator = o->numerator_degree + 1, denominator = plan->denominator_coefficients;
+    grkan_tiling *const forward = &plan->forward, *const backward = &plan->backward;
     grkan_device_limits own = *limits;
     grkan_status status;
 
@@ -199,23 +233,32 @@ grkan_status grkan_plan_tile(const grkan_device_limits *limits, grkan_plan_data 
         own.max_block = fixed_block;
         own.preferred_block = fixed_preferred_block;
         own.local_bytes = fixed_local_bytes;
+        own.has_queues = 0;
+        own.max_vector_bytes = vector_bytes;
+        own.least_elements = fixed_least_elements;
+        own.is_fixed = 1;
     }
-    plan->backward = start_tiling(o, choose_vector(o, same_everywhere ? vector_bytes : limits->max_vector_bytes));
-    plan->forward = start_tiling(o, choose_vector(o, limits->max_vector_bytes));
-    if ((status = choose_block(o, coefficients, &own, &plan->backward)) != GRKAN_SUCCESS ||
-        (status = choose_block(o, coefficients, &own, &plan->forward)) != GRKAN_SUCCESS)
+    *backward = start_tiling(o, choose_vector(o, own.max_vector_bytes));
+    *forward = start_tiling(o, choose_vector(o, limits->max_vector_bytes));
+    if ((status = choose_block(o, numerator + denominator, &own, backward)) != GRKAN_SUCCESS ||
+        (status = choose_block(o, numerator + denominator, &own, forward)) != GRKAN_SUCCESS)
         return status;
-    if (plan->backward.block > limits->max_block)
+    if (backward->block > limits->max_block)
         return grkan_fail(GRKAN_ERROR_UNSUPPORTED,
                           "device_to_device needs blocks of %d threads here; the device runs at most %d",
-                          plan->backward.block, limits->max_block);
+                          backward->block, limits->max_block);
+    plan->last_block_combines = limits->last_block_combines;
     plan->forward_tuning = limits->forward[is_short];
     plan->backward_tuning = limits->backward[is_short];
-    cut_rows(fixed ? fixed_blocks : (int64_t)limits->compute_units * plan->forward_tuning.blocks, INT64_MAX, least,
-             interleaved, &plan->forward);
-    cut_rows(fixed ? fixed_blocks : (int64_t)limits->compute_units * plan->backward_tuning.blocks,
-             most_stripes(plan, &plan->backward), least, interleaved, &plan->backward);
-    plan->backward.slices = choose_slices(&plan->backward, o->numerator_degree + 1, plan->denominator_coefficients);
+    fit_queue(limits, o, 1, 0, forward, &plan->forward_tuning);
+    fit_queue(limits, o, 2, numerator + denominator, backward, &plan->backward_tuning);
+    /* Forward has no sums, so its bits do not depend on the geometry. */
+    cut_rows(blocks_of_device(limits, forward, &plan->forward_tuning), INT64_MAX, limits->least_elements,
+             !limits->is_fixed, forward);
+    cut_rows(blocks_of_device(&own, backward, &plan->backward_tuning), most_stripes(plan, backward), own.least_elements,
+             !limits->is_fixed || same_everywhere, backward);
+    backward->slices = choose_slices(backward, numerator, denominator);
+    backward->combine_lanes = choose_combine_lanes(o, backward, numerator, denominator);
     size_workspace(&plan->options, plan);
     return GRKAN_SUCCESS;
 }

@@ -105,9 +105,12 @@ static void backward_block(const cpu_job *job, int64_t block)
     for (int first = 0; first < most_visits; first += t->flush)
         for (int row_lane = 0; row_lane < t->row_lanes; ++row_lane)
             backward_visits(job, &b, row_lane, first, &s, &state);
-    reduce_block(t, kind, &g, &b, state.slots, state.exchange);
-    for (int thread = 0; thread < t->block; ++thread)
-        deliver_slices(t, kind, &g, &b, thread, state.exchange);
+    const int outputs = output_count(t, kind, b.end_group - b.first_group);
+    for (int first = 0; first < outputs; first += outputs_at_once(t)) {
+        reduce_block(t, kind, &b, first, state.slots, state.exchange);
+        for (int thread = 0; thread < t->block; ++thread)
+            deliver_slices(t, kind, &g, &b, first, thread, state.exchange);
+    }
 }
 
 #if CPU_BYTES == 0
@@ -167,15 +170,15 @@ static void combine_output(const cpu_job *job, int64_t index)
     const rational kind = kind_of(job->plan);
     const gradients g = gradients_of(job);
     const output o = output_at(t, kind, 0, t->groups, (int)index);
-    scalar exchange[2 * COMBINE_LANES];
+    scalar exchange[2 * MAX_COMBINE_LANES];
     if (parts_waiting(&g, o) == 0)
         return;
-    for (int lane = 0; lane < COMBINE_LANES; ++lane) {
+    for (int lane = 0; lane < t->combine_lanes; ++lane) {
         const pair sum = sum_parts(t, kind, &g, o, lane);
         exchange[2 * lane] = sum.high;
         exchange[2 * lane + 1] = sum.low;
     }
-    finish(kind, &g, o, sum_exchanged(exchange, COMBINE_LANES));
+    finish(kind, &g, o, sum_exchanged(exchange, t->combine_lanes));
 }
 
 #if CPU_BYTES == 0

@@ -47,20 +47,20 @@ static void sum_slices(const grkan_tiling *t, const tile *b, output o, int slice
 #endif
 
 /** Phase 2 of all threads. Where there are slices enough, they are the lanes of vectors. */
-static void reduce_block(const grkan_tiling *t, rational kind, const gradients *g, const tile *b, const scalar *slots,
+static void reduce_block(const grkan_tiling *t, rational kind, const tile *b, int first, const scalar *slots,
                          scalar *exchange)
 {
 #if CPU_BYTES > 0
     if (t->slices % CPU_LANES == 0) {
         const int64_t groups = b->end_group - b->first_group;
-        const int outputs = output_count(t, kind, groups);
+        const int outputs = least(outputs_at_once(t), output_count(t, kind, groups) - first);
         for (int index = 0; index < outputs; ++index)
             for (int slice = 0; slice < t->slices; slice += CPU_LANES)
-                sum_slices(t, b, output_at(t, kind, b->first_group, groups, index), slice, slots,
+                sum_slices(t, b, output_at(t, kind, b->first_group, groups, first + index), slice, slots,
                            exchange + 2 * (index * t->slices + slice));
         return;
     }
 #endif
     for (int thread = 0; thread < t->block; ++thread)
-        reduce_slots(t, kind, g, b, thread, slots, exchange);
+        reduce_slots(t, kind, b, first, thread, slots, exchange);
 }

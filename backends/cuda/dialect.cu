@@ -24,14 +24,7 @@ typedef float scalar;
 #if GRKAN_IEEE || GRKAN_FORM == 3 /* plain has poles, where an approximation's refinement gives NaN */
 #define RECIPROCAL(q) __frcp_rn(q)
 #else
-#define RECIPROCAL(q) fast_reciprocal(q)
-/** The hardware's approximation; one Newton step where the storage type can show the difference. */
-static __device__ __forceinline__ float fast_reciprocal(float q)
-{
-    float r;
-    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(q));
-    return GRKAN_DTYPE == 0 ? __fmaf_rn(__fmaf_rn(-q, r, 1.0f), r, r) : r;
-}
+#define RECIPROCAL(q) ptx_reciprocal(q)
 #endif
 #endif
 typedef scalar real;
@@ -51,11 +44,10 @@ typedef scalar real;
 #define BLOCK_INDEX() ((grkan_int64)blockIdx.x)
 #define THREAD_INDEX() ((int)threadIdx.x)
 #define OFFSET(pointer, elements) (pointer)
+#define AFTER(value, other) (value)
 #define HIDE(value) cuda_hide((int)(value))
 #define BARRIER() __syncthreads()
-#define FENCE() __threadfence()
 #define TICKET(counter) atomicAdd(counter, 1u)
-#define LAST_BLOCK_COMBINES
 
 #define FLIP(v, by) ((by) < REAL(0.0) ? -(v) : (v))
 #define BITS_OF(value) __float_as_uint(value)
@@ -71,37 +63,6 @@ static __device__ __forceinline__ grkan_int64 cuda_hide(int value)
 typedef uint2 words2;
 typedef uint4 words4;
 
-static __device__ __forceinline__ float cuda_half_to_float(unsigned int bits)
-{
-    float value;
-    asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"((unsigned short)bits));
-    return value;
-}
-
-static __device__ __forceinline__ unsigned int cuda_float_to_half(float value)
-{
-    unsigned short bits;
-    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(value));
-    return bits;
-}
-#define HALF_TO_FLOAT cuda_half_to_float
-#define FLOAT_TO_HALF cuda_float_to_half
-
-/* Two at once, rounded to nearest even as storage.h rounds. */
-#if __CUDA_ARCH__ >= 800
-static __device__ __forceinline__ unsigned int cuda_pack_bf16s(float low, float high)
-{
-    unsigned int word;
-    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
-    return word;
-}
-
-static __device__ __forceinline__ unsigned int cuda_pack_halves(float low, float high)
-{
-    unsigned int word;
-    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
-    return word;
-}
-#define PACK_BF16S cuda_pack_bf16s
-#define PACK_HALVES cuda_pack_halves
-#endif
+#define PTX_FUNCTION DEVICE
+#define PTX_ARCHITECTURE __CUDA_ARCH__
+#define PTX_SHARED(pointer) ((unsigned int)__cvta_generic_to_shared(pointer))

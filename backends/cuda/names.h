@@ -51,9 +51,12 @@ extern struct cuda_driver {
 /** Blocks of one launch. */
 #define LARGEST_GRID INT32_MAX
 
+/** Memory is copied to shared memory asynchronously, on architectures before sm_80 by a thread itself. */
+#define HAS_QUEUES 1
+
 /** Of storage types with 4 or 8 bytes, and with 2: measured on an H200, see docs/performance.md. */
-static const grkan_tuning forward_tuning[2] = {{12, 3, 1}, {12, 3, 1}};
-static const grkan_tuning backward_tuning[2] = {{2, 2, 1}, {2, 2, 1}};
+static const grkan_tuning forward_tuning[2] = {{1536, 12, 1, 4}, {1536, 6, 1, 8}};
+static const grkan_tuning backward_tuning[2] = {{768, 1, 1, 4}, {768, 1, 2, 8}};
 
 static inline void architecture_of(const gpu_device_properties *p, char *text, size_t bytes)
 {

@@ -28,7 +28,7 @@ struct grkan_backend_program {
 static int needs(const grkan_plan_data *plan, kernel_kind kind)
 {
     const int is_tree = plan->options.strategy == GRKAN_STRATEGY_TREE;
-    return kind == COMBINE ? is_tree && !gpu_last_block_combines : kind == CLEAR ? !is_tree : 1;
+    return kind == COMBINE ? is_tree && !plan->last_block_combines : kind == CLEAR ? !is_tree : 1;
 }
 
 void gpu_unload(grkan_backend_program *program)
@@ -59,7 +59,7 @@ grkan_status gpu_load(grkan_backend_device *device, const grkan_plan_data *plan,
     if (made == NULL)
         return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for a program of backend %s",
                                    grkan_backend_table.name);
-    status = gpu_module_load(device, binary, &made->module);
+    status = gpu_module_load(device, plan, binary, &made->module);
     if (status == GRKAN_SUCCESS)
         status = find_kernels(plan, made);
     if (status != GRKAN_SUCCESS) {
@@ -149,7 +149,7 @@ static grkan_status combine_parts(const grkan_backend_program *program, const gr
     const grkan_tiling *t = &plan->backward;
     const int64_t outputs =
         o->numerator_groups * (o->numerator_degree + 1) + o->denominator_groups * plan->denominator_coefficients;
-    const int64_t of_block = t->block / COMBINE_LANES;
+    const int64_t of_block = t->block / t->combine_lanes;
     const grkan_kernel_argument arguments[] = {backward[3], backward[5], backward[6],
                                                backward[7], backward[8], {"launch", &launch, sizeof launch}};
     return launch_all(program, COMBINE, t, arguments, 6, &launch, (outputs + of_block - 1) / of_block, stream);

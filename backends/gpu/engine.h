@@ -33,14 +33,12 @@ extern const grkan_backend grkan_backend_table;
 /** What the core offers; set by the vendor's count. */
 extern const grkan_host *gpu_host;
 
-/** 1: the last block of a backward launch combines the parts of all; 0: a second launch does. */
-extern const int gpu_last_block_combines;
-
 /** Blocks that one launch may have. */
 extern const int64_t gpu_largest_grid;
 
 /** Load a compiled program. */
-grkan_status gpu_module_load(grkan_backend_device *device, const grkan_blob *binary, gpu_module **module);
+grkan_status gpu_module_load(grkan_backend_device *device, const grkan_plan_data *plan, const grkan_blob *binary,
+                             gpu_module **module);
 void gpu_module_unload(gpu_module *module);
 
 /** A kernel of a module. It lives as long as the module, but has a destructor for what a vendor keeps with it. */

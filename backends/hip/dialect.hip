@@ -48,6 +48,7 @@ typedef scalar real;
 #define BLOCK_INDEX() ((grkan_int64)__builtin_amdgcn_workgroup_id_x())
 #define THREAD_INDEX() ((int)__builtin_amdgcn_workitem_id_x())
 #define OFFSET(pointer, elements) (pointer)
+#define AFTER(value, other) hip_after(value, other)
 #define HIDE(value) (value) /* what a block's threads have in common is in scalar registers, of which there are enough */
 #define HIDE_REAL(value) hip_hide_real(value)
 #define BARRIER() hip_barrier()
@@ -87,6 +88,13 @@ static __device__ inline float hip_reciprocal(float q)
 {
     const float r = __builtin_amdgcn_rcpf(q);
     return GRKAN_DTYPE == 0 ? __builtin_fmaf(__builtin_fmaf(-q, r, 1.0f), r, r) : r;
+}
+
+/** Ties a value to another, for the compiler that would otherwise compute all of a chunk's elements side by side. */
+static __device__ inline real hip_after(real value, real other)
+{
+    __asm__("" : "+v"(value) : "v"(other));
+    return value;
 }
 
 typedef unsigned int words2 __attribute__((ext_vector_type(2)));

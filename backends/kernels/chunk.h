@@ -3,10 +3,14 @@
  * @file chunk.h
  * @brief The elements that a GPU's thread takes from a row at once: loaded and stored by one instruction each.
  *
- * For the dialects of gpu.h; beside the words that it names, PACK_HALVES and PACK_BF16S may convert two floats at once.
+ * For the dialects of gpu.h; beside the words that it names, PACK_HALVES and PACK_BF16S may convert two floats at once,
+ * and COPY_ASYNC(to, from, bytes, exists) may start a copy of 4, 8 or 16 bytes from global to shared memory (zeros
+ * where nothing exists), with COPIES_END() after the copies that belong together and COPIES_WAIT(n) until at most the
+ * last n such sets are on their way.
  */
 
 #define ELEMENT_BYTES (GRKAN_DTYPE == 3 ? 8 : GRKAN_DTYPE == 0 ? 4 : 2)
+#define SCALAR_BYTES (GRKAN_DTYPE == 3 ? 8 : 4)
 #define CHUNK_BYTES (GRKAN_VECTOR * ELEMENT_BYTES)
 #define IS_16_BIT (GRKAN_DTYPE == 1 || GRKAN_DTYPE == 2)
 
@@ -26,7 +30,7 @@ typedef unsigned short storage;
 #else
 typedef unsigned short storage;
 #define UNPACK(s) bf16_to_float(s)
-#define PACK(s) ((storage)float_to_bf16(s))
+#define PACK(s) ((storage)FLOAT_TO_BF16(s))
 #define UNPACK_LOW(word) FLOAT_OF((word) << 16)
 #define UNPACK_HIGH(word) FLOAT_OF((word)&0xFFFF0000u)
 #ifdef PACK_BF16S
@@ -56,6 +60,20 @@ typedef unsigned short chunk;
 #else
 #define WORD(c, i) (c)
 #endif
+
+DEVICE chunk zero_chunk(void)
+{
+    chunk zero;
+#if CHUNK_BYTES >= 8
+    zero.x = zero.y = 0;
+#endif
+#if CHUNK_BYTES == 16
+    zero.z = zero.w = 0;
+#elif CHUNK_BYTES < 8
+    zero = 0;
+#endif
+    return zero;
+}
 
 DEVICE chunk load_chunk(GLOBAL const storage *from)
 {
@@ -109,5 +127,51 @@ DEVICE void store_chunk(GLOBAL storage *to, const real *in)
 #else
     *(GLOBAL unsigned int *)to = word[0];
 #endif
+#endif
+}
+
+/**
+ * A thread's queue of chunks on their way. Where the hardware copies to shared memory by itself, they lie there, several
+ * steps ahead, and take no registers; the order of a thread's own copies and waits needs no barrier. Elsewhere they are
+ * in registers, one step ahead.
+ */
+#if defined(COPY_ASYNC) && CHUNK_BYTES >= 4
+#define STEPS_AHEAD(steps) (steps)
+#define QUEUE SHARED chunk
+#define QUEUE_ARRAY(name, chunks) SHARED_ARRAY(chunk, name, (chunks)*GRKAN_BLOCK)
+#define QUEUE_START() THREAD_INDEX()
+#define QUEUE_STRIDE GRKAN_BLOCK
+#define QUEUE_END() COPIES_END()
+#define QUEUE_WAIT(sets) COPIES_WAIT(sets)
+/** What threads exchange when a block reduces its sums takes the queue's place, which nobody needs by then. */
+#define EXCHANGE_ARRAY(name, queue) SHARED scalar *const name = (SHARED scalar *)queue
+#else
+#define STEPS_AHEAD(steps) 1
+#define QUEUE chunk
+#define QUEUE_ARRAY(name, chunks) chunk name[chunks]
+#define QUEUE_START() 0
+#define QUEUE_STRIDE 1
+#define QUEUE_END()
+#define QUEUE_WAIT(sets)
+#define EXCHANGE_ARRAY(name, queue) SHARED_ARRAY(scalar, name, 2 * GRKAN_BLOCK)
+#endif
+
+/** From the place of a step in the queue to the next one's. @param chunks of a step @param steps in the queue */
+DEVICE int next_place(int place, int chunks, int steps)
+{
+    const int start = QUEUE_START();
+    return place == start + (steps - 1) * chunks * QUEUE_STRIDE ? start : place + chunks * QUEUE_STRIDE;
+}
+
+/** Ask for a chunk; zeros come where none exists. */
+DEVICE void ask_chunk(QUEUE *to, GLOBAL const storage *from, int exists)
+{
+#if defined(COPY_ASYNC) && CHUNK_BYTES >= 4
+    COPY_ASYNC(to, from, CHUNK_BYTES, exists);
+#else
+    if (exists)
+        *to = load_chunk(from);
+    else
+        *to = zero_chunk();
 #endif
 }

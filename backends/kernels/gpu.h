@@ -5,7 +5,7 @@
  *
  * Specialised by macros (core/specialise.c): GRKAN_NUMERATOR_DEGREE, GRKAN_DENOMINATOR_DEGREE, GRKAN_FORM,
  * GRKAN_NEAR_EXPONENT, GRKAN_REPEATS, GRKAN_DTYPE, GRKAN_VECTOR, GRKAN_BLOCK, GRKAN_FOLDED, GRKAN_STRATEGY,
- * GRKAN_IEEE, GRKAN_FORWARD_RESIDENT, GRKAN_FORWARD_AHEAD, GRKAN_BACKWARD_RESIDENT, GRKAN_BACKWARD_AHEAD.
+ * GRKAN_IEEE, GRKAN_FORWARD_RESIDENT, GRKAN_FORWARD_AHEAD, GRKAN_FORWARD_STEP, and the same three of GRKAN_BACKWARD.
  *
  * Beside the words of rational.h and storage.h, a dialect gives
  *
@@ -15,6 +15,7 @@
  *     SHARED_ARRAY(type, n, size) an array of a block
  *     BLOCK_INDEX(), THREAD_INDEX(), BARRIER()
  *     OFFSET(pointer, elements)   pointer + elements, or the pointer where the host has added them already
+ *     AFTER(value, other)         the value; a compiler that would spill registers must not use it before other is known
  *     HIDE(value)                 the value, which the compiler must not remember
  *     words2, words4              2 and 4 unsigned ints, .x .y .z .w, aligned to their size
  *     DOUBLE_OF(low, high), LOW_OF(double), HIGH_OF(double)   only for f64
@@ -27,16 +28,20 @@
 #define B_COUNT (GRKAN_DENOMINATOR_DEGREE + (GRKAN_FORM == FORM_ABS_SUM_OFFSET ? 1 : 0))
 #define COUNT (GRKAN_NUMERATOR_DEGREE + 1 + B_COUNT)
 
-/** Chunks of a thread in registers: the one at hand and those on their way. No copies, since loops unroll by it. */
-#define FORWARD_RING (GRKAN_FORWARD_AHEAD + 1)
-#define BACKWARD_RING (GRKAN_BACKWARD_AHEAD + 1)
+/** Visits of a step, whose chunks are asked for, waited for and computed together: narrow chunks need many. */
+#define STEP_ROWS(elements)                                                                                            \
+    ((elements)*4 / SCALAR_BYTES > GRKAN_VECTOR ? (elements)*4 / SCALAR_BYTES / GRKAN_VECTOR : 1)
+#define FORWARD_ROWS STEP_ROWS(GRKAN_FORWARD_STEP)
+#define BACKWARD_ROWS STEP_ROWS(GRKAN_BACKWARD_STEP)
+#define BACKWARD_CHUNKS (2 * BACKWARD_ROWS) /* of x and dy, in turn */
+#define FORWARD_AHEAD STEPS_AHEAD(GRKAN_FORWARD_AHEAD)
+#define BACKWARD_AHEAD STEPS_AHEAD(GRKAN_BACKWARD_AHEAD)
 
-/** Without folding, a thread that has visits has a chunk in each of them. */
-#if GRKAN_FOLDED
-#define HAS_CHUNK(t, b, p, at) (chunks_left(t, b, p, at) > 0)
-#else
-#define HAS_CHUNK(t, b, p, at) 1
-#endif
+/** Whether a visit is one of the first `visits` and has a chunk: without folding, all of a thread's visits have. */
+DEVICE int has_chunk(const grkan_tiling *t, const tile *b, const place *p, const cursor *at, int visit, int visits)
+{
+    return visit < visits && (!GRKAN_FOLDED || chunks_left(t, b, p, at) > 0);
+}
 
 DEVICE rational the_kind(void)
 {
@@ -72,70 +77,87 @@ DEVICE coefficients load_coefficients(const grkan_tiling *t, grkan_int64 group, 
     return c;
 }
 
-/** Whether a whole chunk may use the formulas in x; they need no branch then. */
-DEVICE int chunk_is_near(rational kind, const real *x)
+/** Whether all of count elements may use the formulas in x; they need no branch then. */
+DEVICE int all_near(const real *x, int count)
 {
     real largest = ABS(x[0]);
     UNROLL
-    for (int v = 1; v < GRKAN_VECTOR; ++v)
+    for (int v = 1; v < count; ++v)
         largest = MAXIMUM(largest, ABS(x[v]));
-    return is_near(kind, largest);
+    return is_near(the_kind(), largest);
 }
 
 /** Everything that is rare: elements far from zero, and tensors that are not aligned to chunks. */
-DEVICE void forward_rare(const coefficients *c, GLOBAL const storage *x, GLOBAL storage *y)
+DEVICE void forward_rare(const coefficients *c, GLOBAL const storage *x_base, GLOBAL storage *y_base, GLOBAL storage *y)
 {
+    GLOBAL const storage *const x = x_base + (y - y_base);
     NO_UNROLL
     for (int v = 0; v < GRKAN_VECTOR; ++v)
         y[v] = PACK(forward_element(the_kind(), c, UNPACK(x[v])));
-}
-
-DEVICE void forward_chunk(const coefficients *c, int aligned, chunk loaded, GLOBAL const storage *x, GLOBAL storage *y)
-{
-    const rational kind = the_kind();
-    real value[GRKAN_VECTOR];
-    unpack_chunk(loaded, value);
-    if (aligned && chunk_is_near(kind, value)) {
-        UNROLL
-        for (int v = 0; v < GRKAN_VECTOR; ++v)
-            value[v] = forward_near(kind, c, value[v]);
-        store_chunk(y, value);
-    } else {
-        forward_rare(c, x, y);
-    }
 }
 
 KERNEL(GRKAN_BLOCK, GRKAN_FORWARD_RESIDENT)
 grkan_forward(GLOBAL const storage *x, GLOBAL const scalar *numerator, GLOBAL const scalar *denominator,
               GLOBAL storage *y, const grkan_tiling tiling, const grkan_launch launch)
 {
+    QUEUE_ARRAY(queue, FORWARD_AHEAD * FORWARD_ROWS);
+    int place_in_queue = QUEUE_START(); /* of the step at hand */
     const tile b = tile_of_block(&tiling, BLOCK_INDEX() + launch.first_block);
     const place p = place_of_thread(&tiling, &b, THREAD_INDEX());
     const coefficients c = load_coefficients(&tiling, p.group, OFFSET(numerator, launch.numerator),
                                              OFFSET(denominator, launch.denominator));
-    const int loads = launch.aligned ? p.visits : 0; /* visits whose chunks are loaded ahead */
-    cursor here = cursor_at(&tiling, &b, &p, 0), at = here;
-    chunk ring[FORWARD_RING];
+    const int loads = launch.aligned ? p.visits : 0; /* visits whose chunks are asked for ahead */
+    cursor here = cursor_at(&tiling, &b, &p, 0), next = here;
     GLOBAL const storage *const x_base = OFFSET(x, launch.x);
-    x = x_base + at.element;
-    y = OFFSET(y, launch.result) + at.element;
+    GLOBAL storage *const y_base = OFFSET(y, launch.result);
+    int visit = 0;
+    x = x_base + here.element;
+    y = y_base + here.element;
     UNROLL
-    for (int i = 0; i < GRKAN_FORWARD_AHEAD; ++i) {
-        if (i < loads && HAS_CHUNK(&tiling, &b, &p, &at))
-            ring[i] = load_chunk(x);
-        x += cursor_advance(&tiling, &at);
+    for (int i = 0; i < FORWARD_AHEAD * FORWARD_ROWS; ++i) {
+        ask_chunk(queue + place_in_queue + i * QUEUE_STRIDE, x, has_chunk(&tiling, &b, &p, &next, i, loads));
+        x += cursor_advance(&tiling, &next);
+        if ((i + 1) % FORWARD_ROWS == 0)
+            QUEUE_END();
     }
     NO_UNROLL
-    for (int first = 0; first < p.visits; first += FORWARD_RING) {
+    while (visit < p.visits) {
+        chunk now[FORWARD_ROWS];
+        QUEUE_WAIT(FORWARD_AHEAD - 1);
         UNROLL
-        for (int i = 0; i < FORWARD_RING; ++i) {
-            if (first + i + GRKAN_FORWARD_AHEAD < loads && HAS_CHUNK(&tiling, &b, &p, &at))
-                ring[(i + GRKAN_FORWARD_AHEAD) % FORWARD_RING] = load_chunk(x);
-            if (first + i < p.visits && HAS_CHUNK(&tiling, &b, &p, &here))
-                forward_chunk(&c, launch.aligned, ring[i], x_base + here.element, y);
-            x += cursor_advance(&tiling, &at);
-            y += cursor_advance(&tiling, &here);
+        for (int r = 0; r < FORWARD_ROWS; ++r)
+            now[r] = queue[place_in_queue + r * QUEUE_STRIDE];
+        UNROLL
+        for (int r = 0; r < FORWARD_ROWS; ++r) {
+            ask_chunk(queue + place_in_queue + r * QUEUE_STRIDE, x,
+                      has_chunk(&tiling, &b, &p, &next, visit + FORWARD_AHEAD * FORWARD_ROWS + r, loads));
+            x += cursor_advance(&tiling, &next);
         }
+        QUEUE_END();
+        place_in_queue = next_place(place_in_queue, FORWARD_ROWS, FORWARD_AHEAD);
+        real values[FORWARD_ROWS * GRKAN_VECTOR];
+        UNROLL
+        for (int r = 0; r < FORWARD_ROWS; ++r)
+            unpack_chunk(now[r], values + r * GRKAN_VECTOR);
+        if (launch.aligned && all_near(values, FORWARD_ROWS * GRKAN_VECTOR)) {
+            UNROLL
+            for (int v = 0; v < FORWARD_ROWS * GRKAN_VECTOR; ++v)
+                values[v] = forward_near(the_kind(), &c, values[v]);
+            UNROLL
+            for (int r = 0; r < FORWARD_ROWS; ++r) {
+                if (has_chunk(&tiling, &b, &p, &here, visit + r, p.visits))
+                    store_chunk(y, values + r * GRKAN_VECTOR);
+                y += cursor_advance(&tiling, &here);
+            }
+        } else {
+            NO_UNROLL
+            for (int r = 0; r < FORWARD_ROWS; ++r) {
+                if (has_chunk(&tiling, &b, &p, &here, visit + r, p.visits))
+                    forward_rare(&c, x_base, y_base, y);
+                y += cursor_advance(&tiling, &here);
+            }
+        }
+        visit += FORWARD_ROWS;
     }
 }
 
@@ -171,111 +193,122 @@ DEVICE void backward_chunk(const grkan_tiling *t, const gradients *g, grkan_int6
     }
 }
 #else
-/** A thread's coefficients and register sums, and the chunks it loads ahead. */
+/** The tensors of backward from their first element. */
+typedef struct tensors {
+    GLOBAL const storage *x;
+    GLOBAL const storage *dy;
+    GLOBAL storage *dx;
+} tensors;
+
+/** A thread's coefficients and register sums. */
 typedef struct thread_state {
     coefficients c;
     real sums[COUNT];
-    chunk next_x, next_dy;
 } thread_state;
 
-/** As forward_rare, with the next load. Out of line, and given copies, so that the loop around it keeps registers. */
-OUTLINE void backward_rare(thread_state *state, int vector, GLOBAL const storage *x, GLOBAL const storage *dy,
-                           GLOBAL storage *dx, int has_next, GLOBAL const storage *next_x,
-                           GLOBAL const storage *next_dy)
+/** As forward_rare. Out of line, and given copies, so that the loop around it keeps registers. */
+OUTLINE void backward_rare(thread_state *state, tensors base, GLOBAL storage *dx)
 {
+    GLOBAL const storage *const x = base.x + (dx - base.dx);
+    GLOBAL const storage *const dy = base.dy + (dx - base.dx);
     NO_UNROLL
-    for (int v = 0; v < vector; ++v)
+    for (int v = 0; v < GRKAN_VECTOR; ++v)
         dx[v] = PACK(backward_element(the_kind(), &state->c, UNPACK(x[v]), UNPACK(dy[v]), state->sums));
-    if (has_next) {
-        state->next_x = load_chunk(next_x);
-        state->next_dy = load_chunk(next_dy);
-    }
 }
 
-DEVICE void backward_copied(const coefficients *c, int vector, GLOBAL const storage *x, GLOBAL const storage *dy,
-                            GLOBAL storage *dx, int has_next, GLOBAL const storage *next_x,
-                            GLOBAL const storage *next_dy, chunk *loaded_x, chunk *loaded_dy, real *sums)
+/** Ask for the chunks of a step in both tensors. */
+DEVICE void ask_step(const grkan_tiling *t, const tile *b, const place *p, int visit, int loads, cursor *at,
+                     GLOBAL const storage **x, GLOBAL const storage **dy, QUEUE *queue, int place)
 {
-    thread_state state;
-    state.c = *c;
     UNROLL
-    for (int i = 0; i < COUNT; ++i)
-        state.sums[i] = sums[i];
-    backward_rare(&state, vector, x, dy, dx, has_next, next_x, next_dy);
-    UNROLL
-    for (int i = 0; i < COUNT; ++i)
-        sums[i] = state.sums[i];
-    if (has_next) {
-        *loaded_x = state.next_x;
-        *loaded_dy = state.next_dy;
+    for (int r = 0; r < BACKWARD_ROWS; ++r) {
+        const int exists = has_chunk(t, b, p, at, visit + r, loads);
+        const grkan_int64 step = cursor_advance(t, at);
+        ask_chunk(queue + place + 2 * r * QUEUE_STRIDE, *x, exists);
+        ask_chunk(queue + place + (2 * r + 1) * QUEUE_STRIDE, *dy, exists);
+        *x += step;
+        *dy += step;
     }
+    QUEUE_END();
 }
 
 /**
- * Phase 1: a thread's visits, the chunks of the next ones on their way while this one's are computed. Register sums
- * go to the slots every t->flush visits, a multiple of BACKWARD_RING.
- *
- * The chunk at hand is waited for first, then a load is issued, then the chunk is computed. A wait that comes after a
- * load may wait for that load too: hardware counts loads, it does not name them. So the load stands behind a branch
- * that depends on the chunk at hand, dy included: an infinite one counts as rare.
+ * Phase 1: a thread's visits, the chunks of the next steps on their way while this one's are computed. Register sums
+ * go to the thread's sums in shared memory every t->flush visits, a multiple of BACKWARD_ROWS.
  */
 DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const tile *b, const coefficients *c,
-                       const place *p, GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL storage *dx,
-                       SHARED scalar *slot)
+                       const place *p, tensors base, QUEUE *queue, SHARED scalar *second_level)
 {
-    const rational kind = the_kind();
-    const int loads = launch->aligned ? p->visits : 0; /* visits whose chunks are loaded ahead */
-    real sums[COUNT];
-    cursor here = cursor_at(t, b, p, 0), at = here;
-    chunk ring_x[BACKWARD_RING], ring_dy[BACKWARD_RING];
+    int place_in_queue = QUEUE_START();                /* of the step at hand */
+    const int loads = launch->aligned ? p->visits : 0; /* visits whose chunks are asked for ahead */
+    cursor here = cursor_at(t, b, p, 0), next = here;
+    GLOBAL const storage *x = base.x + here.element;
+    GLOBAL const storage *dy = base.dy + here.element;
+    GLOBAL storage *dx = base.dx + here.element;
+    int visit = 0;
     UNROLL
     for (int i = 0; i < COUNT; ++i)
-        slot[i * GRKAN_BLOCK] = REAL(0.0);
+        second_level[i * GRKAN_BLOCK] = REAL(0.0);
     UNROLL
-    for (int i = 0; i < GRKAN_BACKWARD_AHEAD; ++i) {
-        if (i < loads && HAS_CHUNK(t, b, p, &at)) {
-            ring_x[i] = load_chunk(x + at.element);
-            ring_dy[i] = load_chunk(dy + at.element);
-        }
-        cursor_advance(t, &at);
-    }
-    for (int first = 0; first < p->visits;) {
-        const int end = first + t->flush < p->visits ? first + t->flush : p->visits;
+    for (int i = 0; i < BACKWARD_AHEAD; ++i)
+        ask_step(t, b, p, i * BACKWARD_ROWS, loads, &next, &x, &dy, queue,
+                 place_in_queue + i * BACKWARD_CHUNKS * QUEUE_STRIDE);
+    while (visit < p->visits) {
+        const int end = visit + t->flush < p->visits ? visit + t->flush : p->visits;
+        real sums[COUNT];
         UNROLL
         for (int i = 0; i < COUNT; ++i)
             sums[i] = REAL(0.0);
         NO_UNROLL
-        for (; first < end; first += BACKWARD_RING) {
+        while (visit < end) {
+            chunk now[BACKWARD_CHUNKS];
+            QUEUE_WAIT(BACKWARD_AHEAD - 1);
             UNROLL
-            for (int i = 0; i < BACKWARD_RING; ++i) {
-                const int next = (i + GRKAN_BACKWARD_AHEAD) % BACKWARD_RING;
-                const int has_chunk = first + i < p->visits && HAS_CHUNK(t, b, p, &here);
-                const int has_next = first + i + GRKAN_BACKWARD_AHEAD < loads && HAS_CHUNK(t, b, p, &at);
-                real xs[GRKAN_VECTOR], dys[GRKAN_VECTOR];
-                unpack_chunk(ring_x[i], xs);
-                unpack_chunk(ring_dy[i], dys);
-                if (has_chunk && launch->aligned && (chunk_is_near(kind, xs) & (ABS(dys[0]) < INFINITY))) {
-                    if (has_next) {
-                        ring_x[next] = load_chunk(x + at.element);
-                        ring_dy[next] = load_chunk(dy + at.element);
-                    }
+            for (int i = 0; i < BACKWARD_CHUNKS; ++i)
+                now[i] = queue[place_in_queue + i * QUEUE_STRIDE];
+            ask_step(t, b, p, visit + BACKWARD_AHEAD * BACKWARD_ROWS, loads, &next, &x, &dy, queue, place_in_queue);
+            place_in_queue = next_place(place_in_queue, BACKWARD_CHUNKS, BACKWARD_AHEAD);
+            real xs[BACKWARD_ROWS * GRKAN_VECTOR];
+            UNROLL
+            for (int r = 0; r < BACKWARD_ROWS; ++r)
+                unpack_chunk(now[2 * r], xs + r * GRKAN_VECTOR);
+            if (launch->aligned && all_near(xs, BACKWARD_ROWS * GRKAN_VECTOR)) {
+                UNROLL
+                for (int r = 0; r < BACKWARD_ROWS; ++r) {
+                    real dys[GRKAN_VECTOR];
+                    unpack_chunk(now[2 * r + 1], dys);
                     UNROLL
-                    for (int v = 0; v < GRKAN_VECTOR; ++v)
-                        dys[v] = backward_near(kind, c, xs[v], dys[v], sums);
-                    store_chunk(dx + here.element, dys);
-                } else {
-                    backward_copied(c, has_chunk ? GRKAN_VECTOR : 0, x + here.element, dy + here.element,
-                                    dx + here.element, has_next, x + at.element, dy + at.element, &ring_x[next],
-                                    &ring_dy[next], sums);
+                    for (int v = 0; v < GRKAN_VECTOR; ++v) {
+                        const real x = xs[r * GRKAN_VECTOR + v];
+                        dys[v] = backward_near(the_kind(), c, v < 2 ? x : AFTER(x, dys[v - 2]), dys[v], sums);
+                    }
+                    if (has_chunk(t, b, p, &here, visit + r, p->visits))
+                        store_chunk(dx, dys);
+                    dx += cursor_advance(t, &here);
                 }
-                cursor_advance(t, &at);
-                cursor_advance(t, &here);
+            } else {
+                thread_state state;
+                state.c = *c;
+                UNROLL
+                for (int i = 0; i < COUNT; ++i)
+                    state.sums[i] = sums[i];
+                NO_UNROLL
+                for (int r = 0; r < BACKWARD_ROWS; ++r) {
+                    if (has_chunk(t, b, p, &here, visit + r, p->visits))
+                        backward_rare(&state, base, dx);
+                    dx += cursor_advance(t, &here);
+                }
+                UNROLL
+                for (int i = 0; i < COUNT; ++i)
+                    sums[i] = state.sums[i];
             }
+            visit += BACKWARD_ROWS;
         }
         UNROLL
         for (int i = 0; i < COUNT; ++i)
-            slot[i * GRKAN_BLOCK] += sums[i];
+            second_level[i * GRKAN_BLOCK] += sums[i];
     }
+    QUEUE_WAIT(0);
 }
 #endif
 
@@ -295,25 +328,27 @@ DEVICE gradients the_gradients(const grkan_launch *launch, GLOBAL const scalar *
 }
 
 #if GRKAN_STRATEGY == STRATEGY_TREE
-/** Sum the parts of block / COMBINE_LANES outputs at a time, from output `first` on, every `step`-th time. */
+/** Sum the parts of block / combine_lanes outputs at a time, from output `first` on; `step` outputs to the next time. */
 DEVICE void combine_outputs(const grkan_tiling *t, const gradients *g, int first, int step, SHARED scalar *exchange)
 {
     const rational kind = the_kind();
     const int count = output_count(t, kind, t->groups);
-    const int own = THREAD_INDEX() / COMBINE_LANES;
-    const int lane = THREAD_INDEX() % COMBINE_LANES;
+    const int at_once = GRKAN_BLOCK / t->combine_lanes;
+    const int lane = THREAD_INDEX() / at_once; /* neighbours have neighbouring outputs, whose parts lie side by side */
+    const int own = THREAD_INDEX() - lane * at_once;
+    SHARED scalar *sums = exchange + 2 * own * t->combine_lanes;
     for (int base = first; base < count; base += step) {
         const int index = base + own;
         const output o = output_at(t, kind, 0, t->groups, index < count ? index : 0);
         const int waiting = index < count && parts_waiting(g, o) > 0;
         if (waiting) {
             const pair sum = sum_parts(t, kind, g, o, lane);
-            exchange[2 * THREAD_INDEX()] = sum.high;
-            exchange[2 * THREAD_INDEX() + 1] = sum.low;
+            sums[2 * lane] = sum.high;
+            sums[2 * lane + 1] = sum.low;
         }
         BARRIER();
         if (waiting && lane == 0)
-            finish(kind, g, o, sum_exchanged(exchange + 2 * THREAD_INDEX(), COMBINE_LANES));
+            finish(kind, g, o, sum_exchanged(sums, t->combine_lanes));
         BARRIER();
     }
 }
@@ -330,10 +365,10 @@ grkan_backward(GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL const s
     const coefficients c = load_coefficients(&tiling, p.group, OFFSET(numerator, launch.numerator),
                                              OFFSET(denominator, launch.denominator));
     const gradients g = the_gradients(&launch, denominator, dnumerator, ddenominator, workspace);
+#if GRKAN_STRATEGY == STRATEGY_ELEMENT
     x = OFFSET(x, launch.x);
     dy = OFFSET(dy, launch.dy);
     dx = OFFSET(dx, launch.result);
-#if GRKAN_STRATEGY == STRATEGY_ELEMENT
     cursor at = cursor_at(&tiling, &b, &p, 0);
     for (int visit = 0; visit < p.visits; ++visit) {
         if (chunks_left(&tiling, &b, &p, &at) > 0)
@@ -342,26 +377,37 @@ grkan_backward(GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL const s
     }
 #else
     SHARED_ARRAY(scalar, slots, COUNT * GRKAN_BLOCK);
-    SHARED_ARRAY(scalar, exchange, 2 * GRKAN_BLOCK);
-    fill_slots(&tiling, &launch, &b, &c, &p, x, dy, dx, slots + THREAD_INDEX());
+    QUEUE_ARRAY(queue, BACKWARD_AHEAD * BACKWARD_CHUNKS);
+    EXCHANGE_ARRAY(exchange, queue);
+    tensors base;
+    base.x = OFFSET(x, launch.x);
+    base.dy = OFFSET(dy, launch.dy);
+    base.dx = OFFSET(dx, launch.result);
+    fill_slots(&tiling, &launch, &b, &c, &p, base, queue, slots + THREAD_INDEX());
     BARRIER();
     /* Found once more, so that it need not be kept in registers all along. */
     const tile same = tile_of_block(&tiling, HIDE(BLOCK_INDEX()) + launch.first_block);
-    reduce_slots(&tiling, the_kind(), &g, &same, THREAD_INDEX(), slots, exchange);
-    BARRIER();
-    deliver_slices(&tiling, the_kind(), &g, &same, THREAD_INDEX(), exchange);
-#if defined(LAST_BLOCK_COMBINES) && GRKAN_STRATEGY == STRATEGY_TREE
-    if (launch.numerator_parts > 1 || launch.denominator_parts > 1) {
-        SHARED_ARRAY(int, is_last, 1);
-        GLOBAL unsigned int *counter = (GLOBAL unsigned int *)OFFSET(workspace, launch.workspace);
-        FENCE();
+    const int outputs = output_count(&tiling, the_kind(), same.end_group - same.first_group);
+    NO_UNROLL
+    for (int first = 0; first < outputs; first += outputs_at_once(&tiling)) {
+        reduce_slots(&tiling, the_kind(), &same, first, THREAD_INDEX(), slots, exchange);
         BARRIER();
-        if (THREAD_INDEX() == 0)
+        deliver_slices(&tiling, the_kind(), &g, &same, first, THREAD_INDEX(), exchange);
+        BARRIER();
+    }
+#if defined(LAST_BLOCK_COMBINES) && GRKAN_STRATEGY == STRATEGY_TREE
+    SHARED_ARRAY(int, is_last, 1);
+    if (launch.numerator_parts > 1 || launch.denominator_parts > 1) {
+        GLOBAL unsigned int *counter = (GLOBAL unsigned int *)OFFSET(workspace, launch.workspace);
+        BARRIER();
+        if (THREAD_INDEX() == 0) {
+            FENCE(); /* for what the whole block wrote: the barrier has ordered it before */
             is_last[0] = TICKET(counter) == launch.blocks - 1;
+        }
         BARRIER();
         if (is_last[0]) {
             FENCE();
-            combine_outputs(&tiling, &g, 0, GRKAN_BLOCK / COMBINE_LANES, exchange);
+            combine_outputs(&tiling, &g, 0, GRKAN_BLOCK / tiling.combine_lanes, exchange);
             if (THREAD_INDEX() == 0)
                 *counter = 0;
         }
@@ -378,7 +424,7 @@ grkan_combine(GLOBAL const scalar *denominator, GLOBAL scalar *dnumerator, GLOBA
 {
     SHARED_ARRAY(scalar, exchange, 2 * GRKAN_BLOCK);
     const gradients g = the_gradients(&launch, denominator, dnumerator, ddenominator, workspace);
-    const int outputs = GRKAN_BLOCK / COMBINE_LANES;
+    const int outputs = GRKAN_BLOCK / tiling.combine_lanes;
     const grkan_int64 block = BLOCK_INDEX() + launch.first_block;
     combine_outputs(&tiling, &g, (int)(block * outputs), (int)(launch.blocks * outputs), exchange);
 }

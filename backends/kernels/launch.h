@@ -6,9 +6,6 @@
 #ifndef GRKAN_LAUNCH_H
 #define GRKAN_LAUNCH_H
 
-/** Threads that share the sum of one output over the parts in the workspace. */
-#define COMBINE_LANES 32
-
 typedef struct grkan_launch {
     /* Offsets in elements of each argument, for vendors whose buffers are no pointers; others get base + offset. */
     grkan_int64 x;

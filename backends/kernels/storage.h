@@ -4,8 +4,8 @@
  * @brief 16-bit storage types to and from float, by integer operations: any device, every bit the same.
  *
  * Conversions to 16 bits round to nearest, ties to even; subnormals are kept; NaN stays NaN.
- * A dialect gives BITS_OF(float) and FLOAT_OF(unsigned int), and may define HALF_TO_FLOAT and FLOAT_TO_HALF where the
- * hardware converts.
+ * A dialect gives BITS_OF(float) and FLOAT_OF(unsigned int), and may define HALF_TO_FLOAT, FLOAT_TO_HALF and
+ * FLOAT_TO_BF16 where the hardware converts.
  */
 
 DEVICE float bf16_to_float(unsigned int bits)
@@ -13,12 +13,15 @@ DEVICE float bf16_to_float(unsigned int bits)
     return FLOAT_OF(bits << 16);
 }
 
+#ifndef FLOAT_TO_BF16
+#define FLOAT_TO_BF16 float_to_bf16
 DEVICE unsigned int float_to_bf16(float value)
 {
     const unsigned int bits = BITS_OF(value);
     const unsigned int rounded = (bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16;
     return (bits & 0x7FFFFFFFu) > 0x7F800000u ? 0x7FC0u : rounded;
 }
+#endif
 
 #ifndef HALF_TO_FLOAT
 #define HALF_TO_FLOAT half_to_float

@@ -8,14 +8,14 @@
  * outputs, and the parts that blocks leave in the workspace. The last two are summed in pairs (sums.h).
  *
  * A block runs in phases with a barrier after each: slots are filled; `slices` threads per output sum them; one thread
- * per output delivers. The cpu runs the same phases as loops over the threads of a block.
+ * per output delivers; the last two again where a block has not threads enough for all outputs at once. The cpu runs the same phases as loops over the threads of a block.
  */
 #include "launch.h"
 
 /* A dialect gives TILE_FOLDS(t), TILE_VECTOR(t) and TILE_BLOCK(t): constants where kernels are specialised. */
 
-/** Parts that such a thread loads at once. */
-#define COMBINE_BATCH 8
+/** Parts that a thread loads at once when the parts in the workspace are summed. */
+#define COMBINE_BATCH 16
 
 /* Values of grkan_strategy. */
 #define STRATEGY_ELEMENT 1
@@ -272,21 +272,23 @@ DEVICE pair sum_slice(const grkan_tiling *t, const tile *b, output o, int slice,
     return sum;
 }
 
-/** Phase 2: sum slices. Thread i has slice i % slices of output i / slices; without slices, it delivers at once. */
-DEVICE void reduce_slots(const grkan_tiling *t, rational kind, const gradients *g, const tile *b, int thread,
+/** Outputs whose slices the threads of a block sum at once. */
+DEVICE int outputs_at_once(const grkan_tiling *t)
+{
+    return TILE_BLOCK(t) / t->slices;
+}
+
+/** Phase 2: sum slices of the outputs from `first` on. Thread i has slice i % slices of output first + i / slices. */
+DEVICE void reduce_slots(const grkan_tiling *t, rational kind, const tile *b, int first, int thread,
                          SHARED const scalar *slots, SHARED scalar *exchange)
 {
     const grkan_int64 groups = b->end_group - b->first_group;
-    const int items = output_count(t, kind, groups) * t->slices;
-    for (int item = thread; item < items; item += TILE_BLOCK(t)) {
-        const output o = output_at(t, kind, b->first_group, groups, item / t->slices);
-        const pair sum = sum_slice(t, b, o, item % t->slices, slots);
-        if (t->slices == 1) {
-            deliver(t, kind, g, b, o, sum);
-        } else {
-            exchange[2 * item] = sum.high;
-            exchange[2 * item + 1] = sum.low;
-        }
+    const int own = thread / t->slices;
+    if (first + own < output_count(t, kind, groups)) {
+        const output o = output_at(t, kind, b->first_group, groups, first + own);
+        const pair sum = sum_slice(t, b, o, thread - own * t->slices, slots);
+        exchange[2 * thread] = sum.high;
+        exchange[2 * thread + 1] = sum.low;
     }
 }
 
@@ -294,6 +296,7 @@ DEVICE void reduce_slots(const grkan_tiling *t, rational kind, const gradients *
 DEVICE pair sum_exchanged(SHARED const scalar *exchange, int count)
 {
     pair sum = pair_zero();
+    NO_UNROLL
     for (int i = 0; i < count; ++i) {
         sum = pair_add(sum, exchange[2 * i]);
         sum.low = sum.low + exchange[2 * i + 1];
@@ -301,13 +304,13 @@ DEVICE pair sum_exchanged(SHARED const scalar *exchange, int count)
     return sum;
 }
 
-/** Phase 3, only with slices: one thread per output adds its slices and delivers. */
-DEVICE void deliver_slices(const grkan_tiling *t, rational kind, const gradients *g, const tile *b, int thread,
-                           SHARED const scalar *exchange)
+/** Phase 3: one thread per output adds its slices and delivers. */
+DEVICE void deliver_slices(const grkan_tiling *t, rational kind, const gradients *g, const tile *b, int first,
+                           int thread, SHARED const scalar *exchange)
 {
     const grkan_int64 groups = b->end_group - b->first_group;
-    if (t->slices > 1 && thread < output_count(t, kind, groups))
-        deliver(t, kind, g, b, output_at(t, kind, b->first_group, groups, thread),
+    if (thread < outputs_at_once(t) && first + thread < output_count(t, kind, groups))
+        deliver(t, kind, g, b, output_at(t, kind, b->first_group, groups, first + thread),
                 sum_exchanged(exchange + 2 * thread * t->slices, t->slices));
 }
 
@@ -318,18 +321,18 @@ DEVICE grkan_int64 parts_waiting(const gradients *g, output o)
     return parts > 1 ? parts : 0;
 }
 
-/** Combine, phase 1: every COMBINE_LANES-th part of an output. */
+/** Combine, phase 1: every combine_lanes-th part of an output. */
 DEVICE pair sum_parts(const grkan_tiling *t, rational kind, const gradients *g, output o, int lane)
 {
     const grkan_int64 count = parts_waiting(g, o);
     const grkan_int64 width = part_width(t, kind, o);
     GLOBAL const scalar *parts = output_parts(t, kind, g, o);
     pair sum = pair_zero();
-    for (grkan_int64 first = lane; first < count; first += COMBINE_BATCH * COMBINE_LANES) {
+    for (grkan_int64 first = lane; first < count; first += COMBINE_BATCH * t->combine_lanes) {
         scalar batch[COMBINE_BATCH]; /* loaded together, so that one wait serves all */
         UNROLL
         for (int i = 0; i < COMBINE_BATCH; ++i) {
-            const grkan_int64 part = first + i * COMBINE_LANES;
+            const grkan_int64 part = first + i * t->combine_lanes;
             batch[i] = part < count ? parts[part * width] : 0;
         }
         UNROLL

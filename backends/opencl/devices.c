@@ -8,6 +8,8 @@
 #include "../gpu/engine.h"
 #include "opencl.h"
 
+#include <CL/cl_ext.h>
+
 enum { most_platforms = 16, most_devices = 64, most_block = 512 /* threads; more leave few registers to each */ };
 
 /** Every device of every platform, in their order. Filled once by opencl_count, before anything else is called. */
@@ -162,6 +164,15 @@ static void write_identity(grkan_backend_device *device)
     snprintf(device->identity, sizeof device->identity, "%s|%s|%s|%s", platform, version, name, driver);
 }
 
+/** 800 for sm_80; 0 where the device does not say. */
+static int ptx_architecture_of(cl_device_id id)
+{
+    return has_extension(id, "cl_nv_device_attribute_query")
+               ? (int)(read_number(id, CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV) * 100 +
+                       read_number(id, CL_DEVICE_COMPUTE_CAPABILITY_MINOR_NV) * 10)
+               : 0;
+}
+
 /** Take over a reference to context. */
 static grkan_status open_in(cl_context context, cl_device_id id, int index, grkan_backend_device **device)
 {
@@ -184,6 +195,7 @@ static grkan_status open_in(cl_context context, cl_device_id id, int index, grka
         opencl_close(made);
         return opencl_failed("clGetDeviceInfo", code);
     }
+    made->ptx_architecture = ptx_architecture_of(id);
     write_identity(made);
     *device = made;
     return GRKAN_SUCCESS;
@@ -228,6 +240,10 @@ static int index_of(cl_device_id id)
     return -1;
 }
 
+/** Of storage types with 4 or 8 bytes, and with 2: what is best for CUDA on an H200, see docs/performance.md. */
+static const grkan_tuning forward_tuning[2] = {{1536, 12, 1, 4}, {1536, 6, 1, 8}};
+static const grkan_tuning backward_tuning[2] = {{768, 1, 1, 4}, {768, 1, 2, 8}};
+
 grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_properties *properties,
                              grkan_device_limits *limits)
 {
@@ -258,8 +274,13 @@ grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_pr
     properties->cache_bytes = read_number(id, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE);
     limits->compute_units = properties->compute_units;
     limits->is_fixed = !properties->is_gpu;
-    for (int i = 0; i < 2; ++i)
-        limits->forward[i] = limits->backward[i] = (grkan_tuning){.blocks = 3, .resident = 3, .ahead = 1};
+    for (int i = 0; i < 2; ++i) {
+        limits->forward[i] = forward_tuning[i];
+        limits->backward[i] = backward_tuning[i];
+    }
+    /* OpenCL 1.2 orders no memory between groups of one launch, but NVIDIA's instructions do. */
+    limits->last_block_combines = device->ptx_architecture >= 700;
+    limits->has_queues = device->ptx_architecture >= 800;
     limits->least_elements = properties->is_gpu ? 32 : 256;
     limits->max_block = (int32_t)read_number(id, CL_DEVICE_MAX_WORK_GROUP_SIZE);
     if (limits->max_block > most_block)

@@ -32,6 +32,7 @@ typedef scalar real;
 #define BLOCK_INDEX() ((grkan_int64)get_group_id(0))
 #define THREAD_INDEX() ((int)get_local_id(0))
 #define OFFSET(pointer, elements) ((pointer) + (elements))
+#define AFTER(value, other) (value)
 #define HIDE(value) (value)
 #define BARRIER() barrier(CLK_LOCAL_MEM_FENCE)
 
@@ -39,7 +40,11 @@ typedef scalar real;
 #define ABS(x) fabs(x)
 #define MAXIMUM(a, b) fmax(a, b)
 #define DIVIDE(a, b) ((a) / (b))
+#if defined(PTX_ARCHITECTURE) && GRKAN_DTYPE != 3 && !GRKAN_IEEE && GRKAN_FORM != 3 /* as in CUDA's dialect */
+#define RECIPROCAL(q) ptx_reciprocal(q)
+#else
 #define RECIPROCAL(q) (REAL(1.0) / (q))
+#endif
 #define FLIP(v, by) ((by) < REAL(0.0) ? -(v) : (v))
 #define BITS_OF(value) as_uint(value)
 #define FLOAT_OF(bits) as_float(bits)
@@ -75,4 +80,10 @@ static inline void atomic_add_scalar(__global scalar *sum, scalar term)
 #define ATOMIC_ADD(pointer, value) atomic_add_scalar(pointer, value)
 #else
 #define ATOMIC_ADD(pointer, value) ((void)(value))
+#endif
+
+#ifdef PTX_ARCHITECTURE /* NVIDIA's compiler; the build says for which GPU */
+#define PTX_FUNCTION static inline
+#define TICKET(counter) atomic_inc(counter)
+#define PTX_SHARED(pointer) ((unsigned int)(size_t)(pointer))
 #endif

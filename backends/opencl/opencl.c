@@ -10,7 +10,6 @@
 #include "opencl_dialect.h"
 
 const grkan_host *gpu_host;
-const int gpu_last_block_combines = 0;             /* OpenCL 1.2 orders no memory between groups of one launch */
 const int64_t gpu_largest_grid = INT64_C(1) << 21; /* times 512 threads, a global size that fits 32 bits */
 
 struct gpu_module {
@@ -66,14 +65,16 @@ static grkan_status cl_compile(grkan_backend_device *device, const grkan_compile
                                grkan_compiler_report *report)
 {
     (void)report; /* OpenCL has no words for it */
-    char options[1024];
+    char options[1024], ptx[64] = "";
     const char *sources[] = {opencl_dialect, request->source};
     cl_int code;
     const cl_program program = clCreateProgramWithSource(device->context, 2, sources, NULL, &code);
     if (code != CL_SUCCESS)
         return opencl_failed("clCreateProgramWithSource", code);
-    snprintf(options, sizeof options, "-cl-std=CL1.2 %s%s", request->definitions,
-             request->is_ieee ? " -cl-fp32-correctly-rounded-divide-sqrt" : "");
+    if (device->ptx_architecture > 0)
+        snprintf(ptx, sizeof ptx, " -DPTX_ARCHITECTURE=%d", device->ptx_architecture);
+    snprintf(options, sizeof options, "-cl-std=CL1.2 %s%s%s", request->definitions,
+             request->is_ieee ? " -cl-fp32-correctly-rounded-divide-sqrt" : "", ptx);
     code = clBuildProgram(program, 1, &device->id, options, NULL, NULL);
     const grkan_status status =
         code == CL_SUCCESS ? read_binary(program, binary) : compile_error(device, program, code);
@@ -81,8 +82,18 @@ static grkan_status cl_compile(grkan_backend_device *device, const grkan_compile
     return status;
 }
 
-grkan_status gpu_module_load(grkan_backend_device *device, const grkan_blob *binary, gpu_module **module)
+/** OpenCL has no word for how many groups a compute unit shall hold; NVIDIA's compiler takes a limit of registers. */
+static void load_options(const grkan_backend_device *device, const grkan_plan_data *plan, char *options, size_t bytes)
 {
+    options[0] = '\0';
+    if (device->ptx_architecture > 0)
+        snprintf(options, bytes, "-cl-nv-maxrregcount=%d", 65536 / plan->backward_tuning.threads / 8 * 8);
+}
+
+grkan_status gpu_module_load(grkan_backend_device *device, const grkan_plan_data *plan, const grkan_blob *binary,
+                             gpu_module **module)
+{
+    char options[64];
     const unsigned char *data = binary->data;
     cl_int code, of_device;
     gpu_module *made = calloc(1, sizeof *made);
@@ -95,7 +106,8 @@ grkan_status gpu_module_load(grkan_backend_device *device, const grkan_blob *bin
         free(made);
         return opencl_failed("clCreateProgramWithBinary", code);
     }
-    code = clBuildProgram(made->program, 1, &device->id, "", NULL, NULL);
+    load_options(device, plan, options, sizeof options);
+    code = clBuildProgram(made->program, 1, &device->id, options, NULL, NULL);
     if (code != CL_SUCCESS) {
         const grkan_status status = compile_error(device, made->program, code);
         gpu_module_unload(made);

@@ -11,7 +11,8 @@
 #include <grkan/backend.h>
 
 struct grkan_backend_device {
-    int index; /* -1: opened in the caller's context */
+    int index;            /* -1: opened in the caller's context */
+    int ptx_architecture; /* of an NVIDIA GPU, 800 for sm_80; 0: another vendor's */
     cl_platform_id platform;
     cl_device_id id;
     cl_context context;

@@ -46,9 +46,10 @@ typedef struct grkan_backend_program grkan_backend_program;
 
 /** How a pass runs best on a device: measured, so data of the backend rather than copies of kernels. */
 typedef struct grkan_tuning {
-    int32_t blocks;   /**< of a grid, for each compute unit */
-    int32_t resident; /**< that a compute unit should hold at once: a bound for the compiler's use of registers */
-    int32_t ahead;    /**< visits whose chunks are on their way while one is computed: 1, 2 or 3 */
+    int32_t threads; /**< that a compute unit holds at once: a bound for the compiler's use of registers */
+    int32_t rounds;  /**< blocks that run one after another in the place of one */
+    int32_t ahead;   /**< steps that are on their way while one is computed, where there are queues; at least 1 */
+    int32_t step;    /**< elements that a thread takes at once, of several rows if need be: 1, 2, 4, 8 or 16 */
 } grkan_tuning;
 
 /** Limits that the planner needs. */
@@ -61,7 +62,10 @@ typedef struct grkan_device_limits {
     int32_t max_vector_bytes; /**< widest access of a thread, in bytes; 0: one element, whatever its type */
     grkan_tuning forward[2];  /**< of storage types with 4 or 8 bytes; with 2 */
     grkan_tuning backward[2]; /**< likewise */
-    uint64_t local_bytes;     /**< shared (local) memory of a block, at most */
+    int32_t
+        last_block_combines; /**< 1: the last block of a launch may read what the others wrote; 0: a second launch */
+    int32_t has_queues;      /**< 1: chunks on their way lie in local memory, which the hardware fills by itself */
+    uint64_t local_bytes;    /**< shared (local) memory of a block, at most */
 } grkan_device_limits;
 
 /** Everything a backend needs to know of a plan. The core owns it; it does not change. */
@@ -71,6 +75,7 @@ typedef struct grkan_plan_data {
     grkan_tiling forward;
     grkan_tiling backward;
     int32_t denominator_coefficients; /**< per group */
+    int32_t last_block_combines;      /**< the parts of all blocks; 0: a second launch does */
     grkan_tuning forward_tuning;
     grkan_tuning backward_tuning;
     int32_t near_exponent;     /**< |x| <= 2^near_exponent is evaluated in x, beyond in 1 / x; below 63 */

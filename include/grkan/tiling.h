@@ -25,6 +25,9 @@
 /** Bytes at the start of a workspace that hold counters, zero between calls; partial sums follow. */
 #define GRKAN_WORKSPACE_COUNTER_BYTES 64
 
+/** Most threads that share the sum of one output over the parts in the workspace. */
+#define MAX_COMBINE_LANES 32
+
 typedef struct grkan_tiling {
     grkan_int64 row_elements; /* channels * inner */
     grkan_int64 inner;
@@ -48,6 +51,7 @@ typedef struct grkan_tiling {
     int block;                 /* threads of a block */
     int flush;                 /* visits after which a thread's register sums go to its second-level sums */
     int slices;                /* threads that share the sum of one output when a block combines its threads */
+    int combine_lanes;         /* threads that share the sum of one output over the parts in the workspace */
     int numerator_shared;      /* 1: one numerator for all groups */
     int denominator_shared;    /* 1: one denominator for all groups */
 } grkan_tiling;

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Words of the kernels that are one instruction of NVIDIA's GPUs, for CUDA and for OpenCL on them: PTX ISA, by inline
+ * assembly, which both compilers take. A dialect gives PTX_FUNCTION, the qualifiers of a function, and PTX_ARCHITECTURE,
+ * 800 for sm_80; nothing is here without them.
+ */
+#ifdef PTX_ARCHITECTURE
+
+/** The hardware's approximation; one Newton step where the storage type can show the difference. */
+PTX_FUNCTION float ptx_reciprocal(float q)
+{
+    float r;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(q));
+    return GRKAN_DTYPE == 0 ? FMA(FMA(-q, r, 1.0f), r, r) : r;
+}
+
+PTX_FUNCTION float ptx_half_to_float(unsigned int bits)
+{
+    float value;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"((unsigned short)bits));
+    return value;
+}
+
+PTX_FUNCTION unsigned int ptx_float_to_half(float value)
+{
+    unsigned short bits;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(value));
+    return bits;
+}
+
+#if PTX_ARCHITECTURE >= 700
+#define LAST_BLOCK_COMBINES
+#define FENCE() asm volatile("fence.acq_rel.gpu;" ::: "memory")
+#endif
+#define HALF_TO_FLOAT ptx_half_to_float
+#define FLOAT_TO_HALF ptx_float_to_half
+
+#if PTX_ARCHITECTURE >= 800
+PTX_FUNCTION unsigned int ptx_float_to_bf16(float value)
+{
+    unsigned short bits;
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(value));
+    return bits;
+}
+
+PTX_FUNCTION unsigned int ptx_pack_bf16s(float low, float high)
+{
+    unsigned int word;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
+    return word;
+}
+
+PTX_FUNCTION unsigned int ptx_pack_halves(float low, float high)
+{
+    unsigned int word;
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
+    return word;
+}
+#define FLOAT_TO_BF16 ptx_float_to_bf16
+#define PACK_BF16S ptx_pack_bf16s
+#define PACK_HALVES ptx_pack_halves
+
+/* Copies from global to shared memory. Those of 16 bytes pass by the cache beside the multiprocessor. */
+PTX_FUNCTION void ptx_copy_16(unsigned int to, GLOBAL const void *from, int bytes)
+{
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"((size_t)from), "r"(bytes) : "memory");
+}
+
+PTX_FUNCTION void ptx_copy_8(unsigned int to, GLOBAL const void *from, int bytes)
+{
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 8, %2;" ::"r"(to), "l"((size_t)from), "r"(bytes) : "memory");
+}
+
+PTX_FUNCTION void ptx_copy_4(unsigned int to, GLOBAL const void *from, int bytes)
+{
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(to), "l"((size_t)from), "r"(bytes) : "memory");
+}
+#define COPY_ASYNC(to, from, bytes, exists)                                                                            \
+    ((bytes) == 16  ? ptx_copy_16(PTX_SHARED(to), from, (exists) ? 16 : 0)                                             \
+     : (bytes) == 8 ? ptx_copy_8(PTX_SHARED(to), from, (exists) ? 8 : 0)                                               \
+                    : ptx_copy_4(PTX_SHARED(to), from, (exists) ? 4 : 0))
+#define COPIES_END() asm volatile("cp.async.commit_group;" ::: "memory")
+#define COPIES_WAIT(sets) asm volatile("cp.async.wait_group %0;" ::"n"(sets) : "memory")
+#endif
+#endif
