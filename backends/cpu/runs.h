@@ -27,9 +27,10 @@ typedef struct kept {
 static void find_groups(const grkan_tiling *t, const tile *b, int width, int64_t *groups)
 {
     int64_t group = b->first_group;
+    int64_t end = group_start(t, group + 1);
     for (int column = 0; column < width; ++column) {
-        while (group + 1 < b->end_group && b->start + (int64_t)column * t->vector >= group_start(t, group + 1))
-            ++group;
+        while (group + 1 < b->end_group && b->start + (int64_t)column * t->vector >= end)
+            end = group_start(t, ++group + 1);
         groups[column] = group;
     }
 }
