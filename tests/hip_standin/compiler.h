@@ -6,8 +6,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Where the stand-in is checked, kernels are too; for the compiler alone, since the process has the checks' library. */
+#ifdef __SANITIZE_ADDRESS__
+#define CHECK_OPTIONS "-Xclang", "-fsanitize=address", "-Xclang", "-fsanitize-address-use-after-return=never"
+#else
+#define CHECK_OPTIONS "-fno-sanitize=all"
+#endif
+
 /** On every line that compiles. A list of strings. */
-#define HOST_OPTIONS "-O0", "-std=c++17", "-fPIC", "-fvisibility=hidden", "-march=native", "-fno-math-errno", "-w"
+#define HOST_OPTIONS                                                                                                   \
+    "-O0", "-std=c++17", "-fPIC", "-fvisibility=hidden", "-march=native", "-fno-math-errno", "-w", CHECK_OPTIONS
 
 /** A file without a name that holds a text; -1 if there cannot be one. */
 int compiler_file_of(const char *text);

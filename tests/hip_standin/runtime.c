@@ -148,8 +148,7 @@ STANDIN_API hipError_t hipRuntimeGetVersion(int *version)
 STANDIN_API hipError_t hipMalloc(void **memory, size_t bytes)
 {
     ENTRY_POINT("hipMalloc");
-    const size_t rounded = (bytes + 255) / 256 * 256;
-    if (rounded < bytes || (*memory = aligned_alloc(256, rounded)) == NULL)
+    if (posix_memalign(memory, 256, bytes) != 0)
         return standin_error(hipErrorOutOfMemory);
     memset(*memory, 0xFF, bytes); /* NaN in every type, for whoever reads before he writes */
     standin_add(MEMORY, *memory, bytes, current_device);
