@@ -28,7 +28,6 @@ OPERATION_KEYS = {"outer", "channels", "inner", "groups", "numerator_groups", "d
 WHAT_KEYS = {"operation", "dtype", "pass", "strategy", "determinism"}
 MEASURED_KEYS = {"milliseconds", "bytes", "gb_per_s", "fraction_of_copy", "predicted_milliseconds", "atomics",
                  "launches"}
-ERROR_KEYS = {"mean_absolute", "relative", "largest_relative", "of_bound"}
 HOST_KEYS = {"host_microseconds", "plan_milliseconds", "is_compiled", "first_call_milliseconds",
              "first_result_milliseconds", "workspace_bytes"}
 DEVICE_TYPES = {"device": str, "backend": str, "name": str, "driver": str, "architecture": str, "compute_units": int,
