@@ -16,11 +16,10 @@ DEVICE rational kind_of(const grkan_plan_data *plan)
     return kind;
 }
 
-/** KAT's function in a study. */
-DEVICE rational kat_repeated(const grkan_plan_data *plan)
+/** A function as everyone but a study computes it, or as a study does: what the compiler knows need not be looked up. */
+DEVICE rational repeated(rational kind, int repeats)
 {
-    rational kind = kat;
-    kind.repeats = plan->repeats;
+    kind.repeats = repeats;
     return kind;
 }
 

@@ -111,12 +111,15 @@ static __attribute__((noinline)) void forward_kat(const cpu_job *job, const stag
     if (job->plan->repeats == 1)
         forward_rows(job, kat, s, state);
     else
-        forward_rows(job, kat_repeated(job->plan), s, state);
+        forward_rows(job, repeated(kat, job->plan->repeats), s, state);
 }
 
 static __attribute__((noinline)) void forward_any(const cpu_job *job, const stage *s, const forward_state *state)
 {
-    forward_rows(job, kind_of(job->plan), s, state);
+    if (job->plan->repeats == 1)
+        forward_rows(job, repeated(kind_of(job->plan), 1), s, state);
+    else
+        forward_rows(job, kind_of(job->plan), s, state);
 }
 
 /* ------------------------------------------------------------------------------------------------- backward */
@@ -212,10 +215,13 @@ static __attribute__((noinline)) void backward_kat(const cpu_job *job, int rows,
     if (job->plan->repeats == 1)
         backward_rows(job, kat, rows, state);
     else
-        backward_rows(job, kat_repeated(job->plan), rows, state);
+        backward_rows(job, repeated(kat, job->plan->repeats), rows, state);
 }
 
 static __attribute__((noinline)) void backward_any(const cpu_job *job, int rows, backward_state *state)
 {
-    backward_rows(job, kind_of(job->plan), rows, state);
+    if (job->plan->repeats == 1)
+        backward_rows(job, repeated(kind_of(job->plan), 1), rows, state);
+    else
+        backward_rows(job, kind_of(job->plan), rows, state);
 }
