@@ -47,6 +47,8 @@ typedef scalar real;
 #define AFTER(value, other) (value)
 #define HIDE(value) cuda_hide((int)(value))
 #define BARRIER() __syncthreads()
+#define LAST_BLOCK_COMBINES
+#define FENCE() asm volatile("fence.acq_rel.gpu;" ::: "memory")
 #define TICKET(counter) atomicAdd(counter, 1u)
 
 #define FLIP(v, by) ((by) < REAL(0.0) ? -(v) : (v))

@@ -27,11 +27,6 @@ PTX_FUNCTION unsigned int ptx_float_to_half(float value)
     asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(value));
     return bits;
 }
-
-#if PTX_ARCHITECTURE >= 700
-#define LAST_BLOCK_COMBINES
-#define FENCE() asm volatile("fence.acq_rel.gpu;" ::: "memory")
-#endif
 #define HALF_TO_FLOAT ptx_half_to_float
 #define FLOAT_TO_HALF ptx_float_to_half
 

@@ -278,8 +278,9 @@ grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_pr
         limits->forward[i] = forward_tuning[i];
         limits->backward[i] = backward_tuning[i];
     }
-    /* OpenCL 1.2 orders no memory between groups of one launch, but NVIDIA's instructions do. */
-    limits->last_block_combines = device->ptx_architecture >= 700;
+    /* OpenCL 1.2 orders no memory between groups of one launch. NVIDIA's instructions do, but there the registers are
+       bounded for the whole program, and with this in it the loop of backward spills. */
+    limits->last_block_combines = 0;
     limits->has_queues = device->ptx_architecture >= 800;
     limits->least_elements = properties->is_gpu ? 32 : 256;
     limits->max_block = (int32_t)read_number(id, CL_DEVICE_MAX_WORK_GROUP_SIZE);

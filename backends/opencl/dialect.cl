@@ -84,6 +84,5 @@ static inline void atomic_add_scalar(__global scalar *sum, scalar term)
 
 #ifdef PTX_ARCHITECTURE /* NVIDIA's compiler; the build says for which GPU */
 #define PTX_FUNCTION static inline
-#define TICKET(counter) atomic_inc(counter)
 #define PTX_SHARED(pointer) ((unsigned int)(size_t)(pointer))
 #endif
