@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import distributed
 
 import train_throughput
-from train_kat import Processes, machine, write_json
+from train_kat import Processes, command_line, machine, write_json
 
 TOLERANCE = 1e-4  # of a tensor's largest gradient; sums in another order differ by about 1e-6
 
@@ -131,7 +131,7 @@ def main():
         if arguments.json:
             write_json(arguments.json, {
                 "schema": "grkan-train-ddp/1", "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-                "command": " ".join(["bench/train_ddp.py", *sys.argv[1:]]), "machine": machine(processes.device),
+                "command": command_line("bench/train_ddp.py"), "machine": machine(processes.device),
                 "processes": processes.count, "size": arguments.size, "batch": arguments.batch, "results": results})
     processes.close()
     return 0 if results["gradient_difference"] <= TOLERANCE else 1

@@ -26,7 +26,7 @@ import torch.nn.functional as F
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "examples"))
 import kat  # noqa: E402
-from train_kat import machine, write_json  # noqa: E402
+from train_kat import command_line, machine, write_json  # noqa: E402
 
 # -------------------------------------------------------------------------------------------------------------- models
 
@@ -205,7 +205,7 @@ def print_rows(rows):
 
 def describe(rows, arguments):
     return {"schema": "grkan-train-throughput/1", "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "command": " ".join(["bench/train_throughput.py", *sys.argv[1:]]),
+            "command": command_line("bench/train_throughput.py"),
             "machine": machine(torch.device(arguments.device)), "vit": arguments.vit, "image": arguments.image,
             "autocast": "bfloat16", "results": rows}
 

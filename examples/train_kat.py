@@ -179,6 +179,11 @@ def digest(model):
     return sha.hexdigest()
 
 
+def command_line(program):
+    """What was typed, files without their folders."""
+    return " ".join([program, *(argument.rsplit("/", 1)[-1] for argument in sys.argv[1:])])
+
+
 def write_json(path, document):
     temporary = f"{path}.{os.getpid()}.tmp"
     with open(temporary, "w", encoding="utf-8") as file:
