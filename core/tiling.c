@@ -203,6 +203,13 @@ static int64_t blocks_of_device(const grkan_device_limits *limits, const grkan_t
                             : limits->compute_units * larger(1, tuning->threads / t->block) * tuning->rounds;
 }
 
+/** What a thread of forward needs, about: its coefficients stay in registers. */
+static int64_t forward_registers(const grkan_operation *o, int coefficients)
+{
+    enum { beside_coefficients = 30 }; /* 40 are enough for KAT's 10 coefficients; with less, loops spill */
+    return (beside_coefficients + coefficients) * (int64_t)grkan_coefficient_bytes(o->dtype) / 4;
+}
+
 /** Shorten the queue until local memory holds it beside the sums: fewer steps ahead, then smaller steps. */
 static void fit_queue(const grkan_device_limits *limits, const grkan_operation *o, int tensors, int sums,
                       const grkan_tiling *t, grkan_tuning *tuning)
@@ -250,6 +257,9 @@ grkan_status grkan_plan_tile(const grkan_device_limits *limits, grkan_plan_data 
     plan->last_block_combines = limits->last_block_combines;
     plan->forward_tuning = limits->forward[is_short];
     plan->backward_tuning = limits->backward[is_short];
+    if (limits->registers > 0)
+        plan->forward_tuning.threads = (int32_t)smaller(
+            plan->forward_tuning.threads, limits->registers / forward_registers(o, numerator + denominator));
     fit_queue(limits, o, 1, 0, forward, &plan->forward_tuning);
     fit_queue(limits, o, 2, numerator + denominator, backward, &plan->backward_tuning);
     /* Forward has no sums, so its bits do not depend on the geometry. */

@@ -53,6 +53,7 @@ extern struct cuda_driver {
 
 /** Memory is copied to shared memory asynchronously, on architectures before sm_80 by a thread itself. */
 #define HAS_QUEUES 1
+#define REGISTERS 65536
 
 /** Of storage types with 4 or 8 bytes, and with 2: measured on an H200, see docs/performance.md. */
 static const grkan_tuning forward_tuning[2] = {{1536, 12, 1, 4}, {1536, 6, 1, 8}};

@@ -139,33 +139,26 @@ static grkan_status open_device(int index, grkan_backend_device **device)
     return GRKAN_SUCCESS;
 }
 
-static grkan_tuning tuning_of(grkan_tuning tuning, int most_threads)
+static grkan_device_limits limits_of(int compute_units, int max_block, uint64_t shared_bytes)
 {
-    tuning.threads = tuning.threads < most_threads ? tuning.threads : most_threads;
-    return tuning;
-}
-
-/** @param most_threads of a compute unit at once @param max_block of a block */
-static grkan_device_limits limits_of(int compute_units, int most_threads, int max_block, uint64_t shared_bytes)
-{
-    return (grkan_device_limits){
-        .compute_units = compute_units,
-        .forward = {tuning_of(forward_tuning[0], most_threads), tuning_of(forward_tuning[1], most_threads)},
-        .backward = {tuning_of(backward_tuning[0], most_threads), tuning_of(backward_tuning[1], most_threads)},
-        .least_elements = 32,
-        .max_block = max_block < most_block ? max_block : most_block,
-        .preferred_block = 384,
-        .max_vector_bytes = 16,
-        .last_block_combines = 1,
-        .has_queues = HAS_QUEUES,
-        .local_bytes = shared_bytes};
+    return (grkan_device_limits){.compute_units = compute_units,
+                                 .forward = {forward_tuning[0], forward_tuning[1]},
+                                 .backward = {backward_tuning[0], backward_tuning[1]},
+                                 .least_elements = 32,
+                                 .max_block = max_block < most_block ? max_block : most_block,
+                                 .preferred_block = 384,
+                                 .max_vector_bytes = 16,
+                                 .last_block_combines = 1,
+                                 .registers = REGISTERS,
+                                 .has_queues = HAS_QUEUES,
+                                 .local_bytes = shared_bytes};
 }
 
 /** Whatever the architecture: the vendor's compiler is the one to know its names. */
 static grkan_status assume_device(const char *architecture, grkan_device_limits *limits)
 {
     (void)architecture;
-    *limits = limits_of(1, INT32_MAX, most_block, vendor_shared_bytes);
+    *limits = limits_of(1, most_block, vendor_shared_bytes);
     return GRKAN_SUCCESS;
 }
 
@@ -195,8 +188,7 @@ static grkan_status describe_device(const grkan_backend_device *device, grkan_de
     snprintf(properties->name, sizeof properties->name, "%.*s", (int)sizeof properties->name - 1, p.name);
     snprintf(properties->driver, sizeof properties->driver, "driver %d, runtime %d", driver, runtime);
     architecture_of(&p, properties->architecture, sizeof properties->architecture);
-    *limits =
-        limits_of(p.multiProcessorCount, p.maxThreadsPerMultiProcessor, p.maxThreadsPerBlock, p.sharedMemPerBlock);
+    *limits = limits_of(p.multiProcessorCount, p.maxThreadsPerBlock, p.sharedMemPerBlock);
     return GRKAN_SUCCESS;
 }
 

@@ -42,6 +42,7 @@ typedef hipFunction_t gpu_native_kernel;
 #endif
 
 #define HAS_QUEUES 0
+#define REGISTERS 0 /* its compiler decides */
 
 /** Of storage types with 4 or 8 bytes, and with 2: not measured on AMD's hardware yet. */
 static const grkan_tuning forward_tuning[2] = {{1536, 4, 1, 4}, {1536, 4, 1, 8}};

@@ -64,6 +64,7 @@ typedef struct grkan_device_limits {
     grkan_tuning backward[2]; /**< likewise */
     int32_t
         last_block_combines; /**< 1: the last block of a launch may read what the others wrote; 0: a second launch */
+    int32_t registers;       /**< of 32 bits in a compute unit; 0: unknown */
     int32_t has_queues;      /**< 1: chunks on their way lie in local memory, which the hardware fills by itself */
     uint64_t local_bytes;    /**< shared (local) memory of a block, at most */
 } grkan_device_limits;
