@@ -173,13 +173,12 @@ def processor():
 
 def document_of(device, cases):
     name = torch.cuda.get_device_name() if device == "cuda" else processor()
-    version, _, commit = grkan.version().partition(" ")
     release = platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
     pages, page_bytes = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
     threads = "" if device == "cuda" else f", {torch.get_num_threads()} threads"
     return {
         "schema": "grkan-bench/1",
-        "grkan": {"version": version, "commit": commit.strip("()") or "unknown"},
+        "grkan": grkan.version()._asdict(),
         "command": " ".join(["compare_peers.py", *(argument.rsplit("/", 1)[-1] for argument in sys.argv[1:])]),
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "machine": {"cpu": processor(), "cores": os.cpu_count(), "memory_bytes": pages * page_bytes, "os": release,
