@@ -168,6 +168,12 @@ void bench_host_json(cJSON *to, const bench_device *device, const bench_case *on
 
 /* bench_data.c */
 
+/**
+ * The state that a stream of numbers starts from. Streams lie at unrelated places of the generator's cycle: states that
+ * differ by a multiple of its step would give the same numbers, shifted.
+ */
+uint64_t bench_stream(uint64_t seed, uint64_t stream);
+
 /** A nearly normal number (mean 0, variance 1, within 3.5). Any state will do as a seed. */
 float bench_normal(uint64_t *state);
 

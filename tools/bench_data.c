@@ -18,6 +18,12 @@ static uint64_t next_random(uint64_t *state)
     return z ^ z >> 31;
 }
 
+uint64_t bench_stream(uint64_t seed, uint64_t stream)
+{
+    uint64_t state = (seed << 40) + stream;
+    return next_random(&state);
+}
+
 /** The sum of four uniform numbers, shifted and scaled to mean 0 and variance 1: nearly normal. */
 float bench_normal(uint64_t *state)
 {

@@ -49,7 +49,7 @@ void study_layer_fill(study_layer *layer, uint64_t seed)
     const int64_t channels = layer->operation.channels;
 #pragma omp parallel for schedule(static)
     for (int64_t row = 0; row < layer->operation.outer; row++) {
-        uint64_t state = (seed << 40) + (uint64_t)row * UINT64_C(0x9e3779b97f4a7c15);
+        uint64_t state = bench_stream(seed, (uint64_t)row);
         for (int64_t i = row * channels; i < (row + 1) * channels; i++) {
             bench_store(layer->x, (size_t)i, layer->operation.dtype, bench_normal(&state));
             bench_store(layer->dy, (size_t)i, layer->operation.dtype, bench_normal(&state));
