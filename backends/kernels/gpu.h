@@ -162,19 +162,24 @@ grkan_forward(GLOBAL const storage *x, GLOBAL const scalar *numerator, GLOBAL co
 }
 
 #if GRKAN_STRATEGY == STRATEGY_ELEMENT
-/** The baseline that FlashKAT improved upon: every element adds to memory. */
+/**
+ * The baseline that FlashKAT improved upon: every element adds to memory. Neighbouring threads begin with different
+ * coefficients, since memory makes the additions of one instruction to one address one after another, but those to
+ * different words of a sector at once.
+ */
 DEVICE void add_element(const grkan_tiling *t, const gradients *g, grkan_int64 group, const real *sums)
 {
     const rational kind = the_kind();
-    UNROLL
+    const int start = THREAD_INDEX();
+    NO_UNROLL
     for (int i = 0; i < COUNT; ++i) {
         output o;
-        o.coefficient = i;
-        o.in_denominator = i > GRKAN_NUMERATOR_DEGREE;
+        o.coefficient = (start + i) % COUNT;
+        o.in_denominator = o.coefficient > GRKAN_NUMERATOR_DEGREE;
         o.shared = o.in_denominator ? t->denominator_shared : t->numerator_shared;
         o.group = group;
         ATOMIC_ADD((o.in_denominator ? g->ddenominator : g->dnumerator) + output_position(kind, o),
-                   with_sign(kind, g, o, sums[i]));
+                   with_sign(kind, g, o, sums[o.coefficient]));
     }
 }
 
