@@ -3,8 +3,8 @@
  * @file ceilings.c
  * @brief What a device reaches at best, measured once and kept: in the device, and in the cache of compiled kernels.
  *
- * Each kind of kernels (storage type, strategy, determinism, and on the cpu threads and instructions) has ceilings of
- * its own. docs/study.md shows how well they predict.
+ * Each kind of kernels (storage type, strategy, determinism, on processors how blocks lie in rows, and on the cpu
+ * threads and instructions) has ceilings of its own. docs/study.md shows how well they predict.
  */
 #include <math.h>
 #include <stdio.h>
@@ -70,14 +70,16 @@ static grkan_status find(grkan_device *device, const char *what, const grkan_pla
                          double values[GRKAN_CEILING_VALUES])
 {
     const grkan_device_properties *p = &device->properties;
-    char text[64];
+    char units[16], text[80] = "";
     grkan_cache_key program = {""};
-    if (kind != NULL)
+    snprintf(units, sizeof units, "%d", p->compute_units);
+    if (kind != NULL) {
         program = grkan_plan_key(device, kind);
-    snprintf(text, sizeof text, "%d %d %d %d %d", p->compute_units, kind != NULL ? (int)kind->operation.dtype : 0,
-             kind != NULL ? (int)kind->options.strategy : 0, kind != NULL ? kind->options.cpu_threads : 0,
-             kind != NULL ? (int)kind->options.cpu_simd : 0);
-    const char *const parts[] = {"ceilings", what, p->selector, p->name, p->driver, text, program.text, grkan_commit()};
+        snprintf(text, sizeof text, "%d %d %d %d %lld", (int)kind->operation.dtype, (int)kind->options.strategy,
+                 kind->options.cpu_threads, (int)kind->options.cpu_simd, (long long)kind->operation.channels);
+    }
+    const char *const parts[] = {"ceilings", what, p->selector,  p->name,       p->driver,
+                                 units,      text, program.text, grkan_commit()};
     const grkan_cache_key key = grkan_cache_key_of(parts, sizeof parts / sizeof *parts);
     grkan_status status = GRKAN_SUCCESS;
     if (!recall(device, &key, values)) {
@@ -91,7 +93,7 @@ static grkan_status find(grkan_device *device, const char *what, const grkan_pla
 
 grkan_status grkan_ceilings_find(grkan_device *device, const grkan_plan_data *plan, grkan_ceilings *c)
 {
-    const grkan_operation o = grkan_standard_operation(plan->operation.dtype, 1);
+    const grkan_operation o = grkan_standard_operation(device, plan);
     const bool is_standard = plan->repeats == 1 &&
                              grkan_element_flops(&o, 0) == grkan_element_flops(&plan->operation, 0) &&
                              grkan_element_flops(&o, 1) == grkan_element_flops(&plan->operation, 1);

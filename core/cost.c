@@ -89,7 +89,7 @@ static double smaller(double a, double b)
 static double element_seconds(const grkan_plan_data *data, const grkan_ceilings *c, int pass)
 {
     const grkan_operation *o = &data->operation;
-    const grkan_operation standard = grkan_standard_operation(o->dtype, 1);
+    const grkan_operation standard = GRKAN_OPERATION_INIT;
     const double measured = c->element_seconds[pass];
     const int more = grkan_element_flops(o, pass) * data->repeats - grkan_element_flops(&standard, pass);
     const double bytes = (pass == forward ? 2.0 : 3.0) * (double)grkan_dtype_bytes(o->dtype);

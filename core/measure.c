@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file measure.c
- * @brief What a device takes for a copy and for a standard layer: KAT's, with 768 channels.
+ * @brief What a device takes for a copy and for a standard layer, one of KAT's.
  *
  * Three sizes of it give the time of a launch, of a block and of an element; the same arithmetic done four times gives
- * the time of a flop.
+ * the time of a flop. All that belongs together is measured in turns, many short ones: what disturbs a machine that
+ * others share comes and goes within seconds, and only adds to times, so that their least is what the device reaches.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -13,10 +14,9 @@
 #include "internal.h"
 
 enum {
-    channels = 768,
     repeated = 4,       /* how often the arithmetic is done to see what it takes */
     atomics_share = 64, /* elements that add atomically one by one are so slow that this part of them will do */
-    fewest_samples = 5,
+    rounds = 12,
     pattern_bytes = 1 << 20
 };
 
@@ -25,40 +25,60 @@ static const int64_t cpu_elements = (int64_t)1 << 20;  /* short enough to be don
 static const size_t copy_bytes = (size_t)256 << 20;
 static const uint64_t largest_total = (uint64_t)384 << 20; /* of tensors that take turns, beyond the caches */
 static const double sample_milliseconds = 0.5;
-static const double warm_up_milliseconds = 20.0;
-static const double samples_milliseconds = 100.0; /* of all samples together, at least */
+static const double warm_up_milliseconds = 5.0;
+static const double samples_milliseconds = 20.0; /* of the samples of a turn together, at least */
 
 /* ----------------------------------------------------------------------------------------------- a stopwatch */
 
 typedef grkan_status (*timed_call)(const void *context, int64_t number);
 
-static grkan_status time_calls(grkan_device *device, timed_call call, const void *context, int64_t calls,
-                               int64_t *number, double *milliseconds)
+/** A call that is measured. The rest is zero before. */
+typedef struct timed {
+    timed_call call;
+    const void *context;
+    int64_t number; /* of the next call */
+    int64_t calls;  /* of a sample */
+    double seconds; /* of one call, the least so far */
+} timed;
+
+static grkan_status time_calls(grkan_device *device, timed *one, double *milliseconds)
 {
     grkan_status status = device->backend->timer_start(device->state);
-    for (int64_t i = 0; i < calls && status == GRKAN_SUCCESS; ++i)
-        status = call(context, (*number)++);
+    for (int64_t i = 0; i < one->calls && status == GRKAN_SUCCESS; ++i)
+        status = one->call(one->context, one->number++);
     return status == GRKAN_SUCCESS ? device->backend->timer_stop(device->state, milliseconds) : status;
 }
 
-/** Seconds of one call: the best of some samples, after a warm-up, since what disturbs a measurement only adds to it. */
-static grkan_status measure(grkan_device *device, timed_call call, const void *context, double *seconds)
+/** A warm-up, in which samples get long enough for the stopwatch, and then samples. */
+static grkan_status take_turn(grkan_device *device, timed *one)
 {
-    double milliseconds = 0.0, total = 0.0, best = INFINITY;
-    int64_t number = 0, calls = 1;
-    grkan_status status = time_calls(device, call, context, 1, &number, &milliseconds); /* may compile */
+    double milliseconds = 0.0, total = 0.0;
+    grkan_status status = GRKAN_SUCCESS;
     for (; status == GRKAN_SUCCESS && total < warm_up_milliseconds; total += milliseconds) {
-        status = time_calls(device, call, context, calls, &number, &milliseconds);
+        status = time_calls(device, one, &milliseconds);
         if (milliseconds < sample_milliseconds)
-            calls *= 2;
+            one->calls *= 2;
     }
-    total = 0.0;
-    for (int i = 0; status == GRKAN_SUCCESS && (i < fewest_samples || total < samples_milliseconds); ++i) {
-        status = time_calls(device, call, context, calls, &number, &milliseconds);
-        total += milliseconds;
-        best = milliseconds < best ? milliseconds : best;
+    for (total = 0.0; status == GRKAN_SUCCESS && total < samples_milliseconds; total += milliseconds) {
+        status = time_calls(device, one, &milliseconds);
+        const double seconds = milliseconds * 1e-3 / (double)one->calls;
+        one->seconds = seconds < one->seconds ? seconds : one->seconds;
     }
-    *seconds = best * 1e-3 / (double)calls;
+    return status;
+}
+
+/** The least seconds of a call for each of several, which take turns. */
+static grkan_status measure(grkan_device *device, timed *all, int count)
+{
+    grkan_status status = GRKAN_SUCCESS;
+    for (int i = 0; i < count && status == GRKAN_SUCCESS; ++i) {
+        double milliseconds;
+        all[i].calls = 1;
+        all[i].seconds = INFINITY;
+        status = time_calls(device, &all[i], &milliseconds); /* may compile */
+    }
+    for (int i = 0; i < rounds * count && status == GRKAN_SUCCESS; ++i)
+        status = take_turn(device, &all[i % count]);
     return status;
 }
 
@@ -127,53 +147,85 @@ static grkan_status make_coefficients(grkan_device *device, grkan_dtype dtype, i
 /** The tensors of the standard layer at its largest size; calls take turns in a tensor that is longer. */
 typedef struct standard_layer {
     grkan_device *device;
-    const grkan_plan *plan; /* at the size that is being measured */
-    void *tensors[3];       /* x, dy, and y or dx */
-    void *coefficients[4];  /* numerator, denominator, and their gradients */
+    void *tensors[3];      /* x, dy, and y or dx */
+    void *coefficients[4]; /* numerator, denominator, and their gradients */
     void *workspace;
     size_t workspace_bytes;
-    size_t tensor_bytes; /* of one call at the size that is being measured */
-    size_t total_bytes;  /* of one of the tensors */
+    size_t total_bytes; /* of one of the tensors */
 } standard_layer;
 
-static size_t offset_of(const standard_layer *layer, int64_t number)
+/** The standard layer at one size, and what it takes. */
+typedef struct sample {
+    const standard_layer *layer;
+    int64_t rows;
+    int repeats; /* of the arithmetic */
+    grkan_plan *plan;
+    size_t tensor_bytes;
+    double elements;
+    double blocks[2];
+    double seconds[2]; /* forward, backward */
+} sample;
+
+/** Where x, dy and result of a call lie. Caches hold some distances between them badly, so that these change. */
+typedef struct offsets {
+    size_t x, dy, result;
+} offsets;
+
+static offsets offsets_of(const sample *one, int64_t number)
 {
-    return (size_t)(number % (int64_t)(layer->total_bytes / layer->tensor_bytes)) * layer->tensor_bytes;
+    const int64_t sets = (int64_t)(one->layer->total_bytes / one->tensor_bytes);
+    const int64_t x = number % sets, dy = (number + number / sets) % sets, result = sets - 1 - x;
+    const size_t bytes = one->tensor_bytes;
+    return (offsets){(size_t)x * bytes, (size_t)dy * bytes, (size_t)result * bytes};
 }
 
 static grkan_status call_forward(const void *context, int64_t number)
 {
-    const standard_layer *l = context;
-    const size_t offset = offset_of(l, number);
-    const grkan_forward_arguments arguments = {.x = {l->tensors[0], offset},
+    const sample *one = context;
+    const standard_layer *l = one->layer;
+    const offsets at = offsets_of(one, number);
+    const grkan_forward_arguments arguments = {.x = {l->tensors[0], at.x},
                                                .numerator = {l->coefficients[0], 0},
                                                .denominator = {l->coefficients[1], 0},
-                                               .y = {l->tensors[2], offset}};
-    return grkan_forward(l->plan, &arguments, NULL);
+                                               .y = {l->tensors[2], at.result}};
+    return grkan_forward(one->plan, &arguments, NULL);
 }
 
 static grkan_status call_backward(const void *context, int64_t number)
 {
-    const standard_layer *l = context;
-    const size_t offset = offset_of(l, number);
-    const grkan_backward_arguments arguments = {.x = {l->tensors[0], offset},
-                                                .dy = {l->tensors[1], offset},
+    const sample *one = context;
+    const standard_layer *l = one->layer;
+    const offsets at = offsets_of(one, number);
+    const grkan_backward_arguments arguments = {.x = {l->tensors[0], at.x},
+                                                .dy = {l->tensors[1], at.dy},
                                                 .numerator = {l->coefficients[0], 0},
                                                 .denominator = {l->coefficients[1], 0},
-                                                .dx = {l->tensors[2], offset},
+                                                .dx = {l->tensors[2], at.result},
                                                 .dnumerator = {l->coefficients[2], 0},
                                                 .ddenominator = {l->coefficients[3], 0},
                                                 .workspace = {l->workspace, 0},
                                                 .workspace_bytes = l->workspace_bytes};
-    return grkan_backward(l->plan, &arguments, NULL);
+    return grkan_backward(one->plan, &arguments, NULL);
 }
 
-grkan_operation grkan_standard_operation(grkan_dtype dtype, int64_t rows)
+/**
+ * A processor's blocks read rows as they lie in memory where a block is as wide as a row, but in pieces where rows are
+ * narrower or wider, and that is slower: so each of the three has a layer of its own. On a GPU threads read all at once.
+ */
+static int64_t standard_channels(const grkan_device *device, const grkan_tiling *t)
+{
+    enum { whole = 768, narrow = whole / 4, wide = whole * 4 };
+    if (device->properties.is_gpu)
+        return whole;
+    return t->row_lanes > 1 ? narrow : t->spans * t->folds > 1 ? wide : whole;
+}
+
+grkan_operation grkan_standard_operation(const grkan_device *device, const grkan_plan_data *plan)
 {
     grkan_operation o = GRKAN_OPERATION_INIT;
-    o.dtype = dtype;
-    o.channels = channels;
-    o.outer = rows;
+    o.dtype = plan->operation.dtype;
+    o.channels = standard_channels(device, &plan->backward);
+    o.outer = 1;
     return o;
 }
 
@@ -186,7 +238,7 @@ static int64_t standard_rows(const grkan_device *device, const grkan_plan_data *
         elements = (int64_t)room;
     if (kind->options.strategy == GRKAN_STRATEGY_ELEMENT)
         elements /= atomics_share;
-    return elements / channels / 16 * 16;
+    return elements / kind->operation.channels / 16 * 16;
 }
 
 static void free_layer(standard_layer *layer)
@@ -202,7 +254,7 @@ static void free_layer(standard_layer *layer)
 static grkan_status make_layer(grkan_device *device, const grkan_plan_data *kind, standard_layer *layer)
 {
     const grkan_dtype dtype = kind->operation.dtype;
-    const size_t row = channels * grkan_dtype_bytes(dtype);
+    const size_t row = (size_t)kind->operation.channels * grkan_dtype_bytes(dtype);
     const size_t one = (size_t)standard_rows(device, kind) * row;
     const uint64_t beyond_caches = 4 * device->properties.cache_bytes;
     const uint64_t total = beyond_caches < largest_total ? beyond_caches : largest_total;
@@ -241,32 +293,41 @@ static grkan_status make_workspace(standard_layer *layer, size_t bytes)
     return status;
 }
 
-/** What one size takes. */
-typedef struct sample {
-    double elements;
-    double blocks[2];
-    double seconds[2]; /* forward, backward */
-} sample;
-
-static grkan_status measure_size(standard_layer *layer, const grkan_plan_data *kind, int64_t rows, int repeats,
-                                 sample *one)
+static grkan_status make_plan(standard_layer *layer, const grkan_plan_data *kind, sample *one)
 {
-    const grkan_operation o = grkan_standard_operation(kind->operation.dtype, rows);
-    grkan_plan *plan = NULL;
-    grkan_status status = grkan_plan_create_repeated(layer->device, &o, &kind->options, repeats, &plan);
+    grkan_operation o = kind->operation;
+    o.outer = one->rows;
+    grkan_status status = grkan_plan_create_repeated(layer->device, &o, &kind->options, one->repeats, &one->plan);
     if (status != GRKAN_SUCCESS)
         return status;
-    layer->plan = plan;
-    layer->tensor_bytes = (size_t)rows * channels * grkan_dtype_bytes(o.dtype);
-    one->elements = (double)(rows * channels);
-    one->blocks[0] = (double)(plan->data.forward.stripes * plan->data.forward.spans);
-    one->blocks[1] = (double)(plan->data.backward.stripes * plan->data.backward.spans);
-    status = make_workspace(layer, plan->data.workspace_bytes);
+    const grkan_plan_data *data = &one->plan->data;
+    one->layer = layer;
+    one->tensor_bytes = (size_t)(o.outer * o.channels) * grkan_dtype_bytes(o.dtype);
+    one->elements = (double)(o.outer * o.channels);
+    one->blocks[0] = (double)(data->forward.stripes * data->forward.spans);
+    one->blocks[1] = (double)(data->backward.stripes * data->backward.spans);
+    return make_workspace(layer, data->workspace_bytes);
+}
+
+enum { most_sizes = 3 };
+
+/** Fill in what the standard layer takes at up to most_sizes sizes. */
+static grkan_status measure_sizes(grkan_device *device, const grkan_plan_data *kind, sample *samples, int count)
+{
+    standard_layer layer;
+    timed all[2 * most_sizes];
+    grkan_status status = make_layer(device, kind, &layer);
+    for (int i = 0; i < count && status == GRKAN_SUCCESS; ++i)
+        status = make_plan(&layer, kind, &samples[i]);
+    for (int i = 0; i < 2 * count; ++i)
+        all[i] = (timed){.call = i % 2 == 0 ? call_forward : call_backward, .context = &samples[i / 2]};
     if (status == GRKAN_SUCCESS)
-        status = measure(layer->device, call_forward, layer, &one->seconds[0]);
-    if (status == GRKAN_SUCCESS)
-        status = measure(layer->device, call_backward, layer, &one->seconds[1]);
-    grkan_plan_destroy(plan);
+        status = measure(device, all, 2 * count);
+    for (int i = 0; i < 2 * count && status == GRKAN_SUCCESS; ++i)
+        samples[i / 2].seconds[i % 2] = all[i].seconds;
+    for (int i = 0; i < count; ++i)
+        grkan_plan_destroy(samples[i].plan);
+    free_layer(&layer);
     return status;
 }
 
@@ -295,9 +356,10 @@ grkan_status grkan_measure_copy(grkan_device *device, const grkan_plan_data *kin
     grkan_status status = make_memory(device, GRKAN_F32, c.bytes, &c.from);
     if (status == GRKAN_SUCCESS)
         status = make_memory(device, GRKAN_F32, c.bytes, &c.to);
+    timed one = {.call = call_copy, .context = &c};
     if (status == GRKAN_SUCCESS)
-        status = measure(device, call_copy, &c, &values[0]);
-    values[0] /= 2.0 * (double)c.bytes;
+        status = measure(device, &one, 1);
+    values[0] = one.seconds / (2.0 * (double)c.bytes);
     if (c.from != NULL)
         device->backend->free(device->state, c.from);
     if (c.to != NULL)
@@ -312,15 +374,11 @@ static double not_negative(double value)
 
 grkan_status grkan_measure_kind(grkan_device *device, const grkan_plan_data *kind, double *values)
 {
-    const int64_t rows[3] = {1, standard_rows(device, kind) / 4, standard_rows(device, kind)};
-    sample samples[3];
-    standard_layer layer;
-    grkan_status status = make_layer(device, kind, &layer);
-    for (int i = 0; i < 3 && status == GRKAN_SUCCESS; ++i)
-        status = measure_size(&layer, kind, rows[i], 1, &samples[i]);
-    free_layer(&layer);
+    const int64_t rows = standard_rows(device, kind);
+    sample samples[] = {{.rows = 1, .repeats = 1}, {.rows = rows / 4, .repeats = 1}, {.rows = rows, .repeats = 1}};
+    const sample *small = &samples[1], *large = &samples[2];
+    const grkan_status status = measure_sizes(device, kind, samples, 3);
     for (int pass = 0; pass < 2 && status == GRKAN_SUCCESS; ++pass) {
-        const sample *small = &samples[1], *large = &samples[2];
         const double launch = samples[0].seconds[pass];
         const double apart = (large->seconds[pass] - small->seconds[pass]) / (large->elements - small->elements);
         const double slope = apart > 0.0 ? apart : large->seconds[pass] / large->elements; /* lost in noise */
@@ -335,17 +393,10 @@ grkan_status grkan_measure_kind(grkan_device *device, const grkan_plan_data *kin
 grkan_status grkan_measure_flops(grkan_device *device, const grkan_plan_data *kind, double *values)
 {
     const int64_t rows = standard_rows(device, kind) / 4;
-    const grkan_operation o = grkan_standard_operation(kind->operation.dtype, rows);
-    sample once, often;
-    standard_layer layer;
-    grkan_status status = make_layer(device, kind, &layer);
-    if (status == GRKAN_SUCCESS)
-        status = measure_size(&layer, kind, rows, 1, &once);
-    if (status == GRKAN_SUCCESS)
-        status = measure_size(&layer, kind, rows, repeated, &often);
-    free_layer(&layer);
+    sample samples[] = {{.rows = rows, .repeats = 1}, {.rows = rows, .repeats = repeated}};
+    const grkan_status status = measure_sizes(device, kind, samples, 2);
     for (int pass = 0; pass < 2 && status == GRKAN_SUCCESS; ++pass)
-        values[pass] = not_negative(often.seconds[pass] - once.seconds[pass]) /
-                       ((repeated - 1) * once.elements * (double)grkan_element_flops(&o, pass));
+        values[pass] = not_negative(samples[1].seconds[pass] - samples[0].seconds[pass]) /
+                       ((repeated - 1) * samples[0].elements * (double)grkan_element_flops(&kind->operation, pass));
     return status;
 }

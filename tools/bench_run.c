@@ -6,7 +6,8 @@
 
 /**
  * The memory of a case. When a set of tensors is smaller than the caches, each of x, dy and out holds several tensors,
- * `stride` bytes apart, and calls take them in turn, so that none finds its data in a cache.
+ * `stride` bytes apart, and calls take them in turn, so that none finds its data in a cache. Which of them meet changes
+ * from call to call: caches hold some distances between tensors badly, and no case shall be measured at one alone.
  */
 typedef struct case_memory {
     grkan_device *device;
@@ -24,15 +25,29 @@ typedef struct case_memory {
     int64_t sets;
 } case_memory;
 
+static grkan_buffer x_of(const case_memory *memory, int64_t number)
+{
+    return (grkan_buffer){memory->x, (size_t)(number % memory->sets) * memory->stride};
+}
+
+static grkan_buffer dy_of(const case_memory *memory, int64_t number)
+{
+    return (grkan_buffer){memory->dy, (size_t)((number + number / memory->sets) % memory->sets) * memory->stride};
+}
+
+static grkan_buffer out_of(const case_memory *memory, int64_t number)
+{
+    return (grkan_buffer){memory->out, (size_t)(memory->sets - 1 - number % memory->sets) * memory->stride};
+}
+
 static grkan_status call_forward(const void *context, int64_t number)
 {
     const case_memory *memory = context;
-    size_t offset = (size_t)(number % memory->sets) * memory->stride;
     grkan_forward_arguments arguments = {
-        .x = {memory->x, offset},
+        .x = x_of(memory, number),
         .numerator = {memory->numerator, 0},
         .denominator = {memory->denominator, 0},
-        .y = {memory->out, offset},
+        .y = out_of(memory, number),
     };
     return grkan_forward(memory->plan, &arguments, NULL);
 }
@@ -40,13 +55,12 @@ static grkan_status call_forward(const void *context, int64_t number)
 static grkan_status call_backward(const void *context, int64_t number)
 {
     const case_memory *memory = context;
-    size_t offset = (size_t)(number % memory->sets) * memory->stride;
     grkan_backward_arguments arguments = {
-        .x = {memory->x, offset},
-        .dy = {memory->dy, offset},
+        .x = x_of(memory, number),
+        .dy = dy_of(memory, number),
         .numerator = {memory->numerator, 0},
         .denominator = {memory->denominator, 0},
-        .dx = {memory->out, offset},
+        .dx = out_of(memory, number),
         .dnumerator = {memory->dnumerator, 0},
         .ddenominator = {memory->ddenominator, 0},
         .accumulation = GRKAN_OVERWRITE,
