@@ -6,8 +6,8 @@
 #
 #   bench/study.sh NAME DEVICE...      bench/study.sh nvidia-h200 cuda opencl:1:0
 #
-# GRKAN (build/tools/grkan) is the program; STUDY_OPTIONS go to grkan bench, as --cpu-threads=1 on a machine that others
-# use too. Ceilings are measured anew, unless GRKAN_CACHE_DIR says where some are.
+# GRKAN (build/tools/grkan) is the program; STUDY_OPTIONS go to grkan bench, as '--cpu-threads=1 --rounds=4' on a machine
+# that others use too. Ceilings are measured anew, unless GRKAN_CACHE_DIR says where some are.
 
 set -euo pipefail
 

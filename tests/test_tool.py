@@ -75,7 +75,7 @@ class TestUsage(ToolCase):
     def test_help_of_bench_names_every_option(self):
         _, out, _ = run("bench", "--help")
         for option in ("device", "preset", "batch", "outer", "channels", "inner", "groups", "dtype", "pass", "strategy",
-                       "determinism", "degrees", "denominator", "repeats", "cpu-threads", "json"):
+                       "determinism", "degrees", "denominator", "repeats", "rounds", "cpu-threads", "json"):
             self.assertIn(f"--{option}=", out)
 
     def test_version(self):
@@ -283,6 +283,20 @@ class TestBench(ToolCase):
                   for case in device["cases"]]
         self.assertEqual(shapes, [(197, 192, 8), (197, 768, 8)])
         self.assertIn("median ms", err)
+
+    def test_rounds_are_taken_together(self):
+        def spread(*options):
+            document, _ = self.bench("--pass", "backward", "--repeats", "1", "--strategy", "tree", "--strategy",
+                                     "element", "--determinism", "device_to_device", *options)
+            refused, measured = document["devices"][0]["cases"]
+            self.assertIn("unsupported", refused)
+            return measured["milliseconds"]["max"] - measured["milliseconds"]["min"]
+
+        self.assertEqual(spread(), 0)
+        self.assertGreater(spread("--rounds", "4"), 0)
+        status, _, err = run("bench", "--host-time", "--rounds", "2", "--device", "cpu")
+        self.assertEqual(status, BAD_USAGE)
+        self.assertIn("--rounds are of the device", err)
 
     def test_two_devices(self):
         document, _ = self.bench("--device", "cpu", "--pass", "forward")

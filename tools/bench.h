@@ -19,6 +19,7 @@ typedef struct bench_request {
     operation_request what;
     unsigned passes; /**< bit (1 << bench_pass) for each that was named; 0: both */
     int64_t repeats; /**< 0: as many as fit into about half a second */
+    int64_t rounds;  /**< times that the whole list of cases is measured; their samples are taken together */
     int cpu_threads;
     int is_host_time; /**< 1: measure what the host spends on a call, not what the device does */
     const char *json; /**< NULL: no JSON; "-": the standard output */
@@ -55,14 +56,21 @@ typedef struct bench_timing {
     double max;
 } bench_timing;
 
+/** What a stopwatch showed, as often as it was asked: milliseconds of one call. */
+typedef struct bench_samples {
+    double *values;
+    size_t count;
+} bench_samples;
+
 /** One row: what is measured, and what came out. */
 typedef struct bench_case {
     grkan_operation operation;
     grkan_options options;
     bench_pass pass;
-    const char *part; /**< of a study; NULL outside */
-    int arithmetic;   /**< how often the arithmetic of each element is done */
-    char *refusal;    /**< why the device does not do it; NULL when it was measured */
+    const char *part;      /**< of a study; NULL outside */
+    int arithmetic;        /**< how often the arithmetic of each element is done */
+    char *refusal;         /**< why the device does not do it; NULL when it was measured */
+    bench_samples samples; /**< of all rounds */
     bench_timing milliseconds;
     uint64_t bytes;   /**< that the pass must move */
     uint64_t atomics; /**< float atomics */
@@ -126,9 +134,9 @@ void bench_free_cases(bench_device *device);
 /** One enqueued call; number counts up from 0, so that calls can rotate among sets of tensors. */
 typedef grkan_status (*bench_call)(const void *context, int64_t number);
 
-/** Warm up, then time a call. */
+/** Warm up, then time a call and append what comes out. Free samples->values. */
 grkan_status bench_measure(grkan_device *device, bench_call call, const void *context, bench_effort effort,
-                           bench_timing *timing);
+                           bench_samples *samples);
 
 /** Least, middle and largest of count > 0 samples, which are sorted. */
 bench_timing bench_summary(double *samples, size_t count);

@@ -45,8 +45,10 @@ void bench_list_cases(const bench_request *request, bench_device *device)
 
 void bench_free_cases(bench_device *device)
 {
-    for (int i = 0; i < device->case_count; i++)
+    for (int i = 0; i < device->case_count; i++) {
         free(device->cases[i].refusal);
+        free(device->cases[i].samples.values);
+    }
     for (int i = 0; i < device->error_count; i++)
         free(device->errors[i].refusal);
     free(device->cases);

@@ -37,15 +37,16 @@ static int run_device(const char *who, const bench_request *request, bench_devic
 {
     bench_effort effort = effort_of(request);
     char label[96];
-    size_t steps = (size_t)device->case_count + 1;
+    int measurements = (int)request->rounds * device->case_count;
+    size_t steps = (size_t)measurements + 1;
     snprintf(label, sizeof label, "%s copy", device->properties.selector);
     progress_show(0, steps, label);
     grkan_status status = request->is_host_time ? GRKAN_SUCCESS : bench_measure_copy(device, effort);
-    for (int i = 0; i < device->case_count && status == GRKAN_SUCCESS; i++) {
-        label_case(label, sizeof label, device, &device->cases[i]);
+    for (int i = 0; i < measurements && status == GRKAN_SUCCESS; i++) {
+        bench_case *one = &device->cases[i % device->case_count];
+        label_case(label, sizeof label, device, one);
         progress_show((size_t)i + 1, steps, label);
-        status = bench_run_case(device, &device->cases[i], effort,
-                                request->is_host_time ? bench_host_time : bench_device_time);
+        status = bench_run_case(device, one, effort, request->is_host_time ? bench_host_time : bench_device_time);
     }
     if (status == GRKAN_SUCCESS && request->parts >> STUDY_ERRORS & 1u) {
         snprintf(label, sizeof label, "%s errors", device->properties.selector);

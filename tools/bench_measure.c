@@ -66,7 +66,7 @@ bench_timing bench_summary(double *samples, size_t count)
 }
 
 grkan_status bench_measure(grkan_device *device, bench_call call, const void *context, bench_effort effort,
-                           bench_timing *timing)
+                           bench_samples *samples)
 {
     int64_t number = 0;
     double each = 0.0;
@@ -77,14 +77,12 @@ grkan_status bench_measure(grkan_device *device, bench_call call, const void *co
     int64_t repeats = effort.repeats;
     if (repeats == 0)
         repeats = times_to_fill(effort.milliseconds, each * (double)calls, FEWEST_SAMPLES, MOST_SAMPLES);
-    double *samples = tool_allocate((size_t)repeats * sizeof *samples);
+    samples->values = tool_resize(samples->values, (samples->count + (size_t)repeats) * sizeof *samples->values);
     for (int64_t i = 0; i < repeats && status == GRKAN_SUCCESS; i++) {
-        status = time_calls(device, call, context, calls, &number, &samples[i]);
-        samples[i] /= (double)calls;
+        double milliseconds = 0.0;
+        status = time_calls(device, call, context, calls, &number, &milliseconds);
+        samples->values[samples->count++] = milliseconds / (double)calls;
     }
-    if (status == GRKAN_SUCCESS)
-        *timing = bench_summary(samples, (size_t)repeats);
-    free(samples);
     return status;
 }
 
@@ -137,11 +135,12 @@ grkan_status bench_measure_copy(bench_device *device, bench_effort effort)
     grkan_status status = bench_random_memory(copy.device, GRKAN_F32, copy.bytes, 1, &copy.from);
     if (status == GRKAN_SUCCESS)
         status = grkan_memory_allocate(copy.device, copy.bytes, &copy.to);
-    bench_timing timing;
+    bench_samples samples = {NULL, 0};
     if (status == GRKAN_SUCCESS)
-        status = bench_measure(copy.device, call_copy, &copy, effort, &timing);
+        status = bench_measure(copy.device, call_copy, &copy, effort, &samples);
     if (status == GRKAN_SUCCESS)
-        device->copy_gb_per_s = 2.0 * (double)copy.bytes / timing.median / 1e6;
+        device->copy_gb_per_s = 2.0 * (double)copy.bytes / bench_summary(samples.values, samples.count).median / 1e6;
+    free(samples.values);
     grkan_memory_free(copy.device, copy.to);
     grkan_memory_free(copy.device, copy.from);
     return status;

@@ -6,7 +6,7 @@
 
 #include "bench.h"
 
-enum key { KEY_DEVICE = 256, KEY_PASS, KEY_REPEATS, KEY_CPU_THREADS, KEY_HOST_TIME, KEY_JSON, KEY_STUDY };
+enum key { KEY_DEVICE = 256, KEY_PASS, KEY_REPEATS, KEY_ROUNDS, KEY_CPU_THREADS, KEY_HOST_TIME, KEY_JSON, KEY_STUDY };
 
 static const struct argp_option options[] = {
     {NULL, 0, NULL, 0, "Where:", 1},
@@ -19,6 +19,10 @@ static const struct argp_option options[] = {
      2},
     {NULL, 0, NULL, 0, "How:", 3},
     {"repeats", KEY_REPEATS, "N", 0, "Samples of each case (about half a second's worth, 5 at least)", 3},
+    {"rounds", KEY_ROUNDS, "N", 0,
+     "Measure all cases N times, one after another, and take the samples together (1): where others change the "
+     "machine's pace for seconds",
+     3},
     {"host-time", KEY_HOST_TIME, NULL, 0,
      "Measure the host instead: opening the device, the plan, the first call until it is done, and calls that only "
      "enqueue",
@@ -72,6 +76,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_REPEATS:
         request->repeats = option_parse_number(state, "repeats", text, 100000);
         return 0;
+    case KEY_ROUNDS:
+        request->rounds = option_parse_number(state, "rounds", text, 1000);
+        return 0;
     case KEY_CPU_THREADS:
         request->cpu_threads = (int)option_parse_number(state, "cpu-threads", text, 1024);
         return 0;
@@ -94,6 +101,10 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
             argp_error(state, "--study has its own cases; leave out the options of single cases");
         if (request->is_study && request->is_host_time)
             argp_error(state, "--study measures the device; leave out --host-time");
+        if (request->rounds != 0 && request->is_host_time)
+            argp_error(state, "--rounds are of the device; leave out --host-time");
+        if (request->rounds == 0)
+            request->rounds = 1;
         if (request->is_study && request->parts == 0)
             request->parts = (1u << STUDY_PARTS) - 1;
         if (request->selector_count == 0)
