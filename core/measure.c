@@ -17,6 +17,7 @@ enum {
     repeated = 4,       /* how often the arithmetic is done to see what it takes */
     atomics_share = 64, /* elements that add atomically one by one are so slow that this part of them will do */
     rounds = 12,
+    least_rows = 16, /* and a multiple of them */
     pattern_bytes = 1 << 20
 };
 
@@ -238,7 +239,8 @@ static int64_t standard_rows(const grkan_device *device, const grkan_plan_data *
         elements = (int64_t)room;
     if (kind->options.strategy == GRKAN_STRATEGY_ELEMENT)
         elements /= atomics_share;
-    return elements / kind->operation.channels / 16 * 16;
+    const int64_t rows = elements / kind->operation.channels / least_rows * least_rows;
+    return rows > 0 ? rows : least_rows;
 }
 
 static void free_layer(standard_layer *layer)

@@ -179,6 +179,23 @@ static void test_predictions_grow(void **state)
     grkan_device_close(device);
 }
 
+/** Layers narrower and wider than a block are measured on layers of their own; the fewest rows are those of `element`. */
+static void test_every_width_is_predicted(void **state)
+{
+    (void)state;
+    static const int64_t widths[] = {96, 768, 4096};
+    const grkan_options options = {.strategy = GRKAN_STRATEGY_ELEMENT, .determinism = GRKAN_NONE};
+    grkan_device *device = NULL;
+    assert_int_equal(grkan_device_open("cpu", &device), GRKAN_SUCCESS);
+    for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
+        grkan_operation operation = layer_of(1000, GRKAN_F32);
+        operation.channels = widths[i];
+        const grkan_prediction found = predict(device, &operation, &options);
+        assert_true(found.forward.elements > 0 && found.backward.elements > found.forward.elements);
+    }
+    grkan_device_close(device);
+}
+
 /** The same numbers again, from the device and, once it is closed, from the cache: nobody measures twice the same. */
 static void test_measurements_are_kept(void **state)
 {
@@ -226,8 +243,10 @@ static void test_without_a_promise_the_fastest_is_picked(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_repeats_change_no_result), cmocka_unit_test(test_misuse),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_repeats_change_no_result),
+                                       cmocka_unit_test(test_misuse),
                                        cmocka_unit_test(test_predictions_grow),
+                                       cmocka_unit_test(test_every_width_is_predicted),
                                        cmocka_unit_test(test_measurements_are_kept),
                                        cmocka_unit_test(test_without_a_promise_the_fastest_is_picked)};
     return cmocka_run_group_tests(tests, NULL, NULL);
