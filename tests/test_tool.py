@@ -177,6 +177,24 @@ class TestDevices(ToolCase):
             self.assertTrue(any(re.match(rf"{backend}(:[\d:]+)? +\S", line) for line in lines[1:]), backend)
 
 
+class TestParts(ToolCase):
+    def passed(self, *arguments):
+        status, out, err = run("check", "--quick", "--device", "cpu", *arguments)
+        self.assertEqual((status, err), (GOOD, ""))
+        return int(re.search(r"(\d+) passed, 0 failed", out)[1])
+
+    def test_parts_make_a_whole(self):
+        parts = [self.passed(f"--part={part}/3") for part in (1, 2, 3)]
+        self.assertTrue(all(parts))
+        self.assertEqual(sum(parts), self.passed())
+
+    def test_bad_parts(self):
+        for part in ("0/2", "3/2", "1", "1/2x", "1/0"):
+            status, out, err = run("check", "--part", part)
+            self.assertEqual((status, out), (BAD_USAGE, ""), part)
+            self.assertIn(f'--part: K/N with 1 <= K <= N <= 9999 was expected, not "{part}"', err)
+
+
 class TestLargeChecks(ToolCase):
     """The way through, with few elements: machines that run the tests have no room for more."""
 

@@ -11,7 +11,7 @@
 #include "progress.h"
 #include "tools.h"
 
-enum { OPTION_SEED = 0x100, OPTION_LIST, OPTION_CASE, OPTION_LARGE };
+enum { OPTION_SEED = 0x100, OPTION_LIST, OPTION_CASE, OPTION_PART, OPTION_LARGE };
 
 /** The command line. */
 typedef struct command {
@@ -20,7 +20,8 @@ typedef struct command {
     bool quick, list;
     uint64_t seed;
     const char *one;
-    int64_t large; /**< elements of the large cases; 0: the tables of small ones */
+    int part, parts; /**< every parts-th case from the part-th on, from 1 */
+    int64_t large;   /**< elements of the large cases; 0: the tables of small ones */
 } command;
 
 /** How many checks are over, for the progress bar. */
@@ -34,6 +35,7 @@ static const struct argp_option option_table[] = {
     {"seed", OPTION_SEED, "N", 0, "Seed of the table of cases (1)", 0},
     {"list", OPTION_LIST, NULL, 0, "List the cases and their indices", 0},
     {"case", OPTION_CASE, "NAME", 0, "Run this case only; its name, or its index", 0},
+    {"part", OPTION_PART, "K/N", 0, "Run the Kth of N parts of the cases only, so that N processes can share them", 0},
     {"large", OPTION_LARGE, "N", OPTION_ARG_OPTIONAL,
      "Run large tensors instead, of N elements (2.2e9, of which every index beyond 2^31 is an own check), and tell how "
      "far gradients are from exact sums",
@@ -47,6 +49,14 @@ static error_t parse_seed(const char *text, struct argp_state *state, uint64_t *
     if (end == text || *end != 0 || *text == '-')
         argp_error(state, "--seed: a number >= 0 was expected, not \"%s\"", text);
     return 0;
+}
+
+static void parse_part(const char *text, struct argp_state *state, command *c)
+{
+    int end = 0;
+    if (sscanf(text, "%4d/%4d%n", &c->part, &c->parts, &end) != 2 || text[end] != 0 || c->part < 1 ||
+        c->part > c->parts)
+        argp_error(state, "--part: K/N with 1 <= K <= N <= 9999 was expected, not \"%s\"", text);
 }
 
 static error_t parse_option(int key, char *text, struct argp_state *state)
@@ -68,6 +78,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_CASE:
         c->one = text;
+        return 0;
+    case OPTION_PART:
+        parse_part(text, state, c);
         return 0;
     case OPTION_LARGE:
         c->large = 2200000000;
@@ -119,6 +132,14 @@ static bool keep_one(check_table *oracle, check_table *bits, const char *text)
     oracle->count = first ? 1 : 0;
     bits->count = second ? 1 : 0;
     return first || second;
+}
+
+static void keep_part(check_table *table, int part, int parts)
+{
+    int kept = 0;
+    for (int i = part - 1; i < table->count; i += parts)
+        table->cases[kept++] = table->cases[i];
+    table->count = kept;
 }
 
 static void print_tally(const suite_device *device, const suite_tally *tally)
@@ -198,7 +219,7 @@ int grkan_tool_check(int argc, char **argv)
     static const struct argp parser = {
         option_table, parse_option, NULL, "Check devices against a long double oracle, and against each other.",
         NULL,         NULL,         NULL};
-    command c = {.seed = 1};
+    command c = {.seed = 1, .part = 1, .parts = 1};
     if (argp_parse(&parser, argc, argv, 0, NULL, &c) != 0)
         return TOOL_BAD_USAGE;
 
@@ -213,6 +234,8 @@ int grkan_tool_check(int argc, char **argv)
         fprintf(stderr, "%s: --case: there is no case \"%s\"; see --list\n", argv[0], c.one);
         status = TOOL_BAD_USAGE;
     } else {
+        keep_part(&oracle, c.part, c.parts);
+        keep_part(&bits, c.part, c.parts);
         if (!c.large)
             printf("cases against the oracle: %d; for equal bits: %d; seed %" PRIu64 "\n", oracle.count, bits.count,
                    c.seed);
