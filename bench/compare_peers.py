@@ -13,17 +13,16 @@ python3 -m grkan.report shows it.
 
 import argparse
 import datetime
-import json
 import os
 import platform
 import statistics
-import sys
 import time
 
 import torch
 
 import grkan
 from grkan.torch import formula, rational
+from scripting import command_line, positive, write_json
 
 GROUPS, NUMERATOR_DEGREE, DENOMINATOR_DEGREE = 8, 5, 4
 DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
@@ -179,7 +178,7 @@ def document_of(device, cases):
     return {
         "schema": "grkan-bench/1",
         "grkan": grkan.version()._asdict(),
-        "command": " ".join(["compare_peers.py", *(argument.rsplit("/", 1)[-1] for argument in sys.argv[1:])]),
+        "command": command_line("compare_peers.py"),
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "machine": {"cpu": processor(), "cores": os.cpu_count(), "memory_bytes": pages * page_bytes, "os": release,
                     "kernel": platform.release()},
@@ -203,21 +202,6 @@ def print_table(cases):
         print(f"{what}{middle:>10.4f}" + (f"{middle / grkan_ms:>12.2f}" if grkan_ms else ""))
 
 
-def write(path, document):
-    temporary = f"{path}.{os.getpid()}.tmp"
-    with open(temporary, "w", encoding="utf-8") as file:
-        json.dump(document, file, indent=1)
-        file.write("\n")
-    os.replace(temporary, path)
-
-
-def positive(text):
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("expected a whole number from 1 on")
-    return number
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu")
@@ -239,7 +223,7 @@ def main():
                              arguments.repeats)
     print_table(cases)
     if arguments.json:
-        write(arguments.json, document_of(arguments.device, cases))
+        write_json(arguments.json, document_of(arguments.device, cases))
 
 
 if __name__ == "__main__":

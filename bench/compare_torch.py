@@ -7,7 +7,6 @@ goes through autograd, as in a training step; grkan writes into tensors that exi
 """
 
 import argparse
-import json
 import math
 import os
 import platform
@@ -21,6 +20,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, "python"))
 
 import grkan  # noqa: E402
+from scripting import positive, write_json  # noqa: E402
 
 SHAPE = (8, 197, 768)
 GROUPS = 8
@@ -141,8 +141,8 @@ def print_table(rows):
         print(f"{row['pass']:<22}" + "".join(f"{time:>{width}.3f}" for time, width in zip(times, 2 * (14, 11, 8))))
 
 
-def write_json(path, rows, threads):
-    document = {
+def document_of(rows, threads):
+    return {
         "schema": "grkan-compare-torch/1",
         "grkan": grkan.version()._asdict(),
         "torch": torch.__version__,
@@ -152,18 +152,6 @@ def write_json(path, rows, threads):
         "threads": threads,
         "passes": rows,
     }
-    temporary = f"{path}.{os.getpid()}.tmp"
-    with open(temporary, "w", encoding="utf-8") as file:
-        json.dump(document, file, indent=2)
-        file.write("\n")
-    os.replace(temporary, path)
-
-
-def positive(text):
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("expected a whole number from 1 on")
-    return number
 
 
 def main():
@@ -180,7 +168,7 @@ def main():
     print(f"{' x '.join(map(str, SHAPE))} f32, threads: {arguments.threads}, torch {torch.__version__}")
     print_table(rows)
     if arguments.json:
-        write_json(arguments.json, rows, arguments.threads)
+        write_json(arguments.json, document_of(rows, arguments.threads))
     if arguments.check and any(row["ratio"] > LARGEST_RATIO for row in rows):
         print(f"a ratio is above {LARGEST_RATIO}", file=sys.stderr)
         return 1

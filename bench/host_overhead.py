@@ -8,7 +8,6 @@ too.
 """
 
 import argparse
-import json
 import os
 import platform
 import statistics
@@ -23,6 +22,7 @@ os.environ.setdefault("GRKAN_LIBRARY", os.path.join(ROOT, "build", "libgrkan.so"
 
 import grkan  # noqa: E402
 from grkan.torch import KAT_Group  # noqa: E402
+from scripting import positive, write_json  # noqa: E402
 
 LARGEST_RATIO = 1.3  # what --check allows
 CALLS = 50  # of a sample
@@ -80,7 +80,7 @@ def parse(words=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu, cuda, cuda:1")
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "float16"])
-    parser.add_argument("--repeats", type=int, default=100, metavar="N", help=f"samples, of {CALLS} calls each (100)")
+    parser.add_argument("--repeats", type=positive, default=100, metavar="N", help=f"samples, of {CALLS} calls each (100)")
     parser.add_argument("--json", metavar="FILE", help="write the results as JSON too")
     parser.add_argument("--check", action="store_true", help=f"exit with 1 if a ratio is above {LARGEST_RATIO}")
     return parser.parse_args(words)
@@ -92,8 +92,8 @@ def print_table(times, ratios):
         print(f"{label:<22}{times['gelu'][row]:>10.1f}{times['grkan'][row]:>10.1f}{ratios[row]:>8.2f}")
 
 
-def write_json(path, times, device_name, dtype):
-    document = {
+def document_of(times, device_name, dtype):
+    return {
         "schema": "grkan-host-overhead/1",
         "grkan": grkan.version()._asdict(),
         "torch": torch.__version__,
@@ -104,9 +104,6 @@ def write_json(path, times, device_name, dtype):
         "microseconds": {name: dict(zip(("forward", "forward_and_backward"), values))
                          for name, values in times.items()},
     }
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(document, file, indent=2)
-        file.write("\n")
 
 
 def main():
@@ -121,7 +118,7 @@ def main():
           f"{torch.__version__}")
     print_table(times, ratios)
     if arguments.json:
-        write_json(arguments.json, times, device_name, arguments.dtype)
+        write_json(arguments.json, document_of(times, device_name, arguments.dtype))
     if arguments.check and ratios[1] > LARGEST_RATIO:
         print(f"the ratio of forward and backward is above {LARGEST_RATIO}", file=sys.stderr)
         return 1

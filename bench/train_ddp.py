@@ -21,8 +21,9 @@ import torch
 import torch.nn.functional as F
 from torch import distributed
 
-import train_throughput
-from train_kat import Processes, command_line, machine, write_json
+import train_throughput  # and with it, where the examples are
+from scripting import command_line, write_json
+from train_kat import Processes, machine
 
 TOLERANCE = 1e-4  # of a tensor's largest gradient; sums in another order differ by about 1e-6
 

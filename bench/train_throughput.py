@@ -26,7 +26,8 @@ import torch.nn.functional as F
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "examples"))
 import kat  # noqa: E402
-from train_kat import command_line, machine, write_json  # noqa: E402
+from scripting import command_line, positive, write_json  # noqa: E402
+from train_kat import machine  # noqa: E402
 
 # -------------------------------------------------------------------------------------------------------------- models
 
@@ -227,12 +228,12 @@ def parse(words):
     parser.add_argument("--sizes", type=list_of(list(kat.SIZES)), default=["tiny", "small", "base"], metavar="S,...")
     parser.add_argument("--models", type=list_of(list(MODELS)), default=["vit", "kat", "kat-gelu", "flashkat"],
                         metavar="M,...", help=f"some of {','.join(MODELS)} (vit,kat,kat-gelu,flashkat)")
-    parser.add_argument("--batch", type=int, default=128, metavar="N")
+    parser.add_argument("--batch", type=positive, default=128, metavar="N")
     parser.add_argument("--vit", choices=("timm", "own"), default="timm")
-    parser.add_argument("--image", type=int, default=224, metavar="N", help="height and width of the images (224)")
+    parser.add_argument("--image", type=positive, default=224, metavar="N", help="height and width of the images (224)")
     parser.add_argument("--cuda-graphs", action="store_true", help="replay each step as one CUDA graph")
     parser.add_argument("--compile", action="store_true", help="through torch.compile")
-    parser.add_argument("--windows", type=int, default=7, metavar="N", help="of each model (7)")
+    parser.add_argument("--windows", type=positive, default=7, metavar="N", help="of each model (7)")
     parser.add_argument("--window", type=float, default=0.4, metavar="SECONDS", help="length of a window (0.4)")
     parser.add_argument("--json", metavar="FILE", help="write the results as JSON too")
     arguments = parser.parse_args(words)

@@ -13,11 +13,11 @@ The last line is the SHA-256 of the trained parameters: equal if and only if two
 import argparse
 import contextlib
 import hashlib
-import json
 import os
 import platform
 import sys
 import time
+from pathlib import Path
 
 import grkan.torch
 import torch
@@ -26,6 +26,9 @@ from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
 import kat
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "bench"))
+from scripting import positive, write_json  # noqa: E402
 
 LEVELS = ("none", "run_to_run", "device_to_device")
 ACTIVATIONS = {"grkan": kat.grkan_activation, "eager": kat.eager_activation}
@@ -179,19 +182,6 @@ def digest(model):
     return sha.hexdigest()
 
 
-def command_line(program):
-    """What was typed, files without their folders."""
-    return " ".join([program, *(argument.rsplit("/", 1)[-1] for argument in sys.argv[1:])])
-
-
-def write_json(path, document):
-    temporary = f"{path}.{os.getpid()}.tmp"
-    with open(temporary, "w", encoding="utf-8") as file:
-        json.dump(document, file, indent=2)
-        file.write("\n")
-    os.replace(temporary, path)
-
-
 def machine(device):
     found = {"architecture": platform.machine(), "cores": os.cpu_count(), "torch": torch.__version__,
              "threads": torch.get_num_threads()}
@@ -211,13 +201,6 @@ def set_determinism(arguments):
     if arguments.determinism != "none":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS repeats its bits only with this
         torch.use_deterministic_algorithms(True)
-
-
-def positive(text):
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("expected a whole number from 1 on")
-    return number
 
 
 def parse(words):
