@@ -18,6 +18,7 @@ name=$1
 shift
 grkan=${GRKAN:-build/tools/grkan}
 results=bench/results
+export GRKAN_MEASURE_SECONDS=${GRKAN_MEASURE_SECONDS:-6} # for ceilings: others may disturb for as long
 if [ -z "${GRKAN_CACHE_DIR-}" ]; then
     GRKAN_CACHE_DIR=$(mktemp -d)
     export GRKAN_CACHE_DIR

@@ -16,8 +16,8 @@
 enum {
     repeated = 4,       /* how often the arithmetic is done to see what it takes */
     atomics_share = 64, /* elements that add atomically one by one are so slow that this part of them will do */
-    rounds = 12,
-    least_rows = 16, /* and a multiple of them */
+    fewest_turns = 3,   /* of each thing that is measured */
+    least_rows = 16,    /* and a multiple of them */
     pattern_bytes = 1 << 20
 };
 
@@ -50,36 +50,53 @@ static grkan_status time_calls(grkan_device *device, timed *one, double *millise
     return status == GRKAN_SUCCESS ? device->backend->timer_stop(device->state, milliseconds) : status;
 }
 
-/** A warm-up, in which samples get long enough for the stopwatch, and then samples. */
-static grkan_status take_turn(grkan_device *device, timed *one)
+/** A warm-up, in which samples get long enough for the stopwatch, and then samples. @param spent grows by their time */
+static grkan_status take_turn(grkan_device *device, timed *one, double *spent)
 {
-    double milliseconds = 0.0, total = 0.0;
+    double milliseconds = 0.0, warm_up = 0.0, samples = 0.0;
     grkan_status status = GRKAN_SUCCESS;
-    for (; status == GRKAN_SUCCESS && total < warm_up_milliseconds; total += milliseconds) {
+    for (; status == GRKAN_SUCCESS && warm_up < warm_up_milliseconds; warm_up += milliseconds) {
         status = time_calls(device, one, &milliseconds);
         if (milliseconds < sample_milliseconds)
             one->calls *= 2;
     }
-    for (total = 0.0; status == GRKAN_SUCCESS && total < samples_milliseconds; total += milliseconds) {
+    for (; status == GRKAN_SUCCESS && samples < samples_milliseconds; samples += milliseconds) {
         status = time_calls(device, one, &milliseconds);
         const double seconds = milliseconds * 1e-3 / (double)one->calls;
         one->seconds = seconds < one->seconds ? seconds : one->seconds;
     }
+    *spent += 1e-3 * (warm_up + samples);
     return status;
+}
+
+/** How long turns go on. The patient find the best of a machine that others disturb. */
+static grkan_status seconds_to_spend(double *seconds)
+{
+    const char *const text = getenv("GRKAN_MEASURE_SECONDS");
+    char *end = NULL;
+    *seconds = 2.0;
+    if (text == NULL || *text == '\0')
+        return GRKAN_SUCCESS;
+    *seconds = strtod(text, &end);
+    if (*end != '\0' || !(*seconds >= 0.0 && *seconds <= 3600.0))
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT,
+                          "GRKAN_MEASURE_SECONDS is '%s'; expected a number of seconds from 0 to 3600", text);
+    return GRKAN_SUCCESS;
 }
 
 /** The least seconds of a call for each of several, which take turns. */
 static grkan_status measure(grkan_device *device, timed *all, int count)
 {
-    grkan_status status = GRKAN_SUCCESS;
+    double spent = 0.0, patience;
+    grkan_status status = seconds_to_spend(&patience);
     for (int i = 0; i < count && status == GRKAN_SUCCESS; ++i) {
         double milliseconds;
         all[i].calls = 1;
         all[i].seconds = INFINITY;
         status = time_calls(device, &all[i], &milliseconds); /* may compile */
     }
-    for (int i = 0; i < rounds * count && status == GRKAN_SUCCESS; ++i)
-        status = take_turn(device, &all[i % count]);
+    for (int turn = 0; status == GRKAN_SUCCESS && (turn < fewest_turns * count || spent < patience); ++turn)
+        status = take_turn(device, &all[turn % count], &spent);
     return status;
 }
 

@@ -384,9 +384,10 @@ GRKAN_API grkan_status grkan_plan_describe(const grkan_plan *plan, grkan_plan_de
 
 /**
  * Predict what the passes of a plan take, from what the device reaches at best. That is measured the first time that a
- * kind of kernels (storage type, strategy, determinism) is asked for, on a layer of KAT with up to 512 MiB: it takes up
- * to seconds, and the device's default stream and stopwatch, which nothing else may use meanwhile. Then it is kept,
- * beside the compiled kernels. See docs/study.md for the model and for how well it does.
+ * kind of kernels (storage type, strategy, determinism) is asked for, on a layer of KAT with up to 512 MiB: it takes
+ * seconds, 2 or as many as the environment's GRKAN_MEASURE_SECONDS says, and the device's default stream and stopwatch,
+ * which nothing else may use meanwhile. Then it is kept, beside the compiled kernels. See docs/study.md for the model and
+ * for how well it does.
  * @param prediction out, not NULL
  */
 GRKAN_API grkan_status grkan_plan_predict(const grkan_plan *plan, grkan_prediction *prediction);
