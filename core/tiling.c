@@ -5,7 +5,7 @@
 #include "internal.h"
 
 enum {
-    block_step = 32,             /* a multiple of MAX_COMBINE_LANES and of common wave widths */
+    block_step = 32,             /* a multiple of common wave widths */
     fixed_preferred_block = 384, /* of the geometry that depends on the operation alone: measured on an H200 */
     fixed_block = 512,           /* likewise, at most */
     fixed_local_bytes = 32768,   /* likewise: local memory that every OpenCL 1.2 device has */
@@ -14,8 +14,7 @@ enum {
     flush_elements = 96,         /* chain of additions in one register; visits divide by 1, 2, 3 and 4 */
     fixed_blocks = 528,          /* blocks of a geometry that depends on the operation alone */
     fixed_least_elements = 64,   /* of a thread, in that geometry */
-    largest_workspace = 1 << 20, /* bytes; exceeded only if one part of a shared gradient per block needs more */
-    largest_slices = 32
+    largest_workspace = 1 << 20  /* bytes; exceeded only if one part of a shared gradient per block needs more */
 };
 
 static int64_t ceil_div(int64_t a, int64_t b)
@@ -134,32 +133,50 @@ static grkan_tiling start_tiling(const grkan_operation *o, int vector)
                             .larger_groups = o->channels % o->groups,
                             .vector = vector,
                             .flush = flush_elements / vector,
-                            .slices = 1,
-                            .combine_lanes = 1,
                             .numerator_shared = o->numerator_groups == 1,
                             .denominator_shared = o->denominator_groups == 1};
     return t;
 }
 
-/** As many threads for each output of a block as there are threads to spare. */
-static int choose_slices(const grkan_tiling *t, int numerator, int denominator)
+/** Outputs of one of the gradients in a block, in threads, when each has 2^log2 slices. */
+static int64_t slice_threads(const grkan_tiling *t, int coefficients, int shared, int log2)
 {
-    const int64_t outputs = (t->numerator_shared ? 1 : t->span_groups) * numerator +
-                            (t->denominator_shared ? 1 : t->span_groups) * denominator;
-    int slices = 1;
-    while (slices < largest_slices && outputs * slices * 2 <= t->block)
-        slices *= 2;
-    return slices;
+    return (shared ? 1 : t->span_groups) * coefficients << log2;
 }
 
-/** As many threads for each output of the whole operation as one block has. */
-static int choose_combine_lanes(const grkan_operation *o, const grkan_tiling *t, int numerator, int denominator)
+/**
+ * As many slices for the outputs of a block as it has threads for, where they shorten the longest sum most. An output
+ * has at most as many as columns.
+ */
+static void choose_slices(int numerator, int denominator, grkan_tiling *t)
+{
+    const int64_t group_columns = t->group_size * t->inner / t->vector;
+    const int64_t last_groups = t->groups - (t->spans - 1) * t->span_groups;
+    const int64_t columns[2] = {smaller(group_columns, t->block), smaller(last_groups * group_columns, t->block)};
+    int *const log2[2] = {&t->slices_log2, &t->shared_slices_log2};
+    int can_grow[2] = {!t->numerator_shared || !t->denominator_shared, t->numerator_shared || t->denominator_shared};
+    while (can_grow[0] || can_grow[1]) {
+        const int longer = can_grow[0] && (!can_grow[1] || columns[0] >> *log2[0] >= columns[1] >> *log2[1]) ? 0 : 1;
+        *log2[longer] += 1;
+        const int64_t wave = 32; /* see numerator_slices in tile.h */
+        const int64_t threads =
+            ceil_div(slice_threads(t, numerator, t->numerator_shared, *log2[t->numerator_shared]), wave) * wave +
+            slice_threads(t, denominator, t->denominator_shared, *log2[t->denominator_shared]);
+        if (threads > t->block || *log2[longer] > MOST_SLICES_LOG2 || columns[longer] >> *log2[longer] == 0) {
+            *log2[longer] -= 1;
+            can_grow[longer] = 0;
+        }
+    }
+}
+
+/** All outputs of the operation side by side, if a block has so many threads, and the others as further lanes. */
+static int choose_combine_log2(const grkan_operation *o, const grkan_tiling *t, int numerator, int denominator)
 {
     const int64_t outputs = o->numerator_groups * numerator + o->denominator_groups * denominator;
-    int lanes = 1;
-    while (lanes < MAX_COMBINE_LANES && outputs * lanes * 2 <= t->block)
-        lanes *= 2;
-    return lanes;
+    int log2 = 0;
+    while (2 << log2 <= t->block && (1 << log2 < outputs || t->block >> log2 > MOST_COMBINE_LANES))
+        ++log2;
+    return log2;
 }
 
 /** Parts of one gradient in the workspace when the tensor is cut into stripes. */
@@ -267,8 +284,8 @@ grkan_status grkan_plan_tile(const grkan_device_limits *limits, grkan_plan_data 
              !limits->is_fixed, forward);
     cut_rows(blocks_of_device(&own, backward, &plan->backward_tuning), most_stripes(plan, backward), own.least_elements,
              !limits->is_fixed || same_everywhere, backward);
-    backward->slices = choose_slices(backward, numerator, denominator);
-    backward->combine_lanes = choose_combine_lanes(o, backward, numerator, denominator);
+    choose_slices(numerator, denominator, backward);
+    backward->combine_log2 = choose_combine_log2(o, backward, numerator, denominator);
     size_workspace(&plan->options, plan);
     return GRKAN_SUCCESS;
 }

@@ -33,7 +33,7 @@ DEVICE void add_element(const grkan_tiling *t, rational kind, const gradients *g
         const int in_denominator = i > kind.m;
         const output o = {i, in_denominator, in_denominator ? t->denominator_shared : t->numerator_shared, group};
         ATOMIC_ADD((in_denominator ? g->ddenominator : g->dnumerator) + output_position(kind, o),
-                   with_sign(kind, g, o, sums[i]));
+                   is_negative(kind, g, o) ? -sums[i] : sums[i]);
     }
 }
 
@@ -105,11 +105,11 @@ static void backward_block(const cpu_job *job, int64_t block)
     for (int first = 0; first < most_visits; first += t->flush)
         for (int row_lane = 0; row_lane < t->row_lanes; ++row_lane)
             backward_visits(job, &b, row_lane, first, &s, &state);
-    const int outputs = output_count(t, kind, b.end_group - b.first_group);
-    for (int first = 0; first < outputs; first += outputs_at_once(t)) {
-        reduce_block(t, kind, &b, first, state.slots, state.exchange);
-        for (int thread = 0; thread < t->block; ++thread)
-            deliver_slices(t, kind, &g, &b, first, thread, state.exchange);
+    const int64_t groups = b.end_group - b.first_group;
+    const int outputs = output_count(t, kind, groups);
+    for (int index = 0; index < outputs; ++index) {
+        const output o = output_at(t, kind, b.first_group, groups, index);
+        deliver(t, kind, &g, &b, o, pair_negated(sum_output(t, &b, o, state.slots), is_negative(kind, &g, o)));
     }
 }
 
@@ -170,15 +170,16 @@ static void combine_output(const cpu_job *job, int64_t index)
     const rational kind = kind_of(job->plan);
     const gradients g = gradients_of(job);
     const output o = output_at(t, kind, 0, t->groups, (int)index);
-    scalar exchange[2 * MAX_COMBINE_LANES];
+    const int lanes = combine_lanes(t);
+    scalar exchange[2 * MOST_COMBINE_LANES];
     if (parts_waiting(&g, o) == 0)
         return;
-    for (int lane = 0; lane < t->combine_lanes; ++lane) {
+    for (int lane = 0; lane < lanes; ++lane) {
         const pair sum = sum_parts(t, kind, &g, o, lane);
         exchange[2 * lane] = sum.high;
         exchange[2 * lane + 1] = sum.low;
     }
-    finish(kind, &g, o, sum_exchanged(exchange, t->combine_lanes));
+    finish(kind, &g, o, sum_exchanged(exchange, lanes));
 }
 
 #if CPU_BYTES == 0

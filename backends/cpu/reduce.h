@@ -16,29 +16,26 @@ DEVICE pair_lanes add_lanes(pair_lanes sum, real term)
     return (pair_lanes){high, sum.low + error};
 }
 
-/** Likewise, where only the first `count` lanes have a term. */
-DEVICE pair_lanes add_some_lanes(pair_lanes sum, const scalar *terms, int count)
+/** The slots of an output one behind the other, with zeros up to a multiple of slices. @return their number */
+static int gather_slots(const grkan_tiling *t, column_range columns, output o, int slices, const scalar *slots,
+                        scalar *gathered)
 {
-    for (int lane = 0; lane < count; ++lane) {
-        const pair_lanes next = add_lanes(sum, broadcast(terms[lane]));
-        sum.high[lane] = next.high[lane];
-        sum.low[lane] = next.low[lane];
-    }
-    return sum;
+    const int width = columns.end - columns.first;
+    const scalar *slot = slots + o.coefficient * t->block + columns.first;
+    int count = 0;
+    for (int row_lane = 0; row_lane < t->row_lanes; ++row_lane, slot += t->span_chunks, count += width)
+        memcpy(gathered + count, slot, (size_t)width * sizeof *slot);
+    for (; count % slices != 0; ++count)
+        gathered[count] = 0;
+    return count;
 }
 
-/** CPU_LANES neighbouring slices of an output at once, each summed as sum_slice does. */
-static void sum_slices(const grkan_tiling *t, const tile *b, output o, int slice, const scalar *slots, scalar *exchange)
+/** CPU_LANES neighbouring slices at once, each summed as sum_slice does. */
+static void sum_slices(const scalar *gathered, int count, int slice, int slices, scalar *exchange)
 {
-    const column_range columns = columns_of_output(t, b, o);
-    const scalar *slot = slots + o.coefficient * t->block;
     pair_lanes sum = {REAL(0), REAL(0)};
-    for (int row_lane = 0; row_lane < t->row_lanes; ++row_lane, slot += t->span_chunks) {
-        int column = columns.first + slice;
-        for (; column + CPU_LANES <= columns.end; column += t->slices)
-            sum = add_lanes(sum, load_lanes(slot + column));
-        sum = add_some_lanes(sum, slot + column, columns.end - column);
-    }
+    for (; slice < count; slice += slices)
+        sum = add_lanes(sum, load_lanes(gathered + slice));
     for (int lane = 0; lane < CPU_LANES; ++lane) {
         exchange[2 * lane] = sum.high[lane];
         exchange[2 * lane + 1] = sum.low[lane];
@@ -46,21 +43,25 @@ static void sum_slices(const grkan_tiling *t, const tile *b, output o, int slice
 }
 #endif
 
-/** Phase 2 of all threads. Where there are slices enough, they are the lanes of vectors. */
-static void reduce_block(const grkan_tiling *t, rational kind, const tile *b, int first, const scalar *slots,
-                         scalar *exchange)
+/** All slices of an output of a block. Where there are enough, they are the lanes of vectors. */
+static pair sum_output(const grkan_tiling *t, const tile *b, output o, const scalar *slots)
 {
+    const column_range columns = columns_of_output(t, b, o);
+    const int slices = 1 << (o.shared ? t->shared_slices_log2 : t->slices_log2);
+    scalar exchange[2 << MOST_SLICES_LOG2];
 #if CPU_BYTES > 0
-    if (t->slices % CPU_LANES == 0) {
-        const int64_t groups = b->end_group - b->first_group;
-        const int outputs = least(outputs_at_once(t), output_count(t, kind, groups) - first);
-        for (int index = 0; index < outputs; ++index)
-            for (int slice = 0; slice < t->slices; slice += CPU_LANES)
-                sum_slices(t, b, output_at(t, kind, b->first_group, groups, first + index), slice, slots,
-                           exchange + 2 * (index * t->slices + slice));
-        return;
+    if (slices % CPU_LANES == 0) {
+        scalar gathered[CPU_MOST_THREADS + (1 << MOST_SLICES_LOG2)];
+        const int count = gather_slots(t, columns, o, slices, slots, gathered);
+        for (int slice = 0; slice < slices; slice += CPU_LANES)
+            sum_slices(gathered, count, slice, slices, exchange + 2 * slice);
+        return sum_exchanged(exchange, slices);
     }
 #endif
-    for (int thread = 0; thread < t->block; ++thread)
-        reduce_slots(t, kind, b, first, thread, slots, exchange);
+    for (int slice = 0; slice < slices; ++slice) {
+        const pair sum = sum_slice(t, columns, o, slice, slices, slots);
+        exchange[2 * slice] = sum.high;
+        exchange[2 * slice + 1] = sum.low;
+    }
+    return sum_exchanged(exchange, slices);
 }

@@ -132,7 +132,6 @@ typedef struct backward_state {
     kept shares[most_staged / CPU_LANES];                 /* [vector of columns][staged row] */
     real sums[MAX_COEFFICIENTS * most_width / CPU_LANES]; /* first level, [vector of columns][coefficient] */
     scalar slots[CPU_LOCAL_BYTES / sizeof(scalar)];       /* second level */
-    scalar exchange[2 * CPU_MOST_THREADS];
     block_runs runs;
     int run_count;
 } backward_state;

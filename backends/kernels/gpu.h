@@ -179,7 +179,7 @@ DEVICE void add_element(const grkan_tiling *t, const gradients *g, grkan_int64 g
         o.shared = o.in_denominator ? t->denominator_shared : t->numerator_shared;
         o.group = group;
         ATOMIC_ADD((o.in_denominator ? g->ddenominator : g->dnumerator) + output_position(kind, o),
-                   with_sign(kind, g, o, sums[o.coefficient]));
+                   is_negative(kind, g, o) ? -sums[o.coefficient] : sums[o.coefficient]);
     }
 }
 
@@ -333,19 +333,19 @@ DEVICE gradients the_gradients(const grkan_launch *launch, GLOBAL const scalar *
 }
 
 #if GRKAN_STRATEGY == STRATEGY_TREE
-/** Sum the parts of block / combine_lanes outputs at a time, from output `first` on; `step` outputs to the next time. */
+/** Sum the parts of 2^combine_log2 outputs at a time, from output `first` on; `step` outputs to the next time. */
 DEVICE void combine_outputs(const grkan_tiling *t, const gradients *g, int first, int step, SHARED scalar *exchange)
 {
     const rational kind = the_kind();
     const int count = output_count(t, kind, t->groups);
-    const int at_once = GRKAN_BLOCK / t->combine_lanes;
-    const int lane = THREAD_INDEX() / at_once; /* neighbours have neighbouring outputs, whose parts lie side by side */
-    const int own = THREAD_INDEX() - lane * at_once;
-    SHARED scalar *sums = exchange + 2 * own * t->combine_lanes;
+    const int lanes = combine_lanes(t);
+    const int lane = THREAD_INDEX() >> t->combine_log2;
+    const int own = THREAD_INDEX() - (lane << t->combine_log2); /* neighbours have outputs whose parts are neighbours */
+    SHARED scalar *sums = exchange + 2 * own * lanes;
     for (int base = first; base < count; base += step) {
         const int index = base + own;
         const output o = output_at(t, kind, 0, t->groups, index < count ? index : 0);
-        const int waiting = index < count && parts_waiting(g, o) > 0;
+        const int waiting = index < count && lane < lanes && parts_waiting(g, o) > 0;
         if (waiting) {
             const pair sum = sum_parts(t, kind, g, o, lane);
             sums[2 * lane] = sum.high;
@@ -353,7 +353,7 @@ DEVICE void combine_outputs(const grkan_tiling *t, const gradients *g, int first
         }
         BARRIER();
         if (waiting && lane == 0)
-            finish(kind, g, o, sum_exchanged(sums, t->combine_lanes));
+            finish(kind, g, o, sum_exchanged(sums, lanes));
         BARRIER();
     }
 }
@@ -369,8 +369,8 @@ grkan_backward(GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL const s
     const place p = place_of_thread(&tiling, &b, THREAD_INDEX());
     const coefficients c = load_coefficients(&tiling, p.group, OFFSET(numerator, launch.numerator),
                                              OFFSET(denominator, launch.denominator));
-    const gradients g = the_gradients(&launch, denominator, dnumerator, ddenominator, workspace);
 #if GRKAN_STRATEGY == STRATEGY_ELEMENT
+    const gradients g = the_gradients(&launch, denominator, dnumerator, ddenominator, workspace);
     x = OFFSET(x, launch.x);
     dy = OFFSET(dy, launch.dy);
     dx = OFFSET(dx, launch.result);
@@ -389,16 +389,27 @@ grkan_backward(GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL const s
     base.dy = OFFSET(dy, launch.dy);
     base.dx = OFFSET(dx, launch.result);
     fill_slots(&tiling, &launch, &b, &c, &p, base, queue, slots + THREAD_INDEX());
-    BARRIER();
-    /* Found once more, so that it need not be kept in registers all along. */
+    /* Nothing of what follows need be kept in registers all along. */
+    const gradients g = the_gradients(&launch, denominator, dnumerator, ddenominator, workspace);
     const tile same = tile_of_block(&tiling, HIDE(BLOCK_INDEX()) + launch.first_block);
-    const int outputs = output_count(&tiling, the_kind(), same.end_group - same.first_group);
+    const int groups = (int)(same.end_group - same.first_group);
+    const int slices = block_slices(&tiling, the_kind(), groups);
+    SHARED scalar *const exchanged = exchange + 2 * THREAD_INDEX();
     NO_UNROLL
-    for (int first = 0; first < outputs; first += outputs_at_once(&tiling)) {
-        reduce_slots(&tiling, the_kind(), &same, first, THREAD_INDEX(), slots, exchange);
+    for (int first = 0; first < slices; first += GRKAN_BLOCK) {
+        const slice_place own = slice_of_thread(&tiling, the_kind(), groups, first + THREAD_INDEX());
+        const output o = output_at(&tiling, the_kind(), same.first_group, groups, own.index);
+        const column_range columns = columns_of_output(&tiling, &same, o);
+        const int negative = own.exists && is_negative(the_kind(), &g, o);
+        BARRIER(); /* slots are filled, or the last round's exchange is over */
+        if (own.exists) {
+            const pair sum = sum_slice(&tiling, columns, o, own.slice, own.slices, slots);
+            exchanged[0] = sum.high;
+            exchanged[1] = sum.low;
+        }
         BARRIER();
-        deliver_slices(&tiling, the_kind(), &g, &same, first, THREAD_INDEX(), exchange);
-        BARRIER();
+        if (own.exists && own.slice == 0)
+            deliver(&tiling, the_kind(), &g, &same, o, pair_negated(sum_exchanged(exchanged, own.slices), negative));
     }
 #if defined(LAST_BLOCK_COMBINES) && GRKAN_STRATEGY == STRATEGY_TREE
     SHARED_ARRAY(int, is_last, 1);
@@ -406,13 +417,13 @@ grkan_backward(GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL const s
         GLOBAL unsigned int *counter = (GLOBAL unsigned int *)OFFSET(workspace, launch.workspace);
         BARRIER();
         if (THREAD_INDEX() == 0) {
-            FENCE(); /* for what the whole block wrote: the barrier has ordered it before */
+            FENCE(); /* for the whole block: barriers order what it wrote before, and what it will read after */
             is_last[0] = TICKET(counter) == launch.blocks - 1;
+            FENCE();
         }
         BARRIER();
         if (is_last[0]) {
-            FENCE();
-            combine_outputs(&tiling, &g, 0, GRKAN_BLOCK / tiling.combine_lanes, exchange);
+            combine_outputs(&tiling, &g, 0, 1 << tiling.combine_log2, exchange);
             if (THREAD_INDEX() == 0)
                 *counter = 0;
         }
@@ -429,7 +440,7 @@ grkan_combine(GLOBAL const scalar *denominator, GLOBAL scalar *dnumerator, GLOBA
 {
     SHARED_ARRAY(scalar, exchange, 2 * GRKAN_BLOCK);
     const gradients g = the_gradients(&launch, denominator, dnumerator, ddenominator, workspace);
-    const int outputs = GRKAN_BLOCK / tiling.combine_lanes;
+    const int outputs = 1 << tiling.combine_log2;
     const grkan_int64 block = BLOCK_INDEX() + launch.first_block;
     combine_outputs(&tiling, &g, (int)(block * outputs), (int)(launch.blocks * outputs), exchange);
 }

@@ -7,15 +7,17 @@
  * alone: a thread's registers (at most `flush` visits), its second-level sums in shared memory (slots), the block's
  * outputs, and the parts that blocks leave in the workspace. The last two are summed in pairs (sums.h).
  *
- * A block runs in phases with a barrier after each: slots are filled; `slices` threads per output sum them; one thread
- * per output delivers; the last two again where a block has not threads enough for all outputs at once. The cpu runs the same phases as loops over the threads of a block.
+ * A block runs in phases with a barrier after each: slots are filled; several threads per output sum a slice of them
+ * each; the first of them adds the slices and delivers; the last two again where a block has not threads enough for all
+ * outputs at once. The cpu runs the same phases as loops.
  */
 #include "launch.h"
 
 /* A dialect gives TILE_FOLDS(t), TILE_VECTOR(t) and TILE_BLOCK(t): constants where kernels are specialised. */
 
-/** Parts that a thread loads at once when the parts in the workspace are summed. */
-#define COMBINE_BATCH 16
+/** Numbers that a thread loads at once where it sums what others left: one wait serves them all. */
+#define COMBINE_BATCH 12/* parts in the workspace */
+#define SLICE_BATCH 8    /* slots, or what slices exchange */
 
 /* Values of grkan_strategy. */
 #define STRATEGY_ELEMENT 1
@@ -48,12 +50,21 @@ typedef struct tile {
 DEVICE tile tile_of_block(const grkan_tiling *t, grkan_int64 block_index)
 {
     tile b;
-    b.stripe = t->spans == 1 ? block_index : block_index / t->spans;
-    b.span = block_index - b.stripe * t->spans;
-    b.first_group = b.span * t->span_groups;
-    b.end_group = smaller(b.first_group + t->span_groups, t->groups);
-    b.start = group_start(t, b.first_group);
-    b.chunks = (group_start(t, b.end_group) - b.start) / TILE_VECTOR(t);
+    if (t->spans == 1) { /* spares most layers a few hundred cycles of 64-bit arithmetic */
+        b.stripe = block_index;
+        b.span = 0;
+        b.first_group = 0;
+        b.end_group = t->groups;
+        b.start = 0;
+        b.chunks = t->row_elements / TILE_VECTOR(t);
+    } else {
+        b.stripe = block_index / t->spans;
+        b.span = block_index - b.stripe * t->spans;
+        b.first_group = b.span * t->span_groups;
+        b.end_group = smaller(b.first_group + t->span_groups, t->groups);
+        b.start = group_start(t, b.first_group);
+        b.chunks = (group_start(t, b.end_group) - b.start) / TILE_VECTOR(t);
+    }
     b.first_row = b.stripe * t->stripe_stride;
     b.rows = smaller(b.first_row + t->stripe_rows, t->tile_rows) - b.first_row;
     return b;
@@ -75,10 +86,9 @@ DEVICE grkan_int64 group_of(const grkan_tiling *t, const tile *b, int column)
     const grkan_int64 left = t->larger_groups - b->first_group; /* larger ones from this span on */
     const int larger_groups = left < 0 ? 0 : (int)smaller(left, t->span_groups);
     const int element = column * TILE_VECTOR(t);
-    const int rest = element - larger_groups * larger;
-    if (t->span_groups == 1)
-        return b->first_group;
-    return b->first_group + (rest < 0 ? element / larger : larger_groups + rest / size);
+    const int rest = element - larger_groups * larger; /* from the first group of the smaller ones */
+    const int quotient = (rest < 0 ? element : rest) / (rest < 0 ? larger : size);
+    return b->first_group + (t->span_groups == 1 ? 0 : rest < 0 ? quotient : larger_groups + quotient);
 }
 
 /** Visits of a row lane. 64-bit divisions are slow on GPUs, so they are made only where they must be. */
@@ -211,20 +221,16 @@ DEVICE GLOBAL scalar *output_parts(const grkan_tiling *t, rational kind, const g
     return parts;
 }
 
-/** The factor sign(b_j) of abs_terms, which every element of the group shares. */
-DEVICE scalar with_sign(rational kind, const gradients *g, output o, scalar sum)
+/** Whether an output has the factor sign(b_j) = -1 of abs_terms, which every element of the group shares. */
+DEVICE int is_negative(rational kind, const gradients *g, output o)
 {
-    if (o.in_denominator && kind.form == FORM_ABS_TERMS && g->denominator[output_position(kind, o)] < 0)
-        return -sum;
-    return sum;
+    return o.in_denominator && kind.form == FORM_ABS_TERMS && g->denominator[output_position(kind, o)] < 0;
 }
 
 /** The end of an output: into the gradient, overwriting or adding. */
 DEVICE void finish(rational kind, const gradients *g, output o, pair sum)
 {
     GLOBAL scalar *gradient = (o.in_denominator ? g->ddenominator : g->dnumerator) + output_position(kind, o);
-    sum.high = with_sign(kind, g, o, sum.high);
-    sum.low = with_sign(kind, g, o, sum.low);
     if (g->add)
         sum = pair_add(sum, *gradient);
     *gradient = pair_value(sum);
@@ -234,8 +240,7 @@ DEVICE void finish(rational kind, const gradients *g, output o, pair sum)
 DEVICE void deliver(const grkan_tiling *t, rational kind, const gradients *g, const tile *b, output o, pair sum)
 {
     if (g->strategy == STRATEGY_BLOCK) {
-        ATOMIC_ADD((o.in_denominator ? g->ddenominator : g->dnumerator) + output_position(kind, o),
-                   with_sign(kind, g, o, pair_value(sum)));
+        ATOMIC_ADD((o.in_denominator ? g->ddenominator : g->dnumerator) + output_position(kind, o), pair_value(sum));
     } else if ((o.in_denominator ? g->denominator_parts : g->numerator_parts) == 1) {
         finish(kind, g, o, sum);
     } else {
@@ -253,43 +258,89 @@ typedef struct column_range {
 DEVICE column_range columns_of_output(const grkan_tiling *t, const tile *b, output o)
 {
     column_range columns;
-    const grkan_int64 start = group_start(t, o.shared ? b->first_group : o.group) - b->start;
-    const grkan_int64 end = group_start(t, o.shared ? b->end_group : o.group + 1) - b->start;
-    columns.first = (int)(start / TILE_VECTOR(t));
-    columns.end = (int)smaller(end / TILE_VECTOR(t), TILE_BLOCK(t));
+    columns.first = 0;
+    columns.end = (int)smaller(b->chunks, TILE_BLOCK(t));
+    if (!o.shared && t->span_groups > 1) { /* a few thousand elements, see group_of */
+        const int group = (int)(o.group - b->first_group);
+        const int larger = (int)smaller(t->larger_groups, b->end_group) - (int)b->first_group; /* negative: none */
+        const int start = group * (int)t->group_size + (group < larger ? group : larger < 0 ? 0 : larger);
+        const int size = (int)t->group_size + (group < larger ? 1 : 0);
+        columns.first = start * (int)t->inner / TILE_VECTOR(t);
+        columns.end = columns.first + size * (int)t->inner / TILE_VECTOR(t);
+    }
     return columns;
 }
 
-/** One slice of an output of a block: every slices-th chunk column of its groups, all row lanes. */
-DEVICE pair sum_slice(const grkan_tiling *t, const tile *b, output o, int slice, SHARED const scalar *slots)
+/**
+ * One slice of an output of a block. Its slots are those of its groups' columns, row lane by row lane; a slice has every
+ * `slices`-th of them. There are at most as many slices as columns.
+ */
+DEVICE pair sum_slice(const grkan_tiling *t, column_range columns, output o, int slice, int slices,
+                      SHARED const scalar *slots)
 {
-    const column_range columns = columns_of_output(t, b, o);
-    SHARED const scalar *slot = slots + o.coefficient * TILE_BLOCK(t);
+    const int width = columns.end - columns.first;
+    int column = slice;
+    int at = o.coefficient * TILE_BLOCK(t) + columns.first + slice;
+    int left = width * t->row_lanes - slice;
     pair sum = pair_zero();
-    for (int lane = 0; lane < t->row_lanes; ++lane, slot += t->span_chunks)
-        for (int column = columns.first + slice; column < columns.end; column += t->slices)
-            sum = pair_add(sum, slot[column]);
+    while (left > 0) {
+        scalar batch[SLICE_BATCH];
+        UNROLL
+        for (int i = 0; i < SLICE_BATCH; ++i) {
+            batch[i] = left > 0 ? slots[at] : 0;
+            left -= slices;
+            column += slices;
+            at += slices;
+            if (column >= width) { /* on to the next row lane */
+                column -= width;
+                at += t->span_chunks - width;
+            }
+        }
+        UNROLL
+        for (int i = 0; i < SLICE_BATCH; ++i)
+            sum = pair_add(sum, batch[i]);
+    }
     return sum;
 }
 
-/** Outputs whose slices the threads of a block sum at once. */
-DEVICE int outputs_at_once(const grkan_tiling *t)
+/** Of which output a thread sums which slice. An output's slices are neighbours. */
+typedef struct slice_place {
+    int exists;
+    int index; /* of the output within the block; of any output for a thread that has none */
+    int slice;
+    int slices;
+} slice_place;
+
+/** Threads for the numerator's outputs: whole warps, so that the denominator's slices start at one of their own. */
+DEVICE int numerator_slices(const grkan_tiling *t, rational kind, int groups)
 {
-    return TILE_BLOCK(t) / t->slices;
+    const int outputs = (t->numerator_shared ? 1 : groups) * (kind.m + 1);
+    return ((outputs << (t->numerator_shared ? t->shared_slices_log2 : t->slices_log2)) + 31) & ~31;
 }
 
-/** Phase 2: sum slices of the outputs from `first` on. Thread i has slice i % slices of output first + i / slices. */
-DEVICE void reduce_slots(const grkan_tiling *t, rational kind, const tile *b, int first, int thread,
-                         SHARED const scalar *slots, SHARED scalar *exchange)
+/** Slices of all outputs of a block, some of which do not exist. */
+DEVICE int block_slices(const grkan_tiling *t, rational kind, int groups)
 {
-    const grkan_int64 groups = b->end_group - b->first_group;
-    const int own = thread / t->slices;
-    if (first + own < output_count(t, kind, groups)) {
-        const output o = output_at(t, kind, b->first_group, groups, first + own);
-        const pair sum = sum_slice(t, b, o, thread - own * t->slices, slots);
-        exchange[2 * thread] = sum.high;
-        exchange[2 * thread + 1] = sum.low;
-    }
+    const int outputs = (t->denominator_shared ? 1 : groups) * denominator_count(kind);
+    return numerator_slices(t, kind, groups) +
+           (outputs << (t->denominator_shared ? t->shared_slices_log2 : t->slices_log2));
+}
+
+DEVICE slice_place slice_of_thread(const grkan_tiling *t, rational kind, int groups, int thread)
+{
+    slice_place p;
+    const int numerator = (t->numerator_shared ? 1 : groups) * (kind.m + 1);
+    const int rest = thread - numerator_slices(t, kind, groups);
+    const int shared = rest < 0 ? t->numerator_shared : t->denominator_shared;
+    const int log2 = shared ? t->shared_slices_log2 : t->slices_log2;
+    const int own = rest < 0 ? thread : rest;
+    p.slices = 1 << log2;
+    p.slice = own & (p.slices - 1);
+    p.index = (own >> log2) + (rest < 0 ? 0 : numerator);
+    p.exists = rest < 0 ? p.index < numerator : thread < block_slices(t, kind, groups);
+    if (!p.exists)
+        p.index = 0;
+    return p;
 }
 
 /** count pairs that lie one behind the other. */
@@ -297,21 +348,20 @@ DEVICE pair sum_exchanged(SHARED const scalar *exchange, int count)
 {
     pair sum = pair_zero();
     NO_UNROLL
-    for (int i = 0; i < count; ++i) {
-        sum = pair_add(sum, exchange[2 * i]);
-        sum.low = sum.low + exchange[2 * i + 1];
+    for (int first = 0; first < count; first += SLICE_BATCH) {
+        pair batch[SLICE_BATCH];
+        UNROLL
+        for (int i = 0; i < SLICE_BATCH; ++i) {
+            batch[i].high = first + i < count ? exchange[2 * (first + i)] : 0;
+            batch[i].low = first + i < count ? exchange[2 * (first + i) + 1] : 0;
+        }
+        UNROLL
+        for (int i = 0; i < SLICE_BATCH; ++i) {
+            sum = pair_add(sum, batch[i].high);
+            sum.low = sum.low + batch[i].low;
+        }
     }
     return sum;
-}
-
-/** Phase 3: one thread per output adds its slices and delivers. */
-DEVICE void deliver_slices(const grkan_tiling *t, rational kind, const gradients *g, const tile *b, int first,
-                           int thread, SHARED const scalar *exchange)
-{
-    const grkan_int64 groups = b->end_group - b->first_group;
-    if (thread < outputs_at_once(t) && first + thread < output_count(t, kind, groups))
-        deliver(t, kind, g, b, output_at(t, kind, b->first_group, groups, first + thread),
-                sum_exchanged(exchange + 2 * thread * t->slices, t->slices));
 }
 
 /** Parts of an output that wait in the workspace; 0 when it is done already. */
@@ -321,19 +371,27 @@ DEVICE grkan_int64 parts_waiting(const gradients *g, output o)
     return parts > 1 ? parts : 0;
 }
 
-/** Combine, phase 1: every combine_lanes-th part of an output. */
+/** Threads that share the sum of one output over the parts in the workspace. */
+DEVICE int combine_lanes(const grkan_tiling *t)
+{
+    return TILE_BLOCK(t) >> t->combine_log2;
+}
+
+/** Combine, phase 1: one lane of an output, every combine_lanes-th part. */
 DEVICE pair sum_parts(const grkan_tiling *t, rational kind, const gradients *g, output o, int lane)
 {
-    const grkan_int64 count = parts_waiting(g, o);
+    const int count = (int)parts_waiting(g, o); /* one for each block at most */
     const grkan_int64 width = part_width(t, kind, o);
-    GLOBAL const scalar *parts = output_parts(t, kind, g, o);
+    const int lanes = combine_lanes(t);
+    const grkan_int64 step = width * lanes;
+    GLOBAL const scalar *part = output_parts(t, kind, g, o) + lane * width;
     pair sum = pair_zero();
-    for (grkan_int64 first = lane; first < count; first += COMBINE_BATCH * t->combine_lanes) {
-        scalar batch[COMBINE_BATCH]; /* loaded together, so that one wait serves all */
+    for (int first = lane; first < count; first += COMBINE_BATCH * lanes) {
+        scalar batch[COMBINE_BATCH];
         UNROLL
         for (int i = 0; i < COMBINE_BATCH; ++i) {
-            const grkan_int64 part = first + i * t->combine_lanes;
-            batch[i] = part < count ? parts[part * width] : 0;
+            batch[i] = first + i * lanes < count ? *part : 0;
+            part += step;
         }
         UNROLL
         for (int i = 0; i < COMBINE_BATCH; ++i)

@@ -25,8 +25,11 @@
 /** Bytes at the start of a workspace that hold counters, zero between calls; partial sums follow. */
 #define GRKAN_WORKSPACE_COUNTER_BYTES 64
 
-/** Most threads that share the sum of one output over the parts in the workspace. */
-#define MAX_COMBINE_LANES 32
+/** Most threads that share the sum of one output over the parts in the workspace: block / 2^combine_log2. */
+#define MOST_COMBINE_LANES 32
+
+/** Logarithm of the most threads that share the sum of one output of a block. */
+#define MOST_SLICES_LOG2 4
 
 typedef struct grkan_tiling {
     grkan_int64 row_elements; /* channels * inner */
@@ -50,8 +53,9 @@ typedef struct grkan_tiling {
     int vector;                /* elements of a chunk: a power of two that divides the elements of each group */
     int block;                 /* threads of a block */
     int flush;                 /* visits after which a thread's register sums go to its second-level sums */
-    int slices;                /* threads that share the sum of one output when a block combines its threads */
-    int combine_lanes;         /* threads that share the sum of one output over the parts in the workspace */
+    int slices_log2;           /* 2^this many threads share the sum of one output when a block combines its threads */
+    int shared_slices_log2;    /* likewise, of an output that all groups share */
+    int combine_log2;          /* 2^this many outputs are summed side by side over the parts in the workspace */
     int numerator_shared;      /* 1: one numerator for all groups */
     int denominator_shared;    /* 1: one denominator for all groups */
 } grkan_tiling;
