@@ -223,7 +223,7 @@ static int64_t blocks_of_device(const grkan_device_limits *limits, const grkan_t
 /** What a thread of forward needs, about: its coefficients stay in registers. */
 static int64_t forward_registers(const grkan_operation *o, int coefficients)
 {
-    enum { beside_coefficients = 30 }; /* 40 are enough for KAT's 10 coefficients; with less, loops spill */
+    enum { beside_coefficients = 46 }; /* 56 are enough for KAT's 10 coefficients; with less, loops spill */
     return (beside_coefficients + coefficients) * (int64_t)grkan_coefficient_bytes(o->dtype) / 4;
 }
 

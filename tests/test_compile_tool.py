@@ -89,9 +89,10 @@ class TestCompile(ToolCase):
         self.assertEqual(rows, [])
 
     def test_spills_fail_where_that_is_asked_for(self):
-        (program,), _ = self.compile("--degrees", "15,15")
+        large = "--dtype", "f64", "--degrees", "15,15"
+        (program,), _ = self.compile(*large)
         self.assertGreater(max(kernel["spill_bytes"] for kernel in program["kernels"]), 0)
-        _, lines = self.compile("--degrees", "15,15", "--fail-on-spill", expected=FAILED)
+        _, lines = self.compile(*large, "--fail-on-spill", expected=FAILED)
         self.assertIn("--fail-on-spill: 1 of 2 kernels spill", lines[-1])
         (program,), _ = self.compile("--degrees", "2,1", "--fail-on-spill")
         self.assertEqual([kernel["spill_bytes"] for kernel in program["kernels"]], [0, 0])

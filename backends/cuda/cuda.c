@@ -47,11 +47,13 @@ void vendor_identity(char *text, size_t bytes)
     snprintf(text, bytes, "nvrtc %d.%d (%d)", major, minor, CUDART_VERSION);
 }
 
+/** The assembler's first level leaves the elements of a step one after another, which suits the two banks of registers. */
 grkan_status vendor_options(const grkan_backend_device *device, const grkan_compile_request *request, int with_report,
                             char *text, size_t bytes)
 {
     (void)device;
-    snprintf(text, bytes, "%s--gpu-architecture=%s --fmad=false --std=c++14 --disable-warnings %s%s",
+    snprintf(text, bytes,
+             "%s--gpu-architecture=%s --fmad=false --std=c++14 --disable-warnings --ptxas-options=-O1 %s%s",
              request->compiler != NULL ? "-x cu -cubin " : "", request->architecture, request->definitions,
              with_report ? " --ptxas-options=-v" : "");
     return GRKAN_SUCCESS;
