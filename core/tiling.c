@@ -158,11 +158,10 @@ static void choose_slices(int numerator, int denominator, grkan_tiling *t)
     while (can_grow[0] || can_grow[1]) {
         const int longer = can_grow[0] && (!can_grow[1] || columns[0] >> *log2[0] >= columns[1] >> *log2[1]) ? 0 : 1;
         *log2[longer] += 1;
-        const int64_t wave = 32; /* see numerator_slices in tile.h */
-        const int64_t threads =
-            ceil_div(slice_threads(t, numerator, t->numerator_shared, *log2[t->numerator_shared]), wave) * wave +
-            slice_threads(t, denominator, t->denominator_shared, *log2[t->denominator_shared]);
-        if (threads > t->block || *log2[longer] > MOST_SLICES_LOG2 || columns[longer] >> *log2[longer] == 0) {
+        const int64_t of_numerator = slice_threads(t, numerator, t->numerator_shared, *log2[t->numerator_shared]);
+        const int64_t threads = ceil_div(of_numerator, MOST_SLICES) * MOST_SLICES + /* as numerator_slices in tile.h */
+                                slice_threads(t, denominator, t->denominator_shared, *log2[t->denominator_shared]);
+        if (threads > t->block || 1 << *log2[longer] > MOST_SLICES || columns[longer] >> *log2[longer] == 0) {
             *log2[longer] -= 1;
             can_grow[longer] = 0;
         }

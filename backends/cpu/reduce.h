@@ -48,10 +48,10 @@ static pair sum_output(const grkan_tiling *t, const tile *b, output o, const sca
 {
     const column_range columns = columns_of_output(t, b, o);
     const int slices = 1 << (o.shared ? t->shared_slices_log2 : t->slices_log2);
-    scalar exchange[2 << MOST_SLICES_LOG2];
+    scalar exchange[2 * MOST_SLICES];
 #if CPU_BYTES > 0
     if (slices % CPU_LANES == 0) {
-        scalar gathered[CPU_MOST_THREADS + (1 << MOST_SLICES_LOG2)];
+        scalar gathered[CPU_MOST_THREADS + MOST_SLICES];
         const int count = gather_slots(t, columns, o, slices, slots, gathered);
         for (int slice = 0; slice < slices; slice += CPU_LANES)
             sum_slices(gathered, count, slice, slices, exchange + 2 * slice);

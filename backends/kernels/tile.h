@@ -16,7 +16,7 @@
 /* A dialect gives TILE_FOLDS(t), TILE_VECTOR(t) and TILE_BLOCK(t): constants where kernels are specialised. */
 
 /** Numbers that a thread loads at once where it sums what others left: one wait serves them all. */
-#define COMBINE_BATCH 12/* parts in the workspace */
+#define COMBINE_BATCH 12 /* parts in the workspace */
 #define SLICE_BATCH 8    /* slots, or what slices exchange */
 
 /* Values of grkan_strategy. */
@@ -262,8 +262,9 @@ DEVICE column_range columns_of_output(const grkan_tiling *t, const tile *b, outp
     columns.end = (int)smaller(b->chunks, TILE_BLOCK(t));
     if (!o.shared && t->span_groups > 1) { /* a few thousand elements, see group_of */
         const int group = (int)(o.group - b->first_group);
-        const int larger = (int)smaller(t->larger_groups, b->end_group) - (int)b->first_group; /* negative: none */
-        const int start = group * (int)t->group_size + (group < larger ? group : larger < 0 ? 0 : larger);
+        const grkan_int64 left = smaller(t->larger_groups, b->end_group) - b->first_group;
+        const int larger = left < 0 ? 0 : (int)left; /* groups of the span with one channel more */
+        const int start = group * (int)t->group_size + (group < larger ? group : larger);
         const int size = (int)t->group_size + (group < larger ? 1 : 0);
         columns.first = start * (int)t->inner / TILE_VECTOR(t);
         columns.end = columns.first + size * (int)t->inner / TILE_VECTOR(t);
@@ -311,11 +312,12 @@ typedef struct slice_place {
     int slices;
 } slice_place;
 
-/** Threads for the numerator's outputs: whole warps, so that the denominator's slices start at one of their own. */
+/** Threads for the numerator's outputs, up to where the slices of a denominator's output cannot fall into two rounds. */
 DEVICE int numerator_slices(const grkan_tiling *t, rational kind, int groups)
 {
     const int outputs = (t->numerator_shared ? 1 : groups) * (kind.m + 1);
-    return ((outputs << (t->numerator_shared ? t->shared_slices_log2 : t->slices_log2)) + 31) & ~31;
+    const int slices = outputs << (t->numerator_shared ? t->shared_slices_log2 : t->slices_log2);
+    return (slices + MOST_SLICES - 1) / MOST_SLICES * MOST_SLICES;
 }
 
 /** Slices of all outputs of a block, some of which do not exist. */

@@ -28,8 +28,8 @@
 /** Most threads that share the sum of one output over the parts in the workspace: block / 2^combine_log2. */
 #define MOST_COMBINE_LANES 32
 
-/** Logarithm of the most threads that share the sum of one output of a block. */
-#define MOST_SLICES_LOG2 4
+/** Most threads that share the sum of one output of a block: a power of two that divides every block. */
+#define MOST_SLICES 16
 
 typedef struct grkan_tiling {
     grkan_int64 row_elements; /* channels * inner */
