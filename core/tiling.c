@@ -11,7 +11,7 @@ enum {
     fixed_local_bytes = 32768,   /* likewise: local memory that every OpenCL 1.2 device has */
     flag_bytes = 64,             /* local memory for what a block agrees on, beside its sums */
     vector_bytes = 16,           /* widest access that devices have */
-    flush_elements = 96,         /* chain of additions in one register; visits divide by 1, 2, 3 and 4 */
+    flush_elements = 48,         /* chain of additions in one register; visits divide by those of a step */
     fixed_blocks = 528,          /* blocks of a geometry that depends on the operation alone */
     fixed_least_elements = 64,   /* of a thread, in that geometry */
     largest_workspace = 1 << 20  /* bytes; exceeded only if one part of a shared gradient per block needs more */
