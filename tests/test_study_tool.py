@@ -38,17 +38,17 @@ class TestStudy(ToolCase):
         device, table = self.study("errors")
         self.assertEqual(device["cases"], [])
         self.assertIn("errors of the coefficient gradients over 10 seeds", table)
-        found = {(case["dtype"], case["strategy"]): case for case in device["errors"]}
-        self.assertEqual(len(found), 4 * 3)
-        for (dtype, strategy), case in found.items():
+        found = {(case["dtype"], case["strategy"], case["determinism"]): case for case in device["errors"]}
+        self.assertEqual(len(found), 4 * 4)
+        for (dtype, strategy, level), case in found.items():
             for gradient in ("numerator", "denominator"):
                 error = case[gradient]
                 self.assertEqual(set(error), ERROR_KEYS)
                 self.assertLessEqual(error["relative"], error["largest_relative"])
-                self.assertTrue(0 < error["of_bound"] <= 1, (dtype, strategy, gradient))
+                self.assertTrue(0 < error["of_bound"] <= 1, (dtype, strategy, level, gradient))
                 if strategy == "tree":
                     self.assertLess(error["largest_relative"], 1e-13 if dtype == "f64" else 2e-6)
-                    self.assertLess(error["relative"], found[dtype, "element"][gradient]["relative"])
+                    self.assertLess(error["relative"], found[dtype, "element", "none"][gradient]["relative"])
 
     def test_study_has_its_own_cases(self):
         for arguments, expected in [(["--study", "--dtype", "f32"], "--study has its own cases"),

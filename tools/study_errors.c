@@ -10,14 +10,7 @@
 #include "progress.h"
 #include "study_exact.h"
 
-enum {
-    SEEDS = 10,
-    CHANNELS = 768,
-    STRATEGIES = 3,
-    GPU_ROWS = 128 * 197,
-    LARGE_ROWS = 1024 * 197,
-    OTHER_ROWS = 2 * 197
-};
+enum { SEEDS = 10, CHANNELS = 768, PLANS = 4, GPU_ROWS = 128 * 197, LARGE_ROWS = 1024 * 197, OTHER_ROWS = 2 * 197 };
 
 /** The tensors of a layer on the device, and the gradients once more on the host. */
 typedef struct device_layer {
@@ -138,10 +131,10 @@ static grkan_status try_plan(device_layer *d, const grkan_plan *plan, const stud
     return status;
 }
 
-/** Make the plans of all strategies and a workspace for the largest. A refused plan stays NULL. */
+/** Make all plans and a workspace for the largest. A refused plan stays NULL. */
 static grkan_status make_plans(device_layer *d, study_error_case *cases, grkan_plan **plans)
 {
-    for (int i = 0; i < STRATEGIES; i++) {
+    for (int i = 0; i < PLANS; i++) {
         grkan_status status = grkan_plan_create(d->device, &cases[i].operation, &cases[i].options, &plans[i]);
         size_t bytes = grkan_plan_workspace_bytes(plans[i]);
         if (status == GRKAN_ERROR_UNSUPPORTED)
@@ -153,12 +146,12 @@ static grkan_status make_plans(device_layer *d, study_error_case *cases, grkan_p
     return bench_zero_memory(d->device, d->workspace_bytes, &d->workspace);
 }
 
-/** All strategies on one shape and type: they see the same tensors. */
-static grkan_status try_strategies(grkan_device *device, study_error_case cases[STRATEGIES])
+/** All plans of one shape and type: they see the same tensors. */
+static grkan_status try_plans(grkan_device *device, study_error_case cases[PLANS])
 {
     const grkan_operation *operation = &cases[0].operation;
     study_gradient exact[2] = {study_gradient_create(operation, 0), study_gradient_create(operation, 1)};
-    grkan_plan *plans[STRATEGIES] = {NULL};
+    grkan_plan *plans[PLANS] = {NULL};
     study_layer layer;
     device_layer d;
     study_layer_create(operation, &layer);
@@ -169,11 +162,11 @@ static grkan_status try_strategies(grkan_device *device, study_error_case cases[
         study_layer_fill(&layer, seed);
         study_exact(&layer, exact);
         status = upload_tensors(&d, &layer);
-        for (int i = 0; i < STRATEGIES && status == GRKAN_SUCCESS; i++)
+        for (int i = 0; i < PLANS && status == GRKAN_SUCCESS; i++)
             if (plans[i] != NULL)
                 status = try_plan(&d, plans[i], exact, &cases[i]);
     }
-    for (int i = 0; i < STRATEGIES; i++)
+    for (int i = 0; i < PLANS; i++)
         grkan_plan_destroy(plans[i]);
     device_layer_free(&d);
     study_layer_free(&layer);
@@ -185,20 +178,24 @@ static grkan_status try_strategies(grkan_device *device, study_error_case cases[
 }
 
 /** Append the cases of one shape and type. @return the first of them */
-static study_error_case *add_strategies(bench_device *device, int64_t rows, grkan_dtype dtype, int cpu_threads)
+static study_error_case *add_plans(bench_device *device, int64_t rows, grkan_dtype dtype, int cpu_threads)
 {
-    static const grkan_strategy strategies[STRATEGIES] = {GRKAN_STRATEGY_ELEMENT, GRKAN_STRATEGY_BLOCK,
-                                                          GRKAN_STRATEGY_TREE};
-    size_t count = (size_t)device->error_count + STRATEGIES;
+    static const grkan_options plans[PLANS] = {
+        {.strategy = GRKAN_STRATEGY_ELEMENT, .determinism = GRKAN_NONE},
+        {.strategy = GRKAN_STRATEGY_BLOCK, .determinism = GRKAN_NONE},
+        {.strategy = GRKAN_STRATEGY_TREE, .determinism = GRKAN_RUN_TO_RUN},
+        {.strategy = GRKAN_STRATEGY_TREE, .determinism = GRKAN_DEVICE_TO_DEVICE},
+    };
+    size_t count = (size_t)device->error_count + PLANS;
     device->errors = tool_resize(device->errors, count * sizeof *device->errors);
     study_error_case *first = &device->errors[device->error_count];
-    for (int i = 0; i < STRATEGIES; i++) {
+    for (int i = 0; i < PLANS; i++) {
         first[i] = (study_error_case){.operation = GRKAN_OPERATION_INIT};
         first[i].operation.outer = rows;
         first[i].operation.channels = CHANNELS;
         first[i].operation.dtype = dtype;
-        first[i].options =
-            (grkan_options){.strategy = strategies[i], .determinism = GRKAN_NONE, .cpu_threads = cpu_threads};
+        first[i].options = plans[i];
+        first[i].options.cpu_threads = cpu_threads;
     }
     device->error_count = (int)count;
     return first;
@@ -214,9 +211,9 @@ grkan_status study_measure_errors(const bench_request *request, bench_device *de
         char label[64];
         snprintf(label, sizeof label, "%s errors, %s", device->properties.selector, grkan_dtype_name(dtypes[i]));
         progress_show(i, sizeof dtypes / sizeof *dtypes, label);
-        status = try_strategies(device->device, add_strategies(device, rows, dtypes[i], request->cpu_threads));
+        status = try_plans(device->device, add_plans(device, rows, dtypes[i], request->cpu_threads));
     }
     if (is_gpu && status == GRKAN_SUCCESS)
-        status = try_strategies(device->device, add_strategies(device, LARGE_ROWS, GRKAN_F32, request->cpu_threads));
+        status = try_plans(device->device, add_plans(device, LARGE_ROWS, GRKAN_F32, request->cpu_threads));
     return status;
 }

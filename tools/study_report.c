@@ -4,8 +4,8 @@
 #include "text_table.h"
 
 static const text_table_column columns[] = {
-    {"outer", 'r'},         {"channels", 'r'}, {"type", 'l'},    {"strategy", 'l'}, {"gradient", 'l'},
-    {"mean absolute", 'r'}, {"relative", 'r'}, {"largest", 'r'}, {"of bound", 'r'},
+    {"outer", 'r'},    {"channels", 'r'},      {"type", 'l'},     {"strategy", 'l'}, {"determinism", 'l'},
+    {"gradient", 'l'}, {"mean absolute", 'r'}, {"relative", 'r'}, {"largest", 'r'},  {"of bound", 'r'},
 };
 
 static const char *const gradients[2] = {"numerator", "denominator"};
@@ -17,6 +17,7 @@ static void add_row(text_table *to, const study_error_case *one, int k)
     text_table_cell(to, "%lld", (long long)one->operation.channels);
     text_table_cell(to, "%s", grkan_dtype_name(one->operation.dtype));
     text_table_cell(to, "%s", grkan_strategy_name(one->options.strategy));
+    text_table_cell(to, "%s", grkan_determinism_name(one->options.determinism));
     text_table_cell(to, "%s", gradients[k]);
     if (one->refusal != NULL) {
         text_table_note(to, one->refusal);

@@ -48,8 +48,10 @@ def study_cases(scale):
 
 def make_document(name="A cpu", scale=1.0, cases=None):
     error = {"mean_absolute": 1e-3, "relative": 2e-7, "largest_relative": 3e-7, "of_bound": 0.01}
-    errors = [{"operation": OPERATION, "dtype": "f32", "strategy": strategy, "determinism": "none", "seeds": 10,
-               "numerator": error, "denominator": error} for strategy in ("element", "block", "tree")]
+    errors = [{"operation": OPERATION, "dtype": "f32", "strategy": strategy, "determinism": level, "seeds": 10,
+               "numerator": error, "denominator": error}
+              for strategy, level in (("element", "none"), ("block", "none"), ("tree", "run_to_run"),
+                                      ("tree", "device_to_device"))]
     device = {"device": "cpu", "backend": "cpu", "name": name, "driver": "OpenMP", "architecture": "avx2",
               "copy_gb_per_s": 19.5, "cases": study_cases(scale) if cases is None else cases, "errors": errors}
     return {"schema": "grkan-bench/1", "grkan": {"version": "0.1.0", "commit": "abc"}, "command": "grkan bench --study",

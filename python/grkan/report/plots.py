@@ -19,6 +19,7 @@ _MARKERS = "osD^vPX*"
 _WIDTH = 10.5
 _PASSES = ("forward", "backward")
 _STRATEGIES = ("element", "block", "tree")
+_EVERYWHERE = "tree, device_to_device"
 
 
 def _colour(number):
@@ -200,20 +201,22 @@ def errors(devices):
     dtypes = [dtype for dtype in ("f32", "f16", "bf16", "f64") if dtype in found]
     if not dtypes:
         return None
+    kinds = (*_STRATEGIES, _EVERYWHERE)
     figure, axes = _panels(len(dtypes))
     for ax, dtype in zip(axes, dtypes):
         for number, device in enumerate(devices):
             for case in device.errors():
                 if case["dtype"] != dtype:
                     continue
-                place = _STRATEGIES.index(case["strategy"]) + (number - (len(devices) - 1) / 2) * 0.8 / len(devices)
+                kind = _EVERYWHERE if case["determinism"] == "device_to_device" else case["strategy"]
+                place = kinds.index(kind) + (number - (len(devices) - 1) / 2) * 0.8 / len(devices)
                 for gradient, offset, filled in (("numerator", -0.03, True), ("denominator", 0.03, False)):
                     ax.plot(place + offset, case[gradient]["relative"], marker=_MARKERS[number % 8], linestyle="none",
                             color=_colour(number), fillstyle="full" if filled else "none",
                             label=f"{device.label}: {'da' if filled else 'db'}")
         ax.set_yscale("log")
-        ax.set_xlim(-0.5, len(_STRATEGIES) - 0.5)
-        ax.set_xticks(range(len(_STRATEGIES)), _STRATEGIES)
+        ax.set_xlim(-0.5, len(kinds) - 0.5)
+        ax.set_xticks(range(len(kinds)), [kind.replace(", ", ",\n") for kind in kinds])
         ax.set_title(dtype)
         ax.set_ylabel("relative error")
     return _svg(figure, axes)

@@ -130,12 +130,12 @@ def errors(devices):
             for gradient in ("numerator", "denominator"):
                 error = case[gradient]
                 rows.append([device.label, shape(case["operation"]), case["dtype"], case["strategy"],
-                             gradient, f"{error['mean_absolute']:.2e}", f"{error['relative']:.2e}",
+                             case["determinism"], gradient, f"{error['mean_absolute']:.2e}", f"{error['relative']:.2e}",
                              f"{error['largest_relative']:.2e}", _number(error["of_bound"], 2)])
     return Table("Rounding errors of the coefficient gradients", "Against exact sums, over 10 seeds: mean absolute "
                  "error; norm of the error over norm of the gradient, mean and largest; the largest error as a part of "
-                 "its bound.", ["device", "rows × channels", "type", "strategy", "gradient", "mean absolute",
-                                "relative", "largest", "of bound"], rows)
+                 "its bound.", ["device", "rows × channels", "type", "strategy", "promise", "gradient",
+                                "mean absolute", "relative", "largest", "of bound"], rows)
 
 
 def predictions(devices):
