@@ -32,8 +32,7 @@ DEVICE void add_element(const grkan_tiling *t, rational kind, const gradients *g
     for (int i = 0; i < outputs; ++i) {
         const int in_denominator = i > kind.m;
         const output o = {i, in_denominator, in_denominator ? t->denominator_shared : t->numerator_shared, group};
-        ATOMIC_ADD((in_denominator ? g->ddenominator : g->dnumerator) + output_position(kind, o),
-                   is_negative(kind, g, o) ? -sums[i] : sums[i]);
+        ATOMIC_ADD(gradient_of(kind, g, o), is_negative(kind, g, o) ? -sums[i] : sums[i]);
     }
 }
 

@@ -47,7 +47,7 @@ static void sum_slices(const scalar *gathered, int count, int slice, int slices,
 static pair sum_output(const grkan_tiling *t, const tile *b, output o, const scalar *slots)
 {
     const column_range columns = columns_of_output(t, b, o);
-    const int slices = 1 << (o.shared ? t->shared_slices_log2 : t->slices_log2);
+    const int slices = 1 << slices_log2_of(t, o.shared);
     scalar exchange[2 * MOST_SLICES];
 #if CPU_BYTES > 0
     if (slices % CPU_LANES == 0) {

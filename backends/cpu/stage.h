@@ -7,9 +7,8 @@
 
 enum {
     most_vector = 8,
-    forward_elements = 1536, /* of a stage: few, since the next stage is on its way into the first-level cache */
-    backward_elements =
-        9216, /* many, since each loads and stores sums; 4 of 768 columns fill a chain of 48 */
+    forward_elements = 1536,  /* of a stage: few, since the next stage is on its way into the first-level cache */
+    backward_elements = 9216, /* many, since each loads and stores sums; four of 12 rows x 768 fill a chain of 48 */
     most_width = CPU_MOST_THREADS + 16,
     most_staged = backward_elements + most_vector * most_width,
     most_rows = 64,

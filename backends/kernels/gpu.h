@@ -178,8 +178,7 @@ DEVICE void add_element(const grkan_tiling *t, const gradients *g, grkan_int64 g
         o.in_denominator = o.coefficient > GRKAN_NUMERATOR_DEGREE;
         o.shared = o.in_denominator ? t->denominator_shared : t->numerator_shared;
         o.group = group;
-        ATOMIC_ADD((o.in_denominator ? g->ddenominator : g->dnumerator) + output_position(kind, o),
-                   is_negative(kind, g, o) ? -sums[o.coefficient] : sums[o.coefficient]);
+        ATOMIC_ADD(gradient_of(kind, g, o), is_negative(kind, g, o) ? -sums[o.coefficient] : sums[o.coefficient]);
     }
 }
 

@@ -159,16 +159,27 @@ typedef struct output {
     grkan_int64 group; /* the first one when shared */
 } output;
 
+/** How many gradients of the numerator these groups have. */
+DEVICE int numerator_outputs(const grkan_tiling *t, rational kind, grkan_int64 groups)
+{
+    return (t->numerator_shared ? 1 : (int)groups) * (kind.m + 1);
+}
+
+DEVICE int denominator_outputs(const grkan_tiling *t, rational kind, grkan_int64 groups)
+{
+    return (t->denominator_shared ? 1 : (int)groups) * denominator_count(kind);
+}
+
 /** Outputs are ordered [numerator: group][m + 1], then [denominator: group][count]. */
 DEVICE output output_at(const grkan_tiling *t, rational kind, grkan_int64 first_group, grkan_int64 groups, int index)
 {
     output o;
     const int numerator = kind.m + 1;
-    const int numerator_outputs = (t->numerator_shared ? 1 : (int)groups) * numerator;
-    o.in_denominator = index >= numerator_outputs;
+    const int of_numerator = numerator_outputs(t, kind, groups);
+    o.in_denominator = index >= of_numerator;
     if (o.in_denominator) {
         const int count = denominator_count(kind);
-        const int rest = index - numerator_outputs;
+        const int rest = index - of_numerator;
         o.shared = t->denominator_shared;
         o.group = first_group + rest / count;
         o.coefficient = numerator + rest % count;
@@ -182,8 +193,7 @@ DEVICE output output_at(const grkan_tiling *t, rational kind, grkan_int64 first_
 
 DEVICE int output_count(const grkan_tiling *t, rational kind, grkan_int64 groups)
 {
-    return (t->numerator_shared ? 1 : (int)groups) * (kind.m + 1) +
-           (t->denominator_shared ? 1 : (int)groups) * denominator_count(kind);
+    return numerator_outputs(t, kind, groups) + denominator_outputs(t, kind, groups);
 }
 
 /** The gradients, the coefficients whose signs they need, and the workspace. Offsets are already added. */
@@ -227,10 +237,16 @@ DEVICE int is_negative(rational kind, const gradients *g, output o)
     return o.in_denominator && kind.form == FORM_ABS_TERMS && g->denominator[output_position(kind, o)] < 0;
 }
 
+/** Where an output is in the end. */
+DEVICE GLOBAL scalar *gradient_of(rational kind, const gradients *g, output o)
+{
+    return (o.in_denominator ? g->ddenominator : g->dnumerator) + output_position(kind, o);
+}
+
 /** The end of an output: into the gradient, overwriting or adding. */
 DEVICE void finish(rational kind, const gradients *g, output o, pair sum)
 {
-    GLOBAL scalar *gradient = (o.in_denominator ? g->ddenominator : g->dnumerator) + output_position(kind, o);
+    GLOBAL scalar *gradient = gradient_of(kind, g, o);
     if (g->add)
         sum = pair_add(sum, *gradient);
     *gradient = pair_value(sum);
@@ -240,7 +256,7 @@ DEVICE void finish(rational kind, const gradients *g, output o, pair sum)
 DEVICE void deliver(const grkan_tiling *t, rational kind, const gradients *g, const tile *b, output o, pair sum)
 {
     if (g->strategy == STRATEGY_BLOCK) {
-        ATOMIC_ADD((o.in_denominator ? g->ddenominator : g->dnumerator) + output_position(kind, o), pair_value(sum));
+        ATOMIC_ADD(gradient_of(kind, g, o), pair_value(sum));
     } else if ((o.in_denominator ? g->denominator_parts : g->numerator_parts) == 1) {
         finish(kind, g, o, sum);
     } else {
@@ -312,29 +328,32 @@ typedef struct slice_place {
     int slices;
 } slice_place;
 
+/** Logarithm of the slices of an output. */
+DEVICE int slices_log2_of(const grkan_tiling *t, int shared)
+{
+    return shared ? t->shared_slices_log2 : t->slices_log2;
+}
+
 /** Threads for the numerator's outputs, up to where the slices of a denominator's output cannot fall into two rounds. */
 DEVICE int numerator_slices(const grkan_tiling *t, rational kind, int groups)
 {
-    const int outputs = (t->numerator_shared ? 1 : groups) * (kind.m + 1);
-    const int slices = outputs << (t->numerator_shared ? t->shared_slices_log2 : t->slices_log2);
+    const int slices = numerator_outputs(t, kind, groups) << slices_log2_of(t, t->numerator_shared);
     return (slices + MOST_SLICES - 1) / MOST_SLICES * MOST_SLICES;
 }
 
 /** Slices of all outputs of a block, some of which do not exist. */
 DEVICE int block_slices(const grkan_tiling *t, rational kind, int groups)
 {
-    const int outputs = (t->denominator_shared ? 1 : groups) * denominator_count(kind);
     return numerator_slices(t, kind, groups) +
-           (outputs << (t->denominator_shared ? t->shared_slices_log2 : t->slices_log2));
+           (denominator_outputs(t, kind, groups) << slices_log2_of(t, t->denominator_shared));
 }
 
 DEVICE slice_place slice_of_thread(const grkan_tiling *t, rational kind, int groups, int thread)
 {
     slice_place p;
-    const int numerator = (t->numerator_shared ? 1 : groups) * (kind.m + 1);
+    const int numerator = numerator_outputs(t, kind, groups);
     const int rest = thread - numerator_slices(t, kind, groups);
-    const int shared = rest < 0 ? t->numerator_shared : t->denominator_shared;
-    const int log2 = shared ? t->shared_slices_log2 : t->slices_log2;
+    const int log2 = slices_log2_of(t, rest < 0 ? t->numerator_shared : t->denominator_shared);
     const int own = rest < 0 ? thread : rest;
     p.slices = 1 << log2;
     p.slice = own & (p.slices - 1);
