@@ -9,7 +9,6 @@ typedef double scalar;
 #define FMA(a, b, c) __fma_rn(a, b, c)
 #define ABS(x) fabs(x)
 #define MAXIMUM(a, b) fmax(a, b)
-#define RECIPROCAL(q) __drcp_rn(q)
 #define DIVIDE(a, b) __ddiv_rn(a, b)
 #define DOUBLE_OF(low, high) __hiloint2double((int)(high), (int)(low))
 #define LOW_OF(value) ((unsigned int)__double2loint(value))
@@ -21,11 +20,6 @@ typedef float scalar;
 #define ABS(x) fabsf(x)
 #define MAXIMUM(a, b) fmaxf(a, b)
 #define DIVIDE(a, b) __fdiv_rn(a, b)
-#if GRKAN_IEEE || GRKAN_FORM == 3 /* plain has poles, where an approximation's refinement gives NaN */
-#define RECIPROCAL(q) __frcp_rn(q)
-#else
-#define RECIPROCAL(q) ptx_reciprocal(q)
-#endif
 #endif
 typedef scalar real;
 
@@ -47,14 +41,11 @@ typedef scalar real;
 #define AFTER(value, other) (value)
 #define HIDE(value) cuda_hide((int)(value))
 #define BARRIER() __syncthreads()
-#define LAST_BLOCK_COMBINES
-#define FENCE() asm volatile("fence.acq_rel.gpu;" ::: "memory")
 #define TICKET(counter) atomicAdd(counter, 1u)
 
 #define FLIP(v, by) ((by) < REAL(0.0) ? -(v) : (v))
 #define BITS_OF(value) __float_as_uint(value)
 #define FLOAT_OF(bits) __uint_as_float(bits)
-#define ATOMIC_ADD(pointer, value) atomicAdd(pointer, value)
 
 static __device__ __forceinline__ grkan_int64 cuda_hide(int value)
 {

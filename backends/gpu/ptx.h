@@ -2,10 +2,31 @@
 /*
  * Words of the kernels that are one instruction of NVIDIA's GPUs, for CUDA and for OpenCL on them: PTX ISA, by inline
  * assembly, which both compilers take. A dialect gives PTX_FUNCTION, the qualifiers of a function, and PTX_ARCHITECTURE,
- * 800 for sm_80; nothing is here without them.
+ * 800 for sm_80, 700 at least; nothing is here without them.
  */
 #ifdef PTX_ARCHITECTURE
 
+#if GRKAN_DTYPE == 3
+PTX_FUNCTION double ptx_reciprocal(double q)
+{
+    double r;
+    asm("rcp.rn.f64 %0, %1;" : "=d"(r) : "d"(q));
+    return r;
+}
+
+PTX_FUNCTION void ptx_add(GLOBAL double *sum, double term)
+{
+    asm volatile("red.global.add.f64 [%0], %1;" ::"l"((size_t)sum), "d"(term) : "memory");
+}
+#else
+#if GRKAN_IEEE || GRKAN_FORM == 3 /* plain has poles, where an approximation's refinement gives NaN */
+PTX_FUNCTION float ptx_reciprocal(float q)
+{
+    float r;
+    asm("rcp.rn.f32 %0, %1;" : "=f"(r) : "f"(q));
+    return r;
+}
+#else
 /** The hardware's approximation; one Newton step where the storage type can show the difference. */
 PTX_FUNCTION float ptx_reciprocal(float q)
 {
@@ -13,6 +34,17 @@ PTX_FUNCTION float ptx_reciprocal(float q)
     asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(q));
     return GRKAN_DTYPE == 0 ? FMA(FMA(-q, r, 1.0f), r, r) : r;
 }
+#endif
+
+PTX_FUNCTION void ptx_add(GLOBAL float *sum, float term)
+{
+    asm volatile("red.global.add.f32 [%0], %1;" ::"l"((size_t)sum), "f"(term) : "memory");
+}
+#endif
+#define RECIPROCAL(q) ptx_reciprocal(q)
+#define ATOMIC_ADD(pointer, value) ptx_add(pointer, value)
+#define LAST_BLOCK_COMBINES
+#define FENCE() asm volatile("fence.acq_rel.gpu;" ::: "memory")
 
 PTX_FUNCTION float ptx_half_to_float(unsigned int bits)
 {

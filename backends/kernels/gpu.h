@@ -197,12 +197,22 @@ DEVICE void backward_chunk(const grkan_tiling *t, const gradients *g, grkan_int6
     }
 }
 #else
-/** The tensors of backward from their first element. */
+/** The tensors of backward: as a kernel gets them, or from their first element. */
 typedef struct tensors {
     GLOBAL const storage *x;
     GLOBAL const storage *dy;
     GLOBAL storage *dx;
 } tensors;
+
+/** From their first element. Found again where that is rare, so that no loop keeps them in registers. */
+DEVICE tensors first_elements(tensors given, const grkan_launch *launch)
+{
+    tensors base;
+    base.x = OFFSET(given.x, HIDE(launch->x));
+    base.dy = OFFSET(given.dy, HIDE(launch->dy));
+    base.dx = OFFSET(given.dx, HIDE(launch->result));
+    return base;
+}
 
 /** A thread's coefficients and register sums. */
 typedef struct thread_state {
@@ -241,11 +251,12 @@ DEVICE void ask_step(const grkan_tiling *t, const tile *b, const place *p, int v
  * go to the thread's sums in shared memory every t->flush visits, a multiple of BACKWARD_ROWS.
  */
 DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const tile *b, const coefficients *c,
-                       const place *p, tensors base, QUEUE *queue, SHARED scalar *second_level)
+                       const place *p, tensors given, QUEUE *queue, SHARED scalar *second_level)
 {
     int place_in_queue = QUEUE_START();                /* of the step at hand */
     const int loads = launch->aligned ? p->visits : 0; /* visits whose chunks are asked for ahead */
     cursor here = cursor_at(t, b, p, 0), next = here;
+    const tensors base = first_elements(given, launch);
     GLOBAL const storage *x = base.x + here.element;
     GLOBAL const storage *dy = base.dy + here.element;
     GLOBAL storage *dx = base.dx + here.element;
@@ -291,6 +302,7 @@ DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const 
                     dx += cursor_advance(t, &here);
                 }
             } else {
+                const tensors again = first_elements(given, launch);
                 thread_state state;
                 state.c = *c;
                 UNROLL
@@ -299,7 +311,7 @@ DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const 
                 NO_UNROLL
                 for (int r = 0; r < BACKWARD_ROWS; ++r) {
                     if (has_chunk(t, b, p, &here, visit + r, p->visits))
-                        backward_rare(&state, base, dx);
+                        backward_rare(&state, again, dx);
                     dx += cursor_advance(t, &here);
                 }
                 UNROLL
@@ -383,11 +395,11 @@ grkan_backward(GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL const s
     SHARED_ARRAY(scalar, slots, COUNT * GRKAN_BLOCK);
     QUEUE_ARRAY(queue, BACKWARD_AHEAD * BACKWARD_CHUNKS);
     EXCHANGE_ARRAY(exchange, queue);
-    tensors base;
-    base.x = OFFSET(x, launch.x);
-    base.dy = OFFSET(dy, launch.dy);
-    base.dx = OFFSET(dx, launch.result);
-    fill_slots(&tiling, &launch, &b, &c, &p, base, queue, slots + THREAD_INDEX());
+    tensors given;
+    given.x = x;
+    given.dy = dy;
+    given.dx = dx;
+    fill_slots(&tiling, &launch, &b, &c, &p, given, queue, slots + THREAD_INDEX());
     /* Nothing of what follows need be kept in registers all along. */
     const gradients g = the_gradients(&launch, denominator, dnumerator, ddenominator, workspace);
     const tile same = tile_of_block(&tiling, HIDE(BLOCK_INDEX()) + launch.first_block);

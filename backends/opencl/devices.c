@@ -164,13 +164,15 @@ static void write_identity(grkan_backend_device *device)
     snprintf(device->identity, sizeof device->identity, "%s|%s|%s|%s", platform, version, name, driver);
 }
 
-/** 800 for sm_80; 0 where the device does not say. */
+/** 800 for sm_80; 0 where the device does not say, or lacks what ptx.h needs. */
 static int ptx_architecture_of(cl_device_id id)
 {
-    return has_extension(id, "cl_nv_device_attribute_query")
-               ? (int)(read_number(id, CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV) * 100 +
-                       read_number(id, CL_DEVICE_COMPUTE_CAPABILITY_MINOR_NV) * 10)
-               : 0;
+    enum { volta = 700 };
+    int architecture = 0;
+    if (has_extension(id, "cl_nv_device_attribute_query"))
+        architecture = (int)(read_number(id, CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV) * 100 +
+                             read_number(id, CL_DEVICE_COMPUTE_CAPABILITY_MINOR_NV) * 10);
+    return architecture >= volta ? architecture : 0;
 }
 
 /** Take over a reference to context. */
@@ -278,9 +280,7 @@ grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_pr
         limits->forward[i] = forward_tuning[i];
         limits->backward[i] = backward_tuning[i];
     }
-    /* OpenCL 1.2 orders no memory between groups of one launch. NVIDIA's instructions do, but there the registers are
-       bounded for the whole program, and with this in it the loop of backward spills. */
-    limits->last_block_combines = 0;
+    limits->last_block_combines = device->ptx_architecture > 0; /* OpenCL 1.2 orders no memory between groups */
     limits->has_queues = device->ptx_architecture >= 800;
     limits->least_elements = properties->is_gpu ? 32 : 256;
     limits->max_block = (int32_t)read_number(id, CL_DEVICE_MAX_WORK_GROUP_SIZE);

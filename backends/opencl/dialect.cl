@@ -32,25 +32,45 @@ typedef scalar real;
 #define BLOCK_INDEX() ((grkan_int64)get_group_id(0))
 #define THREAD_INDEX() ((int)get_local_id(0))
 #define OFFSET(pointer, elements) ((pointer) + (elements))
-#define AFTER(value, other) (value)
-#define HIDE(value) (value)
 #define BARRIER() barrier(CLK_LOCAL_MEM_FENCE)
 
 #define FMA(a, b, c) fma(a, b, c)
 #define ABS(x) fabs(x)
 #define MAXIMUM(a, b) fmax(a, b)
 #define DIVIDE(a, b) ((a) / (b))
-#if defined(PTX_ARCHITECTURE) && GRKAN_DTYPE != 3 && !GRKAN_IEEE && GRKAN_FORM != 3 /* as in CUDA's dialect */
-#define RECIPROCAL(q) ptx_reciprocal(q)
-#else
-#define RECIPROCAL(q) (REAL(1.0) / (q))
-#endif
 #define FLIP(v, by) ((by) < REAL(0.0) ? -(v) : (v))
 #define BITS_OF(value) as_uint(value)
 #define FLOAT_OF(bits) as_float(bits)
 
 typedef uint2 words2;
 typedef uint4 words4;
+
+#ifdef PTX_ARCHITECTURE /* NVIDIA's compiler; the build says for which GPU. The other words: ptx.h */
+#define PTX_FUNCTION static inline
+#define PTX_SHARED(pointer) ((unsigned int)(size_t)(pointer))
+#define AFTER(value, other) ptx_after(value, other)
+#define HIDE(value) ptx_hide(value)
+#define TICKET(counter) atomic_inc(counter)
+
+static inline scalar ptx_after(scalar value, scalar other)
+{
+#if GRKAN_DTYPE == 3
+    asm volatile("" : "+d"(value) : "d"(other));
+#else
+    asm volatile("" : "+f"(value) : "f"(other));
+#endif
+    return value;
+}
+
+static inline grkan_int64 ptx_hide(grkan_int64 value)
+{
+    asm volatile("" : "+l"(value));
+    return value;
+}
+#else
+#define AFTER(value, other) (value)
+#define HIDE(value) (value)
+#define RECIPROCAL(q) (REAL(1.0) / (q))
 
 #if GRKAN_STRATEGY != 3
 #if GRKAN_DTYPE == 3
@@ -81,8 +101,4 @@ static inline void atomic_add_scalar(__global scalar *sum, scalar term)
 #else
 #define ATOMIC_ADD(pointer, value) ((void)(value))
 #endif
-
-#ifdef PTX_ARCHITECTURE /* NVIDIA's compiler; the build says for which GPU */
-#define PTX_FUNCTION static inline
-#define PTX_SHARED(pointer) ((unsigned int)(size_t)(pointer))
 #endif
