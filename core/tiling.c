@@ -48,8 +48,8 @@ static int choose_vector(const grkan_operation *o, int bytes)
     return vector;
 }
 
-/** Set the fields of the horizontal cut for a block size. */
-static void cut_columns(const grkan_operation *o, int block, grkan_tiling *t)
+/** Set the fields of the horizontal cut for a block size, with at most so many groups side by side. */
+static void cut_columns(const grkan_operation *o, int block, int64_t most_groups, grkan_tiling *t)
 {
     const int64_t group_chunks = larger(1, largest_group(o) / t->vector);
     t->block = block;
@@ -59,7 +59,7 @@ static void cut_columns(const grkan_operation *o, int block, grkan_tiling *t)
         t->span_chunks = block;
         t->row_lanes = 1;
     } else {
-        t->span_groups = smaller(o->groups, block / group_chunks);
+        t->span_groups = smaller(most_groups, block / group_chunks);
         t->folds = 1;
         t->span_chunks = (int)larger(1, grkan_operation_group_start(o, t->span_groups) * o->inner / t->vector);
         t->row_lanes = block / t->span_chunks;
@@ -68,25 +68,55 @@ static void cut_columns(const grkan_operation *o, int block, grkan_tiling *t)
     t->tile_rows = o->outer * t->folds;
 }
 
-/** Thousandths of the threads of all blocks that have elements. */
-static int64_t utilisation(const grkan_operation *o, const grkan_tiling *t)
+/**
+ * Thousandths of the threads that have elements: of all blocks' where the geometry is fixed, else of those that a compute
+ * unit can hold. Blocks of less than half the preferred size count half, since each has a part in the combination.
+ */
+static int64_t utilisation(const grkan_operation *o, const grkan_tuning *tuning, bool is_fixed, const grkan_tiling *t)
 {
     const int64_t threads = t->spans * t->folds * t->block;
     const int64_t chunks = larger(1, o->channels * o->inner / t->vector);
-    return (int64_t)((__int128)chunks * t->row_lanes * 1000 / threads);
+    const int64_t of_blocks = (int64_t)((__int128)chunks * t->row_lanes * 1000 / threads);
+    const int64_t held = larger(1, tuning->threads / t->block) * t->block;
+    if (is_fixed)
+        return of_blocks;
+    return of_blocks * smaller(held, tuning->threads) / larger(1, tuning->threads) /
+           (2 * t->block < tuning->block ? 2 : 1);
 }
 
-/** The block with the best utilisation; among those within 2 % of it, the one nearest to the preferred size. */
+/** How blocks may cut a row: their threads, and the groups that they have side by side. */
+typedef struct block_cut {
+    int block;
+    int64_t groups;
+} block_cut;
+
+/** The next narrower cut, or the widest of the next block. @return whether there is one */
+static bool next_cut(const grkan_operation *o, const grkan_tuning *tuning, int limit, const grkan_tiling *t,
+                     block_cut *c)
+{
+    const int64_t group_bytes = largest_group(o) * (int64_t)grkan_dtype_bytes(o->dtype);
+    c->groups = t->span_groups - 1;
+    if (tuning->narrowest > 0 && c->groups > 0 && c->groups * group_bytes >= tuning->narrowest)
+        return true;
+    *c = (block_cut){c->block + block_step, o->groups};
+    return c->block <= limit;
+}
+
+/**
+ * The cut with the best utilisation; among those within 2 % of it, the one with the block nearest to the preferred size,
+ * and of these the widest.
+ */
 static grkan_status choose_block(const grkan_operation *o, int coefficients, const grkan_device_limits *limits,
-                                 grkan_tiling *t)
+                                 const grkan_tuning *tuning, grkan_tiling *t)
 {
     const int64_t scalar = (int64_t)grkan_coefficient_bytes(o->dtype);
     /* A thread's sums, and what it exchanges in the end, in the place of a queue with one chunk of x and of dy. */
     const int bytes = (int)(coefficients * scalar + larger(2 * scalar, limits->has_queues ? 2 * vector_bytes : 0));
     const int limit =
         (int)smaller(limits->max_block, ((int64_t)limits->local_bytes - flag_bytes) / bytes) / block_step * block_step;
+    const block_cut first = {block_step, o->groups};
+    block_cut chosen = {0, 0}, c;
     int64_t best = -1;
-    int chosen = 0;
     if ((int64_t)limits->local_bytes < (int64_t)block_step * bytes + flag_bytes)
         return grkan_fail(GRKAN_ERROR_UNSUPPORTED,
                           "a block of the device has %llu bytes of local memory; the operation needs at least %d",
@@ -94,17 +124,19 @@ static grkan_status choose_block(const grkan_operation *o, int coefficients, con
     if (limit < block_step)
         return grkan_fail(GRKAN_ERROR_UNSUPPORTED, "the device runs blocks of %d threads; expected at least %d",
                           limits->max_block, block_step);
-    for (int block = block_step; block <= limit; block += block_step) {
-        cut_columns(o, block, t);
-        best = larger(best, utilisation(o, t));
-    }
-    for (int block = block_step; block <= limit; block += block_step) {
-        cut_columns(o, block, t);
-        if (utilisation(o, t) * 100 >= best * 98 &&
-            (chosen == 0 || abs(block - limits->preferred_block) < abs(chosen - limits->preferred_block)))
-            chosen = block;
-    }
-    cut_columns(o, chosen, t);
+    c = first;
+    do {
+        cut_columns(o, c.block, c.groups, t);
+        best = larger(best, utilisation(o, tuning, limits->is_fixed, t));
+    } while (next_cut(o, tuning, limit, t, &c));
+    c = first;
+    do {
+        cut_columns(o, c.block, c.groups, t);
+        const bool is_nearer = abs(c.block - tuning->block) < abs(chosen.block - tuning->block);
+        if (utilisation(o, tuning, limits->is_fixed, t) * 100 >= best * 98 && (chosen.block == 0 || is_nearer))
+            chosen = c;
+    } while (next_cut(o, tuning, limit, t, &c));
+    cut_columns(o, chosen.block, chosen.groups, t);
     return GRKAN_SUCCESS;
 }
 
@@ -219,11 +251,44 @@ static int64_t blocks_of_device(const grkan_device_limits *limits, const grkan_t
                             : limits->compute_units * larger(1, tuning->threads / t->block) * tuning->rounds;
 }
 
-/** What a thread of forward needs, about: its coefficients stay in registers. */
-static int64_t forward_registers(const grkan_operation *o, int coefficients)
+/** A thread's registers, of 32 bits: for `kept` scalars all along, and `beside` others. */
+static int64_t registers_of(const grkan_operation *o, int kept, int beside)
 {
-    enum { beside_coefficients = 46 }; /* 56 are enough for KAT's 10 coefficients; with less, loops spill */
-    return (beside_coefficients + coefficients) * (int64_t)grkan_coefficient_bytes(o->dtype) / 4;
+    return kept * (int64_t)grkan_coefficient_bytes(o->dtype) / 4 + beside;
+}
+
+static bool has_registers(const grkan_device_limits *limits, const grkan_tuning *tuning, int64_t registers)
+{
+    return limits->registers == 0 || tuning->threads * registers <= limits->registers;
+}
+
+/** No more threads than have so many registers. */
+static grkan_tuning within_registers(const grkan_device_limits *limits, grkan_tuning tuning, int64_t registers)
+{
+    if (!has_registers(limits, &tuning, registers))
+        tuning.threads = (int32_t)(limits->registers / registers);
+    return tuning;
+}
+
+/** The tuning of backward, which keeps coefficients and their sums in registers. */
+static grkan_tuning backward_tuning_of(const grkan_device_limits *limits, const grkan_operation *o, int coefficients)
+{
+    enum { beside = 42 }; /* enough for KAT's degrees; with less, loops spill */
+    const int64_t registers = registers_of(o, 2 * coefficients, beside);
+    if (grkan_dtype_bytes(o->dtype) == 2)
+        return within_registers(limits, limits->backward[1], registers);
+    const bool is_first = has_registers(limits, &limits->backward[0], registers);
+    return within_registers(limits, limits->backward[is_first ? 0 : 2], registers);
+}
+
+/** The tuning of forward, which keeps coefficients, and chunks that are too narrow for a queue. */
+static grkan_tuning forward_tuning_of(const grkan_device_limits *limits, const grkan_operation *o, int vector,
+                                      int coefficients)
+{
+    enum { beside = 46, beside_chunks = 8, narrowest_queued = 4 /* bytes */ };
+    const int bytes = (int)grkan_dtype_bytes(o->dtype);
+    const int others = beside + (vector * bytes < narrowest_queued ? beside_chunks : 0);
+    return within_registers(limits, limits->forward[bytes == 2], registers_of(o, coefficients, others));
 }
 
 /** Shorten the queue until local memory holds it beside the sums: fewer steps ahead, then smaller steps. */
@@ -246,7 +311,7 @@ grkan_status grkan_plan_tile(const grkan_device_limits *limits, grkan_plan_data 
 {
     const grkan_operation *o = &plan->operation;
     const bool same_everywhere = plan->options.determinism == GRKAN_DEVICE_TO_DEVICE;
-    const bool is_short = grkan_dtype_bytes(o->dtype) == 2;
+    const grkan_tuning fixed = {.block = fixed_preferred_block};
     const int numerator = o->numerator_degree + 1, denominator = plan->denominator_coefficients;
     grkan_tiling *const forward = &plan->forward, *const backward = &plan->backward;
     grkan_device_limits own = *limits;
@@ -254,7 +319,6 @@ grkan_status grkan_plan_tile(const grkan_device_limits *limits, grkan_plan_data 
 
     if (same_everywhere) {
         own.max_block = fixed_block;
-        own.preferred_block = fixed_preferred_block;
         own.local_bytes = fixed_local_bytes;
         own.has_queues = 0;
         own.max_vector_bytes = vector_bytes;
@@ -263,22 +327,20 @@ grkan_status grkan_plan_tile(const grkan_device_limits *limits, grkan_plan_data 
     }
     *backward = start_tiling(o, choose_vector(o, own.max_vector_bytes));
     *forward = start_tiling(o, choose_vector(o, limits->max_vector_bytes));
-    if ((status = choose_block(o, numerator + denominator, &own, backward)) != GRKAN_SUCCESS ||
-        (status = choose_block(o, numerator + denominator, &own, forward)) != GRKAN_SUCCESS)
+    plan->backward_tuning = backward_tuning_of(limits, o, numerator + denominator);
+    plan->forward_tuning = forward_tuning_of(limits, o, forward->vector, numerator + denominator);
+    /* Forward has no sums, so its bits do not depend on the geometry. */
+    if ((status = choose_block(o, numerator + denominator, &own, same_everywhere ? &fixed : &plan->backward_tuning,
+                               backward)) != GRKAN_SUCCESS ||
+        (status = choose_block(o, 0, limits, &plan->forward_tuning, forward)) != GRKAN_SUCCESS)
         return status;
     if (backward->block > limits->max_block)
         return grkan_fail(GRKAN_ERROR_UNSUPPORTED,
                           "device_to_device needs blocks of %d threads here; the device runs at most %d",
                           backward->block, limits->max_block);
     plan->last_block_combines = limits->last_block_combines;
-    plan->forward_tuning = limits->forward[is_short];
-    plan->backward_tuning = limits->backward[is_short];
-    if (limits->registers > 0)
-        plan->forward_tuning.threads = (int32_t)smaller(
-            plan->forward_tuning.threads, limits->registers / forward_registers(o, numerator + denominator));
     fit_queue(limits, o, 1, 0, forward, &plan->forward_tuning);
     fit_queue(limits, o, 2, numerator + denominator, backward, &plan->backward_tuning);
-    /* Forward has no sums, so its bits do not depend on the geometry. */
     cut_rows(blocks_of_device(limits, forward, &plan->forward_tuning), INT64_MAX, limits->least_elements,
              !limits->is_fixed, forward);
     cut_rows(blocks_of_device(&own, backward, &plan->backward_tuning), most_stripes(plan, backward), own.least_elements,

@@ -98,6 +98,7 @@ static grkan_status cpu_describe(const grkan_backend_device *device, grkan_devic
 {
     (void)device;
     const cpu_simd *simd = widest();
+    const grkan_tuning whole_rows = {.block = CPU_MOST_THREADS};
     *properties = (grkan_device_properties){
         .selector = "cpu",
         .backend = "cpu",
@@ -117,7 +118,8 @@ static grkan_status cpu_describe(const grkan_backend_device *device, grkan_devic
                                     .is_fixed = 1,
                                     .least_elements = 160,
                                     .max_block = CPU_MOST_THREADS,
-                                    .preferred_block = CPU_MOST_THREADS,
+                                    .forward = {whole_rows, whole_rows},
+                                    .backward = {whole_rows, whole_rows, whole_rows},
                                     .local_bytes = CPU_LOCAL_BYTES};
     return GRKAN_SUCCESS;
 }

@@ -55,9 +55,10 @@ extern struct cuda_driver {
 #define HAS_QUEUES 1
 #define REGISTERS 65536
 
-/** Of storage types with 4 or 8 bytes, and with 2: measured on an H200, see docs/performance.md. */
-static const grkan_tuning forward_tuning[2] = {{1152, 24, 1, 8}, {1152, 6, 1, 16}};
-static const grkan_tuning backward_tuning[2] = {{768, 1, 1, 4}, {768, 1, 2, 8}};
+/** In the order of grkan_device_limits; measured on an H200, see docs/performance.md. */
+static const grkan_tuning forward_tuning[2] = {{384, 1152, 24, 1, 8, 0}, {384, 1152, 6, 1, 16, 0}};
+static const grkan_tuning backward_tuning[3] = {
+    {480, 960, 1, 1, 4, 1536}, {384, 768, 1, 2, 8, 0}, {384, 768, 1, 1, 4, 0}};
 
 static inline void architecture_of(const gpu_device_properties *p, char *text, size_t bytes)
 {

@@ -143,10 +143,9 @@ static grkan_device_limits limits_of(int compute_units, int max_block, uint64_t 
 {
     return (grkan_device_limits){.compute_units = compute_units,
                                  .forward = {forward_tuning[0], forward_tuning[1]},
-                                 .backward = {backward_tuning[0], backward_tuning[1]},
+                                 .backward = {backward_tuning[0], backward_tuning[1], backward_tuning[2]},
                                  .least_elements = 32,
                                  .max_block = max_block < most_block ? max_block : most_block,
-                                 .preferred_block = 384,
                                  .max_vector_bytes = 16,
                                  .last_block_combines = 1,
                                  .registers = REGISTERS,

@@ -45,8 +45,8 @@ typedef hipFunction_t gpu_native_kernel;
 #define REGISTERS 0 /* its compiler decides */
 
 /** Of storage types with 4 or 8 bytes, and with 2: not measured on AMD's hardware yet. */
-static const grkan_tuning forward_tuning[2] = {{1536, 4, 1, 4}, {1536, 4, 1, 8}};
-static const grkan_tuning backward_tuning[2] = {{768, 1, 1, 4}, {768, 1, 1, 8}};
+static const grkan_tuning forward_tuning[2] = {{384, 1536, 4, 1, 4, 0}, {384, 1536, 4, 1, 8, 0}};
+static const grkan_tuning backward_tuning[3] = {{384, 768, 1, 1, 4, 0}, {384, 768, 1, 1, 8, 0}, {384, 768, 1, 1, 4, 0}};
 
 /** With its features, as "gfx90a:sramecc+:xnack-": code for other settings does not load. */
 static inline void architecture_of(const gpu_device_properties *p, char *text, size_t bytes)

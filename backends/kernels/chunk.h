@@ -138,9 +138,9 @@ DEVICE void store_chunk(GLOBAL storage *to, const real *in)
 #if defined(COPY_ASYNC) && CHUNK_BYTES >= 4
 #define STEPS_AHEAD(steps) (steps)
 #define QUEUE SHARED chunk
-#define QUEUE_ARRAY(name, chunks) SHARED_ARRAY(chunk, name, (chunks)*GRKAN_BLOCK)
+#define QUEUE_ARRAY(name, chunks, block) SHARED_ARRAY(chunk, name, (chunks) * (block))
 #define QUEUE_START() THREAD_INDEX()
-#define QUEUE_STRIDE GRKAN_BLOCK
+#define QUEUE_STRIDE(block) (block)
 #define QUEUE_END() COPIES_END()
 #define QUEUE_WAIT(sets) COPIES_WAIT(sets)
 /** What threads exchange when a block reduces its sums takes the queue's place, which nobody needs by then. */
@@ -148,19 +148,19 @@ DEVICE void store_chunk(GLOBAL storage *to, const real *in)
 #else
 #define STEPS_AHEAD(steps) 1
 #define QUEUE chunk
-#define QUEUE_ARRAY(name, chunks) chunk name[chunks]
+#define QUEUE_ARRAY(name, chunks, block) chunk name[chunks]
 #define QUEUE_START() 0
-#define QUEUE_STRIDE 1
+#define QUEUE_STRIDE(block) 1
 #define QUEUE_END()
 #define QUEUE_WAIT(sets)
-#define EXCHANGE_ARRAY(name, queue) SHARED_ARRAY(scalar, name, 2 * GRKAN_BLOCK)
+#define EXCHANGE_ARRAY(name, queue) SHARED_ARRAY(scalar, name, 2 * GRKAN_BACKWARD_BLOCK)
 #endif
 
-/** From the place of a step in the queue to the next one's. @param chunks of a step @param steps in the queue */
-DEVICE int next_place(int place, int chunks, int steps)
+/** From the place of a step in the queue to the next one's. @param length of a step @param steps in the queue */
+DEVICE int next_place(int place, int length, int steps)
 {
     const int start = QUEUE_START();
-    return place == start + (steps - 1) * chunks * QUEUE_STRIDE ? start : place + chunks * QUEUE_STRIDE;
+    return place == start + (steps - 1) * length ? start : place + length;
 }
 
 /** Ask for a chunk; zeros come where none exists. */

@@ -4,8 +4,9 @@
  * @brief The kernels of the GPU backends: one thread of a block each.
  *
  * Specialised by macros (core/specialise.c): GRKAN_NUMERATOR_DEGREE, GRKAN_DENOMINATOR_DEGREE, GRKAN_FORM,
- * GRKAN_NEAR_EXPONENT, GRKAN_REPEATS, GRKAN_DTYPE, GRKAN_VECTOR, GRKAN_BLOCK, GRKAN_FOLDED, GRKAN_STRATEGY,
- * GRKAN_IEEE, GRKAN_FORWARD_RESIDENT, GRKAN_FORWARD_AHEAD, GRKAN_FORWARD_STEP, and the same three of GRKAN_BACKWARD.
+ * GRKAN_NEAR_EXPONENT, GRKAN_REPEATS, GRKAN_DTYPE, GRKAN_VECTOR, GRKAN_FOLDED, GRKAN_STRATEGY, GRKAN_IEEE,
+ * GRKAN_FORWARD_BLOCK, GRKAN_FORWARD_RESIDENT, GRKAN_FORWARD_AHEAD, GRKAN_FORWARD_STEP, and the same four of
+ * GRKAN_BACKWARD. What goes with backward (grkan_combine, grkan_clear) has its blocks.
  *
  * Beside the words of rational.h and storage.h, a dialect gives
  *
@@ -36,6 +37,8 @@
 #define BACKWARD_CHUNKS (2 * BACKWARD_ROWS) /* of x and dy, in turn */
 #define FORWARD_AHEAD STEPS_AHEAD(GRKAN_FORWARD_AHEAD)
 #define BACKWARD_AHEAD STEPS_AHEAD(GRKAN_BACKWARD_AHEAD)
+#define FORWARD_STRIDE QUEUE_STRIDE(GRKAN_FORWARD_BLOCK) /* from a chunk of the queue to a thread's next */
+#define BACKWARD_STRIDE QUEUE_STRIDE(GRKAN_BACKWARD_BLOCK)
 
 /** Whether a visit is one of the first `visits` and has a chunk: without folding, all of a thread's visits have. */
 DEVICE int has_chunk(const grkan_tiling *t, const tile *b, const place *p, const cursor *at, int visit, int visits)
@@ -96,11 +99,11 @@ DEVICE void forward_rare(const coefficients *c, GLOBAL const storage *x_base, GL
         y[v] = PACK(forward_element(the_kind(), c, UNPACK(x[v])));
 }
 
-KERNEL(GRKAN_BLOCK, GRKAN_FORWARD_RESIDENT)
+KERNEL(GRKAN_FORWARD_BLOCK, GRKAN_FORWARD_RESIDENT)
 grkan_forward(GLOBAL const storage *x, GLOBAL const scalar *numerator, GLOBAL const scalar *denominator,
               GLOBAL storage *y, const grkan_tiling tiling, const grkan_launch launch)
 {
-    QUEUE_ARRAY(queue, FORWARD_AHEAD * FORWARD_ROWS);
+    QUEUE_ARRAY(queue, FORWARD_AHEAD * FORWARD_ROWS, GRKAN_FORWARD_BLOCK);
     int place_in_queue = QUEUE_START(); /* of the step at hand */
     const tile b = tile_of_block(&tiling, BLOCK_INDEX() + launch.first_block);
     const place p = place_of_thread(&tiling, &b, THREAD_INDEX());
@@ -115,7 +118,7 @@ grkan_forward(GLOBAL const storage *x, GLOBAL const scalar *numerator, GLOBAL co
     y = y_base + here.element;
     UNROLL
     for (int i = 0; i < FORWARD_AHEAD * FORWARD_ROWS; ++i) {
-        ask_chunk(queue + place_in_queue + i * QUEUE_STRIDE, x, has_chunk(&tiling, &b, &p, &next, i, loads));
+        ask_chunk(queue + place_in_queue + i * FORWARD_STRIDE, x, has_chunk(&tiling, &b, &p, &next, i, loads));
         x += cursor_advance(&tiling, &next);
         if ((i + 1) % FORWARD_ROWS == 0)
             QUEUE_END();
@@ -126,15 +129,15 @@ grkan_forward(GLOBAL const storage *x, GLOBAL const scalar *numerator, GLOBAL co
         QUEUE_WAIT(FORWARD_AHEAD - 1);
         UNROLL
         for (int r = 0; r < FORWARD_ROWS; ++r)
-            now[r] = queue[place_in_queue + r * QUEUE_STRIDE];
+            now[r] = queue[place_in_queue + r * FORWARD_STRIDE];
         UNROLL
         for (int r = 0; r < FORWARD_ROWS; ++r) {
-            ask_chunk(queue + place_in_queue + r * QUEUE_STRIDE, x,
+            ask_chunk(queue + place_in_queue + r * FORWARD_STRIDE, x,
                       has_chunk(&tiling, &b, &p, &next, visit + FORWARD_AHEAD * FORWARD_ROWS + r, loads));
             x += cursor_advance(&tiling, &next);
         }
         QUEUE_END();
-        place_in_queue = next_place(place_in_queue, FORWARD_ROWS, FORWARD_AHEAD);
+        place_in_queue = next_place(place_in_queue, FORWARD_ROWS * FORWARD_STRIDE, FORWARD_AHEAD);
         real values[FORWARD_ROWS * GRKAN_VECTOR];
         UNROLL
         for (int r = 0; r < FORWARD_ROWS; ++r)
@@ -238,8 +241,8 @@ DEVICE void ask_step(const grkan_tiling *t, const tile *b, const place *p, int v
     for (int r = 0; r < BACKWARD_ROWS; ++r) {
         const int exists = has_chunk(t, b, p, at, visit + r, loads);
         const grkan_int64 step = cursor_advance(t, at);
-        ask_chunk(queue + place + 2 * r * QUEUE_STRIDE, *x, exists);
-        ask_chunk(queue + place + (2 * r + 1) * QUEUE_STRIDE, *dy, exists);
+        ask_chunk(queue + place + 2 * r * BACKWARD_STRIDE, *x, exists);
+        ask_chunk(queue + place + (2 * r + 1) * BACKWARD_STRIDE, *dy, exists);
         *x += step;
         *dy += step;
     }
@@ -263,11 +266,11 @@ DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const 
     int visit = 0;
     UNROLL
     for (int i = 0; i < COUNT; ++i)
-        second_level[i * GRKAN_BLOCK] = REAL(0.0);
+        second_level[i * GRKAN_BACKWARD_BLOCK] = REAL(0.0);
     UNROLL
     for (int i = 0; i < BACKWARD_AHEAD; ++i)
         ask_step(t, b, p, i * BACKWARD_ROWS, loads, &next, &x, &dy, queue,
-                 place_in_queue + i * BACKWARD_CHUNKS * QUEUE_STRIDE);
+                 place_in_queue + i * BACKWARD_CHUNKS * BACKWARD_STRIDE);
     while (visit < p->visits) {
         const int end = visit + t->flush < p->visits ? visit + t->flush : p->visits;
         real sums[COUNT];
@@ -280,9 +283,9 @@ DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const 
             QUEUE_WAIT(BACKWARD_AHEAD - 1);
             UNROLL
             for (int i = 0; i < BACKWARD_CHUNKS; ++i)
-                now[i] = queue[place_in_queue + i * QUEUE_STRIDE];
+                now[i] = queue[place_in_queue + i * BACKWARD_STRIDE];
             ask_step(t, b, p, visit + BACKWARD_AHEAD * BACKWARD_ROWS, loads, &next, &x, &dy, queue, place_in_queue);
-            place_in_queue = next_place(place_in_queue, BACKWARD_CHUNKS, BACKWARD_AHEAD);
+            place_in_queue = next_place(place_in_queue, BACKWARD_CHUNKS * BACKWARD_STRIDE, BACKWARD_AHEAD);
             real xs[BACKWARD_ROWS * GRKAN_VECTOR];
             UNROLL
             for (int r = 0; r < BACKWARD_ROWS; ++r)
@@ -322,7 +325,7 @@ DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const 
         }
         UNROLL
         for (int i = 0; i < COUNT; ++i)
-            second_level[i * GRKAN_BLOCK] += sums[i];
+            second_level[i * GRKAN_BACKWARD_BLOCK] += sums[i];
     }
     QUEUE_WAIT(0);
 }
@@ -370,7 +373,7 @@ DEVICE void combine_outputs(const grkan_tiling *t, const gradients *g, int first
 }
 #endif
 
-KERNEL(GRKAN_BLOCK, GRKAN_BACKWARD_RESIDENT)
+KERNEL(GRKAN_BACKWARD_BLOCK, GRKAN_BACKWARD_RESIDENT)
 grkan_backward(GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL const scalar *numerator,
                GLOBAL const scalar *denominator, GLOBAL storage *dx, GLOBAL scalar *dnumerator,
                GLOBAL scalar *ddenominator, GLOBAL char *workspace, const grkan_tiling tiling,
@@ -392,8 +395,8 @@ grkan_backward(GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL const s
         cursor_advance(&tiling, &at);
     }
 #else
-    SHARED_ARRAY(scalar, slots, COUNT * GRKAN_BLOCK);
-    QUEUE_ARRAY(queue, BACKWARD_AHEAD * BACKWARD_CHUNKS);
+    SHARED_ARRAY(scalar, slots, COUNT * GRKAN_BACKWARD_BLOCK);
+    QUEUE_ARRAY(queue, BACKWARD_AHEAD * BACKWARD_CHUNKS, GRKAN_BACKWARD_BLOCK);
     EXCHANGE_ARRAY(exchange, queue);
     tensors given;
     given.x = x;
@@ -407,7 +410,7 @@ grkan_backward(GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL const s
     const int slices = block_slices(&tiling, the_kind(), groups);
     SHARED scalar *const exchanged = exchange + 2 * THREAD_INDEX();
     NO_UNROLL
-    for (int first = 0; first < slices; first += GRKAN_BLOCK) {
+    for (int first = 0; first < slices; first += GRKAN_BACKWARD_BLOCK) {
         const slice_place own = slice_of_thread(&tiling, the_kind(), groups, first + THREAD_INDEX());
         const output o = output_at(&tiling, the_kind(), same.first_group, groups, own.index);
         const column_range columns = columns_of_output(&tiling, &same, o);
@@ -445,11 +448,11 @@ grkan_backward(GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL const s
 
 #if GRKAN_STRATEGY == STRATEGY_TREE && !defined(LAST_BLOCK_COMBINES)
 /** A launch of its own where blocks of one launch cannot wait for each other. */
-KERNEL(GRKAN_BLOCK, 1)
+KERNEL(GRKAN_BACKWARD_BLOCK, 1)
 grkan_combine(GLOBAL const scalar *denominator, GLOBAL scalar *dnumerator, GLOBAL scalar *ddenominator,
               GLOBAL char *workspace, const grkan_tiling tiling, const grkan_launch launch)
 {
-    SHARED_ARRAY(scalar, exchange, 2 * GRKAN_BLOCK);
+    SHARED_ARRAY(scalar, exchange, 2 * GRKAN_BACKWARD_BLOCK);
     const gradients g = the_gradients(&launch, denominator, dnumerator, ddenominator, workspace);
     const int outputs = 1 << tiling.combine_log2;
     const grkan_int64 block = BLOCK_INDEX() + launch.first_block;
@@ -459,14 +462,14 @@ grkan_combine(GLOBAL const scalar *denominator, GLOBAL scalar *dnumerator, GLOBA
 
 #if GRKAN_STRATEGY != STRATEGY_TREE
 /** Zero for the gradients that atomics add to. */
-KERNEL(GRKAN_BLOCK, 1)
+KERNEL(GRKAN_BACKWARD_BLOCK, 1)
 grkan_clear(GLOBAL scalar *dnumerator, GLOBAL scalar *ddenominator, const grkan_tiling tiling,
             const grkan_launch launch)
 {
     const grkan_int64 numerator = (tiling.numerator_shared ? 1 : tiling.groups) * (GRKAN_NUMERATOR_DEGREE + 1);
     const grkan_int64 denominator = (tiling.denominator_shared ? 1 : tiling.groups) * B_COUNT;
-    for (grkan_int64 i = (BLOCK_INDEX() + launch.first_block) * GRKAN_BLOCK + THREAD_INDEX();
-         i < numerator + denominator; i += launch.blocks * GRKAN_BLOCK) {
+    for (grkan_int64 i = (BLOCK_INDEX() + launch.first_block) * GRKAN_BACKWARD_BLOCK + THREAD_INDEX();
+         i < numerator + denominator; i += launch.blocks * GRKAN_BACKWARD_BLOCK) {
         if (i < numerator)
             OFFSET(dnumerator, launch.dnumerator)[i] = REAL(0.0);
         else

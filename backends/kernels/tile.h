@@ -13,7 +13,7 @@
  */
 #include "launch.h"
 
-/* A dialect gives TILE_FOLDS(t), TILE_VECTOR(t) and TILE_BLOCK(t): constants where kernels are specialised. */
+/* A dialect gives TILE_FOLDS(t), TILE_VECTOR(t) and, where sums are, TILE_BLOCK(t): constants in specialised kernels. */
 
 /** Numbers that a thread loads at once where it sums what others left: one wait serves them all. */
 #define COMBINE_BATCH 12 /* parts in the workspace */
@@ -126,7 +126,7 @@ DEVICE cursor cursor_at(const grkan_tiling *t, const tile *b, const place *p, in
     const grkan_int64 row = b->first_row + p->row_lane + (grkan_int64)visit * t->row_step;
     const grkan_int64 outer = TILE_FOLDS(t) > 1 ? row / TILE_FOLDS(t) : row;
     c.fold = row - outer * TILE_FOLDS(t);
-    c.element = outer * t->row_elements + b->start + (c.fold * TILE_BLOCK(t) + p->column) * TILE_VECTOR(t);
+    c.element = outer * t->row_elements + b->start + (c.fold * t->block + p->column) * TILE_VECTOR(t);
     return c;
 }
 
@@ -148,7 +148,7 @@ DEVICE grkan_int64 cursor_advance(const grkan_tiling *t, cursor *c)
 /** Chunks of this tile row from the thread's own to the end of the span: none beyond the end of a folded group. */
 DEVICE grkan_int64 chunks_left(const grkan_tiling *t, const tile *b, const place *p, const cursor *c)
 {
-    return b->chunks - p->column - (TILE_FOLDS(t) > 1 ? c->fold * TILE_BLOCK(t) : 0);
+    return b->chunks - p->column - (TILE_FOLDS(t) > 1 ? c->fold * t->block : 0);
 }
 
 /** One of the gradients: which coefficient, summed over which groups. */

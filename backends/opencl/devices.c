@@ -243,8 +243,8 @@ static int index_of(cl_device_id id)
 }
 
 /** Of storage types with 4 or 8 bytes, and with 2: what is best for CUDA on an H200, see docs/performance.md. */
-static const grkan_tuning forward_tuning[2] = {{1536, 12, 1, 4}, {1536, 6, 1, 8}};
-static const grkan_tuning backward_tuning[2] = {{768, 1, 1, 4}, {768, 1, 2, 8}};
+static const grkan_tuning forward_tuning[2] = {{384, 1152, 24, 1, 8, 0}, {384, 1536, 6, 1, 8, 0}};
+static const grkan_tuning backward_tuning[3] = {{384, 768, 1, 1, 4, 0}, {384, 768, 1, 2, 8, 0}, {384, 768, 1, 1, 4, 0}};
 
 grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_properties *properties,
                              grkan_device_limits *limits)
@@ -276,17 +276,15 @@ grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_pr
     properties->cache_bytes = read_number(id, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE);
     limits->compute_units = properties->compute_units;
     limits->is_fixed = !properties->is_gpu;
-    for (int i = 0; i < 2; ++i) {
-        limits->forward[i] = forward_tuning[i];
-        limits->backward[i] = backward_tuning[i];
-    }
+    memcpy(limits->forward, forward_tuning, sizeof forward_tuning);
+    memcpy(limits->backward, backward_tuning, sizeof backward_tuning);
     limits->last_block_combines = device->ptx_architecture > 0; /* OpenCL 1.2 orders no memory between groups */
     limits->has_queues = device->ptx_architecture >= 800;
+    limits->registers = device->ptx_architecture > 0 ? ptx_registers : 0;
     limits->least_elements = properties->is_gpu ? 32 : 256;
     limits->max_block = (int32_t)read_number(id, CL_DEVICE_MAX_WORK_GROUP_SIZE);
     if (limits->max_block > most_block)
         limits->max_block = most_block;
-    limits->preferred_block = 384;
     limits->max_vector_bytes = 16;
     limits->local_bytes = read_number(id, CL_DEVICE_LOCAL_MEM_SIZE);
     return GRKAN_SUCCESS;

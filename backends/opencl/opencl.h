@@ -10,9 +10,11 @@
 
 #include <grkan/backend.h>
 
+enum { ptx_registers = 65536 }; /* of a multiprocessor of an NVIDIA GPU */
+
 struct grkan_backend_device {
     int index;            /* -1: opened in the caller's context */
-    int ptx_architecture; /* of an NVIDIA GPU, 800 for sm_80; 0: another vendor's */
+    int ptx_architecture; /* of an NVIDIA GPU, 800 for sm_80; 0: another vendor's, or too old for ptx.h */
     cl_platform_id platform;
     cl_device_id id;
     cl_context context;

@@ -21,7 +21,7 @@ typedef int64_t grkan_int64;
 extern "C" {
 #endif
 
-#define GRKAN_BACKEND_API_VERSION 2u
+#define GRKAN_BACKEND_API_VERSION 3u
 
 /** The symbol of a module: an object of type grkan_backend. */
 #define GRKAN_BACKEND_SYMBOL "grkan_backend_table"
@@ -46,10 +46,14 @@ typedef struct grkan_backend_program grkan_backend_program;
 
 /** How a pass runs best on a device: measured, so data of the backend rather than copies of kernels. */
 typedef struct grkan_tuning {
+    int32_t block;   /**< threads of a block, where the shape leaves a choice */
     int32_t threads; /**< that a compute unit holds at once: a bound for the compiler's use of registers */
     int32_t rounds;  /**< blocks that run one after another in the place of one */
     int32_t ahead;   /**< steps that are on their way while one is computed, where there are queues; at least 1 */
     int32_t step;    /**< elements that a thread takes at once, of several rows if need be: 1, 2, 4, 8 or 16 */
+    int32_t
+        narrowest; /**< bytes of a row, for blocks that have fewer groups than fit for the sake of their size; 0: none
+                          have */
 } grkan_tuning;
 
 /** Limits that the planner needs. */
@@ -58,10 +62,9 @@ typedef struct grkan_device_limits {
     int32_t is_fixed;         /**< 1: the geometry shall not depend on the device's size */
     int32_t least_elements;   /**< of a thread, so that the reduction of its block stays small beside them */
     int32_t max_block;        /**< threads of a block, at most */
-    int32_t preferred_block;  /**< threads of a block, where the shape leaves a choice */
     int32_t max_vector_bytes; /**< widest access of a thread, in bytes; 0: one element, whatever its type */
     grkan_tuning forward[2];  /**< of storage types with 4 or 8 bytes; with 2 */
-    grkan_tuning backward[2]; /**< likewise */
+    grkan_tuning backward[3]; /**< likewise; with 4 or 8 bytes, where coefficients leave no registers for the first */
     int32_t
         last_block_combines; /**< 1: the last block of a launch may read what the others wrote; 0: a second launch */
     int32_t registers;       /**< of 32 bits in a compute unit; 0: unknown */

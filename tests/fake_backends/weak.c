@@ -17,7 +17,8 @@ static grkan_status describe_weakness(const grkan_backend_device *device, grkan_
     *limits = (grkan_device_limits){.compute_units = 1,
                                     .least_elements = 32,
                                     .max_block = is_second ? 64 : 16,
-                                    .preferred_block = 64,
+                                    .forward = {{.block = 64}, {.block = 64}},
+                                    .backward = {{.block = 64}, {.block = 64}, {.block = 64}},
                                     .local_bytes = 32768};
     return status;
 }
