@@ -23,14 +23,16 @@ static void write_definitions(const grkan_plan_data *data, char text[definition_
     snprintf(
         text, definition_bytes,
         "-DGRKAN_NUMERATOR_DEGREE=%d -DGRKAN_DENOMINATOR_DEGREE=%d -DGRKAN_FORM=%d -DGRKAN_NEAR_EXPONENT=%d "
-        "-DGRKAN_REPEATS=%d -DGRKAN_DTYPE=%d -DGRKAN_VECTOR=%d -DGRKAN_FOLDED=%d -DGRKAN_STRATEGY=%d -DGRKAN_IEEE=%d "
+        "-DGRKAN_REPEATS=%d -DGRKAN_DTYPE=%d -DGRKAN_VECTOR=%d -DGRKAN_SETS=%d -DGRKAN_FOLDED=%d -DGRKAN_STRATEGY=%d "
+        "-DGRKAN_IEEE=%d "
         "-DGRKAN_FORWARD_BLOCK=%d -DGRKAN_FORWARD_RESIDENT=%d -DGRKAN_FORWARD_AHEAD=%d -DGRKAN_FORWARD_STEP=%d "
         "-DGRKAN_BACKWARD_BLOCK=%d -DGRKAN_BACKWARD_RESIDENT=%d -DGRKAN_BACKWARD_AHEAD=%d -DGRKAN_BACKWARD_STEP=%d",
         o->numerator_degree, o->denominator_degree, (int)o->denominator, data->near_exponent, data->repeats,
-        (int)o->dtype, backward->vector, forward->folds > 1 || backward->folds > 1, (int)data->options.strategy,
-        data->options.determinism == GRKAN_DEVICE_TO_DEVICE, forward->block, resident(&data->forward_tuning, forward),
-        data->forward_tuning.ahead, data->forward_tuning.step, backward->block,
-        resident(&data->backward_tuning, backward), data->backward_tuning.ahead, data->backward_tuning.step);
+        (int)o->dtype, backward->vector, backward->sets, forward->folds > 1 || backward->folds > 1,
+        (int)data->options.strategy, data->options.determinism == GRKAN_DEVICE_TO_DEVICE, forward->block,
+        resident(&data->forward_tuning, forward), data->forward_tuning.ahead, data->forward_tuning.step,
+        backward->block, resident(&data->backward_tuning, backward), data->backward_tuning.ahead,
+        data->backward_tuning.step);
 }
 
 static grkan_compile_request request_of(const grkan_plan_data *data, const char *definitions, const char *architecture)

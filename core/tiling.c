@@ -38,7 +38,7 @@ static int64_t largest_group(const grkan_operation *o)
     return ceil_div(o->channels, o->groups) * o->inner;
 }
 
-/** The widest power of two of elements that fits in bytes and divides every group, so that chunks never cross one. */
+/** The widest power of two of elements that fits in bytes and divides every group, so that chunks are of one. */
 static int choose_vector(const grkan_operation *o, int bytes)
 {
     const int64_t common = o->channels % o->groups == 0 ? largest_group(o) : o->inner;
@@ -51,15 +51,16 @@ static int choose_vector(const grkan_operation *o, int bytes)
 /** Set the fields of the horizontal cut for a block size, with at most so many groups side by side. */
 static void cut_columns(const grkan_operation *o, int block, int64_t most_groups, grkan_tiling *t)
 {
-    const int64_t group_chunks = larger(1, largest_group(o) / t->vector);
+    const int64_t group_elements = larger(t->vector, largest_group(o));
+    const int64_t fitting = block * t->vector / group_elements; /* groups side by side */
     t->block = block;
-    if (group_chunks > block) {
+    if (fitting == 0) {
         t->span_groups = 1;
-        t->folds = ceil_div(group_chunks, block);
+        t->folds = ceil_div(group_elements / t->vector, block);
         t->span_chunks = block;
         t->row_lanes = 1;
     } else {
-        t->span_groups = smaller(most_groups, block / group_chunks);
+        t->span_groups = smaller(most_groups, fitting);
         t->folds = 1;
         t->span_chunks = (int)larger(1, grkan_operation_group_start(o, t->span_groups) * o->inner / t->vector);
         t->row_lanes = block / t->span_chunks;
@@ -68,9 +69,19 @@ static void cut_columns(const grkan_operation *o, int block, int64_t most_groups
     t->tile_rows = o->outer * t->folds;
 }
 
+/** Whether every span is whole chunks, where those may have elements of several groups. */
+static bool has_whole_chunks(const grkan_operation *o, const grkan_tiling *t)
+{
+    for (int64_t group = t->span_groups; t->sets > 1 && group < o->groups; group += t->span_groups)
+        if (grkan_operation_group_start(o, group) * o->inner % t->vector != 0)
+            return false;
+    return t->sets == 1 || t->folds == 1;
+}
+
 /**
  * Thousandths of the threads that have elements: of all blocks' where the geometry is fixed, else of those that a compute
  * unit can hold. Blocks of less than half the preferred size count half, since each has a part in the combination.
+ * Negative for a cut that is not possible.
  */
 static int64_t utilisation(const grkan_operation *o, const grkan_tuning *tuning, bool is_fixed, const grkan_tiling *t)
 {
@@ -78,10 +89,11 @@ static int64_t utilisation(const grkan_operation *o, const grkan_tuning *tuning,
     const int64_t chunks = larger(1, o->channels * o->inner / t->vector);
     const int64_t of_blocks = (int64_t)((__int128)chunks * t->row_lanes * 1000 / threads);
     const int64_t held = larger(1, tuning->threads / t->block) * t->block;
-    if (is_fixed)
+    if (!has_whole_chunks(o, t))
+        return -1;
+    if (is_fixed || tuning->threads == 0)
         return of_blocks;
-    return of_blocks * smaller(held, tuning->threads) / larger(1, tuning->threads) /
-           (2 * t->block < tuning->block ? 2 : 1);
+    return of_blocks * smaller(held, tuning->threads) / tuning->threads / (2 * t->block < tuning->block ? 2 : 1);
 }
 
 /** How blocks may cut a row: their threads, and the groups that they have side by side. */
@@ -104,14 +116,15 @@ static bool next_cut(const grkan_operation *o, const grkan_tuning *tuning, int l
 
 /**
  * The cut with the best utilisation; among those within 2 % of it, the one with the block nearest to the preferred size,
- * and of these the widest.
+ * and of these the widest. The block is 0 if there is none.
  */
 static grkan_status choose_block(const grkan_operation *o, int coefficients, const grkan_device_limits *limits,
                                  const grkan_tuning *tuning, grkan_tiling *t)
 {
     const int64_t scalar = (int64_t)grkan_coefficient_bytes(o->dtype);
     /* A thread's sums, and what it exchanges in the end, in the place of a queue with one chunk of x and of dy. */
-    const int bytes = (int)(coefficients * scalar + larger(2 * scalar, limits->has_queues ? 2 * vector_bytes : 0));
+    const int bytes =
+        (int)(t->sets * coefficients * scalar + larger(2 * scalar, limits->has_queues ? 2 * vector_bytes : 0));
     const int limit =
         (int)smaller(limits->max_block, ((int64_t)limits->local_bytes - flag_bytes) / bytes) / block_step * block_step;
     const block_cut first = {block_step, o->groups};
@@ -133,10 +146,13 @@ static grkan_status choose_block(const grkan_operation *o, int coefficients, con
     do {
         cut_columns(o, c.block, c.groups, t);
         const bool is_nearer = abs(c.block - tuning->block) < abs(chosen.block - tuning->block);
-        if (utilisation(o, tuning, limits->is_fixed, t) * 100 >= best * 98 && (chosen.block == 0 || is_nearer))
+        const int64_t own = utilisation(o, tuning, limits->is_fixed, t);
+        if (own >= 0 && own * 100 >= best * 98 && (chosen.block == 0 || is_nearer))
             chosen = c;
     } while (next_cut(o, tuning, limit, t, &c));
-    cut_columns(o, chosen.block, chosen.groups, t);
+    if (chosen.block > 0)
+        cut_columns(o, chosen.block, chosen.groups, t);
+    t->block = chosen.block;
     return GRKAN_SUCCESS;
 }
 
@@ -156,7 +172,7 @@ static void cut_rows(int64_t blocks, int64_t most, int least_elements, bool inte
     t->wrap_elements = t->row_elements - t->folds * t->block * t->vector;
 }
 
-static grkan_tiling start_tiling(const grkan_operation *o, int vector)
+static grkan_tiling start_tiling(const grkan_operation *o, int vector, int sets)
 {
     const grkan_tiling t = {.row_elements = o->channels * o->inner,
                             .inner = o->inner,
@@ -164,6 +180,7 @@ static grkan_tiling start_tiling(const grkan_operation *o, int vector)
                             .group_size = o->channels / o->groups,
                             .larger_groups = o->channels % o->groups,
                             .vector = vector,
+                            .sets = sets,
                             .flush = flush_elements / vector,
                             .numerator_shared = o->numerator_groups == 1,
                             .denominator_shared = o->denominator_groups == 1};
@@ -182,9 +199,10 @@ static int64_t slice_threads(const grkan_tiling *t, int coefficients, int shared
  */
 static void choose_slices(int numerator, int denominator, grkan_tiling *t)
 {
-    const int64_t group_columns = t->group_size * t->inner / t->vector;
+    const int64_t group_columns = t->group_size * t->inner * t->sets / t->vector;
     const int64_t last_groups = t->groups - (t->spans - 1) * t->span_groups;
-    const int64_t columns[2] = {smaller(group_columns, t->block), smaller(last_groups * group_columns, t->block)};
+    const int64_t slots = (int64_t)t->block * t->sets;
+    const int64_t columns[2] = {smaller(group_columns, slots), smaller(last_groups * group_columns, slots)};
     int *const log2[2] = {&t->slices_log2, &t->shared_slices_log2};
     int can_grow[2] = {!t->numerator_shared || !t->denominator_shared, t->numerator_shared || t->denominator_shared};
     while (can_grow[0] || can_grow[1]) {
@@ -307,32 +325,61 @@ static void fit_queue(const grkan_device_limits *limits, const grkan_operation *
     }
 }
 
+/** What plans that keep their bits on every device have in the place of a device's limits. */
+static grkan_device_limits fixed_limits(const grkan_device_limits *limits)
+{
+    grkan_device_limits own = *limits;
+    own.max_block = fixed_block;
+    own.local_bytes = fixed_local_bytes;
+    own.has_queues = 0;
+    own.max_vector_bytes = vector_bytes;
+    own.least_elements = fixed_least_elements;
+    own.is_fixed = 1;
+    return own;
+}
+
+/** Blocks, and how they cut rows, for chunks of so many sets; blocks of 0 threads where there is no such cut. */
+static grkan_status cut_passes(const grkan_device_limits *limits, const grkan_device_limits *of_backward, int sets,
+                               grkan_plan_data *plan)
+{
+    const grkan_operation *o = &plan->operation;
+    const bool same_everywhere = plan->options.determinism == GRKAN_DEVICE_TO_DEVICE;
+    const int coefficients = o->numerator_degree + 1 + plan->denominator_coefficients;
+    const grkan_tuning fixed = {.block = fixed_preferred_block};
+    plan->backward = start_tiling(o, sets > 1 ? sets : choose_vector(o, of_backward->max_vector_bytes), sets);
+    plan->forward = start_tiling(o, sets > 1 ? sets : choose_vector(o, limits->max_vector_bytes), sets);
+    plan->backward_tuning = backward_tuning_of(limits, o, sets * coefficients);
+    plan->forward_tuning = forward_tuning_of(limits, o, plan->forward.vector, sets * coefficients);
+    const grkan_status status =
+        choose_block(o, coefficients, of_backward, same_everywhere ? &fixed : &plan->backward_tuning, &plan->backward);
+    /* Forward has no sums, so its bits do not depend on the geometry. */
+    return status == GRKAN_SUCCESS ? choose_block(o, 0, limits, &plan->forward_tuning, &plan->forward) : status;
+}
+
+/** Pairs of 16-bit elements, where groups allow single ones only: accesses of 2 bytes use half of what memory can do. */
+static bool wants_pairs(const grkan_device_limits *limits, const grkan_plan_data *plan)
+{
+    const grkan_operation *o = &plan->operation;
+    return limits->has_sets && plan->options.determinism != GRKAN_DEVICE_TO_DEVICE &&
+           grkan_dtype_bytes(o->dtype) == 2 && limits->max_vector_bytes >= 4 && choose_vector(o, 4) == 1 &&
+           o->channels * o->inner % 2 == 0;
+}
+
 grkan_status grkan_plan_tile(const grkan_device_limits *limits, grkan_plan_data *plan)
 {
     const grkan_operation *o = &plan->operation;
     const bool same_everywhere = plan->options.determinism == GRKAN_DEVICE_TO_DEVICE;
-    const grkan_tuning fixed = {.block = fixed_preferred_block};
     const int numerator = o->numerator_degree + 1, denominator = plan->denominator_coefficients;
+    const grkan_device_limits own = same_everywhere ? fixed_limits(limits) : *limits;
     grkan_tiling *const forward = &plan->forward, *const backward = &plan->backward;
-    grkan_device_limits own = *limits;
-    grkan_status status;
+    grkan_status status = GRKAN_SUCCESS;
 
-    if (same_everywhere) {
-        own.max_block = fixed_block;
-        own.local_bytes = fixed_local_bytes;
-        own.has_queues = 0;
-        own.max_vector_bytes = vector_bytes;
-        own.least_elements = fixed_least_elements;
-        own.is_fixed = 1;
-    }
-    *backward = start_tiling(o, choose_vector(o, own.max_vector_bytes));
-    *forward = start_tiling(o, choose_vector(o, limits->max_vector_bytes));
-    plan->backward_tuning = backward_tuning_of(limits, o, numerator + denominator);
-    plan->forward_tuning = forward_tuning_of(limits, o, forward->vector, numerator + denominator);
-    /* Forward has no sums, so its bits do not depend on the geometry. */
-    if ((status = choose_block(o, numerator + denominator, &own, same_everywhere ? &fixed : &plan->backward_tuning,
-                               backward)) != GRKAN_SUCCESS ||
-        (status = choose_block(o, 0, limits, &plan->forward_tuning, forward)) != GRKAN_SUCCESS)
+    forward->block = backward->block = 0;
+    if (wants_pairs(limits, plan))
+        status = cut_passes(limits, &own, 2, plan);
+    if (status != GRKAN_SUCCESS || forward->block == 0 || backward->block == 0)
+        status = cut_passes(limits, &own, 1, plan);
+    if (status != GRKAN_SUCCESS)
         return status;
     if (backward->block > limits->max_block)
         return grkan_fail(GRKAN_ERROR_UNSUPPORTED,
@@ -340,7 +387,7 @@ grkan_status grkan_plan_tile(const grkan_device_limits *limits, grkan_plan_data 
                           backward->block, limits->max_block);
     plan->last_block_combines = limits->last_block_combines;
     fit_queue(limits, o, 1, 0, forward, &plan->forward_tuning);
-    fit_queue(limits, o, 2, numerator + denominator, backward, &plan->backward_tuning);
+    fit_queue(limits, o, 2, backward->sets * (numerator + denominator), backward, &plan->backward_tuning);
     cut_rows(blocks_of_device(limits, forward, &plan->forward_tuning), INT64_MAX, limits->least_elements,
              !limits->is_fixed, forward);
     cut_rows(blocks_of_device(&own, backward, &plan->backward_tuning), most_stripes(plan, backward), own.least_elements,

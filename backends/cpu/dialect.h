@@ -16,6 +16,7 @@
 #define NO_UNROLL _Pragma("GCC unroll 1")
 #define TILE_FOLDS(t) ((t)->folds)
 #define TILE_VECTOR(t) ((t)->vector)
+#define TILE_SETS(t) 1
 #define TILE_BLOCK(t) ((t)->block)
 
 #if CPU_DTYPE == 3

@@ -4,7 +4,7 @@
  * @brief The kernels of the GPU backends: one thread of a block each.
  *
  * Specialised by macros (core/specialise.c): GRKAN_NUMERATOR_DEGREE, GRKAN_DENOMINATOR_DEGREE, GRKAN_FORM,
- * GRKAN_NEAR_EXPONENT, GRKAN_REPEATS, GRKAN_DTYPE, GRKAN_VECTOR, GRKAN_FOLDED, GRKAN_STRATEGY, GRKAN_IEEE,
+ * GRKAN_NEAR_EXPONENT, GRKAN_REPEATS, GRKAN_DTYPE, GRKAN_VECTOR, GRKAN_SETS, GRKAN_FOLDED, GRKAN_STRATEGY, GRKAN_IEEE,
  * GRKAN_FORWARD_BLOCK, GRKAN_FORWARD_RESIDENT, GRKAN_FORWARD_AHEAD, GRKAN_FORWARD_STEP, and the same four of
  * GRKAN_BACKWARD. What goes with backward (grkan_combine, grkan_clear) has its blocks.
  *
@@ -28,6 +28,7 @@
 
 #define B_COUNT (GRKAN_DENOMINATOR_DEGREE + (GRKAN_FORM == FORM_ABS_SUM_OFFSET ? 1 : 0))
 #define COUNT (GRKAN_NUMERATOR_DEGREE + 1 + B_COUNT)
+#define SUMS (GRKAN_SETS * COUNT) /* of a thread: one set's after the other's */
 
 /** Visits of a step, whose chunks are asked for, waited for and computed together: narrow chunks need many. */
 #define STEP_ROWS(elements)                                                                                            \
@@ -80,6 +81,15 @@ DEVICE coefficients load_coefficients(const grkan_tiling *t, grkan_int64 group, 
     return c;
 }
 
+/** The coefficients of each set of a thread's chunks. */
+DEVICE void load_sets(const grkan_tiling *t, const tile *b, const place *p, GLOBAL const scalar *numerator,
+                      GLOBAL const scalar *denominator, coefficients *c)
+{
+    UNROLL
+    for (int s = 0; s < GRKAN_SETS; ++s)
+        c[s] = load_coefficients(t, group_in_chunk(t, b, p, s), numerator, denominator);
+}
+
 /** Whether all of count elements may use the formulas in x; they need no branch then. */
 DEVICE int all_near(const real *x, int count)
 {
@@ -95,8 +105,11 @@ DEVICE void forward_rare(const coefficients *c, GLOBAL const storage *x_base, GL
 {
     GLOBAL const storage *const x = x_base + (y - y_base);
     NO_UNROLL
-    for (int v = 0; v < GRKAN_VECTOR; ++v)
-        y[v] = PACK(forward_element(the_kind(), c, UNPACK(x[v])));
+    for (int v = 0; v < GRKAN_VECTOR; v += GRKAN_SETS) {
+        UNROLL
+        for (int s = 0; s < GRKAN_SETS; ++s)
+            y[v + s] = PACK(forward_element(the_kind(), &c[s], UNPACK(x[v + s])));
+    }
 }
 
 KERNEL(GRKAN_FORWARD_BLOCK, GRKAN_FORWARD_RESIDENT)
@@ -107,8 +120,8 @@ grkan_forward(GLOBAL const storage *x, GLOBAL const scalar *numerator, GLOBAL co
     int place_in_queue = QUEUE_START(); /* of the step at hand */
     const tile b = tile_of_block(&tiling, BLOCK_INDEX() + launch.first_block);
     const place p = place_of_thread(&tiling, &b, THREAD_INDEX());
-    const coefficients c = load_coefficients(&tiling, p.group, OFFSET(numerator, launch.numerator),
-                                             OFFSET(denominator, launch.denominator));
+    coefficients c[GRKAN_SETS];
+    load_sets(&tiling, &b, &p, OFFSET(numerator, launch.numerator), OFFSET(denominator, launch.denominator), c);
     const int loads = launch.aligned ? p.visits : 0; /* visits whose chunks are asked for ahead */
     cursor here = cursor_at(&tiling, &b, &p, 0), next = here;
     GLOBAL const storage *const x_base = OFFSET(x, launch.x);
@@ -145,7 +158,7 @@ grkan_forward(GLOBAL const storage *x, GLOBAL const scalar *numerator, GLOBAL co
         if (launch.aligned && all_near(values, FORWARD_ROWS * GRKAN_VECTOR)) {
             UNROLL
             for (int v = 0; v < FORWARD_ROWS * GRKAN_VECTOR; ++v)
-                values[v] = forward_near(the_kind(), &c, values[v]);
+                values[v] = forward_near(the_kind(), &c[v % GRKAN_SETS], values[v]);
             UNROLL
             for (int r = 0; r < FORWARD_ROWS; ++r) {
                 if (has_chunk(&tiling, &b, &p, &here, visit + r, p.visits))
@@ -156,7 +169,7 @@ grkan_forward(GLOBAL const storage *x, GLOBAL const scalar *numerator, GLOBAL co
             NO_UNROLL
             for (int r = 0; r < FORWARD_ROWS; ++r) {
                 if (has_chunk(&tiling, &b, &p, &here, visit + r, p.visits))
-                    forward_rare(&c, x_base, y_base, y);
+                    forward_rare(c, x_base, y_base, y);
                 y += cursor_advance(&tiling, &here);
             }
         }
@@ -185,12 +198,13 @@ DEVICE void add_element(const grkan_tiling *t, const gradients *g, grkan_int64 g
     }
 }
 
-DEVICE void backward_chunk(const grkan_tiling *t, const gradients *g, grkan_int64 group, const coefficients *c,
-                           GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL storage *dx)
+/** The elements of one set of a chunk. */
+DEVICE void backward_set(const grkan_tiling *t, const gradients *g, grkan_int64 group, const coefficients *c,
+                         GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL storage *dx)
 {
     const rational kind = the_kind();
     NO_UNROLL
-    for (int v = 0; v < GRKAN_VECTOR; ++v) {
+    for (int v = 0; v < GRKAN_VECTOR; v += GRKAN_SETS) {
         real sums[COUNT];
         UNROLL
         for (int i = 0; i < COUNT; ++i)
@@ -219,8 +233,8 @@ DEVICE tensors first_elements(tensors given, const grkan_launch *launch)
 
 /** A thread's coefficients and register sums. */
 typedef struct thread_state {
-    coefficients c;
-    real sums[COUNT];
+    coefficients c[GRKAN_SETS];
+    real sums[SUMS];
 } thread_state;
 
 /** As forward_rare. Out of line, and given copies, so that the loop around it keeps registers. */
@@ -229,8 +243,16 @@ OUTLINE void backward_rare(thread_state *state, tensors base, GLOBAL storage *dx
     GLOBAL const storage *const x = base.x + (dx - base.dx);
     GLOBAL const storage *const dy = base.dy + (dx - base.dx);
     NO_UNROLL
-    for (int v = 0; v < GRKAN_VECTOR; ++v)
-        dx[v] = PACK(backward_element(the_kind(), &state->c, UNPACK(x[v]), UNPACK(dy[v]), state->sums));
+    for (int v = 0; v < GRKAN_VECTOR; ++v) {
+        const int s = v % GRKAN_SETS;
+        dx[v] = PACK(backward_element(the_kind(), &state->c[s], UNPACK(x[v]), UNPACK(dy[v]), state->sums + s * COUNT));
+    }
+}
+
+/** Where one of a thread's sums has its slot, from the thread's first: slots are ordered by coefficients, threads, sets. */
+DEVICE int slot_of(int sum)
+{
+    return sum % COUNT * GRKAN_BACKWARD_BLOCK * GRKAN_SETS + sum / COUNT;
 }
 
 /** Ask for the chunks of a step in both tensors. */
@@ -265,17 +287,17 @@ DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const 
     GLOBAL storage *dx = base.dx + here.element;
     int visit = 0;
     UNROLL
-    for (int i = 0; i < COUNT; ++i)
-        second_level[i * GRKAN_BACKWARD_BLOCK] = REAL(0.0);
+    for (int i = 0; i < SUMS; ++i)
+        second_level[slot_of(i)] = REAL(0.0);
     UNROLL
     for (int i = 0; i < BACKWARD_AHEAD; ++i)
         ask_step(t, b, p, i * BACKWARD_ROWS, loads, &next, &x, &dy, queue,
                  place_in_queue + i * BACKWARD_CHUNKS * BACKWARD_STRIDE);
     while (visit < p->visits) {
         const int end = visit + t->flush < p->visits ? visit + t->flush : p->visits;
-        real sums[COUNT];
+        real sums[SUMS];
         UNROLL
-        for (int i = 0; i < COUNT; ++i)
+        for (int i = 0; i < SUMS; ++i)
             sums[i] = REAL(0.0);
         NO_UNROLL
         while (visit < end) {
@@ -298,7 +320,8 @@ DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const 
                     UNROLL
                     for (int v = 0; v < GRKAN_VECTOR; ++v) {
                         const real x = xs[r * GRKAN_VECTOR + v];
-                        dys[v] = backward_near(the_kind(), c, v < 2 ? x : AFTER(x, dys[v - 2]), dys[v], sums);
+                        dys[v] = backward_near(the_kind(), &c[v % GRKAN_SETS], v < 2 ? x : AFTER(x, dys[v - 2]), dys[v],
+                                               sums + v % GRKAN_SETS * COUNT);
                     }
                     if (has_chunk(t, b, p, &here, visit + r, p->visits))
                         store_chunk(dx, dys);
@@ -307,9 +330,11 @@ DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const 
             } else {
                 const tensors again = first_elements(given, launch);
                 thread_state state;
-                state.c = *c;
                 UNROLL
-                for (int i = 0; i < COUNT; ++i)
+                for (int s = 0; s < GRKAN_SETS; ++s)
+                    state.c[s] = c[s];
+                UNROLL
+                for (int i = 0; i < SUMS; ++i)
                     state.sums[i] = sums[i];
                 NO_UNROLL
                 for (int r = 0; r < BACKWARD_ROWS; ++r) {
@@ -318,14 +343,14 @@ DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const 
                     dx += cursor_advance(t, &here);
                 }
                 UNROLL
-                for (int i = 0; i < COUNT; ++i)
+                for (int i = 0; i < SUMS; ++i)
                     sums[i] = state.sums[i];
             }
             visit += BACKWARD_ROWS;
         }
         UNROLL
-        for (int i = 0; i < COUNT; ++i)
-            second_level[i * GRKAN_BACKWARD_BLOCK] += sums[i];
+        for (int i = 0; i < SUMS; ++i)
+            second_level[slot_of(i)] += sums[i];
     }
     QUEUE_WAIT(0);
 }
@@ -381,8 +406,8 @@ grkan_backward(GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL const s
 {
     const tile b = tile_of_block(&tiling, BLOCK_INDEX() + launch.first_block);
     const place p = place_of_thread(&tiling, &b, THREAD_INDEX());
-    const coefficients c = load_coefficients(&tiling, p.group, OFFSET(numerator, launch.numerator),
-                                             OFFSET(denominator, launch.denominator));
+    coefficients c[GRKAN_SETS];
+    load_sets(&tiling, &b, &p, OFFSET(numerator, launch.numerator), OFFSET(denominator, launch.denominator), c);
 #if GRKAN_STRATEGY == STRATEGY_ELEMENT
     const gradients g = the_gradients(&launch, denominator, dnumerator, ddenominator, workspace);
     x = OFFSET(x, launch.x);
@@ -390,19 +415,22 @@ grkan_backward(GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL const s
     dx = OFFSET(dx, launch.result);
     cursor at = cursor_at(&tiling, &b, &p, 0);
     for (int visit = 0; visit < p.visits; ++visit) {
-        if (chunks_left(&tiling, &b, &p, &at) > 0)
-            backward_chunk(&tiling, &g, p.group, &c, x + at.element, dy + at.element, dx + at.element);
+        UNROLL
+        for (int s = 0; s < GRKAN_SETS; ++s)
+            if (chunks_left(&tiling, &b, &p, &at) > 0)
+                backward_set(&tiling, &g, group_in_chunk(&tiling, &b, &p, s), &c[s], x + at.element + s,
+                             dy + at.element + s, dx + at.element + s);
         cursor_advance(&tiling, &at);
     }
 #else
-    SHARED_ARRAY(scalar, slots, COUNT * GRKAN_BACKWARD_BLOCK);
+    SHARED_ARRAY(scalar, slots, SUMS * GRKAN_BACKWARD_BLOCK);
     QUEUE_ARRAY(queue, BACKWARD_AHEAD * BACKWARD_CHUNKS, GRKAN_BACKWARD_BLOCK);
     EXCHANGE_ARRAY(exchange, queue);
     tensors given;
     given.x = x;
     given.dy = dy;
     given.dx = dx;
-    fill_slots(&tiling, &launch, &b, &c, &p, given, queue, slots + THREAD_INDEX());
+    fill_slots(&tiling, &launch, &b, c, &p, given, queue, slots + THREAD_INDEX() * GRKAN_SETS);
     /* Nothing of what follows need be kept in registers all along. */
     const gradients g = the_gradients(&launch, denominator, dnumerator, ddenominator, workspace);
     const tile same = tile_of_block(&tiling, HIDE(BLOCK_INDEX()) + launch.first_block);

@@ -13,7 +13,8 @@
  */
 #include "launch.h"
 
-/* A dialect gives TILE_FOLDS(t), TILE_VECTOR(t) and, where sums are, TILE_BLOCK(t): constants in specialised kernels. */
+/* A dialect gives TILE_FOLDS(t), TILE_VECTOR(t), TILE_SETS(t) and, where sums are, TILE_BLOCK(t): constants in
+   specialised kernels. */
 
 /** Numbers that a thread loads at once where it sums what others left: one wait serves them all. */
 #define COMBINE_BATCH 12 /* parts in the workspace */
@@ -78,14 +79,13 @@ typedef struct place {
     grkan_int64 group;
 } place;
 
-/** The group of a chunk column. A span of several groups has a few thousand elements at most, so int is enough. */
-DEVICE grkan_int64 group_of(const grkan_tiling *t, const tile *b, int column)
+/** The group of an element of a span. One of several groups has a few thousand elements at most, so int is enough. */
+DEVICE grkan_int64 group_of(const grkan_tiling *t, const tile *b, int element)
 {
     const int size = (int)(t->group_size * t->inner);
     const int larger = size + (int)t->inner;
     const grkan_int64 left = t->larger_groups - b->first_group; /* larger ones from this span on */
     const int larger_groups = left < 0 ? 0 : (int)smaller(left, t->span_groups);
-    const int element = column * TILE_VECTOR(t);
     const int rest = element - larger_groups * larger; /* from the first group of the smaller ones */
     const int quotient = (rest < 0 ? element : rest) / (rest < 0 ? larger : size);
     return b->first_group + (t->span_groups == 1 ? 0 : rest < 0 ? quotient : larger_groups + quotient);
@@ -108,10 +108,16 @@ DEVICE place place_of_thread(const grkan_tiling *t, const tile *b, int thread)
     p.group = b->first_group;
     p.visits = 0;
     if (p.row_lane < t->row_lanes && p.column < b->chunks) {
-        p.group = group_of(t, b, p.column);
+        p.group = group_of(t, b, p.column * TILE_VECTOR(t));
         p.visits = visits_of(t, b, p.row_lane);
     }
     return p;
+}
+
+/** The group of an element of a thread's chunks: of each `sets`-th one from there. */
+DEVICE grkan_int64 group_in_chunk(const grkan_tiling *t, const tile *b, const place *p, int set)
+{
+    return set == 0 || p->visits == 0 ? p->group : group_of(t, b, p->column * TILE_VECTOR(t) + set);
 }
 
 /** The chunk of one visit. */
@@ -265,7 +271,7 @@ DEVICE void deliver(const grkan_tiling *t, rational kind, const gradients *g, co
     }
 }
 
-/** The chunk columns of a block whose slots an output sums. */
+/** The columns of slots of a block that an output sums: `sets` for each column of chunks. */
 typedef struct column_range {
     int first;
     int end;
@@ -273,17 +279,18 @@ typedef struct column_range {
 
 DEVICE column_range columns_of_output(const grkan_tiling *t, const tile *b, output o)
 {
+    const int slot = TILE_VECTOR(t) / TILE_SETS(t); /* elements of a row that one sums */
     column_range columns;
     columns.first = 0;
-    columns.end = (int)smaller(b->chunks, TILE_BLOCK(t));
+    columns.end = (int)smaller(b->chunks, TILE_BLOCK(t)) * TILE_SETS(t);
     if (!o.shared && t->span_groups > 1) { /* a few thousand elements, see group_of */
         const int group = (int)(o.group - b->first_group);
         const grkan_int64 left = smaller(t->larger_groups, b->end_group) - b->first_group;
         const int larger = left < 0 ? 0 : (int)left; /* groups of the span with one channel more */
         const int start = group * (int)t->group_size + (group < larger ? group : larger);
         const int size = (int)t->group_size + (group < larger ? 1 : 0);
-        columns.first = start * (int)t->inner / TILE_VECTOR(t);
-        columns.end = columns.first + size * (int)t->inner / TILE_VECTOR(t);
+        columns.first = start * (int)t->inner / slot;
+        columns.end = columns.first + size * (int)t->inner / slot;
     }
     return columns;
 }
@@ -297,7 +304,7 @@ DEVICE pair sum_slice(const grkan_tiling *t, column_range columns, output o, int
 {
     const int width = columns.end - columns.first;
     int column = slice;
-    int at = o.coefficient * TILE_BLOCK(t) + columns.first + slice;
+    int at = o.coefficient * TILE_BLOCK(t) * TILE_SETS(t) + columns.first + slice;
     int left = width * t->row_lanes - slice;
     pair sum = pair_zero();
     while (left > 0) {
@@ -310,7 +317,7 @@ DEVICE pair sum_slice(const grkan_tiling *t, column_range columns, output o, int
             at += slices;
             if (column >= width) { /* on to the next row lane */
                 column -= width;
-                at += t->span_chunks - width;
+                at += t->span_chunks * TILE_SETS(t) - width;
             }
         }
         UNROLL

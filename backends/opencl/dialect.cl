@@ -27,6 +27,7 @@ typedef scalar real;
 #define NO_UNROLL _Pragma("nounroll")
 #define TILE_FOLDS(t) (GRKAN_FOLDED ? (t)->folds : 1)
 #define TILE_VECTOR(t) GRKAN_VECTOR
+#define TILE_SETS(t) GRKAN_SETS
 #define TILE_BLOCK(t) GRKAN_BACKWARD_BLOCK
 
 #define BLOCK_INDEX() ((grkan_int64)get_group_id(0))

@@ -47,7 +47,7 @@ typedef struct grkan_backend_program grkan_backend_program;
 /** How a pass runs best on a device: measured, so data of the backend rather than copies of kernels. */
 typedef struct grkan_tuning {
     int32_t block;   /**< threads of a block, where the shape leaves a choice */
-    int32_t threads; /**< that a compute unit holds at once: a bound for the compiler's use of registers */
+    int32_t threads; /**< that a compute unit holds at once: a bound for the compiler's use of registers; 0: unknown */
     int32_t rounds;  /**< blocks that run one after another in the place of one */
     int32_t ahead;   /**< steps that are on their way while one is computed, where there are queues; at least 1 */
     int32_t step;    /**< elements that a thread takes at once, of several rows if need be: 1, 2, 4, 8 or 16 */
@@ -63,6 +63,7 @@ typedef struct grkan_device_limits {
     int32_t least_elements;   /**< of a thread, so that the reduction of its block stays small beside them */
     int32_t max_block;        /**< threads of a block, at most */
     int32_t max_vector_bytes; /**< widest access of a thread, in bytes; 0: one element, whatever its type */
+    int32_t has_sets;         /**< 1: kernels take chunks whose elements are of several groups */
     grkan_tuning forward[2];  /**< of storage types with 4 or 8 bytes; with 2 */
     grkan_tuning backward[3]; /**< likewise; with 4 or 8 bytes, where coefficients leave no registers for the first */
     int32_t

@@ -6,8 +6,9 @@
  * This file is compiled as C, OpenCL C, CUDA and HIP. grkan_int64 is a signed 64-bit integer in each of them.
  *
  * A tensor is a matrix of `outer` rows, each of row_elements = channels * inner elements. A thread takes `vector`
- * consecutive elements (a chunk) of a row at once; a chunk never crosses a group. Consecutive groups form a span, the
- * columns that one block covers:
+ * consecutive elements (a chunk) of a row at once. A chunk has elements of one group (sets is 1), or each of its elements
+ * may be of another (sets is vector); spans begin and end with whole chunks. Consecutive groups form a span, the columns
+ * that one block covers:
  *
  * - When a group has at most `block` chunks, a span holds as many whole groups as fit, and a block works on row_lanes
  *   rows side by side: thread t has row lane t / span_chunks and chunk t % span_chunks.
@@ -50,7 +51,8 @@ typedef struct grkan_tiling {
     grkan_int64 wrap_elements; /* to add when it does */
     int span_chunks;           /* chunks of the widest span, side by side in a block */
     int row_lanes;             /* tile rows side by side in a block */
-    int vector;                /* elements of a chunk: a power of two that divides the elements of each group */
+    int vector;                /* elements of a chunk: a power of two */
+    int sets;                  /* groups that a chunk may have elements of: 1, or as many as it has elements */
     int block;                 /* threads of a block */
     int flush;                 /* visits after which a thread's register sums go to its second-level sums */
     int slices_log2;           /* 2^this many threads share the sum of one output when a block combines its threads */

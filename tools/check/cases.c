@@ -189,11 +189,35 @@ static void add_large(table_builder *builder, check_random *random)
         {5, 24, 7001, 8, 1, 8, 5, 4, GRKAN_ABS_TERMS, GRKAN_F32},
         {20011, 13, 4, 5, 5, 1, 5, 4, GRKAN_ABS_TERMS, GRKAN_F32},
         {1, 1, 1000003, 1, 1, 1, 3, 2, GRKAN_ABS_SUM, GRKAN_F16},
+        {24, 42, 1009, 6, 1, 6, 5, 4, GRKAN_ABS_TERMS, GRKAN_BF16},
+        {1009, 1000, 1, 8, 1, 8, 5, 4, GRKAN_ABS_TERMS, GRKAN_BF16},
     };
     for (int k = 0; k < LENGTH(large); k++) {
         check_case one = base_case(random);
         one.operation = large[k];
-        one.options.determinism = k % 2 ? GRKAN_DEVICE_TO_DEVICE : GRKAN_RUN_TO_RUN;
+        one.options.determinism = k == 1 || k == 3 ? GRKAN_DEVICE_TO_DEVICE : GRKAN_RUN_TO_RUN;
+        table_add(builder, one);
+    }
+}
+
+/** 16-bit elements in groups of odd sizes but even rows, whose chunks may have elements of two groups. */
+static void add_straddling(table_builder *builder, check_random *random, int count)
+{
+    static const int shapes[][3] = {/* channels, groups, inner */ {100, 8, 1}, {42, 6, 1}, {24, 24, 3}, {14, 2, 5}};
+    static const int used[] = {0, 5, 6};
+    for (int k = 0; k < count; k++) {
+        check_case one = base_case(random);
+        grkan_operation *const o = &one.operation;
+        o->outer = 64;
+        o->channels = shapes[k % LENGTH(shapes)][0];
+        o->groups = o->denominator_groups = shapes[k % LENGTH(shapes)][1];
+        o->numerator_groups = k % 3 ? 1 : o->groups;
+        o->inner = shapes[k % LENGTH(shapes)][2];
+        o->dtype = k % 2 ? GRKAN_F16 : GRKAN_BF16;
+        one.options = strategies[used[k % LENGTH(used)]];
+        one.values = k % 5 == 4 ? CHECK_SPECIAL : CHECK_ORDINARY;
+        one.accumulation = k % 4 == 1 ? GRKAN_ADD : GRKAN_OVERWRITE;
+        one.offset = k % 6 == 5;
         table_add(builder, one);
     }
 }
@@ -260,6 +284,7 @@ static void add_quick(table_builder *builder, pairs *seen, check_random *random)
     several.operation.outer = 1;
     several.operation.inner = 256;
     table_add(builder, several);
+    add_straddling(builder, random, 1);
 }
 
 check_table check_table_oracle(uint64_t seed, bool quick)
@@ -277,6 +302,7 @@ check_table check_table_oracle(uint64_t seed, bool quick)
         add_product(&builder, seen, &random);
         add_empty(&builder, &random);
         add_large(&builder, &random);
+        add_straddling(&builder, &random, 12);
         add_lopsided(&builder, &random);
         add_published(&builder, &random);
         if (pairs_missing(seen) > 0) /* a table with holes is no table: the tests of the table would not see it */
