@@ -12,6 +12,7 @@ h1, h2 { font-weight: 600; line-height: 1.2; } h2 { margin-top: 2.2em; } p.note 
 div.wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 13px; } th, td { padding: 0.25em 0.7em; text-align: left; }
 th { border-bottom: 2px solid #888; vertical-align: bottom; } td { border-bottom: 1px solid #ddd; }
+td.number { white-space: nowrap; }
 svg { max-width: 100%; height: auto; } code { background: #f2f2f2; padding: 0 0.3em; }
 """
 
@@ -20,9 +21,14 @@ def _escape(text):
     return html.escape(str(text), quote=True)
 
 
+def _html_cell(cell):
+    is_number = re.fullmatch(r"[-+.\de]+", str(cell))  # which a browser would break behind the sign of its exponent
+    return f'<td class="number">{_escape(cell)}</td>' if is_number else f"<td>{_escape(cell)}</td>"
+
+
 def _html_table(table):
     head = "".join(f"<th>{_escape(heading)}</th>" for heading in table.headings)
-    rows = "\n".join("<tr>" + "".join(f"<td>{_escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
+    rows = "\n".join("<tr>" + "".join(map(_html_cell, row)) + "</tr>" for row in table.rows)
     note = f'<p class="note">{_escape(table.note)}</p>' if table.note else ""
     return (f"<h2>{_escape(table.title)}</h2>{note}\n<div class=\"wide\"><table>\n<tr>{head}</tr>\n{rows}\n"
             "</table></div>")
