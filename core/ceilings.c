@@ -91,32 +91,38 @@ static grkan_status find(grkan_device *device, const char *what, const grkan_pla
     return status;
 }
 
-grkan_status grkan_ceilings_find(grkan_device *device, const grkan_plan_data *plan, grkan_ceilings *c)
+/** The ceilings of one pass, 0 for forward: of a layer whose blocks lie in rows as this pass's do. */
+static grkan_status find_pass(grkan_device *device, const grkan_plan_data *plan, int pass, grkan_ceilings *c)
 {
-    const grkan_operation o = grkan_standard_operation(device, plan);
+    const grkan_operation o = grkan_standard_operation(device, plan, pass);
     const bool is_standard = plan->repeats == 1 &&
                              grkan_element_flops(&o, 0) == grkan_element_flops(&plan->operation, 0) &&
                              grkan_element_flops(&o, 1) == grkan_element_flops(&plan->operation, 1);
-    double copy[GRKAN_CEILING_VALUES], kind_values[GRKAN_CEILING_VALUES], flops[GRKAN_CEILING_VALUES] = {0};
+    double values[GRKAN_CEILING_VALUES], flops[GRKAN_CEILING_VALUES] = {0};
     grkan_plan_data kind = {0};
     grkan_status status = grkan_plan_outline(device, &o, &plan->options, &kind);
-    if (status != GRKAN_SUCCESS)
-        return status;
-    pthread_mutex_lock(&measuring);
-    status = find(device, "copy", NULL, grkan_measure_copy, copy);
     if (status == GRKAN_SUCCESS)
-        status = find(device, "kind", &kind, grkan_measure_kind, kind_values);
+        status = find(device, "kind", &kind, grkan_measure_kind, values);
     if (status == GRKAN_SUCCESS && !is_standard && plan->options.strategy != GRKAN_STRATEGY_ELEMENT)
         status = find(device, "flops", &kind, grkan_measure_flops, flops);
-    pthread_mutex_unlock(&measuring);
     if (status != GRKAN_SUCCESS)
         return status;
-    c->byte_seconds = copy[0];
-    for (int pass = 0; pass < 2; ++pass) {
-        c->launch_seconds[pass] = kind_values[3 * pass];
-        c->block_seconds[pass] = kind_values[3 * pass + 1];
-        c->element_seconds[pass] = kind_values[3 * pass + 2];
-        c->flop_seconds[pass] = flops[pass];
-    }
+    c->launch_seconds[pass] = values[3 * pass];
+    c->block_seconds[pass] = values[3 * pass + 1];
+    c->element_seconds[pass] = values[3 * pass + 2];
+    c->flop_seconds[pass] = flops[pass];
     return GRKAN_SUCCESS;
+}
+
+grkan_status grkan_ceilings_find(grkan_device *device, const grkan_plan_data *plan, grkan_ceilings *c)
+{
+    double copy[GRKAN_CEILING_VALUES];
+    pthread_mutex_lock(&measuring);
+    grkan_status status = find(device, "copy", NULL, grkan_measure_copy, copy);
+    if (status == GRKAN_SUCCESS)
+        c->byte_seconds = copy[0];
+    for (int pass = 0; pass < 2 && status == GRKAN_SUCCESS; ++pass)
+        status = find_pass(device, plan, pass, c);
+    pthread_mutex_unlock(&measuring);
+    return status;
 }

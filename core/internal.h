@@ -102,8 +102,8 @@ grkan_strategy grkan_pick_strategy(grkan_device *device, const grkan_operation *
 
 /* measure.c */
 
-/** One row of the layer on which ceilings for such a plan are measured. */
-grkan_operation grkan_standard_operation(const grkan_device *device, const grkan_plan_data *plan);
+/** One row of the layer on which ceilings for such a pass (0: forward) are measured. */
+grkan_operation grkan_standard_operation(const grkan_device *device, const grkan_plan_data *plan, int pass);
 
 #define GRKAN_CEILING_VALUES 6
 

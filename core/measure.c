@@ -238,11 +238,11 @@ static int64_t standard_channels(const grkan_device *device, const grkan_tiling 
     return t->row_lanes > 1 ? narrow : t->spans * t->folds > 1 ? wide : whole;
 }
 
-grkan_operation grkan_standard_operation(const grkan_device *device, const grkan_plan_data *plan)
+grkan_operation grkan_standard_operation(const grkan_device *device, const grkan_plan_data *plan, int pass)
 {
     grkan_operation o = GRKAN_OPERATION_INIT;
     o.dtype = plan->operation.dtype;
-    o.channels = standard_channels(device, &plan->backward);
+    o.channels = standard_channels(device, pass == 0 ? &plan->forward : &plan->backward);
     o.outer = 1;
     return o;
 }
