@@ -26,6 +26,7 @@ static const grkan_device_limits devices[] = {
      .least_elements = 32,
      .max_block = 512,
      .max_vector_bytes = 16,
+     .has_sets = 1,
      .forward = {{384, 1152, 3, 1}, {384, 1152, 3, 1}},
      .backward = {{480, 960, 1, 1, 4, 1536}, {384, 768, 2, 2}, {384, 768, 1, 1}},
      .registers = 65536,
@@ -34,6 +35,7 @@ static const grkan_device_limits devices[] = {
      .least_elements = 1,
      .max_block = 1024,
      .max_vector_bytes = 16,
+     .has_sets = 1,
      .forward = {{1024, 16384, 1, 1}, {1024, 16384, 1, 1}},
      .backward = {{1024, 16384, 1, 1}, {1024, 16384, 1, 1}, {1024, 16384, 1, 1}},
      .local_bytes = 262144},
@@ -57,9 +59,29 @@ static const int degrees[][2] = {{5, 4}, {0, 0}, {15, 15}};
 enum { most_spans = 4000 };
 
 static struct {
-    long plans, exceptions;
+    long plans, exceptions, of_pairs, of_parts; /* chunks of two groups; blocks with fewer groups than fit */
     size_t largest;
 } seen;
+
+/** Hold the cut of a pass against what kernels rely on. */
+static void check_cut(const grkan_operation *o, const grkan_tiling *t)
+{
+    const int64_t smallest = o->channels / o->groups * o->inner;
+    assert_true(t->block > 0 && t->row_lanes > 0 && t->row_lanes * t->span_chunks <= t->block);
+    assert_true(t->span_groups > 0 && t->spans == (o->groups + t->span_groups - 1) / t->span_groups);
+    assert_true(t->sets == 1 || t->sets == t->vector);
+    if (t->sets == 1)
+        assert_true(smallest % t->vector == 0 && (t->larger_groups == 0 || o->inner % t->vector == 0));
+    if (t->folds > 1)
+        assert_true(t->span_groups == 1 && t->sets == 1);
+    else
+        assert_true(grkan_operation_group_start(o, t->span_groups) * o->inner <= (int64_t)t->span_chunks * t->vector);
+    for (int64_t group = 0; group < o->groups; group += t->span_groups * (1 + t->spans / 8))
+        assert_true(grkan_operation_group_start(o, group) * o->inner % t->vector == 0);
+    assert_true(o->channels * o->inner % t->vector == 0);
+    seen.of_pairs += t->sets > 1;
+    seen.of_parts += t->spans > 1 && t->span_groups * 2 * smallest <= (int64_t)t->block * t->vector;
+}
 
 /** Hold the plan of one operation on one device against what every plan promises. */
 static void check_plan(const grkan_device_limits *limits, const grkan_operation *o, grkan_determinism determinism)
@@ -80,6 +102,8 @@ static void check_plan(const grkan_device_limits *limits, const grkan_operation 
             (long long)o->groups, (long long)o->numerator_groups, (long long)o->denominator_groups, o->numerator_degree,
             o->denominator_degree, grkan_dtype_name(o->dtype), limits->compute_units);
     assert_true(data.workspace_bytes <= ONE_MIB || data.backward.spans > most_spans);
+    check_cut(&data.operation, &data.forward); /* where all groups share all coefficients, it has one group */
+    check_cut(&data.operation, &data.backward);
     seen.plans++;
     seen.exceptions += data.workspace_bytes > ONE_MIB;
     seen.largest = data.workspace_bytes > seen.largest ? data.workspace_bytes : seen.largest;
@@ -122,7 +146,9 @@ static void test_a_workspace_is_small_for_any_shape(void **state)
     }
     printf("%ld plans; largest workspace %zu bytes; %ld need more than 1 MiB\n", seen.plans, seen.largest,
            seen.exceptions);
-    assert_true(seen.plans > 100000);
+    printf("%ld passes in pairs of 16-bit elements, %ld with fewer groups side by side than fit\n", seen.of_pairs,
+           seen.of_parts);
+    assert_true(seen.plans > 100000 && seen.of_pairs > 1000 && seen.of_parts > 1000);
 }
 
 int main(void)
