@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file backward.h
+ * @brief The kernels of backward on GPUs, see gpu.h: each strategy's, and those that combine parts and clear gradients.
+ */
+
+#define BACKWARD_ROWS STEP_ROWS(GRKAN_BACKWARD_STEP)
+#define BACKWARD_CHUNKS (2 * BACKWARD_ROWS) /* of x and dy, in turn */
+#define BACKWARD_AHEAD STEPS_AHEAD(GRKAN_BACKWARD_AHEAD)
+#define BACKWARD_STRIDE QUEUE_STRIDE(GRKAN_BACKWARD_BLOCK) /* from a chunk of the queue to a thread's next */
+#define SUMS (GRKAN_SETS * COUNT) /* of a thread: one set's after the other's */
+
+#if GRKAN_STRATEGY == STRATEGY_ELEMENT
+/**
+ * The baseline that FlashKAT improved upon: every element adds to memory. Neighbouring threads begin with different
+ * coefficients, since memory makes the additions of one instruction to one address one after another, but those to
+ * different words of a sector at once.
+ */
+DEVICE void add_element(const grkan_tiling *t, const gradients *g, grkan_int64 group, const real *sums)
+{
+    const rational kind = the_kind();
+    const int start = THREAD_INDEX();
+    NO_UNROLL
+    for (int i = 0; i < COUNT; ++i) {
+        output o;
+        o.coefficient = (start + i) % COUNT;
+        o.in_denominator = o.coefficient > GRKAN_NUMERATOR_DEGREE;
+        o.shared = o.in_denominator ? t->denominator_shared : t->numerator_shared;
+        o.group = group;
+        ATOMIC_ADD(gradient_of(kind, g, o), is_negative(kind, g, o) ? -sums[o.coefficient] : sums[o.coefficient]);
+    }
+}
+
+/** The elements of one set of a chunk. */
+DEVICE void backward_set(const grkan_tiling *t, const gradients *g, grkan_int64 group, const coefficients *c,
+                         GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL storage *dx)
+{
+    const rational kind = the_kind();
+    NO_UNROLL
+    for (int v = 0; v < GRKAN_VECTOR; v += GRKAN_SETS) {
+        real sums[COUNT];
+        UNROLL
+        for (int i = 0; i < COUNT; ++i)
+            sums[i] = REAL(0.0);
+        dx[v] = PACK(backward_element(kind, c, UNPACK(x[v]), UNPACK(dy[v]), sums));
+        add_element(t, g, group, sums);
+    }
+}
+#else
+/** The tensors of backward: as a kernel gets them, or from their first element. */
+typedef struct tensors {
+    GLOBAL const storage *x;
+    GLOBAL const storage *dy;
+    GLOBAL storage *dx;
+} tensors;
+
+/** From their first element. Found again where that is rare, so that no loop keeps them in registers. */
+DEVICE tensors first_elements(tensors given, const grkan_launch *launch)
+{
+    tensors base;
+    base.x = OFFSET(given.x, HIDE(launch->x));
+    base.dy = OFFSET(given.dy, HIDE(launch->dy));
+    base.dx = OFFSET(given.dx, HIDE(launch->result));
+    return base;
+}
+
+/** A thread's coefficients and register sums. */
+typedef struct thread_state {
+    coefficients c[GRKAN_SETS];
+    real sums[SUMS];
+} thread_state;
+
+/** As forward_rare. Out of line, and given copies, so that the loop around it keeps registers. */
+OUTLINE void backward_rare(thread_state *state, tensors base, GLOBAL storage *dx)
+{
+    GLOBAL const storage *const x = base.x + (dx - base.dx);
+    GLOBAL const storage *const dy = base.dy + (dx - base.dx);
+    NO_UNROLL
+    for (int v = 0; v < GRKAN_VECTOR; ++v) {
+        const int s = v % GRKAN_SETS;
+        dx[v] = PACK(backward_element(the_kind(), &state->c[s], UNPACK(x[v]), UNPACK(dy[v]), state->sums + s * COUNT));
+    }
+}
+
+/** Where one of a thread's sums has its slot, from the thread's first: slots are ordered by coefficients, threads, sets. */
+DEVICE int slot_of(int sum)
+{
+    return sum % COUNT * GRKAN_BACKWARD_BLOCK * GRKAN_SETS + sum / COUNT;
+}
+
+/** Ask for the chunks of a step in both tensors. */
+DEVICE void ask_step(const grkan_tiling *t, const tile *b, const place *p, int visit, int loads, cursor *at,
+                     GLOBAL const storage **x, GLOBAL const storage **dy, QUEUE *queue, int place)
+{
+    UNROLL
+    for (int r = 0; r < BACKWARD_ROWS; ++r) {
+        const int exists = has_chunk(t, b, p, at, visit + r, loads);
+        const grkan_int64 step = cursor_advance(t, at);
+        ask_chunk(queue + place + 2 * r * BACKWARD_STRIDE, *x, exists);
+        ask_chunk(queue + place + (2 * r + 1) * BACKWARD_STRIDE, *dy, exists);
+        *x += step;
+        *dy += step;
+    }
+    QUEUE_END();
+}
+
+/**
+ * Phase 1: a thread's visits, the chunks of the next steps on their way while this one's are computed. Register sums
+ * go to the thread's sums in shared memory every t->flush visits, a multiple of BACKWARD_ROWS.
+ */
+DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const tile *b, const coefficients *c,
+                       const place *p, tensors given, QUEUE *queue, SHARED scalar *second_level)
+{
+    int place_in_queue = QUEUE_START();                /* of the step at hand */
+    const int loads = launch->aligned ? p->visits : 0; /* visits whose chunks are asked for ahead */
+    cursor here = cursor_at(t, b, p, 0), next = here;
+    const tensors base = first_elements(given, launch);
+    GLOBAL const storage *x = base.x + here.element;
+    GLOBAL const storage *dy = base.dy + here.element;
+    GLOBAL storage *dx = base.dx + here.element;
+    int visit = 0;
+    UNROLL
+    for (int i = 0; i < SUMS; ++i)
+        second_level[slot_of(i)] = REAL(0.0);
+    UNROLL
+    for (int i = 0; i < BACKWARD_AHEAD; ++i)
+        ask_step(t, b, p, i * BACKWARD_ROWS, loads, &next, &x, &dy, queue,
+                 place_in_queue + i * BACKWARD_CHUNKS * BACKWARD_STRIDE);
+    while (visit < p->visits) {
+        const int end = visit + t->flush < p->visits ? visit + t->flush : p->visits;
+        real sums[SUMS];
+        UNROLL
+        for (int i = 0; i < SUMS; ++i)
+            sums[i] = REAL(0.0);
+        NO_UNROLL
+        while (visit < end) {
+            chunk now[BACKWARD_CHUNKS];
+            QUEUE_WAIT(BACKWARD_AHEAD - 1);
+            UNROLL
+            for (int i = 0; i < BACKWARD_CHUNKS; ++i)
+                now[i] = queue[place_in_queue + i * BACKWARD_STRIDE];
+            ask_step(t, b, p, visit + BACKWARD_AHEAD * BACKWARD_ROWS, loads, &next, &x, &dy, queue, place_in_queue);
+            place_in_queue = next_place(place_in_queue, BACKWARD_CHUNKS * BACKWARD_STRIDE, BACKWARD_AHEAD);
+            real xs[BACKWARD_ROWS * GRKAN_VECTOR];
+            UNROLL
+            for (int r = 0; r < BACKWARD_ROWS; ++r)
+                unpack_chunk(now[2 * r], xs + r * GRKAN_VECTOR);
+            if (launch->aligned && all_near(xs, BACKWARD_ROWS * GRKAN_VECTOR)) {
+                UNROLL
+                for (int r = 0; r < BACKWARD_ROWS; ++r) {
+                    real dys[GRKAN_VECTOR];
+                    unpack_chunk(now[2 * r + 1], dys);
+                    UNROLL
+                    for (int v = 0; v < GRKAN_VECTOR; ++v) {
+                        const real x = xs[r * GRKAN_VECTOR + v];
+                        dys[v] = backward_near(the_kind(), &c[v % GRKAN_SETS], v < 2 ? x : AFTER(x, dys[v - 2]), dys[v],
+                                               sums + v % GRKAN_SETS * COUNT);
+                    }
+                    if (has_chunk(t, b, p, &here, visit + r, p->visits))
+                        store_chunk(dx, dys);
+                    dx += cursor_advance(t, &here);
+                }
+            } else {
+                const tensors again = first_elements(given, launch);
+                thread_state state;
+                UNROLL
+                for (int s = 0; s < GRKAN_SETS; ++s)
+                    state.c[s] = c[s];
+                UNROLL
+                for (int i = 0; i < SUMS; ++i)
+                    state.sums[i] = sums[i];
+                NO_UNROLL
+                for (int r = 0; r < BACKWARD_ROWS; ++r) {
+                    if (has_chunk(t, b, p, &here, visit + r, p->visits))
+                        backward_rare(&state, again, dx);
+                    dx += cursor_advance(t, &here);
+                }
+                UNROLL
+                for (int i = 0; i < SUMS; ++i)
+                    sums[i] = state.sums[i];
+            }
+            visit += BACKWARD_ROWS;
+        }
+        UNROLL
+        for (int i = 0; i < SUMS; ++i)
+            second_level[slot_of(i)] += sums[i];
+    }
+    QUEUE_WAIT(0);
+}
+#endif
+
+DEVICE gradients the_gradients(const grkan_launch *launch, GLOBAL const scalar *denominator, GLOBAL scalar *dnumerator,
+                               GLOBAL scalar *ddenominator, GLOBAL char *workspace)
+{
+    gradients g;
+    g.denominator = OFFSET(denominator, launch->denominator);
+    g.dnumerator = OFFSET(dnumerator, launch->dnumerator);
+    g.ddenominator = OFFSET(ddenominator, launch->ddenominator);
+    g.parts = (GLOBAL scalar *)(OFFSET(workspace, launch->workspace) + GRKAN_WORKSPACE_COUNTER_BYTES);
+    g.numerator_parts = launch->numerator_parts;
+    g.denominator_parts = launch->denominator_parts;
+    g.strategy = GRKAN_STRATEGY;
+    g.add = launch->add;
+    return g;
+}
+
+#if GRKAN_STRATEGY == STRATEGY_TREE
+/** Sum the parts of 2^combine_log2 outputs at a time, from output `first` on; `step` outputs to the next time. */
+DEVICE void combine_outputs(const grkan_tiling *t, const gradients *g, int first, int step, SHARED scalar *exchange)
+{
+    const rational kind = the_kind();
+    const int count = output_count(t, kind, t->groups);
+    const int lanes = combine_lanes(t);
+    const int lane = THREAD_INDEX() >> t->combine_log2;
+    const int own = THREAD_INDEX() - (lane << t->combine_log2); /* neighbours have outputs whose parts are neighbours */
+    SHARED scalar *sums = exchange + 2 * own * lanes;
+    for (int base = first; base < count; base += step) {
+        const int index = base + own;
+        const output o = output_at(t, kind, 0, t->groups, index < count ? index : 0);
+        const int waiting = index < count && lane < lanes && parts_waiting(g, o) > 0;
+        if (waiting) {
+            const pair sum = sum_parts(t, kind, g, o, lane);
+            sums[2 * lane] = sum.high;
+            sums[2 * lane + 1] = sum.low;
+        }
+        BARRIER();
+        if (waiting && lane == 0)
+            finish(kind, g, o, sum_exchanged(sums, lanes));
+        BARRIER();
+    }
+}
+#endif
+
+KERNEL(GRKAN_BACKWARD_BLOCK, GRKAN_BACKWARD_RESIDENT)
+grkan_backward(GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL const scalar *numerator,
+               GLOBAL const scalar *denominator, GLOBAL storage *dx, GLOBAL scalar *dnumerator,
+               GLOBAL scalar *ddenominator, GLOBAL char *workspace, const grkan_tiling tiling,
+               const grkan_launch launch)
+{
+    const tile b = tile_of_block(&tiling, BLOCK_INDEX() + launch.first_block);
+    const place p = place_of_thread(&tiling, &b, THREAD_INDEX());
+    coefficients c[GRKAN_SETS];
+    load_sets(&tiling, &b, &p, OFFSET(numerator, launch.numerator), OFFSET(denominator, launch.denominator), c);
+#if GRKAN_STRATEGY == STRATEGY_ELEMENT
+    const gradients g = the_gradients(&launch, denominator, dnumerator, ddenominator, workspace);
+    x = OFFSET(x, launch.x);
+    dy = OFFSET(dy, launch.dy);
+    dx = OFFSET(dx, launch.result);
+    cursor at = cursor_at(&tiling, &b, &p, 0);
+    for (int visit = 0; visit < p.visits; ++visit) {
+        UNROLL
+        for (int s = 0; s < GRKAN_SETS; ++s)
+            if (chunks_left(&tiling, &b, &p, &at) > 0)
+                backward_set(&tiling, &g, group_in_chunk(&tiling, &b, &p, s), &c[s], x + at.element + s,
+                             dy + at.element + s, dx + at.element + s);
+        cursor_advance(&tiling, &at);
+    }
+#else
+    SHARED_ARRAY(scalar, slots, SUMS * GRKAN_BACKWARD_BLOCK);
+    QUEUE_ARRAY(queue, BACKWARD_AHEAD * BACKWARD_CHUNKS, GRKAN_BACKWARD_BLOCK);
+    EXCHANGE_ARRAY(exchange, queue);
+    tensors given;
+    given.x = x;
+    given.dy = dy;
+    given.dx = dx;
+    fill_slots(&tiling, &launch, &b, c, &p, given, queue, slots + THREAD_INDEX() * GRKAN_SETS);
+    /* Nothing of what follows need be kept in registers all along. */
+    const gradients g = the_gradients(&launch, denominator, dnumerator, ddenominator, workspace);
+    const tile same = tile_of_block(&tiling, HIDE(BLOCK_INDEX()) + launch.first_block);
+    const int groups = (int)(same.end_group - same.first_group);
+    const int slices = block_slices(&tiling, the_kind(), groups);
+    SHARED scalar *const exchanged = exchange + 2 * THREAD_INDEX();
+    NO_UNROLL
+    for (int first = 0; first < slices; first += GRKAN_BACKWARD_BLOCK) {
+        const slice_place own = slice_of_thread(&tiling, the_kind(), groups, first + THREAD_INDEX());
+        const output o = output_at(&tiling, the_kind(), same.first_group, groups, own.index);
+        const column_range columns = columns_of_output(&tiling, &same, o);
+        const int negative = own.exists && is_negative(the_kind(), &g, o);
+        BARRIER(); /* slots are filled, or the last round's exchange is over */
+        if (own.exists) {
+            const pair sum = sum_slice(&tiling, columns, o, own.slice, own.slices, slots);
+            exchanged[0] = sum.high;
+            exchanged[1] = sum.low;
+        }
+        BARRIER();
+        if (own.exists && own.slice == 0)
+            deliver(&tiling, the_kind(), &g, &same, o, pair_negated(sum_exchanged(exchanged, own.slices), negative));
+    }
+#if defined(LAST_BLOCK_COMBINES) && GRKAN_STRATEGY == STRATEGY_TREE
+    SHARED_ARRAY(int, is_last, 1);
+    if (launch.numerator_parts > 1 || launch.denominator_parts > 1) {
+        GLOBAL unsigned int *counter = (GLOBAL unsigned int *)OFFSET(workspace, launch.workspace);
+        BARRIER();
+        if (THREAD_INDEX() == 0) {
+            FENCE(); /* for the whole block: barriers order what it wrote before, and what it will read after */
+            is_last[0] = TICKET(counter) == launch.blocks - 1;
+            FENCE();
+        }
+        BARRIER();
+        if (is_last[0]) {
+            combine_outputs(&tiling, &g, 0, 1 << tiling.combine_log2, exchange);
+            if (THREAD_INDEX() == 0)
+                *counter = 0;
+        }
+    }
+#endif
+#endif
+}
+
+#if GRKAN_STRATEGY == STRATEGY_TREE && !defined(LAST_BLOCK_COMBINES)
+/** A launch of its own where blocks of one launch cannot wait for each other. */
+KERNEL(GRKAN_BACKWARD_BLOCK, 1)
+grkan_combine(GLOBAL const scalar *denominator, GLOBAL scalar *dnumerator, GLOBAL scalar *ddenominator,
+              GLOBAL char *workspace, const grkan_tiling tiling, const grkan_launch launch)
+{
+    SHARED_ARRAY(scalar, exchange, 2 * GRKAN_BACKWARD_BLOCK);
+    const gradients g = the_gradients(&launch, denominator, dnumerator, ddenominator, workspace);
+    const int outputs = 1 << tiling.combine_log2;
+    const grkan_int64 block = BLOCK_INDEX() + launch.first_block;
+    combine_outputs(&tiling, &g, (int)(block * outputs), (int)(launch.blocks * outputs), exchange);
+}
+#endif
+
+#if GRKAN_STRATEGY != STRATEGY_TREE
+/** Zero for the gradients that atomics add to. */
+KERNEL(GRKAN_BACKWARD_BLOCK, 1)
+grkan_clear(GLOBAL scalar *dnumerator, GLOBAL scalar *ddenominator, const grkan_tiling tiling,
+            const grkan_launch launch)
+{
+    const grkan_int64 numerator = (tiling.numerator_shared ? 1 : tiling.groups) * (GRKAN_NUMERATOR_DEGREE + 1);
+    const grkan_int64 denominator = (tiling.denominator_shared ? 1 : tiling.groups) * B_COUNT;
+    for (grkan_int64 i = (BLOCK_INDEX() + launch.first_block) * GRKAN_BACKWARD_BLOCK + THREAD_INDEX();
+         i < numerator + denominator; i += launch.blocks * GRKAN_BACKWARD_BLOCK) {
+        if (i < numerator)
+            OFFSET(dnumerator, launch.dnumerator)[i] = REAL(0.0);
+        else
+            OFFSET(ddenominator, launch.ddenominator)[i - numerator] = REAL(0.0);
+    }
+}
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file forward.h @brief The kernel of forward on GPUs, see gpu.h. */
+
+#define FORWARD_ROWS STEP_ROWS(GRKAN_FORWARD_STEP)
+#define FORWARD_AHEAD STEPS_AHEAD(GRKAN_FORWARD_AHEAD)
+#define FORWARD_STRIDE QUEUE_STRIDE(GRKAN_FORWARD_BLOCK) /* from a chunk of the queue to a thread's next */
+
+/** Everything that is rare: elements far from zero, and tensors that are not aligned to chunks. */
+DEVICE void forward_rare(const coefficients *c, GLOBAL const storage *x_base, GLOBAL storage *y_base, GLOBAL storage *y)
+{
+    GLOBAL const storage *const x = x_base + (y - y_base);
+    NO_UNROLL
+    for (int v = 0; v < GRKAN_VECTOR; v += GRKAN_SETS) {
+        UNROLL
+        for (int s = 0; s < GRKAN_SETS; ++s)
+            y[v + s] = PACK(forward_element(the_kind(), &c[s], UNPACK(x[v + s])));
+    }
+}
+
+KERNEL(GRKAN_FORWARD_BLOCK, GRKAN_FORWARD_RESIDENT)
+grkan_forward(GLOBAL const storage *x, GLOBAL const scalar *numerator, GLOBAL const scalar *denominator,
+              GLOBAL storage *y, const grkan_tiling tiling, const grkan_launch launch)
+{
+    QUEUE_ARRAY(queue, FORWARD_AHEAD * FORWARD_ROWS, GRKAN_FORWARD_BLOCK);
+    int place_in_queue = QUEUE_START(); /* of the step at hand */
+    const tile b = tile_of_block(&tiling, BLOCK_INDEX() + launch.first_block);
+    const place p = place_of_thread(&tiling, &b, THREAD_INDEX());
+    coefficients c[GRKAN_SETS];
+    load_sets(&tiling, &b, &p, OFFSET(numerator, launch.numerator), OFFSET(denominator, launch.denominator), c);
+    const int loads = launch.aligned ? p.visits : 0; /* visits whose chunks are asked for ahead */
+    cursor here = cursor_at(&tiling, &b, &p, 0), next = here;
+    GLOBAL const storage *const x_base = OFFSET(x, launch.x);
+    GLOBAL storage *const y_base = OFFSET(y, launch.result);
+    int visit = 0;
+    x = x_base + here.element;
+    y = y_base + here.element;
+    UNROLL
+    for (int i = 0; i < FORWARD_AHEAD * FORWARD_ROWS; ++i) {
+        ask_chunk(queue + place_in_queue + i * FORWARD_STRIDE, x, has_chunk(&tiling, &b, &p, &next, i, loads));
+        x += cursor_advance(&tiling, &next);
+        if ((i + 1) % FORWARD_ROWS == 0)
+            QUEUE_END();
+    }
+    NO_UNROLL
+    while (visit < p.visits) {
+        chunk now[FORWARD_ROWS];
+        QUEUE_WAIT(FORWARD_AHEAD - 1);
+        UNROLL
+        for (int r = 0; r < FORWARD_ROWS; ++r)
+            now[r] = queue[place_in_queue + r * FORWARD_STRIDE];
+        UNROLL
+        for (int r = 0; r < FORWARD_ROWS; ++r) {
+            ask_chunk(queue + place_in_queue + r * FORWARD_STRIDE, x,
+                      has_chunk(&tiling, &b, &p, &next, visit + FORWARD_AHEAD * FORWARD_ROWS + r, loads));
+            x += cursor_advance(&tiling, &next);
+        }
+        QUEUE_END();
+        place_in_queue = next_place(place_in_queue, FORWARD_ROWS * FORWARD_STRIDE, FORWARD_AHEAD);
+        real values[FORWARD_ROWS * GRKAN_VECTOR];
+        UNROLL
+        for (int r = 0; r < FORWARD_ROWS; ++r)
+            unpack_chunk(now[r], values + r * GRKAN_VECTOR);
+        if (launch.aligned && all_near(values, FORWARD_ROWS * GRKAN_VECTOR)) {
+            UNROLL
+            for (int v = 0; v < FORWARD_ROWS * GRKAN_VECTOR; ++v)
+                values[v] = forward_near(the_kind(), &c[v % GRKAN_SETS], values[v]);
+            UNROLL
+            for (int r = 0; r < FORWARD_ROWS; ++r) {
+                if (has_chunk(&tiling, &b, &p, &here, visit + r, p.visits))
+                    store_chunk(y, values + r * GRKAN_VECTOR);
+                y += cursor_advance(&tiling, &here);
+            }
+        } else {
+            NO_UNROLL
+            for (int r = 0; r < FORWARD_ROWS; ++r) {
+                if (has_chunk(&tiling, &b, &p, &here, visit + r, p.visits))
+                    forward_rare(c, x_base, y_base, y);
+                y += cursor_advance(&tiling, &here);
+            }
+        }
+        visit += FORWARD_ROWS;
+    }
+}
