@@ -242,7 +242,7 @@ static int index_of(cl_device_id id)
     return -1;
 }
 
-/** Of storage types with 4 or 8 bytes, and with 2: what is best for CUDA on an H200, see docs/performance.md. */
+/** In the order of grkan_device_limits; measured on an H200 through NVIDIA's OpenCL, see docs/performance.md. */
 static const grkan_tuning forward_tuning[2] = {{384, 1152, 24, 1, 8, 0}, {384, 1536, 6, 1, 8, 0}};
 static const grkan_tuning backward_tuning[3] = {{384, 768, 1, 1, 4, 0}, {384, 768, 1, 2, 8, 0}, {384, 768, 1, 1, 4, 0}};
 
