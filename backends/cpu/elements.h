@@ -1,12 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file elements.h @brief The coefficients of CPU_LANES neighbouring threads, and elements that need the rare formulas. */
 
-/** KAT's function, for which the compiler unrolls every loop over coefficients. */
-static const rational kat = {.m = 5, .n = 4, .form = FORM_ABS_TERMS, .repeats = 1};
+/**
+ * The functions, by degrees and form, whose loops over coefficients the compiler unrolls: KAT's degrees, and those of the
+ * rational networks of Boulle, Nakatsukasa and Townsend (2020). All others share one loop.
+ */
+#define FOR_EACH_UNROLLED(DO)                                                                                          \
+    DO(5, 4, FORM_ABS_TERMS)                                                                                           \
+    DO(5, 4, FORM_ABS_SUM)                                                                                             \
+    DO(5, 4, FORM_ABS_SUM_OFFSET)                                                                                      \
+    DO(5, 4, FORM_PLAIN)                                                                                               \
+    DO(3, 2, FORM_ABS_TERMS)                                                                                           \
+    DO(3, 2, FORM_ABS_SUM)                                                                                             \
+    DO(3, 2, FORM_ABS_SUM_OFFSET)                                                                                      \
+    DO(3, 2, FORM_PLAIN)
 
-static int is_kat(rational kind)
+/** A function that the compiler knows. */
+DEVICE rational known(int m, int n, int form, int repeats)
 {
-    return kind.m == 5 && kind.n == 4 && kind.form == FORM_ABS_TERMS;
+    const rational kind = {.m = m, .n = n, .form = form, .repeats = repeats};
+    return kind;
+}
+
+static int is_known(rational kind, int m, int n, int form)
+{
+    return kind.m == m && kind.n == n && kind.form == form;
 }
 
 DEVICE rational kind_of(const grkan_plan_data *plan)

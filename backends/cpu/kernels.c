@@ -80,10 +80,7 @@ static void backward_visits(const cpu_job *job, const tile *b, int row_lane, int
         stage_in(s, &state->at, job->x, state->x, state->rows.x);
         stage_in(s, &state->at, job->dy, state->dy, state->rows.dy);
         prepare_result(s, &state->at, state->dy, job->result, state->rows.result);
-        if (is_kat(kind))
-            backward_kat(job, state->at.visits * s->vector, state);
-        else
-            backward_any(job, state->at.visits * s->vector, state);
+        backward_stage(job, state->at.visits * s->vector, state);
         stage_out(s, &state->at, state->dy, job->result);
     }
     flush_sums(t, count, s, state->sums, state->slots + row_lane * t->span_chunks);
@@ -141,7 +138,6 @@ static void backward_by_element(const cpu_job *job, int64_t block)
 
 static void forward_block(const cpu_job *job, int64_t block)
 {
-    const rational kind = kind_of(job->plan);
     const grkan_tiling *t = &job->plan->forward;
     const tile b = tile_of_block(t, block);
     const stage s = stage_of((int)smaller(b.chunks, t->span_chunks), t->vector, forward_elements);
@@ -154,10 +150,7 @@ static void forward_block(const cpu_job *job, int64_t block)
             find_visits(t, &b, &p, &s, first, p.visits, &state.at);
             stage_in(&s, &state.at, job->x, state.x, state.rows.x);
             prepare_result(&s, &state.at, state.x, job->result, state.rows.result);
-            if (is_kat(kind))
-                forward_kat(job, &s, &state);
-            else
-                forward_any(job, &s, &state);
+            forward_stage(job, &s, &state);
             stage_out(&s, &state.at, state.x, job->result);
         }
     }

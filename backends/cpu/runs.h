@@ -106,20 +106,30 @@ DEVICE void forward_rows(const cpu_job *job, rational kind, const stage *s, cons
     }
 }
 
-static __attribute__((noinline)) void forward_kat(const cpu_job *job, const stage *s, const forward_state *state)
-{
-    if (job->plan->repeats == 1)
-        forward_rows(job, kat, s, state);
-    else
-        forward_rows(job, repeated(kat, job->plan->repeats), s, state);
-}
-
+/** Functions that the compiler does not know, apart from the others, whose registers would not suffice for all. */
 static __attribute__((noinline)) void forward_any(const cpu_job *job, const stage *s, const forward_state *state)
 {
     if (job->plan->repeats == 1)
         forward_rows(job, repeated(kind_of(job->plan), 1), s, state);
     else
         forward_rows(job, kind_of(job->plan), s, state);
+}
+
+/** The loop of one function that the compiler knows, if it is the one at hand. */
+#define FORWARD_IF(m, n, form)                                                                                         \
+    if (is_known(kind, m, n, form) && kind.repeats == 1) {                                                             \
+        forward_rows(job, known(m, n, form, 1), s, state);                                                             \
+        return;                                                                                                        \
+    }
+
+static __attribute__((noinline)) void forward_stage(const cpu_job *job, const stage *s, const forward_state *state)
+{
+    const rational kind = kind_of(job->plan);
+    FOR_EACH_UNROLLED(FORWARD_IF)
+    if (is_known(kind, 5, 4, FORM_ABS_TERMS)) /* KAT's, in studies that repeat the arithmetic */
+        forward_rows(job, known(5, 4, FORM_ABS_TERMS, kind.repeats), s, state);
+    else
+        forward_any(job, s, state);
 }
 
 /* ------------------------------------------------------------------------------------------------- backward */
@@ -209,18 +219,27 @@ DEVICE void backward_rows(const cpu_job *job, rational kind, int rows, backward_
     backward_sums(job, kind, rows, state);
 }
 
-static __attribute__((noinline)) void backward_kat(const cpu_job *job, int rows, backward_state *state)
-{
-    if (job->plan->repeats == 1)
-        backward_rows(job, kat, rows, state);
-    else
-        backward_rows(job, repeated(kat, job->plan->repeats), rows, state);
-}
-
 static __attribute__((noinline)) void backward_any(const cpu_job *job, int rows, backward_state *state)
 {
     if (job->plan->repeats == 1)
         backward_rows(job, repeated(kind_of(job->plan), 1), rows, state);
     else
         backward_rows(job, kind_of(job->plan), rows, state);
+}
+
+#define BACKWARD_IF(m, n, form)                                                                                        \
+    if (is_known(kind, m, n, form) && kind.repeats == 1) {                                                             \
+        backward_rows(job, known(m, n, form, 1), rows, state);                                                         \
+        return;                                                                                                        \
+    }
+
+/** As forward_stage. */
+static __attribute__((noinline)) void backward_stage(const cpu_job *job, int rows, backward_state *state)
+{
+    const rational kind = kind_of(job->plan);
+    FOR_EACH_UNROLLED(BACKWARD_IF)
+    if (is_known(kind, 5, 4, FORM_ABS_TERMS))
+        backward_rows(job, known(5, 4, FORM_ABS_TERMS, kind.repeats), rows, state);
+    else
+        backward_any(job, rows, state);
 }
