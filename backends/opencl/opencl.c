@@ -85,11 +85,12 @@ static grkan_status cl_compile(grkan_backend_device *device, const grkan_compile
 /** OpenCL has no word for how many groups a compute unit shall hold; NVIDIA's compiler takes a limit of registers. */
 static void load_options(const grkan_backend_device *device, const grkan_plan_data *plan, char *options, size_t bytes)
 {
+    enum { most_registers = 255 }; /* of a thread, on every NVIDIA GPU */
     const int block = plan->backward.block, threads = plan->backward_tuning.threads;
+    const int registers = ptx_registers / (threads > block ? threads / block * block : block) / 8 * 8;
     options[0] = '\0';
     if (device->ptx_architecture > 0)
-        snprintf(options, bytes, "-cl-nv-maxrregcount=%d",
-                 ptx_registers / (threads > block ? threads / block * block : block) / 8 * 8);
+        snprintf(options, bytes, "-cl-nv-maxrregcount=%d", registers < most_registers ? registers : most_registers);
 }
 
 grkan_status gpu_module_load(grkan_backend_device *device, const grkan_plan_data *plan, const grkan_blob *binary,
