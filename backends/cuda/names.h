@@ -56,9 +56,12 @@ extern struct cuda_driver {
 #define REGISTERS 65536
 
 /** In the order of grkan_device_limits; measured on an H200, see docs/performance.md. */
-static const grkan_tuning forward_tuning[2] = {{384, 1152, 24, 1, 8, 0}, {384, 1152, 6, 1, 16, 0}};
+static const grkan_tuning forward_tuning[2] = {{.block = 384, .threads = 1152, .rounds = 24, .ahead = 1, .step = 8},
+                                               {.block = 384, .threads = 1152, .rounds = 6, .ahead = 1, .step = 16}};
 static const grkan_tuning backward_tuning[3] = {
-    {480, 960, 1, 1, 4, 1536}, {384, 768, 1, 2, 8, 0}, {384, 768, 1, 1, 4, 0}};
+    {.block = 480, .threads = 960, .rounds = 1, .ahead = 1, .step = 4, .narrowest = 1536},
+    {.block = 384, .threads = 768, .rounds = 1, .ahead = 2, .step = 8},
+    {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 4}};
 
 static inline void architecture_of(const gpu_device_properties *p, char *text, size_t bytes)
 {

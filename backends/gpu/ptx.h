@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Words of the kernels that are one instruction of NVIDIA's GPUs, for CUDA and for OpenCL on them: PTX ISA, by inline
- * assembly, which both compilers take. A dialect gives PTX_FUNCTION, the qualifiers of a function, and PTX_ARCHITECTURE,
- * 800 for sm_80, 700 at least; nothing is here without them.
+ * assembly, which both compilers take. A dialect gives PTX_FUNCTION, the qualifiers of a function, PTX_SHARED(pointer),
+ * the address of something shared, and PTX_ARCHITECTURE, 800 for sm_80, 700 at least; nothing is here without them.
  */
 #ifdef PTX_ARCHITECTURE
 

@@ -243,8 +243,11 @@ static int index_of(cl_device_id id)
 }
 
 /** In the order of grkan_device_limits; measured on an H200 through NVIDIA's OpenCL, see docs/performance.md. */
-static const grkan_tuning forward_tuning[2] = {{384, 1152, 24, 1, 8, 0}, {384, 1536, 6, 1, 8, 0}};
-static const grkan_tuning backward_tuning[3] = {{384, 768, 1, 1, 4, 0}, {384, 768, 1, 2, 8, 0}, {384, 768, 1, 1, 4, 0}};
+static const grkan_tuning forward_tuning[2] = {{.block = 384, .threads = 1152, .rounds = 24, .ahead = 1, .step = 8},
+                                               {.block = 384, .threads = 1536, .rounds = 6, .ahead = 1, .step = 8}};
+static const grkan_tuning backward_tuning[3] = {{.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 4},
+                                                {.block = 384, .threads = 768, .rounds = 1, .ahead = 2, .step = 8},
+                                                {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 4}};
 
 grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_properties *properties,
                              grkan_device_limits *limits)
