@@ -67,6 +67,9 @@ grkan_status grkan_plan_outline(const grkan_device *device, const grkan_operatio
 /** Fix the geometry of both passes and the workspace, from operation, options (no AUTO left) and limits. */
 grkan_status grkan_plan_tile(const grkan_device_limits *limits, grkan_plan_data *plan);
 
+/** Blocks of a pass that a compute unit shall hold at once. */
+int grkan_resident_blocks(const grkan_tuning *tuning, const grkan_tiling *t);
+
 /* cache.c */
 
 /** Name of a compiled program: the hash of all that it depends on, as 32 hexadecimal digits. */

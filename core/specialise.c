@@ -9,12 +9,6 @@
 
 enum { definition_bytes = 512 };
 
-/** Blocks that a compute unit shall hold at once. */
-static int resident(const grkan_tuning *tuning, const grkan_tiling *t)
-{
-    return tuning->threads > t->block ? tuning->threads / t->block : 1;
-}
-
 /** The constants of a plan's kernels. Sizes of the tensor are not among them. */
 static void write_definitions(const grkan_plan_data *data, char text[definition_bytes])
 {
@@ -30,8 +24,8 @@ static void write_definitions(const grkan_plan_data *data, char text[definition_
         o->numerator_degree, o->denominator_degree, (int)o->denominator, data->near_exponent, data->repeats,
         (int)o->dtype, backward->vector, backward->sets, forward->folds > 1 || backward->folds > 1,
         (int)data->options.strategy, data->options.determinism == GRKAN_DEVICE_TO_DEVICE, forward->block,
-        resident(&data->forward_tuning, forward), data->forward_tuning.ahead, data->forward_tuning.step,
-        backward->block, resident(&data->backward_tuning, backward), data->backward_tuning.ahead,
+        grkan_resident_blocks(&data->forward_tuning, forward), data->forward_tuning.ahead, data->forward_tuning.step,
+        backward->block, grkan_resident_blocks(&data->backward_tuning, backward), data->backward_tuning.ahead,
         data->backward_tuning.step);
 }
 

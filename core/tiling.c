@@ -69,6 +69,11 @@ static void cut_columns(const grkan_operation *o, int block, int64_t most_groups
     t->tile_rows = o->outer * t->folds;
 }
 
+int grkan_resident_blocks(const grkan_tuning *tuning, const grkan_tiling *t)
+{
+    return tuning->threads > t->block ? tuning->threads / t->block : 1;
+}
+
 /** Whether every span is whole chunks, where those may have elements of several groups. */
 static bool has_whole_chunks(const grkan_operation *o, const grkan_tiling *t)
 {
@@ -88,7 +93,7 @@ static int64_t utilisation(const grkan_operation *o, const grkan_tuning *tuning,
     const int64_t threads = t->spans * t->folds * t->block;
     const int64_t chunks = larger(1, o->channels * o->inner / t->vector);
     const int64_t of_blocks = (int64_t)((__int128)chunks * t->row_lanes * 1000 / threads);
-    const int64_t held = larger(1, tuning->threads / t->block) * t->block;
+    const int64_t held = (int64_t)grkan_resident_blocks(tuning, t) * t->block;
     if (!has_whole_chunks(o, t))
         return -1;
     if (is_fixed || tuning->threads == 0)
@@ -266,7 +271,7 @@ static int64_t most_stripes(const grkan_plan_data *plan, const grkan_tiling *t)
 static int64_t blocks_of_device(const grkan_device_limits *limits, const grkan_tiling *t, const grkan_tuning *tuning)
 {
     return limits->is_fixed ? fixed_blocks
-                            : limits->compute_units * larger(1, tuning->threads / t->block) * tuning->rounds;
+                            : (int64_t)limits->compute_units * grkan_resident_blocks(tuning, t) * tuning->rounds;
 }
 
 /** A thread's registers, of 32 bits: for `kept` scalars all along, and `beside` others. */
@@ -360,9 +365,8 @@ static grkan_status cut_passes(const grkan_device_limits *limits, const grkan_de
 static bool wants_pairs(const grkan_device_limits *limits, const grkan_plan_data *plan)
 {
     const grkan_operation *o = &plan->operation;
-    return limits->has_sets && plan->options.determinism != GRKAN_DEVICE_TO_DEVICE &&
-           grkan_dtype_bytes(o->dtype) == 2 && limits->max_vector_bytes >= 4 && choose_vector(o, 4) == 1 &&
-           o->channels * o->inner % 2 == 0;
+    return plan->options.determinism != GRKAN_DEVICE_TO_DEVICE && grkan_dtype_bytes(o->dtype) == 2 &&
+           limits->max_vector_bytes >= 4 && choose_vector(o, 4) == 1 && o->channels * o->inner % 2 == 0;
 }
 
 grkan_status grkan_plan_tile(const grkan_device_limits *limits, grkan_plan_data *plan)

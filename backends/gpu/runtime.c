@@ -147,7 +147,6 @@ static grkan_device_limits limits_of(int compute_units, int max_block, uint64_t 
                                  .least_elements = 32,
                                  .max_block = max_block < most_block ? max_block : most_block,
                                  .max_vector_bytes = 16,
-                                 .has_sets = 1,
                                  .last_block_combines = 1,
                                  .registers = REGISTERS,
                                  .has_queues = HAS_QUEUES,

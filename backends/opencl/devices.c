@@ -289,7 +289,6 @@ grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_pr
     if (limits->max_block > most_block)
         limits->max_block = most_block;
     limits->max_vector_bytes = 16;
-    limits->has_sets = 1;
     limits->local_bytes = read_number(id, CL_DEVICE_LOCAL_MEM_SIZE);
     return GRKAN_SUCCESS;
 }

@@ -59,11 +59,11 @@ typedef struct grkan_tuning {
 /** Limits that the planner needs. */
 typedef struct grkan_device_limits {
     int32_t compute_units;
-    int32_t is_fixed;         /**< 1: the geometry shall not depend on the device's size */
-    int32_t least_elements;   /**< of a thread, so that the reduction of its block stays small beside them */
-    int32_t max_block;        /**< threads of a block, at most */
-    int32_t max_vector_bytes; /**< widest access of a thread, in bytes; 0: one element, whatever its type */
-    int32_t has_sets;         /**< 1: kernels take chunks whose elements are of several groups */
+    int32_t is_fixed;       /**< 1: the geometry shall not depend on the device's size */
+    int32_t least_elements; /**< of a thread, so that the reduction of its block stays small beside them */
+    int32_t max_block;      /**< threads of a block, at most */
+    int32_t
+        max_vector_bytes; /**< widest access of a thread, in bytes; 0: one element, whatever its type, of one group */
     grkan_tuning forward[2];  /**< of storage types with 4 or 8 bytes; with 2 */
     grkan_tuning backward[3]; /**< likewise; with 4 or 8 bytes, where coefficients leave no registers for the first */
     int32_t
