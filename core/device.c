@@ -58,6 +58,7 @@ static grkan_status wrap_state(const grkan_backend *backend, grkan_backend_devic
     }
     made->backend = backend;
     made->state = state;
+    pthread_mutex_init(&made->lock, NULL);
     const grkan_status status = backend->describe(state, &made->properties, &made->limits);
     if (status != GRKAN_SUCCESS) {
         grkan_device_close(made);
@@ -130,6 +131,8 @@ void grkan_device_close(grkan_device *device)
 {
     if (device != NULL) {
         grkan_ceilings_forget(device);
+        grkan_programs_unload(device);
+        pthread_mutex_destroy(&device->lock);
         device->backend->close(device->state);
         free(device);
     }

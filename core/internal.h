@@ -3,11 +3,13 @@
 #ifndef GRKAN_INTERNAL_H
 #define GRKAN_INTERNAL_H
 
+#include <pthread.h>
 #include <stdbool.h>
 
 #include <grkan/backend.h>
 
 typedef struct grkan_memo grkan_memo;
+typedef struct grkan_loaded grkan_loaded;
 
 /** A device: a backend's state and what the core has read of it once. */
 struct grkan_device {
@@ -15,15 +17,17 @@ struct grkan_device {
     grkan_backend_device *state;
     grkan_device_properties properties;
     grkan_device_limits limits;
-    grkan_memo *memos; /* what was measured on it; see ceilings.c */
+    grkan_memo *memos;    /* what was measured on it; see ceilings.c */
+    pthread_mutex_t lock; /* of loaded */
+    grkan_loaded *loaded; /* see programs.c */
 };
 
 /** A plan: what was decided, and the kernels that do it. */
 struct grkan_plan {
     grkan_device *device;
     grkan_plan_data data;
-    grkan_backend_program *program;
-    bool is_compiled; /* now, rather than found in the cache or made beforehand */
+    grkan_backend_program *program; /* the device's */
+    bool is_compiled;               /* now, rather than found in the cache or made beforehand */
 };
 
 /* status.c */
@@ -93,6 +97,17 @@ grkan_cache_key grkan_plan_key(const grkan_device *device, const grkan_plan_data
 
 /** Compile the kernels of a plan, or take them from the cache, and load them. */
 grkan_status grkan_plan_build(grkan_plan *plan);
+
+/* programs.c */
+
+/** A loaded program by its name; NULL if there is none. */
+grkan_backend_program *grkan_programs_find(grkan_device *device, const grkan_cache_key *key);
+
+/** Give a program to the device. @param program in and out: another thread's may have been there first */
+grkan_status grkan_programs_keep(grkan_device *device, const grkan_cache_key *key, grkan_backend_program **program);
+
+/** Unload all. */
+void grkan_programs_unload(grkan_device *device);
 
 /* cost.c */
 

@@ -143,10 +143,7 @@ grkan_status grkan_plan_create_repeated(grkan_device *device, const grkan_operat
 
 void grkan_plan_destroy(grkan_plan *plan)
 {
-    if (plan == NULL)
-        return;
-    plan->device->backend->unload(plan->program);
-    free(plan);
+    free(plan); /* its kernels are the device's */
 }
 
 size_t grkan_plan_workspace_bytes(const grkan_plan *plan)

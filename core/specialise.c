@@ -70,7 +70,8 @@ static bool load_cached(grkan_plan *plan, const grkan_cache_key *key)
     return status == GRKAN_SUCCESS;
 }
 
-grkan_status grkan_plan_build(grkan_plan *plan)
+/** Take a plan's kernels from the cache, or compile them, and load them. */
+static grkan_status build(grkan_plan *plan, const grkan_cache_key *key)
 {
     const grkan_device *device = plan->device;
     const grkan_backend *backend = device->backend;
@@ -78,22 +79,30 @@ grkan_status grkan_plan_build(grkan_plan *plan)
     char definitions[definition_bytes];
     if (backend->compile == NULL)
         return backend->load(device->state, &plan->data, &binary, &plan->program);
+    if (load_cached(plan, key))
+        return GRKAN_SUCCESS;
 
     write_definitions(&plan->data, definitions);
     const grkan_compile_request request = request_of(&plan->data, definitions, device->properties.architecture);
-    const grkan_cache_key key = key_of(backend, device->state, &request);
-    if (load_cached(plan, &key))
-        return GRKAN_SUCCESS;
-
     grkan_status status = backend->compile(device->state, &request, &binary, NULL);
     if (status != GRKAN_SUCCESS)
         return status;
     plan->is_compiled = true;
     status = backend->load(device->state, &plan->data, &binary, &plan->program);
     if (status == GRKAN_SUCCESS)
-        grkan_cache_store(&key, &binary);
+        grkan_cache_store(key, &binary);
     free(binary.data);
     return status;
+}
+
+grkan_status grkan_plan_build(grkan_plan *plan)
+{
+    const grkan_cache_key key = grkan_plan_key(plan->device, &plan->data);
+    plan->program = grkan_programs_find(plan->device, &key);
+    if (plan->program != NULL)
+        return GRKAN_SUCCESS;
+    const grkan_status status = build(plan, &key);
+    return status == GRKAN_SUCCESS ? grkan_programs_keep(plan->device, &key, &plan->program) : status;
 }
 
 /* ------------------------------------------------------------------------------------------- without a device */

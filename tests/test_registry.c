@@ -310,7 +310,7 @@ static void test_bad_modules_say_what_is_wrong(void **state)
         {"no_symbol", HIP, "@", NULL, NULL, "count", "hip", NO_BACKEND, "0",
          "backend \"hip\": @/libgrkan_hip.so has no symbol \"grkan_backend_table\""},
         {"wrong_version", HIP, "@", NULL, NULL, "count", "hip", NO_BACKEND, "0",
-         "was built for version 999 of the backend interface; expected version 3"},
+         "was built for version 999 of the backend interface; expected version 4"},
         {"wrong_size", HIP, "@", NULL, NULL, "count", "hip", NO_BACKEND, "0", size},
         {"devices", "@/libgrkan_cuda.so", "@", NULL, NULL, "count", "cuda", NO_BACKEND, "0",
          "backend \"cuda\": @/libgrkan_cuda.so calls itself \"hip\""},

@@ -60,39 +60,51 @@ static bool upload(const caller *c, check_tensor tensor)
                                check_tensor_bytes(&c->one, tensor)) == GRKAN_SUCCESS;
 }
 
-static void caller_free(caller *c)
+/** Take memory on a device and fill the inputs. */
+static bool take_memory(caller *c, grkan_device *device)
 {
+    c->device = device;
     for (int t = 0; t < CHECK_TENSORS; t++)
-        grkan_memory_free(c->device, c->buffers[t].base);
-    grkan_memory_free(c->device, c->workspace.base);
-    check_data_free(&c->data);
-    free(c->expected);
-    free(c->found);
-    *c = (caller){0};
-}
-
-/** Take memory on the device and fill the inputs. Callers with other seeds have other values. */
-static bool caller_create(caller *c, grkan_device *device, const grkan_plan *plan, const check_case *one, uint64_t seed)
-{
-    *c = (caller){.device = device, .one = *one, .workspace_bytes = grkan_plan_workspace_bytes(plan)};
-    c->one.seed += 1000 * seed;
-    if (!check_data_create(&c->one, &c->data))
-        return false;
-    for (int t = 0; t < CHECK_TENSORS; t++)
-        if (grkan_memory_allocate(device, check_tensor_bytes(one, (check_tensor)t), &c->buffers[t].base) !=
+        if (grkan_memory_allocate(device, check_tensor_bytes(&c->one, (check_tensor)t), &c->buffers[t].base) !=
                 GRKAN_SUCCESS ||
             (c->data.tensor[t] != NULL && !upload(c, (check_tensor)t)))
             return false;
-    for (size_t i = 0; i < sizeof outputs / sizeof outputs[0]; i++)
-        c->output_bytes += check_tensor_bytes(one, outputs[i]);
-    c->expected = malloc(c->output_bytes);
-    c->found = malloc(c->output_bytes);
     char *const zeros = calloc(1, c->workspace_bytes + 1);
-    const bool has_workspace = c->expected != NULL && c->found != NULL && zeros != NULL && c->workspace_bytes > 0 &&
+    const bool has_workspace = zeros != NULL && c->workspace_bytes > 0 &&
                                grkan_memory_allocate(device, c->workspace_bytes, &c->workspace.base) == GRKAN_SUCCESS &&
                                grkan_memory_upload(device, c->workspace, zeros, c->workspace_bytes) == GRKAN_SUCCESS;
     free(zeros);
     return has_workspace;
+}
+
+static void free_memory(caller *c)
+{
+    for (int t = 0; t < CHECK_TENSORS; t++)
+        grkan_memory_free(c->device, c->buffers[t].base);
+    grkan_memory_free(c->device, c->workspace.base);
+}
+
+/** Callers with other seeds have other values. */
+static bool caller_create(caller *c, grkan_device *device, const grkan_plan *plan, const check_case *one, uint64_t seed)
+{
+    *c = (caller){.one = *one, .workspace_bytes = grkan_plan_workspace_bytes(plan)};
+    c->one.seed += 1000 * seed;
+    if (!check_data_create(&c->one, &c->data))
+        return false;
+    for (size_t i = 0; i < sizeof outputs / sizeof outputs[0]; i++)
+        c->output_bytes += check_tensor_bytes(one, outputs[i]);
+    c->expected = malloc(c->output_bytes);
+    c->found = malloc(c->output_bytes);
+    return c->expected != NULL && c->found != NULL && take_memory(c, device);
+}
+
+static void caller_free(caller *c)
+{
+    free_memory(c);
+    check_data_free(&c->data);
+    free(c->expected);
+    free(c->found);
+    *c = (caller){0};
 }
 
 /** Both passes, and all outputs to `to`. */
@@ -292,12 +304,23 @@ static int empty_cache(void)
     return is_clean ? programs : -1;
 }
 
+static grkan_device *open_again(grkan_device *device)
+{
+    grkan_device_properties properties;
+    grkan_device *fresh = NULL;
+    assert_int_equal(grkan_device_describe(device, &properties), GRKAN_SUCCESS);
+    if (grkan_device_open(properties.selector, &fresh) != GRKAN_SUCCESS)
+        fail_msg("%s, again: %s", properties.selector, grkan_last_error());
+    return fresh;
+}
+
 static void test_plans_are_made_in_parallel(void **state)
 {
     (void)state;
     enum { threads = 4 };
     static worker workers[threads];
     for (int d = 0; d < device_count; d++) {
+        grkan_device *const fresh = open_again(devices[d]); /* one that has loaded nothing yet */
         memset(workers, 0, sizeof workers);
         for (size_t i = 0; i < case_count; i++) {
             grkan_plan *const plan = make_plan(devices[d], &cases[i]);
@@ -305,13 +328,19 @@ static void test_plans_are_made_in_parallel(void **state)
                 prepare(&workers[t].callers[i], devices[d], plan, &cases[i], t);
             grkan_plan_destroy(plan);
         }
-        for (int t = 0; t < threads; t++)
-            workers[t].device = devices[d];
+        for (int t = 0; t < threads; t++) {
+            workers[t].device = fresh;
+            for (size_t i = 0; i < case_count; i++) {
+                free_memory(&workers[t].callers[i]);
+                assert_true(take_memory(&workers[t].callers[i], fresh));
+            }
+        }
         assert_true(empty_cache() >= 0);
         run_threads(workers, threads, make_plans);
         for (int t = 0; t < threads; t++)
             for (size_t i = 0; i < case_count; i++)
                 caller_free(&workers[t].callers[i]);
+        grkan_device_close(fresh);
         /* One program of each case, whoever came first, and no unfinished file. The cpu compiles none. */
         assert_int_equal(empty_cache(), d == 0 ? 0 : case_count);
     }

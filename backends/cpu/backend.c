@@ -45,9 +45,9 @@ struct grkan_backend_device {
     struct timespec timer_start;
 };
 
+/** All kernels are part of the library: a plan chooses among them when it runs. */
 struct grkan_backend_program {
-    const cpu_kernels *kernels;
-    int threads;
+    char nothing;
 };
 
 static const grkan_host *host;
@@ -127,21 +127,23 @@ static grkan_status cpu_describe(const grkan_backend_device *device, grkan_devic
 static grkan_status cpu_load(grkan_backend_device *device, const grkan_plan_data *plan, const grkan_blob *binary,
                              grkan_backend_program **program)
 {
+    static grkan_backend_program all;
     (void)device;
+    (void)plan;
     (void)binary;
-    const int plain = plan->options.cpu_simd == GRKAN_CPU_SIMD_OFF || plan->options.strategy == GRKAN_STRATEGY_ELEMENT;
-    grkan_backend_program *made = malloc(sizeof *made);
-    if (made == NULL)
-        return host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for a cpu program");
-    made->kernels = (plain ? &scalar : widest())->kernels[plan->operation.dtype];
-    made->threads = plan->options.cpu_threads;
-    *program = made;
+    *program = &all;
     return GRKAN_SUCCESS;
 }
 
 static void cpu_unload(grkan_backend_program *program)
 {
-    free(program);
+    (void)program;
+}
+
+static const cpu_kernels *kernels_of(const grkan_plan_data *plan)
+{
+    const int plain = plan->options.cpu_simd == GRKAN_CPU_SIMD_OFF || plan->options.strategy == GRKAN_STRATEGY_ELEMENT;
+    return (plain ? &scalar : widest())->kernels[plan->operation.dtype];
 }
 
 static void *address(grkan_buffer buffer)
@@ -149,9 +151,9 @@ static void *address(grkan_buffer buffer)
     return buffer.base == NULL ? NULL : (char *)buffer.base + buffer.offset;
 }
 
-static int threads_of(const grkan_backend_program *program)
+static int threads_of(const grkan_plan_data *plan)
 {
-    return program->threads > 0 ? program->threads : omp_get_max_threads();
+    return plan->options.cpu_threads > 0 ? plan->options.cpu_threads : omp_get_max_threads();
 }
 
 static grkan_status check_stream(const void *stream)
@@ -171,10 +173,10 @@ static void run_blocks(int threads, void (*run)(const cpu_job *, int64_t), const
 }
 
 /** Threads that are worth waking to combine parts. Other work may have them, and then waking takes a time slice. */
-static int combine_threads(const grkan_backend_program *program, const grkan_plan_data *plan)
+static int combine_threads(const grkan_plan_data *plan)
 {
     const size_t worth = (size_t)1 << 18;
-    return plan->workspace_bytes < worth ? 1 : threads_of(program);
+    return plan->workspace_bytes < worth ? 1 : threads_of(plan);
 }
 
 static grkan_status cpu_forward(grkan_backend_program *program, const grkan_plan_data *plan,
@@ -185,9 +187,10 @@ static grkan_status cpu_forward(grkan_backend_program *program, const grkan_plan
                          .result = address(arguments->y),
                          .numerator = address(arguments->numerator),
                          .denominator = address(arguments->denominator)};
+    (void)program;
     if (check_stream(stream) != GRKAN_SUCCESS)
         return GRKAN_ERROR_INVALID_ARGUMENT;
-    run_blocks(threads_of(program), program->kernels->forward_block, &job, plan->forward.stripes * plan->forward.spans);
+    run_blocks(threads_of(plan), kernels_of(plan)->forward_block, &job, plan->forward.stripes * plan->forward.spans);
     return GRKAN_SUCCESS;
 }
 
@@ -216,14 +219,15 @@ static grkan_status cpu_backward(grkan_backend_program *program, const grkan_pla
                          .ddenominator = address(arguments->ddenominator),
                          .workspace = address(arguments->workspace),
                          .add = arguments->accumulation == GRKAN_ADD};
+    const cpu_kernels *const kernels = kernels_of(plan);
+    (void)program;
     if (check_stream(stream) != GRKAN_SUCCESS)
         return GRKAN_ERROR_INVALID_ARGUMENT;
     if (plan->options.strategy != GRKAN_STRATEGY_TREE && !job.add)
         clear_gradients(&job);
-    run_blocks(threads_of(program), program->kernels->backward_block, &job,
-               plan->backward.stripes * plan->backward.spans);
+    run_blocks(threads_of(plan), kernels->backward_block, &job, plan->backward.stripes * plan->backward.spans);
     if (plan->options.strategy == GRKAN_STRATEGY_TREE && plan->workspace_bytes > 0)
-        run_blocks(combine_threads(program, plan), program->kernels->combine_output, &job,
+        run_blocks(combine_threads(plan), kernels->combine_output, &job,
                    o->numerator_groups * (o->numerator_degree + 1) +
                        o->denominator_groups * plan->denominator_coefficients);
     return GRKAN_SUCCESS;

@@ -7,7 +7,8 @@
  * into the library). The core has checked every argument before it calls a backend; a backend reports what its vendor's
  * runtime says, through host->set_error and the status that it returns.
  *
- * The core plans and decides; a backend runs. Changes of any struct here raise GRKAN_BACKEND_API_VERSION.
+ * The core plans and decides; a backend runs. Changes of any struct here, or of what is promised, raise
+ * GRKAN_BACKEND_API_VERSION.
  */
 #ifndef GRKAN_BACKEND_H
 #define GRKAN_BACKEND_H
@@ -21,7 +22,7 @@ typedef int64_t grkan_int64;
 extern "C" {
 #endif
 
-#define GRKAN_BACKEND_API_VERSION 3u
+#define GRKAN_BACKEND_API_VERSION 4u
 
 /** The symbol of a module: an object of type grkan_backend. */
 #define GRKAN_BACKEND_SYMBOL "grkan_backend_table"
@@ -41,7 +42,7 @@ typedef struct grkan_host {
 /** A device as its backend holds it, opaque to the core. */
 typedef struct grkan_backend_device grkan_backend_device;
 
-/** The kernels of one plan, loaded on one device, opaque to the core. */
+/** Kernels loaded on a device, for all plans that have their definitions, opaque to the core. */
 typedef struct grkan_backend_program grkan_backend_program;
 
 /** How a pass runs best on a device: measured, so data of the backend rather than copies of kernels. */
@@ -140,8 +141,10 @@ typedef struct grkan_backend {
         @param report out, may be NULL: what the compiler says */
     grkan_status (*compile)(grkan_backend_device *device, const grkan_compile_request *request, grkan_blob *binary,
                             grkan_compiler_report *report);
+    /** Load. Other plans with the same definitions use the program too, so it must not remember this one's sizes. */
     grkan_status (*load)(grkan_backend_device *device, const grkan_plan_data *plan, const grkan_blob *binary,
                          grkan_backend_program **program);
+    /** Called before close. */
     void (*unload)(grkan_backend_program *program);
 
     /* Enqueue and return: no allocation, no synchronisation. */

@@ -270,7 +270,10 @@ GRKAN_API grkan_status grkan_device_open_index(const char *backend, int index, g
 GRKAN_API grkan_status grkan_device_open_native(const char *backend, void *context, void *native,
                                                 grkan_device **device);
 
-/** Close a device. Its plans must be destroyed before. NULL does nothing. */
+/**
+ * Close a device, and unload its kernels. Its plans must be destroyed before, and the work that they enqueued, graphs that
+ * captured it included, must be over. NULL does nothing.
+ */
 GRKAN_API void grkan_device_close(grkan_device *device);
 
 /** Fill in what the device is. Neither may be NULL. */
@@ -352,7 +355,8 @@ GRKAN_API grkan_status grkan_list_launches(const char *backend, const char *arch
 
 /**
  * Make a plan: check the operation, fix the geometry, and compile or load the kernels. Slow (up to seconds when
- * nothing is cached); everything after it is not. The device must outlive the plan.
+ * nothing is cached); everything after it is not. Plans of one device that differ in sizes share their kernels, so that
+ * another one takes microseconds. The device must outlive the plan.
  * @param options NULL for the defaults
  * @param plan    out, not NULL; destroy it with grkan_plan_destroy
  */
@@ -367,7 +371,7 @@ GRKAN_API grkan_status grkan_plan_create(grkan_device *device, const grkan_opera
 GRKAN_API grkan_status grkan_plan_create_repeated(grkan_device *device, const grkan_operation *operation,
                                                   const grkan_options *options, int repeats, grkan_plan **plan);
 
-/** Destroy a plan. Calls that it enqueued must have finished. NULL does nothing. */
+/** Destroy a plan. What it enqueued, or what a graph captured of it, still runs: kernels are the device's. NULL does nothing. */
 GRKAN_API void grkan_plan_destroy(grkan_plan *plan);
 
 /**

@@ -72,11 +72,11 @@ static grkan_status open_device(program *p)
     return grkan_device_open("hip:0", &p->device);
 }
 
-static grkan_status create_plan(program *p, int which)
+static grkan_status create_plan(program *p, int which, int rows)
 {
     grkan_operation operation = GRKAN_OPERATION_INIT;
     grkan_options options = {0};
-    operation.outer = outer;
+    operation.outer = rows;
     operation.channels = channels;
     operation.groups = operation.denominator_groups = groups;
     options.strategy = which == 0 ? GRKAN_STRATEGY_TREE : GRKAN_STRATEGY_ELEMENT;
@@ -86,12 +86,12 @@ static grkan_status create_plan(program *p, int which)
 
 static grkan_status create_tree_plan(program *p)
 {
-    return create_plan(p, 0);
+    return create_plan(p, 0, outer);
 }
 
 static grkan_status create_element_plan(program *p)
 {
-    return create_plan(p, 1);
+    return create_plan(p, 1, outer);
 }
 
 static grkan_status allocate(program *p)
@@ -452,11 +452,46 @@ static void calls_fail_without_a_cache(void **state)
             fail_msg("%s was not called at all", all[i]);
 }
 
+static int count_calls_of(const char *name)
+{
+    int count = 0;
+    for (int i = 0; hip_standin_called(i) != NULL; ++i)
+        count += strcmp(hip_standin_called(i), name) == 0;
+    return count;
+}
+
+/** Sizes are arguments of kernels, so plans of other sizes load nothing, and work that waits does not need its plan. */
+static void plans_share_kernels(void **state)
+{
+    (void)state;
+    program p = {0};
+    assert_true(run_with_fault(0)); /* leaves the results to expect */
+    assert_int_equal(hipSetDevice(own_device), hipSuccess);
+    assert_int_equal(open_device(&p), GRKAN_SUCCESS);
+    for (int rows = outer + 5; rows >= outer; --rows) {
+        grkan_plan_destroy(p.plans[0]);
+        assert_int_equal(create_plan(&p, 0, rows), GRKAN_SUCCESS);
+    }
+    assert_int_equal(count_calls_of("hipModuleLoadData"), 1);
+    assert_int_equal(create_element_plan(&p), GRKAN_SUCCESS);
+    assert_int_equal(count_calls_of("hipModuleLoadData"), 2);
+
+    grkan_status (*const work[])(program *) = {allocate,      allocate_more, upload,      forward,  backward_by_tree,
+                                               destroy_plans, copy,          synchronize, download, free_memory};
+    for (size_t i = 0; i < sizeof work / sizeof work[0]; ++i)
+        assert_int_equal(work[i](&p), GRKAN_SUCCESS);
+    assert_memory_equal(p.host, shared->results, sizeof p.host);
+    assert_int_equal(count_calls_of("hipModuleUnload"), 0);
+    assert_int_equal(close_device(&p), GRKAN_SUCCESS);
+    assert_string_equal(hip_standin_alive(), "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_fail_with_a_cache),
         cmocka_unit_test(calls_fail_without_a_cache),
+        cmocka_unit_test(plans_share_kernels),
     };
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED)
