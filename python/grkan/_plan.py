@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Devices and plans, each made once and kept for the life of the process."""
+"""Devices and plans. Devices are kept for the life of the process, and of the plans those that were used last."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import math
 import threading
+import weakref
 from collections.abc import Sequence
 from ctypes import byref, c_int, c_void_p
 from typing import NamedTuple
@@ -86,8 +87,8 @@ def operation_of(shape: Sequence[int], numerator_shape: Sequence[int], denominat
 
 
 class _OpenDevice:
-    """An open device. It is never closed: plans live as long as the process, and vendors' runtimes may be gone when
-    Python ends."""
+    """An open device. It is never closed: graphs may hold its kernels, and vendors' runtimes may be gone when Python
+    ends."""
 
     def __init__(self, handle: c_void_p):
         self.handle = handle
@@ -105,19 +106,22 @@ class _OpenDevice:
 _lock = threading.RLock()
 
 
-def _locked(function):
-    """Memoise, and let one thread at a time make what is not there yet."""
-    cached = functools.lru_cache(maxsize=None)(function)
+def _locked(most: int | None):
+    """Memoise the results that were used last, and let one thread at a time make what is not there yet."""
+    def decorate(function):
+        cached = functools.lru_cache(maxsize=most)(function)
 
-    @functools.wraps(function)
-    def locked(*arguments):
-        with _lock:
-            return cached(*arguments)
+        @functools.wraps(function)
+        def locked(*arguments):
+            with _lock:
+                return cached(*arguments)
 
-    return locked
+        return locked
+
+    return decorate
 
 
-@_locked
+@_locked(most=None)
 def open_device(selector: str | None) -> _OpenDevice:
     """The device of a selector; None as for grkan_device_open."""
     handle = c_void_p()
@@ -141,6 +145,8 @@ class Plan:
         check(load().grkan_plan_create(device.handle, byref(operation_struct), byref(options_struct), byref(handle)))
         self.workspace_bytes: int = load().grkan_plan_workspace_bytes(handle)
         self._handle = handle
+        # What was enqueued goes on without its plan. At the end of Python, the system takes all.
+        weakref.finalize(self, load().grkan_plan_destroy, handle).atexit = False
         self._forward, self._backward = load().grkan_forward, load().grkan_backward
 
     def forward(self, x: int, numerator: int, denominator: int, y: int, stream: int = 0) -> None:
@@ -160,7 +166,8 @@ class Plan:
             raise_last_error(status)
 
 
-plan_for = _locked(Plan)
+MOST_PLANS = 1024  # kept. Another shape takes microseconds, since plans share kernels; sequences may have any length.
+plan_for = _locked(MOST_PLANS)(Plan)
 
 
 def devices() -> list[Device]:

@@ -6,12 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
+import weakref
+from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, require
 
 import grkan
-from grkan import _fit, _library
+from grkan import _fit, _library, _plan
 
 STRUCTS = {
     "grkan_fit_problem": _fit.ProblemStruct,
@@ -99,3 +101,25 @@ def test_errors_carry_the_sentence_of_the_library(selector, error, text):
 def test_version():
     version, commit = grkan.version()
     assert version == "0.1.0" and commit
+
+
+def resident_bytes():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.parametrize("selector", ["cpu", "opencl"])
+def test_sequences_of_any_length_take_no_more_memory(selector):
+    require(selector)
+
+    def plan(rows):
+        return _plan.plan_for(selector, _plan.operation_of((rows, 16), (1, 6), (8, 4), "abs_terms", -1, "f32"))
+
+    first = weakref.ref(plan(1))
+    for rows in range(1, _plan.MOST_PLANS + 1):
+        plan(rows)
+    before = resident_bytes()
+    assert first() is plan(1)
+    for rows in range(2, 20 * _plan.MOST_PLANS):
+        plan(rows)
+    assert first() is None
+    assert resident_bytes() - before < 4 << 20  # kept, the library's part alone would be 14 MB

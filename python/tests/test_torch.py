@@ -10,7 +10,8 @@ torch = pytest.importorskip("torch")
 from conftest import FORMS, coefficients, require  # noqa: E402
 
 import grkan  # noqa: E402
-from grkan.torch import formula, get_determinism, rational, set_determinism  # noqa: E402
+from grkan._plan import MOST_PLANS  # noqa: E402
+from grkan.torch import _kernels, formula, get_determinism, rational, set_determinism  # noqa: E402
 
 TOLERANCE = {torch.float64: 1e-13, torch.float32: 5e-6, torch.bfloat16: 8e-3, torch.float16: 1e-3}
 LAYOUTS = [((6, 5, 16), -1, 8), ((3, 10, 4, 5), 1, 4), ((7, 13), 1, 5), ((9,), 0, 1)]  # 13 channels: uneven groups
@@ -240,3 +241,11 @@ def test_transforms_of_functions_are_refused_not_wrong():
     x, _, a, b = tensors((4, 8))
     with pytest.raises(RuntimeError, match="setup_context"):
         torch.func.grad(lambda t: rational(t, a, b).sum())(x)
+
+
+def test_sequences_may_have_any_length():
+    _, _, a, b = tensors((1, 16))
+    for rows in range(1, MOST_PLANS + 3):
+        y = rational(torch.ones(rows, 16), a, b)
+    assert len(_kernels._plans) <= MOST_PLANS
+    assert_close(y[-1], formula(torch.ones(16).double(), a, b, "abs_terms", -1), 5e-6)

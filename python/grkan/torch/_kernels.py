@@ -13,7 +13,7 @@ import torch
 
 from .._errors import InvalidArgumentError
 from .._library import DETERMINISM_LEVELS, index_of
-from .._plan import Options, Plan, channel_of, operation_of, plan_for
+from .._plan import MOST_PLANS, Options, Plan, channel_of, operation_of, plan_for
 
 _DTYPES = {torch.float32: "f32", torch.float16: "f16", torch.bfloat16: "bf16", torch.float64: "f64"}
 _GPU_BACKEND = "hip" if torch.version.hip else "cuda"
@@ -106,6 +106,8 @@ def plan_of(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor,
            determinism)
     plan = _plans.get(key)
     if plan is None:
+        if len(_plans) >= MOST_PLANS:
+            _plans.clear()  # plan_for still has those that were used last
         plan = _plans[key] = _make_plan(x, numerator, denominator, form, channel_dim, determinism)
     return plan
 
