@@ -8,6 +8,9 @@
 #include <unistd.h>
 
 #include "cpu.h"
+#ifdef CPU_HAS_X86
+#include <cpuid.h>
+#endif
 
 /** A set of instructions, from the plain reference to the widest. */
 typedef struct cpu_simd {
@@ -29,13 +32,24 @@ static const cpu_simd avx512 = {"avx512", 16, KERNELS_OF(avx512)};
 static const cpu_simd vector = {"vector", 4, KERNELS_OF(vector)};
 #endif
 
-static const cpu_simd *widest(void)
+#ifdef CPU_HAS_X86
+/** Conversions of halves, which not every compiler's __builtin_cpu_supports knows. */
+static int has_f16c(void)
+{
+    unsigned int a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C) != 0;
+}
+#endif
+
+static const cpu_simd *find_widest(void)
 {
 #ifdef CPU_HAS_X86
+    if (!has_f16c() || !__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
+        return &scalar;
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512bw"))
         return &avx512;
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &avx2 : &scalar;
+    return &avx2;
 #else
     return &vector;
 #endif
@@ -51,10 +65,12 @@ struct grkan_backend_program {
 };
 
 static const grkan_host *host;
+static const cpu_simd *widest; /* that this processor has */
 
 static grkan_status cpu_count(const grkan_host *the_host, int *count)
 {
     host = the_host;
+    widest = find_widest();
     *count = 1;
     return GRKAN_SUCCESS;
 }
@@ -97,13 +113,12 @@ static grkan_status cpu_describe(const grkan_backend_device *device, grkan_devic
                                  grkan_device_limits *limits)
 {
     (void)device;
-    const cpu_simd *simd = widest();
     const grkan_tuning whole_rows = {.block = CPU_MOST_THREADS};
     *properties = (grkan_device_properties){
         .selector = "cpu",
         .backend = "cpu",
         .compute_units = omp_get_max_threads(),
-        .wave_width = simd->lanes,
+        .wave_width = widest->lanes,
         .dtypes = 1u << GRKAN_F32 | 1u << GRKAN_F16 | 1u << GRKAN_BF16 | 1u << GRKAN_F64,
         .has_atomics = 1,
         .is_ieee = 1,
@@ -113,7 +128,7 @@ static grkan_status cpu_describe(const grkan_backend_device *device, grkan_devic
 #endif
     read_name(properties->name, sizeof properties->name);
     snprintf(properties->driver, sizeof properties->driver, "OpenMP %d, %d threads", _OPENMP, omp_get_max_threads());
-    snprintf(properties->architecture, sizeof properties->architecture, "%s", simd->name);
+    snprintf(properties->architecture, sizeof properties->architecture, "%s", widest->name);
     *limits = (grkan_device_limits){.compute_units = omp_get_max_threads(),
                                     .is_fixed = 1,
                                     .least_elements = 160,
@@ -143,7 +158,7 @@ static void cpu_unload(grkan_backend_program *program)
 static const cpu_kernels *kernels_of(const grkan_plan_data *plan)
 {
     const int plain = plan->options.cpu_simd == GRKAN_CPU_SIMD_OFF || plan->options.strategy == GRKAN_STRATEGY_ELEMENT;
-    return (plain ? &scalar : widest())->kernels[plan->operation.dtype];
+    return (plain ? &scalar : widest)->kernels[plan->operation.dtype];
 }
 
 static void *address(grkan_buffer buffer)

@@ -5,6 +5,11 @@
  * prefetches them; computed on as [visit][element of a chunk][column], so that a vector's lanes are neighbours.
  */
 
+#if CPU_DTYPE == 1 && defined(__F16C__) /* no compiler makes these instructions of a loop */
+#include <immintrin.h>
+#define CONVERTS_HALVES
+#endif
+
 enum {
     most_vector = 8,
     forward_elements = 1536,  /* of a stage: few, since the next stage is on its way into the first-level cache */
@@ -53,31 +58,98 @@ DEVICE stage stage_of(int columns, int vector, int elements)
     return s;
 }
 
-DEVICE void unpack_chunks(const storage *from, int count, int vector, int width, scalar *to)
+enum { halves_at_once = 8 };
+
+DEVICE void convert_in(const storage *from, int count, scalar *to)
+{
+    int i = 0;
+#ifdef CONVERTS_HALVES
+    for (; i + halves_at_once <= count; i += halves_at_once)
+        _mm256_storeu_ps(to + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(from + i))));
+#endif
+    for (; i < count; ++i)
+        to[i] = UNPACK(from[i]);
+}
+
+DEVICE void convert_out(const scalar *from, int count, storage *to)
+{
+    int i = 0;
+#ifdef CONVERTS_HALVES
+    for (; i + halves_at_once <= count; i += halves_at_once)
+        _mm_storeu_si128((__m128i *)(void *)(to + i),
+                         _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT));
+#endif
+    for (; i < count; ++i)
+        to[i] = PACK(from[i]);
+}
+
+/* What wide chunks are moved from and to: elements as they are stored, or halves converted before and after. */
+#ifdef CONVERTS_HALVES
+typedef scalar moved;
+#define MOVE_IN(s) (s)
+#define MOVE_OUT(s) (s)
+#else
+typedef storage moved;
+#define MOVE_IN UNPACK
+#define MOVE_OUT PACK
+#endif
+
+DEVICE void unpack_chunks(const moved *from, int count, int vector, int width, scalar *to)
 {
     for (int column = 0; column < count; ++column)
         for (int v = 0; v < vector; ++v)
-            to[v * width + column] = UNPACK(from[column * vector + v]);
+            to[v * width + column] = MOVE_IN(from[column * vector + v]);
 }
 
-DEVICE void pack_chunks(const scalar *from, int count, int vector, int width, storage *to)
+DEVICE void pack_chunks(const scalar *from, int count, int vector, int width, moved *to)
 {
     for (int column = 0; column < count; ++column)
         for (int v = 0; v < vector; ++v)
-            to[column * vector + v] = PACK(from[v * width + column]);
+            to[column * vector + v] = MOVE_OUT(from[v * width + column]);
 }
 
-/** Chunks of one tile row. The strides are constants where the compiler can make permutations of them. */
+/** The strides are constants where the compiler can make permutations of them. */
+static void unpack_wide_row(const storage *from, int count, const stage *s, scalar *to)
+{
+#ifdef CONVERTS_HALVES
+    scalar row[most_vector * most_width];
+    convert_in(from, count * s->vector, row);
+#else
+    const storage *const row = from;
+#endif
+    if (s->vector == 2)
+        unpack_chunks(row, count, 2, s->width, to);
+    else if (s->vector == 4)
+        unpack_chunks(row, count, 4, s->width, to);
+    else
+        unpack_chunks(row, count, 8, s->width, to);
+}
+
+static void pack_wide_row(const scalar *from, int count, const stage *s, storage *to)
+{
+#ifdef CONVERTS_HALVES
+    scalar row[most_vector * most_width];
+#else
+    storage *const row = to;
+#endif
+    if (s->vector == 2)
+        pack_chunks(from, count, 2, s->width, row);
+    else if (s->vector == 4)
+        pack_chunks(from, count, 4, s->width, row);
+    else
+        pack_chunks(from, count, 8, s->width, row);
+#ifdef CONVERTS_HALVES
+    convert_out(row, count * s->vector, to);
+#endif
+}
+
+/** Chunks of one tile row. */
 static void unpack_row(const storage *from, int count, const stage *s, scalar *to)
 {
     if (s->vector == 1)
-        unpack_chunks(from, count, 1, s->width, to);
-    else if (s->vector == 2)
-        unpack_chunks(from, count, 2, s->width, to);
-    else if (s->vector == 4)
-        unpack_chunks(from, count, 4, s->width, to);
+        convert_in(from, count, to);
     else
-        unpack_chunks(from, count, 8, s->width, to);
+        unpack_wide_row(from, count, s, to);
     for (int v = 0; v < s->vector; ++v)
         for (int column = count; column < s->width; ++column)
             to[v * s->width + column] = 0;
@@ -86,13 +158,9 @@ static void unpack_row(const storage *from, int count, const stage *s, scalar *t
 static void pack_row(const scalar *from, int count, const stage *s, storage *to)
 {
     if (s->vector == 1)
-        pack_chunks(from, count, 1, s->width, to);
-    else if (s->vector == 2)
-        pack_chunks(from, count, 2, s->width, to);
-    else if (s->vector == 4)
-        pack_chunks(from, count, 4, s->width, to);
+        convert_out(from, count, to);
     else
-        pack_chunks(from, count, 8, s->width, to);
+        pack_wide_row(from, count, s, to);
 }
 
 /** Visits of a row lane that are staged together, and those that will be next. */

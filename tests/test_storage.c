@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file test_storage.c
+ * @brief Every value of the 16-bit storage types, read and written by every device: y = a1 x, and dx = a1 dy.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "present.h"
+#include "storage.h"
+
+enum { patterns = 65536, most_elements = 70000, most_devices = 4 };
+
+static const char *const device_names[most_devices] = {"cpu", "opencl", "cuda", "hip"};
+static grkan_device *devices[most_devices];
+
+/** Rows of whole vectors, and rows with a rest. */
+static const struct {
+    int64_t outer, channels;
+} shapes[] = {{64, 1024}, {65, 1021}};
+
+/** As they are; halves of odd values, which are ties where they are subnormal; inexact; overflow; underflow. */
+static const float factors[] = {1, 0.5f, 1.0009766f, -3.1415927f, 70000, 3e-5f};
+
+/** The bits that a device has for y and for dx, one behind the other. */
+static void compute(grkan_device *device, const grkan_operation *o, const grkan_options *options, float factor,
+                    uint16_t *results)
+{
+    static uint16_t input[most_elements];
+    const size_t elements = (size_t)(o->outer * o->channels), bytes = elements * sizeof *input;
+    const float numerator[2] = {0, factor};
+    grkan_plan *plan = NULL;
+    grkan_buffer tensors[3] = {{NULL, 0}}, small[3] = {{NULL, 0}};
+    if (grkan_plan_create(device, o, options, &plan) != GRKAN_SUCCESS)
+        fail_msg("%s", grkan_last_error());
+    const size_t workspace = grkan_plan_workspace_bytes(plan);
+    char *const zeros = calloc(1, workspace + 1);
+    assert_non_null(zeros);
+    for (size_t i = 0; i < elements; ++i)
+        input[i] = (uint16_t)(i % patterns);
+    for (int i = 0; i < 3; ++i) {
+        assert_int_equal(grkan_memory_allocate(device, bytes, &tensors[i].base), GRKAN_SUCCESS);
+        assert_int_equal(grkan_memory_allocate(device, i < 2 ? sizeof numerator : workspace + 1, &small[i].base),
+                         GRKAN_SUCCESS);
+    }
+    const grkan_buffer none = {NULL, 0}, x = tensors[0], y = tensors[1], dx = tensors[2];
+    assert_int_equal(grkan_memory_upload(device, x, input, bytes), GRKAN_SUCCESS);
+    assert_int_equal(grkan_memory_upload(device, small[0], numerator, sizeof numerator), GRKAN_SUCCESS);
+    assert_int_equal(grkan_memory_upload(device, small[2], zeros, workspace), GRKAN_SUCCESS);
+    const grkan_forward_arguments forward = {x, small[0], none, y};
+    const grkan_backward_arguments backward = {.x = x,
+                                               .dy = x,
+                                               .numerator = small[0],
+                                               .dx = dx,
+                                               .dnumerator = small[1],
+                                               .workspace = small[2],
+                                               .workspace_bytes = workspace};
+    if (grkan_forward(plan, &forward, NULL) != GRKAN_SUCCESS || grkan_backward(plan, &backward, NULL) != GRKAN_SUCCESS)
+        fail_msg("%s", grkan_last_error());
+    assert_int_equal(grkan_memory_download(device, results, y, bytes), GRKAN_SUCCESS);
+    assert_int_equal(grkan_memory_download(device, results + elements, dx, bytes), GRKAN_SUCCESS);
+    for (int i = 0; i < 3; ++i) {
+        grkan_memory_free(device, tensors[i].base);
+        grkan_memory_free(device, small[i].base);
+    }
+    free(zeros);
+    grkan_plan_destroy(plan);
+}
+
+/** What the bits of the products have to be; -1 for any NaN. */
+static void expect_products(grkan_dtype dtype, float factor, int *expected)
+{
+    for (int i = 0; i < patterns; ++i) {
+        const uint16_t input = (uint16_t)i;
+        const float product = factor * (float)storage_load(dtype, &input, 0);
+        uint16_t bits;
+        storage_store(dtype, &bits, 0, (long double)product);
+        expected[i] = isnan(product) ? -1 : bits;
+    }
+}
+
+static int is_zero(int bits)
+{
+    return (bits & 0x7fff) == 0;
+}
+
+static void check_values(const grkan_operation *o, const int *expected, const uint16_t *results, const char *name)
+{
+    const int64_t elements = o->outer * o->channels;
+    for (int64_t i = 0; i < 2 * elements; ++i) {
+        const int in = (int)(i % elements % patterns), want = expected[in], got = results[i];
+        /* y of -0 is a0 - 0, so +0. */
+        if (want < 0 ? !isnan(storage_load(o->dtype, results, i)) : got != want && !(is_zero(in) && is_zero(got)))
+            fail_msg("%s, %s: %s of 0x%04x is 0x%04x; expected 0x%04x", name, grkan_dtype_name(o->dtype),
+                     i < elements ? "y" : "dx", (unsigned)in, (unsigned)got, (unsigned)want);
+    }
+}
+
+/** All options on one device. */
+static void check_device(grkan_device *device, const char *name, const grkan_operation *o, float factor,
+                         const int *expected)
+{
+    static uint16_t results[2 * most_elements];
+    const int is_cpu = strcmp(name, "cpu") == 0;
+    for (int any = 0; any <= is_cpu; ++any) { /* elsewhere, only one level promises exact results */
+        grkan_options options = {.determinism = any ? GRKAN_RUN_TO_RUN : GRKAN_DEVICE_TO_DEVICE};
+        compute(device, o, &options, factor, results);
+        check_values(o, expected, results, name);
+        options.cpu_simd = GRKAN_CPU_SIMD_OFF;
+        compute(device, o, &options, factor, results);
+        check_values(o, expected, results, name);
+    }
+}
+
+static void check_products(grkan_dtype dtype, float factor)
+{
+    static int expected[patterns];
+    expect_products(dtype, factor, expected);
+    for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; ++s) {
+        const grkan_operation o = {shapes[s].outer, shapes[s].channels, 1, 8, 1, 1, 1, 0, GRKAN_ABS_TERMS, dtype};
+        for (size_t d = 0; d < most_devices; ++d)
+            if (devices[d] != NULL)
+                check_device(devices[d], device_names[d], &o, factor, expected);
+    }
+}
+
+static void test_every_value_is_read_and_written(void **state)
+{
+    (void)state;
+    for (size_t f = 0; f < sizeof factors / sizeof factors[0]; ++f) {
+        check_products(GRKAN_F16, factors[f]);
+        check_products(GRKAN_BF16, factors[f]);
+    }
+}
+
+static int open_devices(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < most_devices; ++i) {
+        devices[i] = open_if_present(device_names[i]);
+        if (devices[i] == NULL && (i == 0 || must_be_present(device_names[i])))
+            return -1;
+    }
+    return 0;
+}
+
+static int close_devices(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < most_devices; ++i)
+        grkan_device_close(devices[i]);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_value_is_read_and_written)};
+    return cmocka_run_group_tests_name("storage", tests, open_devices, close_devices);
+}
