@@ -51,19 +51,28 @@ DEVICE scalar denominator_term(rational kind, const scalar *b, int j)
     return kind.form == FORM_ABS_TERMS ? SCALAR_ABS(b[j - 1]) : b[j - 1];
 }
 
+/** Whether CPU_LANES neighbouring threads have one group. Where rows are narrow, others may lie between equal ones. */
+DEVICE int is_one_group(const int64_t *groups)
+{
+    for (int lane = 1; lane < CPU_LANES; ++lane)
+        if (groups[lane] != groups[0])
+            return 0;
+    return 1;
+}
+
 /** The coefficients of CPU_LANES neighbouring threads with these groups. */
 DEVICE void load_coefficients(rational kind, const cpu_job *job, const grkan_tiling *t, const int64_t *groups,
                               coefficients *c)
 {
     const int count = denominator_count(kind);
-    const int is_one_group = groups[0] == groups[CPU_LANES - 1];
-    for (int lane = 0; lane < (is_one_group ? 1 : CPU_LANES); ++lane) {
+    const int is_one = is_one_group(groups);
+    for (int lane = 0; lane < (is_one ? 1 : CPU_LANES); ++lane) {
         const scalar *a = (const scalar *)job->numerator + (t->numerator_shared ? 0 : groups[lane] * (kind.m + 1));
         const scalar *b = (const scalar *)job->denominator + (t->denominator_shared ? 0 : groups[lane] * count);
         for (int i = 0; i <= kind.m; ++i)
-            SET_LANES(c->a[i], lane, is_one_group, a[i]);
+            SET_LANES(c->a[i], lane, is_one, a[i]);
         for (int j = 0; j <= kind.n; ++j)
-            SET_LANES(c->b[j], lane, is_one_group, denominator_term(kind, b, j));
+            SET_LANES(c->b[j], lane, is_one, denominator_term(kind, b, j));
     }
 }
 

@@ -65,25 +65,24 @@ static void flush_sums(const grkan_tiling *t, int count, const stage *s, const r
     }
 }
 
-/** The visits of one row lane between two flushes. */
-static void backward_visits(const cpu_job *job, const tile *b, int row_lane, int first, const stage *s,
+/** The visits between two flushes. */
+static void backward_visits(const cpu_job *job, const tile *b, const place *p, int first, const stage *s,
                             backward_state *state)
 {
     const rational kind = kind_of(job->plan);
     const grkan_tiling *t = &job->plan->backward;
     const int count = coefficient_count(kind);
-    const place p = place_of_thread(t, b, row_lane * t->span_chunks);
-    const int end = least(first + t->flush, p.visits);
+    const int end = least(first + t->flush, p->visits);
     memset(state->sums, 0, (size_t)(count * s->width) * sizeof(scalar));
     for (; first < end; first += s->visits) {
-        find_visits(t, b, &p, s, first, end, &state->at);
+        find_visits(t, b, p, s, first, end, &state->at);
         stage_in(s, &state->at, job->x, state->x, state->rows.x);
         stage_in(s, &state->at, job->dy, state->dy, state->rows.dy);
         prepare_result(s, &state->at, state->dy, job->result, state->rows.result);
         backward_stage(job, state->at.visits * s->vector, state);
         stage_out(s, &state->at, state->dy, job->result);
     }
-    flush_sums(t, count, s, state->sums, state->slots + row_lane * t->span_chunks);
+    flush_sums(t, count, s, state->sums, state->slots);
 }
 
 static void backward_block(const cpu_job *job, int64_t block)
@@ -92,15 +91,14 @@ static void backward_block(const cpu_job *job, int64_t block)
     const grkan_tiling *t = &job->plan->backward;
     const tile b = tile_of_block(t, block);
     const gradients g = gradients_of(job);
-    const stage s = stage_of((int)smaller(b.chunks, t->span_chunks), t->vector, backward_elements);
-    const int most_visits = visits_of(t, &b, 0);
+    const place p = place_of_thread(t, &b, 0);
+    const stage s = stage_of(t, &b, backward_elements);
     backward_state state;
 
     memset(state.slots, 0, (size_t)(coefficient_count(kind) * t->block) * sizeof(scalar));
     state.run_count = find_runs(job, t, &b, s.width, state.runs);
-    for (int first = 0; first < most_visits; first += t->flush)
-        for (int row_lane = 0; row_lane < t->row_lanes; ++row_lane)
-            backward_visits(job, &b, row_lane, first, &s, &state);
+    for (int first = 0; first < p.visits; first += t->flush)
+        backward_visits(job, &b, &p, first, &s, &state);
     const int64_t groups = b.end_group - b.first_group;
     const int outputs = output_count(t, kind, groups);
     for (int index = 0; index < outputs; ++index) {
@@ -140,19 +138,17 @@ static void forward_block(const cpu_job *job, int64_t block)
 {
     const grkan_tiling *t = &job->plan->forward;
     const tile b = tile_of_block(t, block);
-    const stage s = stage_of((int)smaller(b.chunks, t->span_chunks), t->vector, forward_elements);
+    const place p = place_of_thread(t, &b, 0);
+    const stage s = stage_of(t, &b, forward_elements);
     forward_state state;
 
     state.run_count = find_runs(job, t, &b, s.width, state.runs);
-    for (int row_lane = 0; row_lane < t->row_lanes; ++row_lane) {
-        const place p = place_of_thread(t, &b, row_lane * t->span_chunks);
-        for (int first = 0; first < p.visits; first += s.visits) {
-            find_visits(t, &b, &p, &s, first, p.visits, &state.at);
-            stage_in(&s, &state.at, job->x, state.x, state.rows.x);
-            prepare_result(&s, &state.at, state.x, job->result, state.rows.result);
-            forward_stage(job, &s, &state);
-            stage_out(&s, &state.at, state.x, job->result);
-        }
+    for (int first = 0; first < p.visits; first += s.visits) {
+        find_visits(t, &b, &p, &s, first, p.visits, &state.at);
+        stage_in(&s, &state.at, job->x, state.x, state.rows.x);
+        prepare_result(&s, &state.at, state.x, job->result, state.rows.result);
+        forward_stage(job, &s, &state);
+        stage_out(&s, &state.at, state.x, job->result);
     }
 }
 

@@ -23,13 +23,17 @@ typedef struct kept {
     share s;
 } kept;
 
-/** The group of each chunk column of a block; columns beyond its end have the last one. */
+/** The group of each column of a stage: of each thread of the block, and of any for columns beyond. */
 static void find_groups(const grkan_tiling *t, const tile *b, int width, int64_t *groups)
 {
     int64_t group = b->first_group;
     int64_t end = group_start(t, group + 1);
     for (int column = 0; column < width; ++column) {
-        while (group + 1 < b->end_group && b->start + (int64_t)column * t->vector >= end)
+        if (column % t->span_chunks == 0) { /* the next row */
+            group = b->first_group;
+            end = group_start(t, group + 1);
+        }
+        while (group + 1 < b->end_group && b->start + (int64_t)(column % t->span_chunks) * t->vector >= end)
             end = group_start(t, ++group + 1);
         groups[column] = group;
     }
@@ -43,10 +47,11 @@ static int find_runs(const cpu_job *job, const grkan_tiling *t, const tile *b, i
     for (int column = 0; column < width; ++count) {
         run *r = runs + count;
         const int64_t group = groups[column];
+        const int is_one = is_one_group(groups + column);
         r->far_rows = 0;
         r->first = column;
         column += CPU_LANES;
-        while (group == groups[column - 1] && column < width && group == groups[column + CPU_LANES - 1])
+        while (is_one && column < width && groups[column] == group && is_one_group(groups + column))
             column += CPU_LANES;
         r->end = column;
         load_coefficients(kind_of(job->plan), job, t, groups + r->first, &r->c);

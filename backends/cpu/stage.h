@@ -41,19 +41,23 @@ static int least(int a, int b)
     return a < b ? a : b;
 }
 
-/** A thread's share of a row lane: which visits are staged, and how wide their rows are. */
+/**
+ * A thread's share of a row lane: which visits are staged, and how wide their rows are. A block with several row lanes
+ * has whole rows, and those of a visit lie one behind the other: they are one row here.
+ */
 typedef struct stage {
-    int columns; /* with work */
+    int columns; /* with work: the block's threads */
     int width;   /* columns, rounded up to whole vectors; the rest reads as 0 */
     int vector;
     int visits; /* that fit at once */
 } stage;
 
-DEVICE stage stage_of(int columns, int vector, int elements)
+DEVICE stage stage_of(const grkan_tiling *t, const tile *b, int elements)
 {
-    stage s = {columns, (columns + CPU_LANES - 1) / CPU_LANES * CPU_LANES, vector, 1};
+    const int columns = (int)smaller(b->chunks, t->span_chunks) * t->row_lanes;
+    stage s = {columns, (columns + CPU_LANES - 1) / CPU_LANES * CPU_LANES, t->vector, 1};
     if (s.width > 0)
-        s.visits = least(most_rows, elements / s.width) / vector;
+        s.visits = least(most_rows, elements / s.width) / t->vector;
     s.visits += s.visits == 0;
     return s;
 }
@@ -163,7 +167,7 @@ static void pack_row(const scalar *from, int count, const stage *s, storage *to)
         pack_wide_row(from, count, s, to);
 }
 
-/** Visits of a row lane that are staged together, and those that will be next. */
+/** Visits that are staged together, and those that will be next. */
 typedef struct staged_visits {
     int visits;
     int next;
@@ -175,12 +179,14 @@ static void find_visits(const grkan_tiling *t, const tile *b, const place *p, co
                         staged_visits *v)
 {
     cursor at = cursor_at(t, b, p, first);
+    grkan_int64 rows = b->rows - first * t->row_step;
     v->visits = least(s->visits, end - first);
     v->next = least(s->visits, end - first - v->visits);
-    for (int visit = 0; visit < v->visits + v->next; ++visit, cursor_advance(t, &at)) {
-        const grkan_int64 left = smaller(chunks_left(t, b, p, &at), s->columns);
+    for (int visit = 0; visit < v->visits + v->next; ++visit, rows -= t->row_step, cursor_advance(t, &at)) {
+        const grkan_int64 chunks =
+            t->row_lanes > 1 ? smaller(rows, t->row_lanes) * b->chunks : chunks_left(t, b, p, &at);
         v->element[visit] = at.element;
-        v->count[visit] = left > 0 ? (int)left : 0;
+        v->count[visit] = chunks > 0 ? (int)smaller(chunks, s->columns) : 0;
     }
 }
 
