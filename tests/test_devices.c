@@ -116,6 +116,9 @@ static void cases_match_the_oracle(void **state)
     assert_int_equal(failed, 0);
 }
 
+/** Of the cases of seed 1, on processors with AVX2 and AArch64. New cases, formulas or cuts of a tensor change it. */
+static const uint64_t digest_elsewhere = UINT64_C(0x12599eabf58645ff);
+
 static void bits_are_the_same_everywhere(void **state)
 {
     (void)state;
@@ -127,6 +130,11 @@ static void bits_are_the_same_everywhere(void **state)
     for (int d = 0; d < all.count; d++) {
         print_tally(d);
         failed += all.tallies[d].failed;
+        if (all.seed == 1 && all.tallies[d].digested == table.count && all.tallies[d].digest != digest_elsewhere) {
+            printf("%s: the digest is %016" PRIx64 "; on other machines %016" PRIx64 "\n",
+                   all.devices[d].properties.selector, all.tallies[d].digest, digest_elsewhere);
+            failed++;
+        }
     }
     check_table_free(&table);
     assert_int_equal(failed, 0);

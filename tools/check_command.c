@@ -146,6 +146,9 @@ static void print_tally(const suite_device *device, const suite_tally *tally)
 {
     printf("%s (%s): %d passed, %d failed, %d skipped; worst error %.2f of its bound\n", device->properties.selector,
            device->properties.name, tally->passed, tally->failed, tally->skipped, tally->worst);
+    if (tally->digested > 0)
+        printf("       digest of the bits of %d device_to_device cases, the same on every device: %016" PRIx64 "\n",
+               tally->digested, tally->digest);
     for (int i = 0; i < SUITE_REASONS && tally->reasons[i].count; i++)
         printf("       %d skipped: %s\n", tally->reasons[i].count, tally->reasons[i].text);
 }

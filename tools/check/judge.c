@@ -22,6 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <xxhash.h>
+
 #include "storage.h"
 
 /** A sum of contributions, as the oracle has them. */
@@ -211,4 +213,18 @@ int64_t judge_bits(const check_case *one, check_tensor tensor, const check_data 
             return i;
     }
     return -1;
+}
+
+uint64_t judge_digest(const check_case *one, check_data *results, uint64_t digest)
+{
+    static const check_tensor outputs[] = {CHECK_Y, CHECK_DX, CHECK_DNUMERATOR, CHECK_DDENOMINATOR};
+    for (size_t k = 0; k < sizeof outputs / sizeof outputs[0]; k++) {
+        const grkan_dtype dtype = check_tensor_dtype(one, outputs[k]);
+        void *const values = results->tensor[outputs[k]];
+        for (int64_t i = 0; i < check_tensor_count(one, outputs[k]); i++)
+            if (isnan(storage_load(dtype, values, i)))
+                storage_store(dtype, values, i, NAN);
+        digest = XXH64(values, check_tensor_bytes(one, outputs[k]), digest);
+    }
+    return digest;
 }

@@ -40,4 +40,7 @@ bool judge_results(const check_case *one, const check_data *data, const check_da
 /** First element in which a tensor of two results differs in its bits, any NaN being any other; -1 if none does. */
 int64_t judge_bits(const check_case *one, check_tensor tensor, const check_data *first, const check_data *second);
 
+/** Continue a digest by the bits of all results, after making one NaN of every NaN among them. */
+uint64_t judge_digest(const check_case *one, check_data *results, uint64_t digest);
+
 #endif

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "judge.h"
+
 static void count_reason(suite_tally *tally, const char *text)
 {
     for (int i = 0; i < SUITE_REASONS; i++) {
@@ -81,6 +83,10 @@ static void compare_devices(const suite_device *devices, int count, const check_
         check_data results;
         check_report report;
         const bool ran = check_run_results(devices[d].device, one, &results, &report);
+        if (ran) {
+            tallies[d].digest = judge_digest(one, &results, tallies[d].digest);
+            tallies[d].digested++;
+        }
         if (ran && reference_name) {
             snprintf(label, sizeof label, "%s, %s", reference_name, name);
             check_compare(one, &reference, &results, label, &report);
@@ -105,14 +111,13 @@ void suite_bits(const suite_device *devices, int count, const check_table *table
         for (int d = 0; d < count; d++)
             if (is_cpu(&devices[d]))
                 compare_variants(&devices[d], one, listener, context, &tallies[d]);
-        if (count > 1)
-            compare_devices(devices, count, one, listener, context, tallies);
+        compare_devices(devices, count, one, listener, context, tallies);
     }
 }
 
 int suite_bits_steps(const suite_device *devices, int count, const check_table *table)
 {
-    int steps = count > 1 ? count : 0;
+    int steps = count;
     for (int d = 0; d < count; d++)
         steps += is_cpu(&devices[d]) ? CHECK_CPU_VARIANTS : 0;
     return steps * table->count;

@@ -20,7 +20,9 @@ typedef struct suite_device {
 /** What came out for one device. */
 typedef struct suite_tally {
     int passed, failed, skipped;
-    double worst; /**< the largest error of a case that passed, as a fraction of its bound */
+    double worst;    /**< the largest error of a case that passed, as a fraction of its bound */
+    int digested;    /**< cases whose bits are in the digest */
+    uint64_t digest; /**< of the bits that must be the same everywhere: devices compare by it that never meet */
     struct {
         char text[128];
         int count;
@@ -43,8 +45,8 @@ void suite_oracle(const suite_device *device, const check_table *table, suite_li
                   suite_tally *tally);
 
 /**
- * The bits of every case on every device against those of the first that runs it; and for each cpu among them, all its
- * variants against each other.
+ * The bits of every case on every device against those of the first that runs it, and into the device's digest; for each
+ * cpu among them, all its variants against each other.
  * @param tallies one for each device
  */
 void suite_bits(const suite_device *devices, int count, const check_table *table, suite_listener listener,
