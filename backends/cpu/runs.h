@@ -23,19 +23,18 @@ typedef struct kept {
     share s;
 } kept;
 
-/** The group of each column of a stage: of each thread of the block, and of any for columns beyond. */
+/** The group of each column of a stage: of each thread of the block, row by row, and of any for columns beyond. */
 static void find_groups(const grkan_tiling *t, const tile *b, int width, int64_t *groups)
 {
-    int64_t group = b->first_group;
-    int64_t end = group_start(t, group + 1);
-    for (int column = 0; column < width; ++column) {
-        if (column % t->span_chunks == 0) { /* the next row */
-            group = b->first_group;
-            end = group_start(t, group + 1);
+    int column = 0;
+    while (column < width) {
+        int64_t group = b->first_group;
+        int64_t end = group_start(t, group + 1), element = b->start;
+        for (int chunk = 0; chunk < t->span_chunks && column < width; ++chunk, element += t->vector) {
+            while (group + 1 < b->end_group && element >= end)
+                end = group_start(t, ++group + 1);
+            groups[column++] = group;
         }
-        while (group + 1 < b->end_group && b->start + (int64_t)(column % t->span_chunks) * t->vector >= end)
-            end = group_start(t, ++group + 1);
-        groups[column] = group;
     }
 }
 
