@@ -235,12 +235,44 @@ def test_misuse(call, text):
     assert text in str(caught.value)
 
 
-def test_transforms_of_functions_are_refused_not_wrong():
-    if not hasattr(torch, "func"):
-        pytest.skip("torch.func needs PyTorch 2.0 or later")
-    x, _, a, b = tensors((4, 8))
-    with pytest.raises(RuntimeError, match="setup_context"):
-        torch.func.grad(lambda t: rational(t, a, b).sum())(x)
+needs_func = pytest.mark.skipif(not hasattr(torch, "func"), reason="torch.func needs PyTorch 2.0 or later")
+
+
+@needs_func
+def test_gradients_by_torch_func(device):
+    x, dy, a, b = tensors((6, 4, 8), device=device)
+    expected = torch.autograd.grad(rational(x, a, b), (x, a, b), dy)
+    found = torch.func.grad(lambda *t: (rational(*t) * dy).sum(), (0, 1, 2))(*(t.detach() for t in (x, a, b)))
+    for gradient, reference in zip(found, expected):
+        assert_close(gradient, reference, 1e-12)
+
+
+@needs_func
+def test_vmap_over_examples_and_over_layers(device):
+    x, _, a, b = (t.detach() for t in tensors((6, 4, 8), device=device))
+    assert_close(torch.func.vmap(rational, (0, None, None))(x, a, b), rational(x, a, b), 1e-12)
+    layers = torch.stack([a, 2 * a]), torch.stack([b, 3 * b])
+    expected = torch.stack([rational(x, a, b), rational(x, 2 * a, 3 * b)])
+    assert_close(torch.func.vmap(rational, (None, 0, 0))(x, *layers), expected, 1e-12)
+
+
+@needs_func
+def test_forward_mode_and_per_example_gradients(device):
+    x, v, a, b = (t.detach() for t in tensors((6, 8), device=device))
+    jacobian = torch.func.jacrev(rational)(x[0], a, b)
+    assert_close(torch.func.jvp(lambda t: rational(t, a, b), (x[0],), (v[0],))[1], jacobian @ v[0], 1e-12)
+    each = torch.func.vmap(torch.func.grad(lambda c, t: rational(t, c, b).sum()), (None, 0))(a, x)
+    whole = torch.func.grad(lambda c: rational(x, c, b).sum())(a)
+    assert_close(each.sum(0), whole, 1e-12)
+
+
+@needs_func
+def test_misuse_within_a_transform():
+    x, _, a, b = (t.detach() for t in tensors((6, 8)))
+    with pytest.raises(grkan.InvalidArgumentError, match="form is 'abs'; expected one of abs_terms"):
+        torch.func.vmap(lambda t: rational(t, a, b, "abs"))(x)
+    with pytest.raises(grkan.InvalidArgumentError, match="groups is 8"):
+        torch.func.vmap(lambda t: rational(t[:4], a, b))(x)
 
 
 def test_sequences_may_have_any_length():

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ._formula import formula
-from ._kernels import coefficient_dtype, dense, like, plan_of, run_backward, run_forward
+from ._kernels import check_arguments, coefficient_dtype, dense, like, plan_of, run_backward, run_forward
 
 operator: Any
 try:
@@ -54,10 +54,10 @@ class RationalFunction(torch.autograd.Function):
         return *run_backward(plan, x, dy, numerator, denominator, True), None, None
 
 
-# Function.apply of PyTorch 2 first does in Python what functorch's transforms need, which takes the host a tenth of the
-# time of forward and backward. Without a transform, what it calls in the end is enough.
-_transforms_are_active = getattr(torch._C, "_are_functorch_transforms_active", lambda: True)
-_apply_without_transforms = super(torch.autograd.Function, RationalFunction).apply
+# Function.apply of PyTorch 2 first does in Python what torch.func's transforms need, which takes the host a tenth of the
+# time of forward and backward. What it calls in the end is enough, since those transforms never get there.
+_apply = super(torch.autograd.Function, RationalFunction).apply
+_transforms_are_active = getattr(torch._C, "_are_functorch_transforms_active", lambda: False)
 
 _PLAIN = (torch.Tensor, torch.nn.Parameter)  # other types of tensors (fake ones, for example) go by the dispatcher
 
@@ -65,6 +65,8 @@ _PLAIN = (torch.Tensor, torch.nn.Parameter)  # other types of tensors (fake ones
 def rational(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: str = "abs_terms",
              channel_dim: int = -1) -> torch.Tensor:
     """The group-wise rational function P(x) / Q(x), differentiable in all three tensors.
+
+    Within a transform of torch.func (grad, vmap, jvp, ...) it is computed by PyTorch's operations (formula).
 
     Args:
         x: of any shape, f32, f16, bf16 or f64, on the cpu or a GPU. The result has its type also under autocast.
@@ -81,5 +83,7 @@ def rational(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor
         denominator = denominator.to(wanted)
     if operator is not None and (torch.compiler.is_compiling() or type(x) not in _PLAIN):
         return operator(x, numerator.contiguous(), denominator.contiguous(), form, channel_dim)
-    apply = RationalFunction.apply if _transforms_are_active() else _apply_without_transforms
-    return apply(x, numerator.contiguous(), denominator.contiguous(), form, channel_dim)
+    if _transforms_are_active():  # torch.func's, each of which has rules for PyTorch's own operations
+        check_arguments(x, numerator, denominator, form, channel_dim)
+        return formula(x, numerator, denominator, form, channel_dim)
+    return _apply(x, numerator.contiguous(), denominator.contiguous(), form, channel_dim)

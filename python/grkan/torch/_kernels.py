@@ -80,9 +80,8 @@ def coefficient_dtype(x: torch.Tensor) -> torch.dtype:
     return torch.float64 if x.dtype is torch.float64 else torch.float32
 
 
-def _make_plan(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: str, channel_dim: int,
-               determinism: str) -> Plan:
-    selector = _selector(x.device)
+def _make_plan(selector: str, x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: str,
+               channel_dim: int, determinism: str) -> Plan:
     for name, t in (("numerator", numerator), ("denominator", denominator)):
         if t.device != x.device:
             raise InvalidArgumentError(f"{name} lies on {t.device}; expected {x.device}, as x")
@@ -108,8 +107,14 @@ def plan_of(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor,
     if plan is None:
         if len(_plans) >= MOST_PLANS:
             _plans.clear()  # plan_for still has those that were used last
-        plan = _plans[key] = _make_plan(x, numerator, denominator, form, channel_dim, determinism)
+        plan = _plans[key] = _make_plan(_selector(x.device), x, numerator, denominator, form, channel_dim, determinism)
     return plan
+
+
+def check_arguments(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: str,
+                    channel_dim: int) -> None:
+    """Raise what a plan would, for calls that the kernels do not see. The cpu's plans cost next to nothing."""
+    _make_plan("cpu", x, numerator, denominator, form, channel_dim, "run_to_run")
 
 
 def run_forward(plan: Plan, x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor) -> torch.Tensor:
