@@ -227,8 +227,8 @@ static grkan_status call_backward(const void *context, int64_t number)
 }
 
 /**
- * A processor's blocks read rows as they lie in memory where a block is as wide as a row, but in pieces where rows are
- * narrower or wider, and that is slower: so each of the three has a layer of its own. On a GPU threads read all at once.
+ * A processor's blocks are fastest where they are as wide as a row: wider rows are read in pieces, and narrower ones have
+ * short groups. So each of the three has a layer of its own. On a GPU threads read all at once.
  */
 static int64_t standard_channels(const grkan_device *device, const grkan_tiling *t)
 {
