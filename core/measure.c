@@ -275,8 +275,8 @@ static grkan_status make_layer(grkan_device *device, const grkan_plan_data *kind
     const grkan_dtype dtype = kind->operation.dtype;
     const size_t row = (size_t)kind->operation.channels * grkan_dtype_bytes(dtype);
     const size_t one = (size_t)standard_rows(device, kind) * row;
-    const uint64_t beyond_caches = 4 * device->properties.cache_bytes;
-    const uint64_t total = beyond_caches < largest_total ? beyond_caches : largest_total;
+    const uint64_t cache = device->properties.cache_bytes;
+    const uint64_t total = cache == 0 || 4 * cache > largest_total ? largest_total : 4 * cache;
     const int counts[] = {6, 32, 6, 32};
     const double scales[] = {1.0, 0.05, 0.0, 0.0};
     grkan_status status = GRKAN_SUCCESS;

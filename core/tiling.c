@@ -10,6 +10,7 @@ enum {
     fixed_block = 512,           /* likewise, at most */
     fixed_local_bytes = 32768,   /* likewise: local memory that every OpenCL 1.2 device has */
     flag_bytes = 64,             /* local memory for what a block agrees on, beside its sums */
+    line_bytes = 128,            /* of local memory: queues start at a line */
     vector_bytes = 16,           /* widest access that devices have */
     flush_elements = 48,         /* chain of additions in one register; visits divide by those of a step */
     fixed_blocks = 528,          /* blocks of a geometry that depends on the operation alone */
@@ -119,6 +120,12 @@ static bool next_cut(const grkan_operation *o, const grkan_tuning *tuning, int l
     return c->block <= limit;
 }
 
+/** Local memory that is left for what each thread of a block has. */
+static int64_t bytes_for_threads(const grkan_device_limits *limits)
+{
+    return (int64_t)limits->local_bytes - flag_bytes - (limits->has_queues ? line_bytes : 0);
+}
+
 /**
  * The cut with the best utilisation; among those within 2 % of it, the one with the block nearest to the preferred size,
  * and of these the widest. The block is 0 if there is none.
@@ -130,15 +137,16 @@ static grkan_status choose_block(const grkan_operation *o, int coefficients, con
     /* A thread's sums, and what it exchanges in the end, in the place of a queue with one chunk of x and of dy. */
     const int bytes =
         (int)(t->sets * coefficients * scalar + larger(2 * scalar, limits->has_queues ? 2 * vector_bytes : 0));
-    const int limit =
-        (int)smaller(limits->max_block, ((int64_t)limits->local_bytes - flag_bytes) / bytes) / block_step * block_step;
+    const int64_t room = bytes_for_threads(limits);
+    const int limit = (int)smaller(limits->max_block, room / bytes) / block_step * block_step;
     const block_cut first = {block_step, o->groups};
     block_cut chosen = {0, 0}, c;
     int64_t best = -1;
-    if ((int64_t)limits->local_bytes < (int64_t)block_step * bytes + flag_bytes)
+    if (room < (int64_t)block_step * bytes)
         return grkan_fail(GRKAN_ERROR_UNSUPPORTED,
                           "a block of the device has %llu bytes of local memory; the operation needs at least %d",
-                          (unsigned long long)limits->local_bytes, block_step * bytes + flag_bytes);
+                          (unsigned long long)limits->local_bytes,
+                          block_step * bytes + (int)((int64_t)limits->local_bytes - room));
     if (limit < block_step)
         return grkan_fail(GRKAN_ERROR_UNSUPPORTED, "the device runs blocks of %d threads; expected at least %d",
                           limits->max_block, block_step);
@@ -293,25 +301,29 @@ static grkan_tuning within_registers(const grkan_device_limits *limits, grkan_tu
     return tuning;
 }
 
-/** The tuning of backward, which keeps coefficients and their sums in registers. */
-static grkan_tuning backward_tuning_of(const grkan_device_limits *limits, const grkan_operation *o, int coefficients)
+/** The tuning of backward, which keeps each set's coefficients and their sums in registers. */
+static grkan_tuning backward_tuning_of(const grkan_device_limits *limits, const grkan_operation *o, int sets,
+                                       int coefficients)
 {
     enum { beside = 42 }; /* enough for KAT's degrees; with less, loops spill */
-    const int64_t registers = registers_of(o, 2 * coefficients, beside);
-    if (grkan_dtype_bytes(o->dtype) == 2)
-        return within_registers(limits, limits->backward[1], registers);
-    const bool is_first = has_registers(limits, &limits->backward[0], registers);
-    return within_registers(limits, limits->backward[is_first ? 0 : 2], registers);
+    const int64_t registers = registers_of(o, 2 * sets * coefficients, beside);
+    const grkan_tunings *const all = &limits->tunings;
+    const bool is_16_bit = grkan_dtype_bytes(o->dtype) == 2;
+    const grkan_tuning *tuning = sets > 1 ? &all->backward_pairs : is_16_bit ? &all->backward_16_bit : &all->backward;
+    if (!is_16_bit && !has_registers(limits, tuning, registers))
+        tuning = &all->backward_large;
+    return within_registers(limits, *tuning, registers);
 }
 
-/** The tuning of forward, which keeps coefficients, and chunks that are too narrow for a queue. */
+/** The tuning of forward, which keeps coefficients, and the chunks of a step where they are too narrow for a queue. */
 static grkan_tuning forward_tuning_of(const grkan_device_limits *limits, const grkan_operation *o, int vector,
                                       int coefficients)
 {
-    enum { beside = 46, beside_chunks = 8, narrowest_queued = 4 /* bytes */ };
-    const int bytes = (int)grkan_dtype_bytes(o->dtype);
-    const int others = beside + (vector * bytes < narrowest_queued ? beside_chunks : 0);
-    return within_registers(limits, limits->forward[bytes == 2], registers_of(o, coefficients, others));
+    enum { beside = 46, chunks_among_them = 8 };
+    const grkan_tunings *const all = &limits->tunings;
+    const grkan_tuning *const tuning = grkan_dtype_bytes(o->dtype) == 2 ? &all->forward_16_bit : &all->forward;
+    const int more_chunks = (int)larger(0, tuning->step / vector - chunks_among_them);
+    return within_registers(limits, *tuning, registers_of(o, coefficients, beside + more_chunks));
 }
 
 /** Shorten the queue until local memory holds it beside the sums: fewer steps ahead, then smaller steps. */
@@ -320,7 +332,7 @@ static void fit_queue(const grkan_device_limits *limits, const grkan_operation *
 {
     const int64_t scalar = (int64_t)grkan_coefficient_bytes(o->dtype);
     const int64_t chunks = (int64_t)grkan_dtype_bytes(o->dtype) * tensors * t->block;
-    const int64_t room = (int64_t)limits->local_bytes - flag_bytes - t->block * sums * scalar;
+    const int64_t room = bytes_for_threads(limits) - t->block * sums * scalar;
     while (limits->has_queues && tuning->ahead * larger(t->vector, tuning->step * 4 / scalar) * chunks > room &&
            tuning->ahead + tuning->step > 2) {
         if (tuning->ahead > 1)
@@ -353,7 +365,7 @@ static grkan_status cut_passes(const grkan_device_limits *limits, const grkan_de
     const grkan_tuning fixed = {.block = fixed_preferred_block};
     plan->backward = start_tiling(o, sets > 1 ? sets : choose_vector(o, of_backward->max_vector_bytes), sets);
     plan->forward = start_tiling(o, sets > 1 ? sets : choose_vector(o, limits->max_vector_bytes), sets);
-    plan->backward_tuning = backward_tuning_of(limits, o, sets * coefficients);
+    plan->backward_tuning = backward_tuning_of(limits, o, sets, coefficients);
     plan->forward_tuning = forward_tuning_of(limits, o, plan->forward.vector, sets * coefficients);
     const grkan_status status =
         choose_block(o, coefficients, of_backward, same_everywhere ? &fixed : &plan->backward_tuning, &plan->backward);

@@ -13,37 +13,44 @@
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define ONE_MIB ((size_t)1 << 20)
 
+/** The same tuning for everything. */
+#define ALIKE(...)                                                                                                     \
+    {                                                                                                                  \
+        __VA_ARGS__, __VA_ARGS__, __VA_ARGS__, __VA_ARGS__, __VA_ARGS__, __VA_ARGS__                                   \
+    }
+
 /** From a device with little of everything to one with more than there is yet. */
 static const grkan_device_limits devices[] = {
     {.compute_units = 1,
      .least_elements = 1,
      .max_block = 64,
      .max_vector_bytes = 0,
-     .forward = {{64, 1, 1, 1}, {64, 1, 1, 1}},
-     .backward = {{64, 1, 1, 1}, {64, 1, 1, 1}, {64, 1, 1, 1}},
+     .tunings = ALIKE({64, 1, 1, 1}),
      .local_bytes = 32768},
     {.compute_units = 132,
      .least_elements = 32,
      .max_block = 512,
      .max_vector_bytes = 16,
-     .forward = {{384, 1152, 3, 1}, {384, 1152, 3, 1}},
-     .backward = {{480, 960, 1, 1, 4, 1536}, {384, 768, 2, 2}, {384, 768, 1, 1}},
+     .tunings = {{384, 1152, 3, 1},
+                 {384, 1152, 3, 1},
+                 {480, 960, 1, 1, 4, 1536},
+                 {384, 384, 1, 2},
+                 {256, 512, 1, 1},
+                 {384, 768, 1, 1}},
      .registers = 65536,
      .local_bytes = 49152},
     {.compute_units = 1024,
      .least_elements = 1,
      .max_block = 1024,
      .max_vector_bytes = 16,
-     .forward = {{1024, 16384, 1, 1}, {1024, 16384, 1, 1}},
-     .backward = {{1024, 16384, 1, 1}, {1024, 16384, 1, 1}, {1024, 16384, 1, 1}},
+     .tunings = ALIKE({1024, 16384, 1, 1}),
      .local_bytes = 262144},
     {.compute_units = 128,
      .is_fixed = 1,
      .least_elements = 160,
      .max_block = 1024,
      .max_vector_bytes = 0,
-     .forward = {{768, 1, 1, 1}, {768, 1, 1, 1}},
-     .backward = {{768, 1, 1, 1}, {768, 1, 1, 1}, {768, 1, 1, 1}},
+     .tunings = ALIKE({768, 1, 1, 1}),
      .local_bytes = 262144},
 };
 

@@ -8,7 +8,7 @@
 #include <nvrtc.h>
 #include <stdio.h>
 
-#include <grkan/backend.h>
+#include "../gpu/nvidia.h"
 
 #define BACKEND_NAME "cuda"
 
@@ -53,15 +53,9 @@ extern struct cuda_driver {
 
 /** Memory is copied to shared memory asynchronously, on architectures before sm_80 by a thread itself. */
 #define HAS_QUEUES 1
-#define REGISTERS 65536
+#define REGISTERS nvidia_registers
 
-/** In the order of grkan_device_limits; measured on an H200, see docs/performance.md. */
-static const grkan_tuning forward_tuning[2] = {{.block = 384, .threads = 1152, .rounds = 24, .ahead = 1, .step = 8},
-                                               {.block = 384, .threads = 1152, .rounds = 6, .ahead = 1, .step = 16}};
-static const grkan_tuning backward_tuning[3] = {
-    {.block = 480, .threads = 960, .rounds = 1, .ahead = 1, .step = 4, .narrowest = 1536},
-    {.block = 384, .threads = 768, .rounds = 1, .ahead = 2, .step = 8},
-    {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 4}};
+#define device_tunings nvidia_tunings
 
 static inline void architecture_of(const gpu_device_properties *p, char *text, size_t bytes)
 {

@@ -142,8 +142,7 @@ static grkan_status open_device(int index, grkan_backend_device **device)
 static grkan_device_limits limits_of(int compute_units, int max_block, uint64_t shared_bytes)
 {
     return (grkan_device_limits){.compute_units = compute_units,
-                                 .forward = {forward_tuning[0], forward_tuning[1]},
-                                 .backward = {backward_tuning[0], backward_tuning[1], backward_tuning[2]},
+                                 .tunings = device_tunings,
                                  .least_elements = 32,
                                  .max_block = max_block < most_block ? max_block : most_block,
                                  .max_vector_bytes = 16,

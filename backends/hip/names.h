@@ -44,12 +44,14 @@ typedef hipFunction_t gpu_native_kernel;
 #define HAS_QUEUES 0
 #define REGISTERS 0 /* its compiler decides */
 
-/** In the order of grkan_device_limits; not measured on AMD's hardware yet. */
-static const grkan_tuning forward_tuning[2] = {{.block = 384, .threads = 1536, .rounds = 4, .ahead = 1, .step = 4},
-                                               {.block = 384, .threads = 1536, .rounds = 4, .ahead = 1, .step = 8}};
-static const grkan_tuning backward_tuning[3] = {{.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 4},
-                                                {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 8},
-                                                {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 4}};
+/** Not measured on AMD's hardware yet. */
+static const grkan_tunings device_tunings = {
+    .forward = {.block = 384, .threads = 1536, .rounds = 4, .ahead = 1, .step = 4},
+    .forward_16_bit = {.block = 384, .threads = 1536, .rounds = 4, .ahead = 1, .step = 8},
+    .backward = {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 4},
+    .backward_16_bit = {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 8},
+    .backward_pairs = {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 4},
+    .backward_large = {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 4}};
 
 /** With its features, as "gfx90a:sramecc+:xnack-": code for other settings does not load. */
 static inline void architecture_of(const gpu_device_properties *p, char *text, size_t bytes)

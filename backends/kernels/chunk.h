@@ -4,7 +4,7 @@
  * @brief The elements that a GPU's thread takes from a row at once: loaded and stored by one instruction each.
  *
  * For the dialects of gpu.h; beside the words that it names, PACK_HALVES and PACK_BF16S may convert two floats at once,
- * and COPY_ASYNC(to, from, bytes, exists) may start a copy of 4, 8 or 16 bytes from global to shared memory (zeros
+ * and COPY_ASYNC(to, from, bytes, exists) may start a copy of 8 or 16 bytes from global to shared memory (zeros
  * where nothing exists), with COPIES_END() after the copies that belong together and COPIES_WAIT(n) until at most the
  * last n such sets are on their way.
  */
@@ -132,13 +132,14 @@ DEVICE void store_chunk(GLOBAL storage *to, const real *in)
 
 /**
  * A thread's queue of chunks on their way. Where the hardware copies to shared memory by itself, they lie there, several
- * steps ahead, and take no registers; the order of a thread's own copies and waits needs no barrier. Elsewhere they are
- * in registers, one step ahead.
+ * steps ahead, and take no registers; the order of a thread's own copies and waits needs no barrier. Elsewhere, and
+ * where chunks are narrow, which loads bring sooner, they are in registers, one step ahead.
  */
-#if defined(COPY_ASYNC) && CHUNK_BYTES >= 4
+#if defined(COPY_ASYNC) && CHUNK_BYTES >= 8
 #define STEPS_AHEAD(steps) (steps)
 #define QUEUE SHARED chunk
-#define QUEUE_ARRAY(name, chunks, block) SHARED_ARRAY(chunk, name, (chunks) * (block))
+/** At a line of 128 bytes: copies are slower where a line of global memory comes to lie across two of shared memory. */
+#define QUEUE_ARRAY(name, chunks, block) SHARED_ARRAY(chunk, name, (chunks) * (block)) __attribute__((aligned(128)))
 #define QUEUE_START() THREAD_INDEX()
 #define QUEUE_STRIDE(block) (block)
 #define QUEUE_END() COPIES_END()
@@ -166,7 +167,7 @@ DEVICE int next_place(int place, int length, int steps)
 /** Ask for a chunk; zeros come where none exists. */
 DEVICE void ask_chunk(QUEUE *to, GLOBAL const storage *from, int exists)
 {
-#if defined(COPY_ASYNC) && CHUNK_BYTES >= 4
+#if defined(COPY_ASYNC) && CHUNK_BYTES >= 8
     COPY_ASYNC(to, from, CHUNK_BYTES, exists);
 #else
     if (exists)

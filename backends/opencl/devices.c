@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../gpu/engine.h"
+#include "../gpu/nvidia.h"
 #include "opencl.h"
 
 #include <CL/cl_ext.h>
@@ -242,18 +243,21 @@ static int index_of(cl_device_id id)
     return -1;
 }
 
-/** In the order of grkan_device_limits; measured on an H200 through NVIDIA's OpenCL, see docs/performance.md. */
-static const grkan_tuning forward_tuning[2] = {{.block = 384, .threads = 1152, .rounds = 24, .ahead = 1, .step = 8},
-                                               {.block = 384, .threads = 1536, .rounds = 6, .ahead = 1, .step = 8}};
-static const grkan_tuning backward_tuning[3] = {{.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 4},
-                                                {.block = 384, .threads = 768, .rounds = 1, .ahead = 2, .step = 8},
-                                                {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 4}};
+/** Of GPUs that are not NVIDIA's; not measured on any yet. */
+static const grkan_tunings other_tunings = {
+    .forward = {.block = 384, .threads = 1152, .rounds = 24, .ahead = 1, .step = 8},
+    .forward_16_bit = {.block = 384, .threads = 1536, .rounds = 6, .ahead = 1, .step = 8},
+    .backward = {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 4},
+    .backward_16_bit = {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 8},
+    .backward_pairs = {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 4},
+    .backward_large = {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 4}};
 
 grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_properties *properties,
                              grkan_device_limits *limits)
 {
     const cl_device_id id = device->id;
     const int has_f64 = has_extension(id, "cl_khr_fp64") && has_extension(id, "cl_khr_int64_base_atomics");
+    const int is_nvidia = device->ptx_architecture > 0;
     const int place = index_of(id);
     char version[64], driver[48];
     memset(properties, 0, sizeof *properties);
@@ -276,14 +280,14 @@ grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_pr
     properties->has_atomics = 1; /* of 32-bit integers, in every OpenCL 1.2 */
     properties->is_ieee = keeps_ieee(id);
     properties->memory_bytes = read_number(id, CL_DEVICE_GLOBAL_MEM_SIZE);
-    properties->cache_bytes = read_number(id, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE);
+    /* Of a GPU drivers name the first level, or the sum over all units, not the last level. */
+    properties->cache_bytes = properties->is_gpu ? 0 : read_number(id, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE);
     limits->compute_units = properties->compute_units;
     limits->is_fixed = !properties->is_gpu;
-    memcpy(limits->forward, forward_tuning, sizeof forward_tuning);
-    memcpy(limits->backward, backward_tuning, sizeof backward_tuning);
-    limits->last_block_combines = device->ptx_architecture > 0; /* OpenCL 1.2 orders no memory between groups */
+    limits->tunings = is_nvidia ? nvidia_tunings : other_tunings;
+    limits->last_block_combines = is_nvidia; /* OpenCL 1.2 orders no memory between groups */
     limits->has_queues = device->ptx_architecture >= 800;
-    limits->registers = device->ptx_architecture > 0 ? ptx_registers : 0;
+    limits->registers = is_nvidia ? nvidia_registers : 0;
     limits->least_elements = properties->is_gpu ? 32 : 256;
     limits->max_block = (int32_t)read_number(id, CL_DEVICE_MAX_WORK_GROUP_SIZE);
     if (limits->max_block > most_block)

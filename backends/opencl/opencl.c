@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../gpu/engine.h"
+#include "../gpu/nvidia.h"
 #include "opencl.h"
 #include "opencl_dialect.h"
 
@@ -82,15 +83,19 @@ static grkan_status cl_compile(grkan_backend_device *device, const grkan_compile
     return status;
 }
 
-/** OpenCL has no word for how many groups a compute unit shall hold; NVIDIA's compiler takes a limit of registers. */
+/**
+ * What cuda.c asks of the same assembler: the first level, and a block's share of the registers, since OpenCL has no word
+ * for how many groups a compute unit shall hold.
+ */
 static void load_options(const grkan_backend_device *device, const grkan_plan_data *plan, char *options, size_t bytes)
 {
     enum { most_registers = 255 }; /* of a thread, on every NVIDIA GPU */
     const int block = plan->backward.block, threads = plan->backward_tuning.threads;
-    const int registers = ptx_registers / (threads > block ? threads / block * block : block) / 8 * 8;
+    const int registers = nvidia_registers / (threads > block ? threads / block * block : block) / 8 * 8;
     options[0] = '\0';
     if (device->ptx_architecture > 0)
-        snprintf(options, bytes, "-cl-nv-maxrregcount=%d", registers < most_registers ? registers : most_registers);
+        snprintf(options, bytes, "-cl-nv-opt-level=1 -cl-nv-maxrregcount=%d",
+                 registers < most_registers ? registers : most_registers);
 }
 
 grkan_status gpu_module_load(grkan_backend_device *device, const grkan_plan_data *plan, const grkan_blob *binary,
@@ -168,20 +173,16 @@ grkan_status gpu_launch(gpu_kernel *kernel, const grkan_kernel_launch *launch, v
     const size_t local = (size_t)launch->block;
     const size_t global = (size_t)launch->blocks * local;
     const cl_command_queue queue = stream != NULL ? (cl_command_queue)stream : device->queue;
-    cl_event event = NULL;
-    const int is_timed = queue == device->queue && device->is_timing;
+    cl_event *const event = queue == device->queue ? opencl_timer_event(device) : NULL;
 
     pthread_mutex_lock(&kernel->lock);
     grkan_status status = set_arguments(kernel->kernel, launch);
     if (status == GRKAN_SUCCESS) {
-        const cl_int code =
-            clEnqueueNDRangeKernel(queue, kernel->kernel, 1, NULL, &global, &local, 0, NULL, is_timed ? &event : NULL);
+        const cl_int code = clEnqueueNDRangeKernel(queue, kernel->kernel, 1, NULL, &global, &local, 0, NULL, event);
         if (code != CL_SUCCESS)
             status = opencl_failed("clEnqueueNDRangeKernel", code);
     }
     pthread_mutex_unlock(&kernel->lock);
-    if (event != NULL)
-        opencl_timer_add(device, event);
     return status;
 }
 
@@ -219,11 +220,8 @@ static grkan_status cl_download(grkan_backend_device *device, void *to, grkan_bu
 
 static grkan_status cl_copy(grkan_backend_device *device, grkan_buffer to, grkan_buffer from, size_t bytes)
 {
-    cl_event event = NULL;
     OPENCL_TRY(clEnqueueCopyBuffer(device->queue, memory_of(from), memory_of(to), from.offset, to.offset, bytes, 0,
-                                   NULL, device->is_timing ? &event : NULL));
-    if (event != NULL)
-        opencl_timer_add(device, event);
+                                   NULL, opencl_timer_event(device)));
     return GRKAN_SUCCESS;
 }
 

@@ -10,8 +10,6 @@
 
 #include <grkan/backend.h>
 
-enum { ptx_registers = 65536 }; /* of a multiprocessor of an NVIDIA GPU */
-
 struct grkan_backend_device {
     int index;            /* -1: opened in the caller's context */
     int ptx_architecture; /* of an NVIDIA GPU, 800 for sm_80; 0: another vendor's, or too old for ptx.h */
@@ -20,7 +18,7 @@ struct grkan_backend_device {
     cl_context context;
     cl_command_queue queue; /* the default stream, with profiling */
     int is_timing;
-    cl_event first, last; /* of the commands being timed */
+    cl_event first; /* of the commands being timed */
     char identity[512];
 };
 
@@ -49,8 +47,8 @@ grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_pr
 
 /* timer.c */
 
-/** Take over the event of a command on the default queue. */
-void opencl_timer_add(grkan_backend_device *device, cl_event event);
+/** Where a command on the default queue leaves its event, or NULL. */
+cl_event *opencl_timer_event(grkan_backend_device *device);
 grkan_status opencl_timer_start(grkan_backend_device *device);
 grkan_status opencl_timer_stop(grkan_backend_device *device, double *milliseconds);
 

@@ -1,46 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file timer.c @brief The stopwatch: from the start of the first command to the end of the last. */
+/** @file timer.c @brief The stopwatch: from the start of the first command to a marker behind the last. */
 #include "../gpu/engine.h"
 #include "opencl.h"
 
-static void forget(cl_event *event)
+cl_event *opencl_timer_event(grkan_backend_device *device)
 {
-    if (*event != NULL)
-        clReleaseEvent(*event);
-    *event = NULL;
-}
-
-void opencl_timer_add(grkan_backend_device *device, cl_event event)
-{
-    if (device->first == NULL) {
-        clRetainEvent(event);
-        device->first = event;
-    }
-    forget(&device->last);
-    device->last = event;
+    return device->is_timing && device->first == NULL ? &device->first : NULL;
 }
 
 grkan_status opencl_timer_start(grkan_backend_device *device)
 {
-    forget(&device->first);
-    forget(&device->last);
     OPENCL_TRY(clFinish(device->queue));
     device->is_timing = 1;
     return GRKAN_SUCCESS;
 }
 
+static grkan_status read_times(grkan_backend_device *device, cl_event end, double *milliseconds)
+{
+    cl_ulong started = 0, ended = 0;
+    OPENCL_TRY(clFinish(device->queue));
+    OPENCL_TRY(clGetEventProfilingInfo(device->first, CL_PROFILING_COMMAND_START, sizeof started, &started, NULL));
+    OPENCL_TRY(clGetEventProfilingInfo(end, CL_PROFILING_COMMAND_END, sizeof ended, &ended, NULL));
+    *milliseconds = (double)(ended - started) * 1e-6;
+    return GRKAN_SUCCESS;
+}
+
+/** Commands in between have no events of their own: one for each keeps a GPU from going on to the next at once. */
 grkan_status opencl_timer_stop(grkan_backend_device *device, double *milliseconds)
 {
-    cl_ulong start = 0, end = 0;
+    cl_event end = NULL;
+    grkan_status status = GRKAN_SUCCESS;
     device->is_timing = 0;
     *milliseconds = 0.0;
-    OPENCL_TRY(clFinish(device->queue));
     if (device->first == NULL)
         return GRKAN_SUCCESS;
-    OPENCL_TRY(clGetEventProfilingInfo(device->first, CL_PROFILING_COMMAND_START, sizeof start, &start, NULL));
-    OPENCL_TRY(clGetEventProfilingInfo(device->last, CL_PROFILING_COMMAND_END, sizeof end, &end, NULL));
-    forget(&device->first);
-    forget(&device->last);
-    *milliseconds = (double)(end - start) * 1e-6;
-    return GRKAN_SUCCESS;
+    const cl_int code = clEnqueueMarkerWithWaitList(device->queue, 0, NULL, &end);
+    if (code == CL_SUCCESS) {
+        status = read_times(device, end, milliseconds);
+        clReleaseEvent(end);
+    } else {
+        status = opencl_failed("clEnqueueMarkerWithWaitList", code);
+    }
+    clReleaseEvent(device->first);
+    device->first = NULL;
+    return status;
 }

@@ -22,7 +22,7 @@ typedef int64_t grkan_int64;
 extern "C" {
 #endif
 
-#define GRKAN_BACKEND_API_VERSION 4u
+#define GRKAN_BACKEND_API_VERSION 5u
 
 /** The symbol of a module: an object of type grkan_backend. */
 #define GRKAN_BACKEND_SYMBOL "grkan_backend_table"
@@ -57,6 +57,16 @@ typedef struct grkan_tuning {
                           have */
 } grkan_tuning;
 
+/** A device's tunings; for storage types of 4 and 8 bytes unless they say otherwise. */
+typedef struct grkan_tunings {
+    grkan_tuning forward;
+    grkan_tuning forward_16_bit;
+    grkan_tuning backward;
+    grkan_tuning backward_16_bit;
+    grkan_tuning backward_pairs; /**< of 16-bit elements, each with coefficients and sums of its own */
+    grkan_tuning backward_large; /**< where coefficients leave no registers for `backward` */
+} grkan_tunings;
+
 /** Limits that the planner needs. */
 typedef struct grkan_device_limits {
     int32_t compute_units;
@@ -65,8 +75,7 @@ typedef struct grkan_device_limits {
     int32_t max_block;      /**< threads of a block, at most */
     int32_t
         max_vector_bytes; /**< widest access of a thread, in bytes; 0: one element, whatever its type, of one group */
-    grkan_tuning forward[2];  /**< of storage types with 4 or 8 bytes; with 2 */
-    grkan_tuning backward[3]; /**< likewise; with 4 or 8 bytes, where coefficients leave no registers for the first */
+    grkan_tunings tunings;
     int32_t
         last_block_combines; /**< 1: the last block of a launch may read what the others wrote; 0: a second launch */
     int32_t registers;       /**< of 32 bits in a compute unit; 0: unknown */

@@ -14,11 +14,11 @@ static grkan_status describe_weakness(const grkan_backend_device *device, grkan_
     properties->dtypes = 1u << GRKAN_F32;
     properties->has_atomics = is_second;
     properties->is_ieee = is_second;
+    const grkan_tuning block = {.block = 64};
     *limits = (grkan_device_limits){.compute_units = 1,
                                     .least_elements = 32,
                                     .max_block = is_second ? 64 : 16,
-                                    .forward = {{.block = 64}, {.block = 64}},
-                                    .backward = {{.block = 64}, {.block = 64}, {.block = 64}},
+                                    .tunings = {block, block, block, block, block, block},
                                     .local_bytes = 32768};
     return status;
 }
