@@ -288,16 +288,26 @@ static int64_t registers_of(const grkan_operation *o, int kept, int beside)
     return kept * (int64_t)grkan_coefficient_bytes(o->dtype) / 4 + beside;
 }
 
+/**
+ * Threads that have so many registers. Those come in eights, and a compute unit's four parts have a quarter each, so that
+ * the waves of 32 threads of one part decide.
+ */
+static int64_t threads_with(int64_t all_registers, int64_t registers)
+{
+    enum { register_step = 8, thread_step = 4 * 32 };
+    return all_registers / (ceil_div(registers, register_step) * register_step) / thread_step * thread_step;
+}
+
 static bool has_registers(const grkan_device_limits *limits, const grkan_tuning *tuning, int64_t registers)
 {
-    return limits->registers == 0 || tuning->threads * registers <= limits->registers;
+    return limits->registers == 0 || tuning->threads <= threads_with(limits->registers, registers);
 }
 
 /** No more threads than have so many registers. */
 static grkan_tuning within_registers(const grkan_device_limits *limits, grkan_tuning tuning, int64_t registers)
 {
     if (!has_registers(limits, &tuning, registers))
-        tuning.threads = (int32_t)(limits->registers / registers);
+        tuning.threads = (int32_t)threads_with(limits->registers, registers);
     return tuning;
 }
 
