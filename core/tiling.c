@@ -180,6 +180,7 @@ static void cut_rows(int64_t blocks, int64_t most, int least_elements, bool inte
     t->stripe_stride = interleaved ? t->row_lanes : run;
     t->stripe_rows = interleaved ? t->tile_rows : run;
     t->row_step = interleaved ? t->stripes * t->row_lanes : t->row_lanes;
+    t->most_visits = (int)ceil_div(smaller(t->stripe_rows, t->tile_rows), t->row_step);
     t->step_folds = t->row_step % t->folds;
     t->step_elements = t->row_step / t->folds * t->row_elements + t->step_folds * t->block * t->vector;
     t->wrap_elements = t->row_elements - t->folds * t->block * t->vector;
@@ -207,8 +208,8 @@ static int64_t slice_threads(const grkan_tiling *t, int coefficients, int shared
 }
 
 /**
- * As many slices for the outputs of a block as it has threads for, where they shorten the longest sum most. An output
- * has at most as many as columns.
+ * Slices for the outputs of a block: twice as many where they shorten the longest sum most, until each loads its slots at
+ * once, as far as there are threads. An output has at most as many as columns.
  */
 static void choose_slices(int numerator, int denominator, grkan_tiling *t)
 {
@@ -220,11 +221,13 @@ static void choose_slices(int numerator, int denominator, grkan_tiling *t)
     int can_grow[2] = {!t->numerator_shared || !t->denominator_shared, t->numerator_shared || t->denominator_shared};
     while (can_grow[0] || can_grow[1]) {
         const int longer = can_grow[0] && (!can_grow[1] || columns[0] >> *log2[0] >= columns[1] >> *log2[1]) ? 0 : 1;
+        const bool is_short = columns[longer] * t->kept_lanes <= (int64_t)SLICE_BATCH << *log2[longer];
         *log2[longer] += 1;
         const int64_t of_numerator = slice_threads(t, numerator, t->numerator_shared, *log2[t->numerator_shared]);
         const int64_t threads = ceil_div(of_numerator, MOST_SLICES) * MOST_SLICES + /* as numerator_slices in tile.h */
                                 slice_threads(t, denominator, t->denominator_shared, *log2[t->denominator_shared]);
-        if (threads > t->block || 1 << *log2[longer] > MOST_SLICES || columns[longer] >> *log2[longer] == 0) {
+        if (is_short || threads > t->block || 1 << *log2[longer] > MOST_SLICES ||
+            columns[longer] >> *log2[longer] == 0) {
             *log2[longer] -= 1;
             can_grow[longer] = 0;
         }
@@ -232,13 +235,11 @@ static void choose_slices(int numerator, int denominator, grkan_tiling *t)
 }
 
 /** All outputs of the operation side by side, if a block has so many threads, and the others as further lanes. */
-static int choose_combine_log2(const grkan_operation *o, const grkan_tiling *t, int numerator, int denominator)
+static void choose_combination(const grkan_operation *o, int numerator, int denominator, grkan_tiling *t)
 {
     const int64_t outputs = o->numerator_groups * numerator + o->denominator_groups * denominator;
-    int log2 = 0;
-    while (2 << log2 <= t->block && (1 << log2 < outputs || t->block >> log2 > MOST_COMBINE_LANES))
-        ++log2;
-    return log2;
+    t->combine_outputs = (int)smaller(outputs, t->block);
+    t->combine_lanes = (int)smaller(t->block / t->combine_outputs, MOST_COMBINE_LANES);
 }
 
 /** Parts of one gradient in the workspace when the tensor is cut into stripes. */
@@ -418,8 +419,9 @@ grkan_status grkan_plan_tile(const grkan_device_limits *limits, grkan_plan_data 
              !limits->is_fixed, forward);
     cut_rows(blocks_of_device(&own, backward, &plan->backward_tuning), most_stripes(plan, backward), own.least_elements,
              !limits->is_fixed || same_everywhere, backward);
+    backward->kept_lanes = (int)larger(1, backward->row_lanes / (numerator + denominator));
     choose_slices(numerator, denominator, backward);
-    backward->combine_log2 = choose_combine_log2(o, backward, numerator, denominator);
+    choose_combination(o, numerator, denominator, backward);
     size_workspace(&plan->options, plan);
     return GRKAN_SUCCESS;
 }

@@ -88,6 +88,18 @@ static void check_cut(const grkan_operation *o, const grkan_tiling *t)
     seen.of_parts += t->spans > 1 && t->span_groups * 2 * smallest <= (int64_t)t->block * t->vector;
 }
 
+/** Hold what a block does with its sums against what kernels rely on. */
+static void check_sums(const grkan_tiling *t, int coefficients)
+{
+    const int64_t reach = t->stripe_rows < t->tile_rows ? t->stripe_rows : t->tile_rows;
+    assert_int_equal(t->most_visits, (int)((reach + t->row_step - 1) / t->row_step));
+    assert_true(t->flush > 0 && t->kept_lanes > 0 && t->kept_lanes <= t->row_lanes);
+    assert_true(t->kept_lanes == 1 || t->kept_lanes * coefficients <= t->row_lanes);
+    assert_true(1 << t->slices_log2 <= MOST_SLICES && 1 << t->shared_slices_log2 <= MOST_SLICES);
+    assert_true(t->combine_lanes > 0 && t->combine_lanes <= MOST_COMBINE_LANES);
+    assert_true(t->combine_outputs > 0 && t->combine_outputs * t->combine_lanes <= t->block);
+}
+
 /** Hold the plan of one operation on one device against what every plan promises. */
 static void check_plan(const grkan_device_limits *limits, const grkan_operation *o, grkan_determinism determinism)
 {
@@ -109,6 +121,7 @@ static void check_plan(const grkan_device_limits *limits, const grkan_operation 
     assert_true(data.workspace_bytes <= ONE_MIB || data.backward.spans > most_spans);
     check_cut(&data.operation, &data.forward); /* where all groups share all coefficients, it has one group */
     check_cut(&data.operation, &data.backward);
+    check_sums(&data.backward, o->numerator_degree + 1 + data.denominator_coefficients);
     seen.plans++;
     seen.exceptions += data.workspace_bytes > ONE_MIB;
     seen.largest = data.workspace_bytes > seen.largest ? data.workspace_bytes : seen.largest;

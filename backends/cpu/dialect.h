@@ -51,6 +51,7 @@ static inline float float_of(unsigned int bits)
 #define FLOAT_OF float_of
 
 #define DIVIDE(a, b) ((a) / (b))
+#define PLUS_ZERO(x) (x)
 
 #if CPU_BYTES == 0
 

@@ -99,6 +99,8 @@ static void backward_block(const cpu_job *job, int64_t block)
     state.run_count = find_runs(job, t, &b, s.width, state.runs);
     for (int first = 0; first < p.visits; first += t->flush)
         backward_visits(job, &b, &p, first, &s, &state);
+    if (t->row_lanes > 1)
+        add_all_row_lanes(t, coefficient_count(kind), state.slots);
     const int64_t groups = b.end_group - b.first_group;
     const int outputs = output_count(t, kind, groups);
     for (int index = 0; index < outputs; ++index) {
@@ -119,15 +121,16 @@ static void backward_by_element(const cpu_job *job, int64_t block)
     storage *dx = job->result;
     for (int thread = 0; thread < t->block; ++thread) {
         const place p = place_of_thread(t, &b, thread);
+        const int64_t group = group_in_chunk(t, &b, &p, 0);
         coefficients c;
-        load_coefficients(kind, job, t, &p.group, &c);
+        load_coefficients(kind, job, t, &group, &c);
         cursor at = cursor_at(t, &b, &p, 0);
         for (int visit = 0; visit < p.visits; ++visit, cursor_advance(t, &at)) {
             const int vector = chunks_left(t, &b, &p, &at) > 0 ? t->vector : 0;
             for (int64_t e = at.element; e < at.element + vector; ++e) {
                 scalar sums[MAX_COEFFICIENTS] = {0};
                 dx[e] = PACK(backward_element(kind, &c, UNPACK(x[e]), UNPACK(dy[e]), sums));
-                add_element(t, kind, &g, p.group, sums);
+                add_element(t, kind, &g, group, sums);
             }
         }
     }
@@ -158,7 +161,7 @@ static void combine_output(const cpu_job *job, int64_t index)
     const rational kind = kind_of(job->plan);
     const gradients g = gradients_of(job);
     const output o = output_at(t, kind, 0, t->groups, (int)index);
-    const int lanes = combine_lanes(t);
+    const int lanes = t->combine_lanes;
     scalar exchange[2 * MOST_COMBINE_LANES];
     if (parts_waiting(&g, o) == 0)
         return;

@@ -16,6 +16,29 @@ DEVICE pair_lanes add_lanes(pair_lanes sum, real term)
     return (pair_lanes){high, sum.low + error};
 }
 
+/** What add_row_lanes does for all threads: columns are lanes of vectors, as far as they are enough. */
+static void add_all_row_lanes(const grkan_tiling *t, int count, scalar *slots)
+{
+    const int width = t->span_chunks;
+    for (int i = 0; i < count * t->kept_lanes; ++i) {
+        const int kept = i % t->kept_lanes;
+        scalar *slot = slots + i / t->kept_lanes * t->block + kept * width;
+        scalar *const vectors_end = slot + width / CPU_LANES * CPU_LANES, *const end = slot + width;
+        for (; slot < vectors_end; slot += CPU_LANES) {
+            real total = REAL(0);
+            for (int lane = kept; lane < t->row_lanes; lane += t->kept_lanes)
+                total = total + load_lanes(slot + (lane - kept) * width);
+            store_lanes(slot, total);
+        }
+        for (; slot < end; ++slot) {
+            scalar total = 0;
+            for (int lane = kept; lane < t->row_lanes; lane += t->kept_lanes)
+                total = total + slot[(lane - kept) * width];
+            *slot = total;
+        }
+    }
+}
+
 /** The slots of an output one behind the other, with zeros up to a multiple of slices. @return their number */
 static int gather_slots(const grkan_tiling *t, column_range columns, output o, int slices, const scalar *slots,
                         scalar *gathered)
@@ -23,7 +46,7 @@ static int gather_slots(const grkan_tiling *t, column_range columns, output o, i
     const int width = columns.end - columns.first;
     const scalar *slot = slots + o.coefficient * t->block + columns.first;
     int count = 0;
-    for (int row_lane = 0; row_lane < t->row_lanes; ++row_lane, slot += t->span_chunks, count += width)
+    for (int row_lane = 0; row_lane < t->kept_lanes; ++row_lane, slot += t->span_chunks, count += width)
         memcpy(gathered + count, slot, (size_t)width * sizeof *slot);
     for (; count % slices != 0; ++count)
         gathered[count] = 0;
@@ -40,6 +63,12 @@ static void sum_slices(const scalar *gathered, int count, int slice, int slices,
         exchange[2 * lane] = sum.high[lane];
         exchange[2 * lane + 1] = sum.low[lane];
     }
+}
+#else
+static void add_all_row_lanes(const grkan_tiling *t, int count, scalar *slots)
+{
+    for (int thread = 0; thread < t->block; ++thread)
+        add_row_lanes(t, count, thread, slots);
 }
 #endif
 

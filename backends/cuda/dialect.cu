@@ -39,20 +39,10 @@ typedef scalar real;
 #define BLOCK_INDEX() ((grkan_int64)blockIdx.x)
 #define THREAD_INDEX() ((int)threadIdx.x)
 #define OFFSET(pointer, elements) (pointer)
-#define AFTER(value, other) (value)
-#define HIDE(value) cuda_hide((int)(value))
 #define BARRIER() __syncthreads()
-#define TICKET(counter) atomicAdd(counter, 1u)
 
-#define FLIP(v, by) ((by) < REAL(0.0) ? -(v) : (v))
 #define BITS_OF(value) __float_as_uint(value)
 #define FLOAT_OF(bits) __uint_as_float(bits)
-
-static __device__ __forceinline__ grkan_int64 cuda_hide(int value)
-{
-    asm volatile("" : "+r"(value));
-    return value;
-}
 
 typedef uint2 words2;
 typedef uint4 words4;

@@ -149,10 +149,10 @@ static grkan_status combine_parts(const grkan_backend_program *program, const gr
     const grkan_tiling *t = &plan->backward;
     const int64_t outputs =
         o->numerator_groups * (o->numerator_degree + 1) + o->denominator_groups * plan->denominator_coefficients;
-    const int64_t of_block = (int64_t)1 << t->combine_log2;
     const grkan_kernel_argument arguments[] = {backward[3], backward[5], backward[6],
                                                backward[7], backward[8], {"launch", &launch, sizeof launch}};
-    return launch_all(program, COMBINE, t, arguments, 6, &launch, (outputs + of_block - 1) / of_block, stream);
+    return launch_all(program, COMBINE, t, arguments, 6, &launch,
+                      (outputs + t->combine_outputs - 1) / t->combine_outputs, stream);
 }
 
 grkan_status gpu_backward(grkan_backend_program *program, const grkan_plan_data *plan,

@@ -6,6 +6,56 @@
  */
 #ifdef PTX_ARCHITECTURE
 
+#define COMBINE_BATCH 16
+
+/*
+ * Order for the assembler. It puts the older of two factors first, and neighbours whose first factor is the same register
+ * read it once; a register that is not read again saves more time here than an instruction (docs/performance.md).
+ */
+#if GRKAN_DTYPE == 3
+#define AFTER(value, other) (value)
+#define SETTLED(value) (value)
+#define RENEWED(value, after) (value)
+#else
+PTX_FUNCTION float ptx_after(float value, float other)
+{
+    asm volatile("" : "+f"(value) : "f"(other));
+    return value;
+}
+
+PTX_FUNCTION float ptx_settled(float value)
+{
+    asm volatile("" : "+f"(value));
+    return value;
+}
+
+/** value ^ (after & zero), of which the assembler does not see that it is the value. */
+PTX_FUNCTION float ptx_renewed(float value, float after)
+{
+    unsigned int zero = 0;
+    asm volatile("" : "+r"(zero));
+    asm volatile("lop3.b32 %0, %0, %1, %2, 0x78;" : "+f"(value) : "f"(after), "r"(zero));
+    return value;
+}
+#define AFTER(value, other) ptx_after(value, other)
+#define SETTLED(value) ptx_settled(value)
+#define RENEWED(value, after) ptx_renewed(value, after)
+#endif
+
+#if GRKAN_DTYPE == 3
+PTX_FUNCTION double ptx_flip(double v, double by)
+{
+    return DOUBLE_OF(LOW_OF(v), HIGH_OF(v) ^ (HIGH_OF(by) & 0x80000000u));
+}
+#else
+PTX_FUNCTION float ptx_flip(float v, float by)
+{
+    return FLOAT_OF(BITS_OF(v) ^ (BITS_OF(by) & 0x80000000u));
+}
+#endif
+#define FLIP(v, by) ptx_flip(v, by)
+#define PLUS_ZERO(x) ((x) + REAL(0.0))
+
 #if GRKAN_DTYPE == 3
 PTX_FUNCTION double ptx_reciprocal(double q)
 {
@@ -44,7 +94,14 @@ PTX_FUNCTION void ptx_add(GLOBAL float *sum, float term)
 #define RECIPROCAL(q) ptx_reciprocal(q)
 #define ATOMIC_ADD(pointer, value) ptx_add(pointer, value)
 #define LAST_BLOCK_COMBINES
-#define FENCE() asm volatile("fence.acq_rel.gpu;" ::: "memory")
+
+PTX_FUNCTION unsigned int ptx_ticket(GLOBAL unsigned int *counter)
+{
+    unsigned int ticket;
+    asm volatile("atom.acq_rel.gpu.global.add.u32 %0, [%1], 1;" : "=r"(ticket) : "l"((size_t)counter) : "memory");
+    return ticket;
+}
+#define TICKET(counter) ptx_ticket(counter)
 
 PTX_FUNCTION float ptx_half_to_float(unsigned int bits)
 {
@@ -61,6 +118,31 @@ PTX_FUNCTION unsigned int ptx_float_to_half(float value)
 }
 #define HALF_TO_FLOAT ptx_half_to_float
 #define FLOAT_TO_HALF ptx_float_to_half
+
+#define HIDE(value) ptx_hide(value)
+PTX_FUNCTION grkan_int64 ptx_hide(grkan_int64 value)
+{
+    asm volatile("" : "+l"(value));
+    return value;
+}
+
+#if PTX_ARCHITECTURE >= 860
+PTX_FUNCTION unsigned int ptx_larger_halves(unsigned int a, unsigned int b)
+{
+    unsigned int larger;
+    asm("max.xorsign.abs.f16x2 %0, %1, %2;" : "=r"(larger) : "r"(a), "r"(b));
+    return larger;
+}
+
+PTX_FUNCTION unsigned int ptx_larger_bf16s(unsigned int a, unsigned int b)
+{
+    unsigned int larger;
+    asm("max.xorsign.abs.bf16x2 %0, %1, %2;" : "=r"(larger) : "r"(a), "r"(b));
+    return larger;
+}
+#define LARGER_HALVES ptx_larger_halves
+#define LARGER_BF16S ptx_larger_bf16s
+#endif
 
 #if PTX_ARCHITECTURE >= 800
 PTX_FUNCTION unsigned int ptx_float_to_bf16(float value)
@@ -86,6 +168,21 @@ PTX_FUNCTION unsigned int ptx_pack_halves(float low, float high)
 #define FLOAT_TO_BF16 ptx_float_to_bf16
 #define PACK_BF16S ptx_pack_bf16s
 #define PACK_HALVES ptx_pack_halves
+
+/* +0 for -0 in both: fma(x, 1, 0). */
+PTX_FUNCTION unsigned int ptx_plus_zero_bf16s(unsigned int pair)
+{
+    asm("fma.rn.bf16x2 %0, %0, %1, %2;" : "+r"(pair) : "r"(0x3F803F80u), "r"(0u));
+    return pair;
+}
+
+PTX_FUNCTION unsigned int ptx_plus_zero_halves(unsigned int pair)
+{
+    asm("fma.rn.f16x2 %0, %0, %1, %2;" : "+r"(pair) : "r"(0x3C003C00u), "r"(0u));
+    return pair;
+}
+#define PLUS_ZERO_BF16S ptx_plus_zero_bf16s
+#define PLUS_ZERO_HALVES ptx_plus_zero_halves
 
 /* Copies from global to shared memory. Those of 16 bytes pass by the cache beside the multiprocessor. */
 PTX_FUNCTION void ptx_copy_16(unsigned int to, GLOBAL const void *from, int bytes)

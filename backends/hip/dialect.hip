@@ -50,14 +50,16 @@ typedef scalar real;
 #define THREAD_INDEX() ((int)__builtin_amdgcn_workitem_id_x())
 #define OFFSET(pointer, elements) (pointer)
 #define AFTER(value, other) hip_after(value, other)
+#define SETTLED(value) (value)
+#define RENEWED(value, after) (value)
 #define HIDE(value) (value) /* what a block's threads have in common is in scalar registers, of which there are enough */
 #define HIDE_REAL(value) hip_hide_real(value)
 #define BARRIER() hip_barrier()
-#define FENCE() __builtin_amdgcn_fence(__ATOMIC_ACQ_REL, "agent")
-#define TICKET(counter) __hip_atomic_fetch_add(counter, 1u, __ATOMIC_ACQ_REL, __HIP_MEMORY_SCOPE_AGENT)
+#define TICKET(counter) hip_ticket(counter)
 #define LAST_BLOCK_COMBINES
 
 #define FLIP(v, by) ((by) < REAL(0.0) ? -(v) : (v))
+#define PLUS_ZERO(x) (x)
 #define DIVIDE(a, b) ((a) / (b)) /* correctly rounded: an option of the compiler says so */
 #if GRKAN_DTYPE == 3 || GRKAN_IEEE || GRKAN_FORM == 3 /* plain has poles, where an approximation's step gives NaN */
 #define RECIPROCAL(q) DIVIDE(REAL(1.0), q)
@@ -82,6 +84,15 @@ static __device__ inline void hip_barrier(void)
     __builtin_amdgcn_fence(__ATOMIC_RELEASE, "workgroup");
     __builtin_amdgcn_s_barrier();
     __builtin_amdgcn_fence(__ATOMIC_ACQUIRE, "workgroup");
+}
+
+/** The fences are for what the block's other threads wrote, and will read. */
+static __device__ inline unsigned int hip_ticket(unsigned int *counter)
+{
+    __builtin_amdgcn_fence(__ATOMIC_ACQ_REL, "agent");
+    const unsigned int ticket = __hip_atomic_fetch_add(counter, 1u, __ATOMIC_ACQ_REL, __HIP_MEMORY_SCOPE_AGENT);
+    __builtin_amdgcn_fence(__ATOMIC_ACQ_REL, "agent");
+    return ticket;
 }
 
 /** The hardware's approximation, off by one unit; one Newton step where the storage type can show the difference. */

@@ -5,10 +5,10 @@
  */
 
 #define BACKWARD_ROWS STEP_ROWS(GRKAN_BACKWARD_STEP)
-#define BACKWARD_CHUNKS (2 * BACKWARD_ROWS) /* of x and dy, in turn */
 #define BACKWARD_AHEAD STEPS_AHEAD(GRKAN_BACKWARD_AHEAD)
-#define BACKWARD_STRIDE QUEUE_STRIDE(GRKAN_BACKWARD_BLOCK) /* from a chunk of the queue to a thread's next */
-#define SUMS (GRKAN_SETS * COUNT) /* of a thread: one set's after the other's */
+#define BACKWARD_STRIDE QUEUE_STRIDE(GRKAN_BACKWARD_BLOCK)    /* from a chunk of the queue to a thread's next */
+#define BACKWARD_LENGTH (2 * BACKWARD_ROWS * BACKWARD_STRIDE) /* of a step in the queue: chunks of x, then of dy */
+#define SUMS (GRKAN_SETS * COUNT)                             /* of a thread: one set's after the other's */
 
 #if GRKAN_STRATEGY == STRATEGY_ELEMENT
 /**
@@ -88,44 +88,59 @@ DEVICE int slot_of(int sum)
     return sum % COUNT * GRKAN_BACKWARD_BLOCK * GRKAN_SETS + sum / COUNT;
 }
 
-/** Ask for the chunks of a step in both tensors. */
-DEVICE void ask_step(const grkan_tiling *t, const tile *b, const place *p, int visit, int loads, cursor *at,
-                     GLOBAL const storage **x, GLOBAL const storage **dy, QUEUE *queue, int place)
+/** The leading coefficients, which are factors of x: newer than it, so that it is the first factor everywhere. */
+DEVICE void renew_sets(const coefficients *c, real x, coefficients *renewed)
+{
+    UNROLL
+    for (int s = 0; s < GRKAN_SETS; ++s) {
+        renewed[s] = c[s];
+        renewed[s].a[GRKAN_NUMERATOR_DEGREE] = RENEWED(c[s].a[GRKAN_NUMERATOR_DEGREE], x);
+        renewed[s].b[GRKAN_DENOMINATOR_DEGREE] = RENEWED(c[s].b[GRKAN_DENOMINATOR_DEGREE], x);
+    }
+}
+
+/** Ask for the chunks of a step of both tensors. */
+DEVICE void ask_step(const grkan_tiling *t, const tile *b, const place *p, int visit, int loads, walk *w,
+                     GLOBAL const storage *x, GLOBAL const storage *dy, QUEUE *queue, int place)
 {
     UNROLL
     for (int r = 0; r < BACKWARD_ROWS; ++r) {
-        const int exists = has_chunk(t, b, p, at, visit + r, loads);
-        const grkan_int64 step = cursor_advance(t, at);
-        ask_chunk(queue + place + 2 * r * BACKWARD_STRIDE, *x, exists);
-        ask_chunk(queue + place + (2 * r + 1) * BACKWARD_STRIDE, *dy, exists);
-        *x += step;
-        *dy += step;
+        const int exists = has_chunk(t, b, p, w, visit + r, loads);
+        ask_chunk(queue + place + r * BACKWARD_STRIDE, AT(x, w), exists);
+        ask_chunk(queue + place + (BACKWARD_ROWS + r) * BACKWARD_STRIDE, AT(dy, w), exists);
+        walk_on(t, w);
     }
     QUEUE_END();
+    hide_walk(w);
 }
 
 /**
  * Phase 1: a thread's visits, the chunks of the next steps on their way while this one's are computed. Register sums
  * go to the thread's sums in shared memory every t->flush visits, a multiple of BACKWARD_ROWS.
  */
-DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const tile *b, const coefficients *c,
-                       const place *p, tensors given, QUEUE *queue, SHARED scalar *second_level)
+DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const tile *b, const place *p, tensors given,
+                       GLOBAL const scalar *numerator, GLOBAL const scalar *denominator, QUEUE *queue,
+                       SHARED scalar *second_level)
 {
-    int place_in_queue = QUEUE_START();                /* of the step at hand */
+    coefficients c[GRKAN_SETS];
+    int place_in_queue = QUEUE_START(); /* of the step at hand */
+    const int queue_ends = ends_of_queue(BACKWARD_LENGTH, BACKWARD_AHEAD);
     const int loads = launch->aligned ? p->visits : 0; /* visits whose chunks are asked for ahead */
-    cursor here = cursor_at(t, b, p, 0), next = here;
+    const real limit = near_limit(launch);
+    grkan_int64 start;
+    walk here = start_walk(cursor_at(t, b, p, 0), &start), next = here;
     const tensors base = first_elements(given, launch);
-    GLOBAL const storage *x = base.x + here.element;
-    GLOBAL const storage *dy = base.dy + here.element;
-    GLOBAL storage *dx = base.dx + here.element;
+    GLOBAL const storage *const x = base.x + start;
+    GLOBAL const storage *const dy = base.dy + start;
+    GLOBAL storage *const dx = lagging(t, base.dx + start, (BACKWARD_AHEAD + 1) * BACKWARD_ROWS);
     int visit = 0;
+    UNROLL
+    for (int i = 0; i < BACKWARD_AHEAD; ++i)
+        ask_step(t, b, p, i * BACKWARD_ROWS, loads, &next, x, dy, queue, place_in_queue + i * BACKWARD_LENGTH);
+    load_sets(t, b, p, OFFSET(numerator, launch->numerator), OFFSET(denominator, launch->denominator), c);
     UNROLL
     for (int i = 0; i < SUMS; ++i)
         second_level[slot_of(i)] = REAL(0.0);
-    UNROLL
-    for (int i = 0; i < BACKWARD_AHEAD; ++i)
-        ask_step(t, b, p, i * BACKWARD_ROWS, loads, &next, &x, &dy, queue,
-                 place_in_queue + i * BACKWARD_CHUNKS * BACKWARD_STRIDE);
     while (visit < p->visits) {
         const int end = visit + t->flush < p->visits ? visit + t->flush : p->visits;
         real sums[SUMS];
@@ -134,31 +149,39 @@ DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const 
             sums[i] = REAL(0.0);
         NO_UNROLL
         while (visit < end) {
-            chunk now[BACKWARD_CHUNKS];
+            chunk x_now[BACKWARD_ROWS], dy_now[BACKWARD_ROWS];
             QUEUE_WAIT(BACKWARD_AHEAD - 1);
             UNROLL
-            for (int i = 0; i < BACKWARD_CHUNKS; ++i)
-                now[i] = queue[place_in_queue + i * BACKWARD_STRIDE];
-            ask_step(t, b, p, visit + BACKWARD_AHEAD * BACKWARD_ROWS, loads, &next, &x, &dy, queue, place_in_queue);
-            place_in_queue = next_place(place_in_queue, BACKWARD_CHUNKS * BACKWARD_STRIDE, BACKWARD_AHEAD);
-            real xs[BACKWARD_ROWS * GRKAN_VECTOR];
-            UNROLL
-            for (int r = 0; r < BACKWARD_ROWS; ++r)
-                unpack_chunk(now[2 * r], xs + r * GRKAN_VECTOR);
-            if (launch->aligned && all_near(xs, BACKWARD_ROWS * GRKAN_VECTOR)) {
+            for (int r = 0; r < BACKWARD_ROWS; ++r) {
+                x_now[r] = queue[place_in_queue + r * BACKWARD_STRIDE];
+                dy_now[r] = queue[place_in_queue + (BACKWARD_ROWS + r) * BACKWARD_STRIDE];
+            }
+            ask_step(t, b, p, visit + BACKWARD_AHEAD * BACKWARD_ROWS, loads, &next, x, dy, queue, place_in_queue);
+            place_in_queue = next_place(place_in_queue, queue_ends, BACKWARD_LENGTH, BACKWARD_AHEAD);
+            walk at = GRKAN_FOLDED ? here : next;
+            if (!(largest_in(x_now, BACKWARD_ROWS) > limit)) {
+                real xs[BACKWARD_ROWS * GRKAN_VECTOR];
+                coefficients renewed[GRKAN_SETS];
+                UNROLL
+                for (int r = 0; r < BACKWARD_ROWS; ++r)
+                    unpack_plus_zero(x_now[r], xs + r * GRKAN_VECTOR);
+                UNROLL
+                for (int i = 0; i < BACKWARD_ROWS * GRKAN_VECTOR; ++i)
+                    xs[i] = SETTLED(xs[i]);
+                renew_sets(c, xs[BACKWARD_ROWS * GRKAN_VECTOR - 1], renewed);
                 UNROLL
                 for (int r = 0; r < BACKWARD_ROWS; ++r) {
                     real dys[GRKAN_VECTOR];
-                    unpack_chunk(now[2 * r + 1], dys);
+                    unpack_chunk(dy_now[r], dys);
                     UNROLL
                     for (int v = 0; v < GRKAN_VECTOR; ++v) {
                         const real x = xs[r * GRKAN_VECTOR + v];
-                        dys[v] = backward_near(the_kind(), &c[v % GRKAN_SETS], v < 2 ? x : AFTER(x, dys[v - 2]), dys[v],
-                                               sums + v % GRKAN_SETS * COUNT);
+                        dys[v] = backward_near(the_kind(), &renewed[v % GRKAN_SETS], v == 0 ? x : AFTER(x, dys[v - 1]),
+                                               dys[v], sums + v % GRKAN_SETS * COUNT);
                     }
-                    if (has_chunk(t, b, p, &here, visit + r, p->visits))
-                        store_chunk(dx, dys);
-                    dx += cursor_advance(t, &here);
+                    if (has_visit(t, b, p, &at, visit, r))
+                        store_chunk(AT(dx, &at), dys);
+                    walk_on(t, &at);
                 }
             } else {
                 const tensors again = first_elements(given, launch);
@@ -171,14 +194,15 @@ DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const 
                     state.sums[i] = sums[i];
                 NO_UNROLL
                 for (int r = 0; r < BACKWARD_ROWS; ++r) {
-                    if (has_chunk(t, b, p, &here, visit + r, p->visits))
-                        backward_rare(&state, again, dx);
-                    dx += cursor_advance(t, &here);
+                    if (has_visit(t, b, p, &at, visit, r))
+                        backward_rare(&state, again, AT(dx, &at));
+                    walk_on(t, &at);
                 }
                 UNROLL
                 for (int i = 0; i < SUMS; ++i)
                     sums[i] = state.sums[i];
             }
+            here = at;
             visit += BACKWARD_ROWS;
         }
         UNROLL
@@ -204,20 +228,60 @@ DEVICE gradients the_gradients(const grkan_launch *launch, GLOBAL const scalar *
     return g;
 }
 
+#if GRKAN_STRATEGY != STRATEGY_ELEMENT
+/**
+ * From the block's slots to its outputs. A short call spends as much time here as with its rows, so what only the few
+ * threads need that have a slice to sum, no other computes. Nothing is kept in registers while rows are visited.
+ */
+DEVICE void deliver_sums(const grkan_tiling *t, const gradients *g, grkan_int64 block_index, SHARED scalar *slots,
+                         SHARED scalar *exchange)
+{
+    const rational kind = the_kind();
+    const int slices = block_slices(t, kind, (int)t->span_groups); /* at most: the last span may have fewer groups */
+    SHARED scalar *const exchanged = exchange + 2 * THREAD_INDEX();
+    if (t->row_lanes > 1) {
+        add_row_lanes(t, COUNT, (int)HIDE(THREAD_INDEX()), slots);
+        BARRIER();
+    }
+    NO_UNROLL
+    for (int first = 0; first < slices; first += GRKAN_BACKWARD_BLOCK) {
+        tile b;
+        slice_place own;
+        output o;
+        own.exists = 0;
+        if (first + THREAD_INDEX() < slices) {
+            b = tile_of_block(t, block_index);
+            const int groups = (int)(b.end_group - b.first_group);
+            own = slice_of_thread(t, kind, groups, first + THREAD_INDEX());
+            o = output_at(t, kind, b.first_group, groups, own.index);
+        }
+        if (own.exists) {
+            const pair sum = sum_slice(t, columns_of_output(t, &b, o), o, own.slice, own.slices, slots);
+            exchanged[0] = sum.high;
+            exchanged[1] = sum.low;
+        }
+        BARRIER();
+        if (own.exists && own.slice == 0)
+            deliver(t, kind, g, &b, o, pair_negated(sum_exchanged(exchanged, own.slices), is_negative(kind, g, o)));
+        if (slices > GRKAN_BACKWARD_BLOCK)
+            BARRIER(); /* before the next round's exchange */
+    }
+}
+#endif
+
 #if GRKAN_STRATEGY == STRATEGY_TREE
-/** Sum the parts of 2^combine_log2 outputs at a time, from output `first` on; `step` outputs to the next time. */
+/** Sum the parts of t->combine_outputs outputs at a time, from output `first` on; `step` outputs to the next time. */
 DEVICE void combine_outputs(const grkan_tiling *t, const gradients *g, int first, int step, SHARED scalar *exchange)
 {
     const rational kind = the_kind();
     const int count = output_count(t, kind, t->groups);
-    const int lanes = combine_lanes(t);
-    const int lane = THREAD_INDEX() >> t->combine_log2;
-    const int own = THREAD_INDEX() - (lane << t->combine_log2); /* neighbours have outputs whose parts are neighbours */
-    SHARED scalar *sums = exchange + 2 * own * lanes;
-    for (int base = first; base < count; base += step) {
-        const int index = base + own;
-        const output o = output_at(t, kind, 0, t->groups, index < count ? index : 0);
-        const int waiting = index < count && lane < lanes && parts_waiting(g, o) > 0;
+    const int lane = quotient_of(THREAD_INDEX(), t->combine_outputs);
+    const int own = THREAD_INDEX() - lane * t->combine_outputs; /* neighbours: so are their parts */
+    SHARED scalar *const sums = exchange + 2 * own * t->combine_lanes;
+    NO_UNROLL
+    for (int index = first + own; index - own < count; index += step) {
+        const output o = output_at(t, kind, 0, t->groups, index);
+        const int waiting = index < count && lane < t->combine_lanes && parts_waiting(g, o) > 0;
         if (waiting) {
             const pair sum = sum_parts(t, kind, g, o, lane);
             sums[2 * lane] = sum.high;
@@ -225,7 +289,7 @@ DEVICE void combine_outputs(const grkan_tiling *t, const gradients *g, int first
         }
         BARRIER();
         if (waiting && lane == 0)
-            finish(kind, g, o, sum_exchanged(sums, lanes));
+            finish(kind, g, o, sum_exchanged(sums, t->combine_lanes));
         BARRIER();
     }
 }
@@ -239,9 +303,9 @@ grkan_backward(GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL const s
 {
     const tile b = tile_of_block(&tiling, BLOCK_INDEX() + launch.first_block);
     const place p = place_of_thread(&tiling, &b, THREAD_INDEX());
+#if GRKAN_STRATEGY == STRATEGY_ELEMENT
     coefficients c[GRKAN_SETS];
     load_sets(&tiling, &b, &p, OFFSET(numerator, launch.numerator), OFFSET(denominator, launch.denominator), c);
-#if GRKAN_STRATEGY == STRATEGY_ELEMENT
     const gradients g = the_gradients(&launch, denominator, dnumerator, ddenominator, workspace);
     x = OFFSET(x, launch.x);
     dy = OFFSET(dy, launch.dy);
@@ -257,48 +321,27 @@ grkan_backward(GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL const s
     }
 #else
     SHARED_ARRAY(scalar, slots, SUMS * GRKAN_BACKWARD_BLOCK);
-    QUEUE_ARRAY(queue, BACKWARD_AHEAD * BACKWARD_CHUNKS, GRKAN_BACKWARD_BLOCK);
+    QUEUE_ARRAY(queue, BACKWARD_AHEAD * 2 * BACKWARD_ROWS, GRKAN_BACKWARD_BLOCK);
     EXCHANGE_ARRAY(exchange, queue);
     tensors given;
     given.x = x;
     given.dy = dy;
     given.dx = dx;
-    fill_slots(&tiling, &launch, &b, c, &p, given, queue, slots + THREAD_INDEX() * GRKAN_SETS);
-    /* Nothing of what follows need be kept in registers all along. */
+    fill_slots(&tiling, &launch, &b, &p, given, numerator, denominator, queue, slots + THREAD_INDEX() * GRKAN_SETS);
     const gradients g = the_gradients(&launch, denominator, dnumerator, ddenominator, workspace);
-    const tile same = tile_of_block(&tiling, HIDE(BLOCK_INDEX()) + launch.first_block);
-    const int groups = (int)(same.end_group - same.first_group);
-    const int slices = block_slices(&tiling, the_kind(), groups);
-    SHARED scalar *const exchanged = exchange + 2 * THREAD_INDEX();
-    NO_UNROLL
-    for (int first = 0; first < slices; first += GRKAN_BACKWARD_BLOCK) {
-        const slice_place own = slice_of_thread(&tiling, the_kind(), groups, first + THREAD_INDEX());
-        const output o = output_at(&tiling, the_kind(), same.first_group, groups, own.index);
-        const column_range columns = columns_of_output(&tiling, &same, o);
-        const int negative = own.exists && is_negative(the_kind(), &g, o);
-        BARRIER(); /* slots are filled, or the last round's exchange is over */
-        if (own.exists) {
-            const pair sum = sum_slice(&tiling, columns, o, own.slice, own.slices, slots);
-            exchanged[0] = sum.high;
-            exchanged[1] = sum.low;
-        }
-        BARRIER();
-        if (own.exists && own.slice == 0)
-            deliver(&tiling, the_kind(), &g, &same, o, pair_negated(sum_exchanged(exchanged, own.slices), negative));
-    }
+    BARRIER(); /* slots are filled */
+    deliver_sums(&tiling, &g, HIDE(BLOCK_INDEX()) + launch.first_block, slots, exchange);
 #if defined(LAST_BLOCK_COMBINES) && GRKAN_STRATEGY == STRATEGY_TREE
     SHARED_ARRAY(int, is_last, 1);
     if (launch.numerator_parts > 1 || launch.denominator_parts > 1) {
         GLOBAL unsigned int *counter = (GLOBAL unsigned int *)OFFSET(workspace, launch.workspace);
         BARRIER();
-        if (THREAD_INDEX() == 0) {
-            FENCE(); /* for the whole block: barriers order what it wrote before, and what it will read after */
+        if (THREAD_INDEX() ==
+            0) /* for the whole block: barriers order what it wrote before, and what it will read after */
             is_last[0] = TICKET(counter) == launch.blocks - 1;
-            FENCE();
-        }
         BARRIER();
         if (is_last[0]) {
-            combine_outputs(&tiling, &g, 0, 1 << tiling.combine_log2, exchange);
+            combine_outputs(&tiling, &g, 0, tiling.combine_outputs, exchange);
             if (THREAD_INDEX() == 0)
                 *counter = 0;
         }
@@ -315,7 +358,7 @@ grkan_combine(GLOBAL const scalar *denominator, GLOBAL scalar *dnumerator, GLOBA
 {
     SHARED_ARRAY(scalar, exchange, 2 * GRKAN_BACKWARD_BLOCK);
     const gradients g = the_gradients(&launch, denominator, dnumerator, ddenominator, workspace);
-    const int outputs = 1 << tiling.combine_log2;
+    const int outputs = tiling.combine_outputs;
     const grkan_int64 block = BLOCK_INDEX() + launch.first_block;
     combine_outputs(&tiling, &g, (int)(block * outputs), (int)(launch.blocks * outputs), exchange);
 }

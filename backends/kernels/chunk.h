@@ -4,7 +4,8 @@
  * @brief The elements that a GPU's thread takes from a row at once: loaded and stored by one instruction each.
  *
  * For the dialects of gpu.h; beside the words that it names, PACK_HALVES and PACK_BF16S may convert two floats at once,
- * and COPY_ASYNC(to, from, bytes, exists) may start a copy of 8 or 16 bytes from global to shared memory (zeros
+ * LARGER_HALVES and LARGER_BF16S may take, of two words with two 16-bit elements each, the larger absolute values with
+ * any sign, PLUS_ZERO_HALVES and PLUS_ZERO_BF16S may do what PLUS_ZERO does for both elements of a word, and COPY_ASYNC(to, from, bytes, exists) may start a copy of 8 or 16 bytes from global to shared memory (zeros
  * where nothing exists), with COPIES_END() after the copies that belong together and COPIES_WAIT(n) until at most the
  * last n such sets are on their way.
  */
@@ -27,6 +28,12 @@ typedef unsigned short storage;
 #ifdef PACK_HALVES
 #define PACK_PAIR PACK_HALVES
 #endif
+#ifdef LARGER_HALVES
+#define LARGER_PAIR LARGER_HALVES
+#endif
+#ifdef PLUS_ZERO_HALVES
+#define PLUS_ZERO_PAIR PLUS_ZERO_HALVES
+#endif
 #else
 typedef unsigned short storage;
 #define UNPACK(s) bf16_to_float(s)
@@ -35,6 +42,12 @@ typedef unsigned short storage;
 #define UNPACK_HIGH(word) FLOAT_OF((word)&0xFFFF0000u)
 #ifdef PACK_BF16S
 #define PACK_PAIR PACK_BF16S
+#endif
+#ifdef LARGER_BF16S
+#define LARGER_PAIR LARGER_BF16S
+#endif
+#ifdef PLUS_ZERO_BF16S
+#define PLUS_ZERO_PAIR PLUS_ZERO_BF16S
 #endif
 #endif
 #if IS_16_BIT && !defined(PACK_PAIR)
@@ -94,6 +107,55 @@ DEVICE void unpack_chunk(chunk c, real *out)
         out[v] = FLOAT_OF(WORD(c, v));
 #endif
     }
+}
+
+/** As unpack_chunk, and through PLUS_ZERO where the sign of an element is asked for. */
+DEVICE void unpack_plus_zero(chunk c, real *out)
+{
+#if GRKAN_FORM == FORM_ABS_TERMS && defined(PLUS_ZERO_PAIR) && CHUNK_BYTES >= 4
+    UNROLL
+    for (int v = 0; v < GRKAN_VECTOR; v += 2) {
+        const unsigned int pair = PLUS_ZERO_PAIR(WORD(c, v / 2));
+        out[v] = UNPACK_LOW(pair);
+        out[v + 1] = UNPACK_HIGH(pair);
+    }
+#else
+    unpack_chunk(c, out);
+    UNROLL
+    for (int v = 0; v < GRKAN_VECTOR; ++v)
+        out[v] = GRKAN_FORM == FORM_ABS_TERMS ? PLUS_ZERO(out[v]) : out[v];
+#endif
+}
+
+/** The largest absolute value in count chunks. */
+DEVICE real largest_in(const chunk *c, int count)
+{
+    real largest = REAL(0.0);
+#if defined(LARGER_PAIR) && CHUNK_BYTES >= 4
+    unsigned int pair = 0;
+    UNROLL
+    for (int i = 0; i < count; ++i) {
+        unsigned int own = WORD(c[i], 0);
+#if CHUNK_BYTES >= 8
+        own = LARGER_PAIR(own, WORD(c[i], 1));
+#endif
+#if CHUNK_BYTES == 16
+        own = LARGER_PAIR(own, LARGER_PAIR(WORD(c[i], 2), WORD(c[i], 3)));
+#endif
+        pair = i == 0 ? own : LARGER_PAIR(pair, own);
+    }
+    largest = MAXIMUM(ABS(UNPACK_LOW(pair)), ABS(UNPACK_HIGH(pair)));
+#else
+    UNROLL
+    for (int i = 0; i < count; ++i) {
+        real values[GRKAN_VECTOR];
+        unpack_chunk(c[i], values);
+        UNROLL
+        for (int v = 0; v < GRKAN_VECTOR; ++v)
+            largest = MAXIMUM(largest, ABS(values[v]));
+    }
+#endif
+    return largest;
 }
 
 DEVICE void store_chunk(GLOBAL storage *to, const real *in)
@@ -157,11 +219,19 @@ DEVICE void store_chunk(GLOBAL storage *to, const real *in)
 #define EXCHANGE_ARRAY(name, queue) SHARED_ARRAY(scalar, name, 2 * GRKAN_BACKWARD_BLOCK)
 #endif
 
-/** From the place of a step in the queue to the next one's. @param length of a step @param steps in the queue */
-DEVICE int next_place(int place, int length, int steps)
+/** The first and the last place of the queue, added. @param length of a step @param steps in the queue */
+DEVICE int ends_of_queue(int length, int steps)
+{
+    return (int)HIDE(2 * QUEUE_START() + (steps - 1) * length);
+}
+
+/** From the place of a step in the queue to the next one's. */
+DEVICE int next_place(int place, int ends, int length, int steps)
 {
     const int start = QUEUE_START();
-    return place == start + (steps - 1) * length ? start : place + length;
+    if (steps <= 2)
+        return steps == 1 ? place : ends - place;
+    return place == ends - start ? start : place + length;
 }
 
 /** Ask for a chunk; zeros come where none exists. */

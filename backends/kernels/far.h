@@ -79,7 +79,7 @@ DEVICE far_point evaluate_far(rational kind, const coefficients *c, real x)
     p = horner_reversed(c->a, kind.m, f.e, f.t);
     b = horner_reversed(c->b, kind.n, f.k, kind.form == FORM_ABS_TERMS ? ABS(f.t) : f.t);
     f.p_slope = p.slope;
-    f.b = FLIP(odd, b.value);
+    f.b = FLIP(odd, PLUS_ZERO(b.value));
     f.q = b.value;
     f.q_slope = b.slope;
     if (kind.form == FORM_ABS_TERMS) {
@@ -88,7 +88,7 @@ DEVICE far_point evaluate_far(rational kind, const coefficients *c, real x)
     }
     if (has_abs_sum(kind)) {
         f.q = odd * (ABS(b.value) + times_power(sum_offset(kind), x, ABS(f.t), -f.k));
-        f.q_slope = odd * FLIP(b.slope, b.value);
+        f.q_slope = odd * FLIP(b.slope, PLUS_ZERO(b.value));
     }
     f.ratio = DIVIDE(p.value, f.q);
     return f;
@@ -137,5 +137,5 @@ DEVICE real forward_element(rational kind, const coefficients *c, real x)
 /** dx for any x, and the element's shares added to sums. */
 DEVICE real backward_element(rational kind, const coefficients *c, real x, real dy, real *sums)
 {
-    return is_near(kind, x) ? backward_near(kind, c, x, dy, sums) : backward_far(kind, c, x, dy, sums);
+    return is_near(kind, x) ? backward_near(kind, c, PLUS_ZERO(x), dy, sums) : backward_far(kind, c, x, dy, sums);
 }

@@ -4,6 +4,7 @@
 #define FORWARD_ROWS STEP_ROWS(GRKAN_FORWARD_STEP)
 #define FORWARD_AHEAD STEPS_AHEAD(GRKAN_FORWARD_AHEAD)
 #define FORWARD_STRIDE QUEUE_STRIDE(GRKAN_FORWARD_BLOCK) /* from a chunk of the queue to a thread's next */
+#define FORWARD_LENGTH (FORWARD_ROWS * FORWARD_STRIDE)   /* of a step in the queue */
 
 /** Everything that is rare: elements far from zero, and tensors that are not aligned to chunks. */
 DEVICE void forward_rare(const coefficients *c, GLOBAL const storage *x_base, GLOBAL storage *y_base, GLOBAL storage *y)
@@ -17,6 +18,19 @@ DEVICE void forward_rare(const coefficients *c, GLOBAL const storage *x_base, GL
     }
 }
 
+/** Ask for the chunks of a step. */
+DEVICE void ask_forward(const grkan_tiling *t, const tile *b, const place *p, int visit, int loads, walk *w,
+                        GLOBAL const storage *x, QUEUE *queue, int place)
+{
+    UNROLL
+    for (int r = 0; r < FORWARD_ROWS; ++r) {
+        ask_chunk(queue + place + r * FORWARD_STRIDE, AT(x, w), has_chunk(t, b, p, w, visit + r, loads));
+        walk_on(t, w);
+    }
+    QUEUE_END();
+    hide_walk(w);
+}
+
 KERNEL(GRKAN_FORWARD_BLOCK, GRKAN_FORWARD_RESIDENT)
 grkan_forward(GLOBAL const storage *x, GLOBAL const scalar *numerator, GLOBAL const scalar *denominator,
               GLOBAL storage *y, const grkan_tiling tiling, const grkan_launch launch)
@@ -26,21 +40,20 @@ grkan_forward(GLOBAL const storage *x, GLOBAL const scalar *numerator, GLOBAL co
     const tile b = tile_of_block(&tiling, BLOCK_INDEX() + launch.first_block);
     const place p = place_of_thread(&tiling, &b, THREAD_INDEX());
     coefficients c[GRKAN_SETS];
-    load_sets(&tiling, &b, &p, OFFSET(numerator, launch.numerator), OFFSET(denominator, launch.denominator), c);
+    const int queue_ends = ends_of_queue(FORWARD_LENGTH, FORWARD_AHEAD);
     const int loads = launch.aligned ? p.visits : 0; /* visits whose chunks are asked for ahead */
-    cursor here = cursor_at(&tiling, &b, &p, 0), next = here;
+    const real limit = near_limit(&launch);
+    grkan_int64 start;
+    walk here = start_walk(cursor_at(&tiling, &b, &p, 0), &start), next = here;
     GLOBAL const storage *const x_base = OFFSET(x, launch.x);
     GLOBAL storage *const y_base = OFFSET(y, launch.result);
     int visit = 0;
-    x = x_base + here.element;
-    y = y_base + here.element;
+    x = x_base + start;
+    y = lagging(&tiling, y_base + start, (FORWARD_AHEAD + 1) * FORWARD_ROWS);
     UNROLL
-    for (int i = 0; i < FORWARD_AHEAD * FORWARD_ROWS; ++i) {
-        ask_chunk(queue + place_in_queue + i * FORWARD_STRIDE, x, has_chunk(&tiling, &b, &p, &next, i, loads));
-        x += cursor_advance(&tiling, &next);
-        if ((i + 1) % FORWARD_ROWS == 0)
-            QUEUE_END();
-    }
+    for (int i = 0; i < FORWARD_AHEAD; ++i)
+        ask_forward(&tiling, &b, &p, i * FORWARD_ROWS, loads, &next, x, queue, place_in_queue + i * FORWARD_LENGTH);
+    load_sets(&tiling, &b, &p, OFFSET(numerator, launch.numerator), OFFSET(denominator, launch.denominator), c);
     NO_UNROLL
     while (visit < p.visits) {
         chunk now[FORWARD_ROWS];
@@ -48,36 +61,32 @@ grkan_forward(GLOBAL const storage *x, GLOBAL const scalar *numerator, GLOBAL co
         UNROLL
         for (int r = 0; r < FORWARD_ROWS; ++r)
             now[r] = queue[place_in_queue + r * FORWARD_STRIDE];
-        UNROLL
-        for (int r = 0; r < FORWARD_ROWS; ++r) {
-            ask_chunk(queue + place_in_queue + r * FORWARD_STRIDE, x,
-                      has_chunk(&tiling, &b, &p, &next, visit + FORWARD_AHEAD * FORWARD_ROWS + r, loads));
-            x += cursor_advance(&tiling, &next);
-        }
-        QUEUE_END();
-        place_in_queue = next_place(place_in_queue, FORWARD_ROWS * FORWARD_STRIDE, FORWARD_AHEAD);
-        real values[FORWARD_ROWS * GRKAN_VECTOR];
-        UNROLL
-        for (int r = 0; r < FORWARD_ROWS; ++r)
-            unpack_chunk(now[r], values + r * GRKAN_VECTOR);
-        if (launch.aligned && all_near(values, FORWARD_ROWS * GRKAN_VECTOR)) {
+        ask_forward(&tiling, &b, &p, visit + FORWARD_AHEAD * FORWARD_ROWS, loads, &next, x, queue, place_in_queue);
+        place_in_queue = next_place(place_in_queue, queue_ends, FORWARD_LENGTH, FORWARD_AHEAD);
+        walk at = GRKAN_FOLDED ? here : next;
+        if (!(largest_in(now, FORWARD_ROWS) > limit)) {
+            real values[FORWARD_ROWS * GRKAN_VECTOR];
+            UNROLL
+            for (int r = 0; r < FORWARD_ROWS; ++r)
+                unpack_chunk(now[r], values + r * GRKAN_VECTOR);
             UNROLL
             for (int v = 0; v < FORWARD_ROWS * GRKAN_VECTOR; ++v)
                 values[v] = forward_near(the_kind(), &c[v % GRKAN_SETS], values[v]);
             UNROLL
             for (int r = 0; r < FORWARD_ROWS; ++r) {
-                if (has_chunk(&tiling, &b, &p, &here, visit + r, p.visits))
-                    store_chunk(y, values + r * GRKAN_VECTOR);
-                y += cursor_advance(&tiling, &here);
+                if (has_visit(&tiling, &b, &p, &at, visit, r))
+                    store_chunk(AT(y, &at), values + r * GRKAN_VECTOR);
+                walk_on(&tiling, &at);
             }
         } else {
             NO_UNROLL
             for (int r = 0; r < FORWARD_ROWS; ++r) {
-                if (has_chunk(&tiling, &b, &p, &here, visit + r, p.visits))
-                    forward_rare(c, x_base, y_base, y);
-                y += cursor_advance(&tiling, &here);
+                if (has_visit(&tiling, &b, &p, &at, visit, r))
+                    forward_rare(c, x_base, y_base, AT(y, &at));
+                walk_on(&tiling, &at);
             }
         }
+        here = at;
         visit += FORWARD_ROWS;
     }
 }

@@ -17,13 +17,16 @@
  *     BLOCK_INDEX(), THREAD_INDEX(), BARRIER()
  *     OFFSET(pointer, elements)   pointer + elements, or the pointer where the host has added them already
  *     AFTER(value, other)         the value; a compiler that would spill registers must not use it before other is known
+ *     SETTLED(value)              the value; what computes it comes before what stands after it
+ *     RENEWED(value, after)       the value, computed anew after another where that saves reading registers
  *     HIDE(value)                 the value, which the compiler must not remember
  *     words2, words4              2 and 4 unsigned ints, .x .y .z .w, aligned to their size
  *     DOUBLE_OF(low, high), LOW_OF(double), HIGH_OF(double)   only for f64
  *     ATOMIC_ADD(pointer, value)  only for the strategies that use it
  *
- * and, where the last block of a launch may read what the others wrote, LAST_BLOCK_COMBINES with FENCE() and
- * TICKET(counter): the previous value of a counter that is raised by 1 atomically.
+ * and, where the last block of a launch may read what the others wrote, LAST_BLOCK_COMBINES with TICKET(counter): the
+ * previous value of a counter that is raised by 1 atomically. What a thread saw written before it, a thread that gets a later
+ * value sees, too.
  */
 
 #define B_COUNT (GRKAN_DENOMINATOR_DEGREE + (GRKAN_FORM == FORM_ABS_SUM_OFFSET ? 1 : 0))
@@ -33,10 +36,61 @@
 #define STEP_ROWS(elements)                                                                                            \
     ((elements)*4 / SCALAR_BYTES > GRKAN_VECTOR ? (elements)*4 / SCALAR_BYTES / GRKAN_VECTOR : 1)
 
-/** Whether a visit is one of the first `visits` and has a chunk: without folding, all of a thread's visits have. */
-DEVICE int has_chunk(const grkan_tiling *t, const tile *b, const place *p, const cursor *at, int visit, int visits)
+/**
+ * A thread's way through the tensors, from pointers that stay. Without folding, the distance between the step at hand and
+ * the one that is asked for stays too, so that one walk serves both: pointers to what is asked for begin at the thread's
+ * first chunk, those to results lag behind them.
+ */
+typedef struct walk {
+    cursor at;         /* with folding; from the tensors' first elements */
+    grkan_int64 bytes; /* without, from the thread's first chunks */
+} walk;
+
+#define AT(pointer, w)                                                                                                 \
+    ((GLOBAL storage *)((GLOBAL char *)(pointer) + (GRKAN_FOLDED ? (w)->at.element * ELEMENT_BYTES : (w)->bytes)))
+
+/** @param first where the thread begins @param pointers_at becomes the element that pointers begin at */
+DEVICE walk start_walk(cursor first, grkan_int64 *pointers_at)
 {
-    return visit < visits && (!GRKAN_FOLDED || chunks_left(t, b, p, at) > 0);
+    walk w;
+    w.at = first;
+    w.bytes = 0;
+    *pointers_at = GRKAN_FOLDED ? 0 : first.element;
+    return w;
+}
+
+/** To the next visit. */
+DEVICE void walk_on(const grkan_tiling *t, walk *w)
+{
+    if (GRKAN_FOLDED)
+        cursor_advance(t, &w->at);
+    else
+        w->bytes += t->step_elements * ELEMENT_BYTES;
+}
+
+/** Else the bytes become an offset into each tensor, each with an addition of its own. */
+DEVICE void hide_walk(walk *w)
+{
+    w->bytes = HIDE(w->bytes);
+}
+
+/** The pointer to results for a walk so many visits ahead. @param first where the thread's results begin */
+DEVICE GLOBAL storage *lagging(const grkan_tiling *t, GLOBAL storage *first, int visits)
+{
+    const grkan_int64 lag = GRKAN_FOLDED ? 0 : visits * t->step_elements;
+    return (GLOBAL storage *)HIDE((grkan_int64)(first - lag)); /* not to be computed at every visit */
+}
+
+/** Whether a visit is one of the first `visits` and has a chunk: without folding, all of a thread's visits have. */
+DEVICE int has_chunk(const grkan_tiling *t, const tile *b, const place *p, const walk *w, int visit, int visits)
+{
+    return visit < visits && (!GRKAN_FOLDED || chunks_left(t, b, p, &w->at) > 0);
+}
+
+/** Whether row r of a step that begins with this visit is a visit, and has a chunk. Every step has a row 0. */
+DEVICE int has_visit(const grkan_tiling *t, const tile *b, const place *p, const walk *w, int visit, int r)
+{
+    return has_chunk(t, b, p, w, visit + r, r == 0 ? visit + 1 : p->visits);
 }
 
 DEVICE rational the_kind(void)
@@ -82,12 +136,9 @@ DEVICE void load_sets(const grkan_tiling *t, const tile *b, const place *p, GLOB
         c[s] = load_coefficients(t, group_in_chunk(t, b, p, s), numerator, denominator);
 }
 
-/** Whether all of count elements may use the formulas in x; they need no branch then. */
-DEVICE int all_near(const real *x, int count)
+/** Up to where steps need only the formulas in x: none does whose chunks are not loaded ahead. */
+DEVICE real near_limit(const grkan_launch *launch)
 {
-    real largest = ABS(x[0]);
-    UNROLL
-    for (int v = 1; v < count; ++v)
-        largest = MAXIMUM(largest, ABS(x[v]));
-    return is_near(the_kind(), largest);
+    const float limit = launch->aligned ? (float)((grkan_int64)1 << GRKAN_NEAR_EXPONENT) : -1.0f;
+    return FLOAT_OF((unsigned int)HIDE(BITS_OF(limit)));
 }

@@ -7,18 +7,20 @@
  * alone: a thread's registers (at most `flush` visits), its second-level sums in shared memory (slots), the block's
  * outputs, and the parts that blocks leave in the workspace. The last two are summed in pairs (sums.h).
  *
- * A block runs in phases with a barrier after each: slots are filled; several threads per output sum a slice of them
- * each; the first of them adds the slices and delivers; the last two again where a block has not threads enough for all
- * outputs at once. The cpu runs the same phases as loops.
+ * A block runs in phases with a barrier after each: slots are filled; those of a column are added over its row lanes;
+ * several threads per output sum a slice of them each; the first of them adds the slices and delivers; the last two again
+ * where a block has not threads enough for all outputs at once. The cpu runs the same phases as loops.
  */
 #include "launch.h"
 
 /* A dialect gives TILE_FOLDS(t), TILE_VECTOR(t), TILE_SETS(t) and, where sums are, TILE_BLOCK(t): constants in
    specialised kernels. */
 
-/** Numbers that a thread loads at once where it sums what others left: one wait serves them all. */
-#define COMBINE_BATCH 12 /* parts in the workspace */
-#define SLICE_BATCH 8    /* slots, or what slices exchange */
+/** As SLICE_BATCH: slots of a column, and parts in the workspace, of which a dialect may have more. */
+#define LANE_BATCH 4
+#ifndef COMBINE_BATCH
+#define COMBINE_BATCH 12
+#endif
 
 /* Values of grkan_strategy. */
 #define STRATEGY_ELEMENT 1
@@ -28,6 +30,12 @@
 DEVICE grkan_int64 smaller(grkan_int64 a, grkan_int64 b)
 {
     return a < b ? a : b;
+}
+
+/** Of numbers that are not negative, which takes a GPU half the instructions. */
+DEVICE int quotient_of(int dividend, int divisor)
+{
+    return (int)((unsigned int)dividend / (unsigned int)divisor);
 }
 
 /** First element of a group within a row: groups are split as numpy.array_split does. */
@@ -71,12 +79,11 @@ DEVICE tile tile_of_block(const grkan_tiling *t, grkan_int64 block_index)
     return b;
 }
 
-/** A thread of a block: its chunk column, its group, and how often it visits a tile row. */
+/** A thread of a block: its chunk column, and how often it visits a tile row. */
 typedef struct place {
     int column;
     int row_lane;
     int visits; /* 0 for a thread with nothing to do */
-    grkan_int64 group;
 } place;
 
 /** The group of an element of a span. One of several groups has a few thousand elements at most, so int is enough. */
@@ -87,37 +94,35 @@ DEVICE grkan_int64 group_of(const grkan_tiling *t, const tile *b, int element)
     const grkan_int64 left = t->larger_groups - b->first_group; /* larger ones from this span on */
     const int larger_groups = left < 0 ? 0 : (int)smaller(left, t->span_groups);
     const int rest = element - larger_groups * larger; /* from the first group of the smaller ones */
-    const int quotient = (rest < 0 ? element : rest) / (rest < 0 ? larger : size);
+    const int quotient = quotient_of(rest < 0 ? element : rest, rest < 0 ? larger : size);
     return b->first_group + (t->span_groups == 1 ? 0 : rest < 0 ? quotient : larger_groups + quotient);
 }
 
-/** Visits of a row lane. 64-bit divisions are slow on GPUs, so they are made only where they must be. */
+/** Visits of a row lane: most_visits, or one less where stripes are interleaved. 64-bit divisions are slow on GPUs. */
 DEVICE int visits_of(const grkan_tiling *t, const tile *b, int row_lane)
 {
-    const grkan_int64 reach = b->rows - row_lane + t->row_step - 1;
-    if (b->rows <= row_lane)
-        return 0;
-    return (int)(reach >> 31 == 0 ? (unsigned int)reach / (unsigned int)t->row_step : reach / t->row_step);
+    const grkan_int64 rows = b->rows - row_lane;
+    const grkan_int64 to_last = (t->most_visits - 1) * t->row_step; /* rows from the first visit to the last */
+    if (rows > to_last)
+        return t->most_visits;
+    if (rows > to_last - t->row_step)
+        return t->most_visits - 1;
+    return rows <= 0 ? 0 : (int)((rows + t->row_step - 1) / t->row_step); /* the last one of stripes that are runs */
 }
 
 DEVICE place place_of_thread(const grkan_tiling *t, const tile *b, int thread)
 {
     place p;
-    p.row_lane = TILE_FOLDS(t) > 1 ? 0 : thread / t->span_chunks;
+    p.row_lane = TILE_FOLDS(t) > 1 ? 0 : quotient_of(thread, t->span_chunks);
     p.column = thread - p.row_lane * t->span_chunks;
-    p.group = b->first_group;
-    p.visits = 0;
-    if (p.row_lane < t->row_lanes && p.column < b->chunks) {
-        p.group = group_of(t, b, p.column * TILE_VECTOR(t));
-        p.visits = visits_of(t, b, p.row_lane);
-    }
+    p.visits = p.row_lane < t->row_lanes && p.column < b->chunks ? visits_of(t, b, p.row_lane) : 0;
     return p;
 }
 
 /** The group of an element of a thread's chunks: of each `sets`-th one from there. */
 DEVICE grkan_int64 group_in_chunk(const grkan_tiling *t, const tile *b, const place *p, int set)
 {
-    return set == 0 || p->visits == 0 ? p->group : group_of(t, b, p->column * TILE_VECTOR(t) + set);
+    return p->visits == 0 ? b->first_group : group_of(t, b, p->column * TILE_VECTOR(t) + set);
 }
 
 /** The chunk of one visit. */
@@ -296,6 +301,39 @@ DEVICE column_range columns_of_output(const grkan_tiling *t, const tile *b, outp
 }
 
 /**
+ * The first sum of a block: each column's over its row lanes, until kept_lanes of them are left, which have the sums. The
+ * threads of a column share its coefficients, so each has about as many slots as a thread has sums. @param count of those
+ */
+DEVICE void add_row_lanes(const grkan_tiling *t, int count, int thread, SHARED scalar *slots)
+{
+    const int first = quotient_of(thread, t->span_chunks);
+    const int column = thread - first * t->span_chunks;
+    const int step = t->kept_lanes * t->span_chunks * TILE_SETS(t);
+    int sum = first < t->row_lanes ? first : count * t->kept_lanes;
+    for (; sum < count * t->kept_lanes; sum += t->row_lanes) {
+        const int kept = quotient_of(sum, count);
+        SHARED scalar *const slot = slots + (sum - kept * count) * TILE_BLOCK(t) * TILE_SETS(t) +
+                                    (kept * t->span_chunks + column) * TILE_SETS(t);
+        for (int set = 0; set < TILE_SETS(t); ++set) {
+            scalar total = 0;
+            int at = set;
+            for (int left = t->row_lanes - kept; left > 0; left -= LANE_BATCH * t->kept_lanes) {
+                scalar batch[LANE_BATCH];
+                UNROLL
+                for (int i = 0; i < LANE_BATCH; ++i) {
+                    batch[i] = left > i * t->kept_lanes ? slot[at] : 0;
+                    at += step;
+                }
+                UNROLL
+                for (int i = 0; i < LANE_BATCH; ++i)
+                    total = total + batch[i];
+            }
+            slot[set] = total;
+        }
+    }
+}
+
+/**
  * One slice of an output of a block. Its slots are those of its groups' columns, row lane by row lane; a slice has every
  * `slices`-th of them. There are at most as many slices as columns.
  */
@@ -305,7 +343,7 @@ DEVICE pair sum_slice(const grkan_tiling *t, column_range columns, output o, int
     const int width = columns.end - columns.first;
     int column = slice;
     int at = o.coefficient * TILE_BLOCK(t) * TILE_SETS(t) + columns.first + slice;
-    int left = width * t->row_lanes - slice;
+    int left = width * t->kept_lanes - slice;
     pair sum = pair_zero();
     while (left > 0) {
         scalar batch[SLICE_BATCH];
@@ -399,27 +437,20 @@ DEVICE grkan_int64 parts_waiting(const gradients *g, output o)
     return parts > 1 ? parts : 0;
 }
 
-/** Threads that share the sum of one output over the parts in the workspace. */
-DEVICE int combine_lanes(const grkan_tiling *t)
-{
-    return TILE_BLOCK(t) >> t->combine_log2;
-}
-
 /** Combine, phase 1: one lane of an output, every combine_lanes-th part. */
 DEVICE pair sum_parts(const grkan_tiling *t, rational kind, const gradients *g, output o, int lane)
 {
-    const int count = (int)parts_waiting(g, o); /* one for each block at most */
-    const grkan_int64 width = part_width(t, kind, o);
-    const int lanes = combine_lanes(t);
-    const grkan_int64 step = width * lanes;
-    GLOBAL const scalar *part = output_parts(t, kind, g, o) + lane * width;
+    const int width = (int)part_width(t, kind, o);
+    const int step = width * t->combine_lanes;
+    GLOBAL const scalar *const parts = output_parts(t, kind, g, o);
+    unsigned int at = (unsigned int)(lane * width);
     pair sum = pair_zero();
-    for (int first = lane; first < count; first += COMBINE_BATCH * lanes) {
+    for (int left = (int)parts_waiting(g, o) - lane; left > 0; left -= COMBINE_BATCH * t->combine_lanes) {
         scalar batch[COMBINE_BATCH];
         UNROLL
         for (int i = 0; i < COMBINE_BATCH; ++i) {
-            batch[i] = first + i * lanes < count ? *part : 0;
-            part += step;
+            batch[i] = left > i * t->combine_lanes ? parts[at] : 0;
+            at += (unsigned int)step;
         }
         UNROLL
         for (int i = 0; i < COMBINE_BATCH; ++i)

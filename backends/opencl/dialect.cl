@@ -39,7 +39,6 @@ typedef scalar real;
 #define ABS(x) fabs(x)
 #define MAXIMUM(a, b) fmax(a, b)
 #define DIVIDE(a, b) ((a) / (b))
-#define FLIP(v, by) ((by) < REAL(0.0) ? -(v) : (v))
 #define BITS_OF(value) as_uint(value)
 #define FLOAT_OF(bits) as_float(bits)
 
@@ -49,28 +48,13 @@ typedef uint4 words4;
 #ifdef PTX_ARCHITECTURE /* NVIDIA's compiler; the build says for which GPU. The other words: ptx.h */
 #define PTX_FUNCTION static inline
 #define PTX_SHARED(pointer) ((unsigned int)(size_t)(pointer))
-#define AFTER(value, other) ptx_after(value, other)
-#define HIDE(value) ptx_hide(value)
-#define TICKET(counter) atomic_inc(counter)
-
-static inline scalar ptx_after(scalar value, scalar other)
-{
-#if GRKAN_DTYPE == 3
-    asm volatile("" : "+d"(value) : "d"(other));
-#else
-    asm volatile("" : "+f"(value) : "f"(other));
-#endif
-    return value;
-}
-
-static inline grkan_int64 ptx_hide(grkan_int64 value)
-{
-    asm volatile("" : "+l"(value));
-    return value;
-}
 #else
 #define AFTER(value, other) (value)
+#define SETTLED(value) (value)
+#define RENEWED(value, after) (value)
 #define HIDE(value) (value)
+#define FLIP(v, by) ((by) < REAL(0.0) ? -(v) : (v))
+#define PLUS_ZERO(x) (x)
 #define RECIPROCAL(q) (REAL(1.0) / (q))
 
 #if GRKAN_STRATEGY != 3

@@ -26,11 +26,14 @@
 /** Bytes at the start of a workspace that hold counters, zero between calls; partial sums follow. */
 #define GRKAN_WORKSPACE_COUNTER_BYTES 64
 
-/** Most threads that share the sum of one output over the parts in the workspace: block / 2^combine_log2. */
+/** Most threads that share the sum of one output over the parts in the workspace. */
 #define MOST_COMBINE_LANES 32
 
 /** Most threads that share the sum of one output of a block: a power of two that divides every block. */
 #define MOST_SLICES 16
+
+/** Numbers that a thread of a block loads at once where it sums what others left: one wait serves them all. */
+#define SLICE_BATCH 8
 
 typedef struct grkan_tiling {
     grkan_int64 row_elements; /* channels * inner */
@@ -54,10 +57,13 @@ typedef struct grkan_tiling {
     int vector;                /* elements of a chunk: a power of two */
     int sets;                  /* groups that a chunk may have elements of: 1, or as many as it has elements */
     int block;                 /* threads of a block */
+    int most_visits;           /* of a thread */
     int flush;                 /* visits after which a thread's register sums go to its second-level sums */
+    int kept_lanes;            /* row lanes that are left when a block has added up each column's */
     int slices_log2;           /* 2^this many threads share the sum of one output when a block combines its threads */
     int shared_slices_log2;    /* likewise, of an output that all groups share */
-    int combine_log2;          /* 2^this many outputs are summed side by side over the parts in the workspace */
+    int combine_outputs;       /* outputs that a block sums side by side over the parts in the workspace */
+    int combine_lanes;         /* threads that share the sum of each of them */
     int numerator_shared;      /* 1: one numerator for all groups */
     int denominator_shared;    /* 1: one denominator for all groups */
 } grkan_tiling;
