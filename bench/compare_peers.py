@@ -4,15 +4,23 @@
 same under torch.compile, and the published packages that Python finds (rational_kat: FlashKAT; kat_rational: KAT;
 rational_activations).
 
-All take turns on the same tensor, so that a slow moment of the machine meets them all. Each is called as a training
-step calls it, through autograd. The JSON is that of grkan bench, with an "implementation" for each case:
+All take turns on the same tensors, so that a slow moment of the machine meets them all. Each is called as a training
+step calls it, through autograd; "backward" is what autograd runs after a forward that is not counted. On a GPU there are
+so many tensors that none is still in a cache, and the GPU waits before a call until all of it is in its queue, so that
+no time of the host's is in it. The JSON is that of grkan bench, with an "implementation" for each case:
 python3 -m grkan.report shows it.
 
     PYTHONPATH=python GRKAN_LIBRARY=build/libgrkan.so bench/compare_peers.py --device cuda --json peers.json
+
+Beside GELU alone, in the shapes of KAT's layers:
+
+    ... bench/compare_peers.py --implementation grkan --implementation "torch GELU" --rows 201728 --rows 25216 \
+        --channels 192 --channels 768 --channels 3072 --dtype f32 --dtype bf16
 """
 
 import argparse
 import datetime
+import itertools
 import os
 import platform
 import statistics
@@ -26,9 +34,11 @@ from scripting import command_line, positive, write_json
 
 GROUPS, NUMERATOR_DEGREE, DENOMINATOR_DEGREE = 8, 5, 4
 DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
-PASSES = ("forward", "forward_and_backward")
+PASSES = ("forward", "backward", "forward_and_backward")
 WARM_UP = 3
-TENSORS = {"forward": 2, "forward_and_backward": 5}  # that must be moved
+TENSORS = {"forward": 2, "backward": 3, "forward_and_backward": 5}  # that must be moved
+CACHES = 1 << 28  # bytes: several times what a GPU's caches hold
+QUEUED = 1_000_000  # cycles that a GPU waits for the host to enqueue a call
 
 
 class Coefficients:
@@ -76,29 +86,43 @@ IMPLEMENTATIONS = {
 
 
 class Peer:
-    """An implementation on its tensors."""
+    """An implementation on one pair of tensors after the other, x and dy."""
 
-    def __init__(self, name, function, x, dy):
-        self.name, self.function, self.x, self.dy = name, function, x, dy
-        self.leaf = x.clone().requires_grad_()
+    def __init__(self, name, function, pairs):
+        self.name, self.function, self.pairs = name, function, pairs
+        self.leaves = [x.clone().requires_grad_() for x, _ in pairs]
+        self.graphs = [None] * len(pairs)  # of the results whose backward is measured alone
+        self.calls = 0
 
-    def forward(self):
+    def call(self, one_pass):
+        """The next call of a pass, and before it what is not to be measured."""
+        index = self.calls % len(self.pairs)
+        self.calls += 1
+        x, dy = self.pairs[index]
+        leaf = self.leaves[index]
+        if one_pass == "forward":
+            return lambda: self.forward(x)
+        if one_pass == "forward_and_backward":
+            leaf.grad = None
+            return lambda: self.function(leaf).backward(dy)
+        if self.graphs[index] is None:
+            self.graphs[index] = self.function(leaf)
+        return lambda: torch.autograd.grad(self.graphs[index], leaf, dy, retain_graph=True)
+
+    def forward(self, x):
         with torch.no_grad():
-            self.function(self.x)
-
-    def forward_and_backward(self):
-        self.leaf.grad = None
-        self.function(self.leaf).backward(self.dy)
+            self.function(x)
 
 
-def make_peers(names, device, x, dy):
+def make_peers(names, device, pairs):
     """Those that run, and why the others do not."""
     peers, refused = [], {}
     coefficients = Coefficients(device)
     for name in names:
         try:
-            peer = Peer(name, IMPLEMENTATIONS[name](device, x.shape[-1], coefficients), x, dy)
-            peer.forward_and_backward()
+            peer = Peer(name, IMPLEMENTATIONS[name](device, pairs[0][0].shape[-1], coefficients), pairs)
+            for one_pass in PASSES:
+                peer.call(one_pass)()
             synchronize(device)
             peers.append(peer)
         except Exception as error:  # of packages that we do not know
@@ -113,28 +137,29 @@ def synchronize(device):
         torch.cuda.synchronize()
 
 
-def milliseconds(call, device):
-    """Of one call: the device's events on a GPU, the clock elsewhere."""
+def start_timing(call, device):
+    """Run or enqueue a call. @return what gives its milliseconds when asked for them, after the device is done"""
     if device == "cuda":
         start, stop = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        torch.cuda._sleep(QUEUED)
         start.record()
         call()
         stop.record()
-        stop.synchronize()
-        return start.elapsed_time(stop)
+        return lambda: start.elapsed_time(stop)
     start = time.perf_counter()
     call()
-    return 1e3 * (time.perf_counter() - start)
+    elapsed = 1e3 * (time.perf_counter() - start)
+    return lambda: elapsed
 
 
-def measure_in_turn(calls, device, repeats):
-    samples = [[] for _ in calls]
-    for number in range(WARM_UP + repeats):
-        for call, times in zip(calls, samples):
-            elapsed = milliseconds(call, device)
-            if number >= WARM_UP:
-                times.append(elapsed)
-    return samples
+def measure_in_turn(peers, one_pass, device, repeats):
+    """Milliseconds of each."""
+    timings = [[] for _ in peers]
+    for _ in range(WARM_UP + repeats):
+        for peer, own in zip(peers, timings):
+            own.append(start_timing(peer.call(one_pass), device))
+        synchronize(device)  # now and then: results that nobody keeps pile up
+    return [[read() for read in own[WARM_UP:]] for own in timings]
 
 
 def case_of(name, shape, dtype, one_pass):
@@ -148,13 +173,14 @@ def case_of(name, shape, dtype, one_pass):
 def compare(device, shape, dtype, names, repeats):
     """Cases of every implementation, those that do not run with their reason."""
     generator = torch.Generator(device=device).manual_seed(1)
-    x, dy = (torch.randn(shape, generator=generator, device=device, dtype=DTYPES[dtype]) for _ in range(2))
-    peers, refused = make_peers(names, device, x, dy)
+    size = shape[0] * shape[1] * torch.empty(0, dtype=DTYPES[dtype]).element_size()
+    pairs = [tuple(torch.randn(shape, generator=generator, device=device, dtype=DTYPES[dtype]) for _ in range(2))
+             for _ in range(1 + (CACHES // size if device == "cuda" else 0))]
+    peers, refused = make_peers(names, device, pairs)
     cases = [{**case_of(name, shape, dtype, PASSES[-1]), "unsupported": reason} for name, reason in refused.items()]
     for one_pass in PASSES:
-        samples = measure_in_turn([getattr(peer, one_pass) for peer in peers], device, repeats)
-        for peer, times in zip(peers, samples):
-            moved = TENSORS[one_pass] * x.numel() * x.element_size()
+        for peer, times in zip(peers, measure_in_turn(peers, one_pass, device, repeats)):
+            moved = TENSORS[one_pass] * size
             middle = statistics.median(times)
             cases.append({**case_of(peer.name, shape, dtype, one_pass), "bytes": moved, "gb_per_s": moved / middle / 1e6,
                           "milliseconds": {"min": min(times), "median": middle, "max": max(times)}})
@@ -205,7 +231,8 @@ def print_table(cases):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--rows", type=positive, metavar="N", help="rows (201728 on a GPU, 1576 on the cpu)")
+    parser.add_argument("--rows", type=positive, action="append", metavar="N",
+                        help="may be repeated (201728 on a GPU, 1576 on the cpu)")
     parser.add_argument("--channels", type=positive, action="append", metavar="N", help="may be repeated (768)")
     parser.add_argument("--dtype", choices=list(DTYPES), action="append", help="may be repeated (f32)")
     parser.add_argument("--implementation", choices=list(IMPLEMENTATIONS), action="append", help="may be repeated (all)")
@@ -215,11 +242,12 @@ def main():
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    rows = arguments.rows or (201728 if arguments.device == "cuda" else 1576)
+    shapes = itertools.product(arguments.rows or [201728 if arguments.device == "cuda" else 1576],
+                               arguments.channels or [768])
     cases = []
-    for channels in arguments.channels or [768]:
+    for shape in shapes:
         for dtype in arguments.dtype or ["f32"]:
-            cases += compare(arguments.device, (rows, channels), dtype, arguments.implementation or IMPLEMENTATIONS,
+            cases += compare(arguments.device, shape, dtype, arguments.implementation or IMPLEMENTATIONS,
                              arguments.repeats)
     print_table(cases)
     if arguments.json:

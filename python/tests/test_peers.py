@@ -29,7 +29,7 @@ def test_every_implementation_is_measured_or_says_why_not(tmp_path):
     cases, table = run(tmp_path)
     measured = {(case["implementation"], case["pass"]) for case in cases if "milliseconds" in case}
     for name in ("grkan", "torch GELU", "formula"):
-        assert {(name, "forward"), (name, "forward_and_backward")} <= measured
+        assert {(name, "forward"), (name, "backward"), (name, "forward_and_backward")} <= measured
     for name in ("rational_kat FlashKAT_Group", "kat_rational KAT_Group", "rational_activations"):
         assert name in table
         assert (name, "forward") in measured or any(case["implementation"] == name and case["unsupported"]
@@ -38,4 +38,11 @@ def test_every_implementation_is_measured_or_says_why_not(tmp_path):
 
 def test_one_implementation_of_another_type(tmp_path):
     cases, _ = run(tmp_path, "--implementation", "grkan", "--dtype", "bf16")
-    assert [(case["dtype"], case["pass"]) for case in cases] == [("bf16", "forward"), ("bf16", "forward_and_backward")]
+    assert {case["dtype"] for case in cases} == {"bf16"}
+    assert [case["pass"] for case in cases] == ["forward", "backward", "forward_and_backward"]
+
+
+def test_every_shape_is_measured(tmp_path):
+    cases, _ = run(tmp_path, "--implementation", "grkan", "--rows", "5", "--channels", "8")
+    shapes = [(case["operation"]["outer"], case["operation"]["channels"]) for case in cases]
+    assert shapes == [(rows, channels) for rows in (24, 5) for channels in (64, 8) for _ in range(3)]
