@@ -316,14 +316,15 @@ static grkan_tuning within_registers(const grkan_device_limits *limits, grkan_tu
 static grkan_tuning backward_tuning_of(const grkan_device_limits *limits, const grkan_operation *o, int sets,
                                        int coefficients)
 {
-    enum { beside = 42 }; /* enough for KAT's degrees; with less, loops spill */
-    const int64_t registers = registers_of(o, 2 * sets * coefficients, beside);
+    /* With less beside, loops spill; where degrees are high, that costs less than fewer threads do: docs/performance.md. */
+    enum { beside = 42, least_beside = 34 };
+    const int kept = 2 * sets * coefficients;
     const grkan_tunings *const all = &limits->tunings;
     const bool is_16_bit = grkan_dtype_bytes(o->dtype) == 2;
     const grkan_tuning *tuning = sets > 1 ? &all->backward_pairs : is_16_bit ? &all->backward_16_bit : &all->backward;
-    if (!is_16_bit && !has_registers(limits, tuning, registers))
+    if (!is_16_bit && !has_registers(limits, tuning, registers_of(o, kept, beside)))
         tuning = &all->backward_large;
-    return within_registers(limits, *tuning, registers);
+    return within_registers(limits, *tuning, registers_of(o, kept, least_beside));
 }
 
 /** The tuning of forward, which keeps coefficients, and the chunks of a step where they are too narrow for a queue. */

@@ -91,9 +91,10 @@ class TestCompile(ToolCase):
     def test_spills_fail_where_that_is_asked_for(self):
         large = "--dtype", "f64", "--degrees", "15,15"
         (program,), _ = self.compile(*large)
-        self.assertGreater(max(kernel["spill_bytes"] for kernel in program["kernels"]), 0)
+        spills = sum(kernel["spill_bytes"] > 0 for kernel in program["kernels"])
+        self.assertGreater(spills, 0)
         _, lines = self.compile(*large, "--fail-on-spill", expected=FAILED)
-        self.assertIn("--fail-on-spill: 1 of 2 kernels spill", lines[-1])
+        self.assertIn(f"--fail-on-spill: {spills} of 2 kernels spill", lines[-1])
         (program,), _ = self.compile("--degrees", "2,1", "--fail-on-spill")
         self.assertEqual([kernel["spill_bytes"] for kernel in program["kernels"]], [0, 0])
 
