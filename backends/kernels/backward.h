@@ -335,9 +335,8 @@ grkan_backward(GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL const s
     SHARED_ARRAY(int, is_last, 1);
     if (launch.numerator_parts > 1 || launch.denominator_parts > 1) {
         GLOBAL unsigned int *counter = (GLOBAL unsigned int *)OFFSET(workspace, launch.workspace);
-        BARRIER();
-        if (THREAD_INDEX() ==
-            0) /* for the whole block: barriers order what it wrote before, and what it will read after */
+        BARRIER(); /* one ticket serves the block: barriers order what it wrote before, and what it will read after */
+        if (THREAD_INDEX() == 0)
             is_last[0] = TICKET(counter) == launch.blocks - 1;
         BARRIER();
         if (is_last[0]) {
