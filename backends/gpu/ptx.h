@@ -120,6 +120,7 @@ PTX_FUNCTION unsigned int ptx_float_to_half(float value)
 #define FLOAT_TO_HALF ptx_float_to_half
 
 #define HIDE(value) ptx_hide(value)
+#define HIDE_POINTER(p) ((GLOBAL storage *)ptx_hide((grkan_int64)(p)))
 PTX_FUNCTION grkan_int64 ptx_hide(grkan_int64 value)
 {
     asm volatile("" : "+l"(value));

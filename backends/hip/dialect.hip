@@ -53,6 +53,7 @@ typedef scalar real;
 #define SETTLED(value) (value)
 #define RENEWED(value, after) (value)
 #define HIDE(value) (value) /* what a block's threads have in common is in scalar registers, of which there are enough */
+#define HIDE_POINTER(p) (p)
 #define HIDE_REAL(value) hip_hide_real(value)
 #define BARRIER() hip_barrier()
 #define TICKET(counter) hip_ticket(counter)

@@ -19,7 +19,7 @@
  *     AFTER(value, other)         the value; a compiler that would spill registers must not use it before other is known
  *     SETTLED(value)              the value; what computes it comes before what stands after it
  *     RENEWED(value, after)       the value, computed anew after another where that saves reading registers
- *     HIDE(value)                 the value, which the compiler must not remember
+ *     HIDE(value)                 the value, which the compiler must not remember; HIDE_POINTER(p) likewise, of results
  *     words2, words4              2 and 4 unsigned ints, .x .y .z .w, aligned to their size
  *     DOUBLE_OF(low, high), LOW_OF(double), HIGH_OF(double)   only for f64
  *     ATOMIC_ADD(pointer, value)  only for the strategies that use it
@@ -78,7 +78,7 @@ DEVICE void hide_walk(walk *w)
 DEVICE GLOBAL storage *lagging(const grkan_tiling *t, GLOBAL storage *first, int visits)
 {
     const grkan_int64 lag = GRKAN_FOLDED ? 0 : visits * t->step_elements;
-    return (GLOBAL storage *)HIDE((grkan_int64)(first - lag)); /* not to be computed at every visit */
+    return HIDE_POINTER(first - lag); /* not to be computed at every visit */
 }
 
 /** Whether a visit is one of the first `visits` and has a chunk: without folding, all of a thread's visits have. */

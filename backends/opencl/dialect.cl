@@ -53,6 +53,7 @@ typedef uint4 words4;
 #define SETTLED(value) (value)
 #define RENEWED(value, after) (value)
 #define HIDE(value) (value)
+#define HIDE_POINTER(p) (p)
 #define FLIP(v, by) ((by) < REAL(0.0) ? -(v) : (v))
 #define PLUS_ZERO(x) (x)
 #define RECIPROCAL(q) (REAL(1.0) / (q))
