@@ -141,8 +141,8 @@ DEVICE cursor cursor_at(const grkan_tiling *t, const tile *b, const place *p, in
     return c;
 }
 
-/** To the next visit. @return the elements in between */
-DEVICE grkan_int64 cursor_advance(const grkan_tiling *t, cursor *c)
+/** To the next visit. */
+DEVICE void cursor_advance(const grkan_tiling *t, cursor *c)
 {
     grkan_int64 step = t->step_elements;
     if (TILE_FOLDS(t) > 1) {
@@ -153,7 +153,6 @@ DEVICE grkan_int64 cursor_advance(const grkan_tiling *t, cursor *c)
         }
     }
     c->element += step;
-    return step;
 }
 
 /** Chunks of this tile row from the thread's own to the end of the span: none beyond the end of a folded group. */
