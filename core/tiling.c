@@ -312,29 +312,39 @@ static grkan_tuning within_registers(const grkan_device_limits *limits, grkan_tu
     return tuning;
 }
 
+/** Bytes that a thread loads at once. */
+static int chunk_bytes(const grkan_operation *o, const grkan_tiling *t)
+{
+    return t->vector * (int)grkan_dtype_bytes(o->dtype);
+}
+
 /** The tuning of backward, which keeps each set's coefficients and their sums in registers. */
-static grkan_tuning backward_tuning_of(const grkan_device_limits *limits, const grkan_operation *o, int sets,
-                                       int coefficients)
+static grkan_tuning backward_tuning_of(const grkan_device_limits *limits, const grkan_operation *o,
+                                       const grkan_tiling *t, int coefficients)
 {
     /* With less beside, loops spill; where degrees are high, that costs less than fewer threads do: docs/performance.md. */
     enum { beside = 42, least_beside = 34 };
-    const int kept = 2 * sets * coefficients;
+    const int kept = 2 * t->sets * coefficients;
     const grkan_tunings *const all = &limits->tunings;
     const bool is_16_bit = grkan_dtype_bytes(o->dtype) == 2;
-    const grkan_tuning *tuning = sets > 1 ? &all->backward_pairs : is_16_bit ? &all->backward_16_bit : &all->backward;
-    if (!is_16_bit && !has_registers(limits, tuning, registers_of(o, kept, beside)))
+    const grkan_tuning *tuning = is_16_bit ? &all->backward_16_bit : &all->backward;
+    if (is_16_bit ? t->sets > 1 : chunk_bytes(o, t) < vector_bytes)
+        tuning = &all->backward_narrow;
+    else if (!is_16_bit && !has_registers(limits, tuning, registers_of(o, kept, beside)))
         tuning = &all->backward_large;
     return within_registers(limits, *tuning, registers_of(o, kept, least_beside));
 }
 
 /** The tuning of forward, which keeps coefficients, and the chunks of a step where they are too narrow for a queue. */
-static grkan_tuning forward_tuning_of(const grkan_device_limits *limits, const grkan_operation *o, int vector,
-                                      int coefficients)
+static grkan_tuning forward_tuning_of(const grkan_device_limits *limits, const grkan_operation *o,
+                                      const grkan_tiling *t, int coefficients)
 {
     enum { beside = 46, chunks_among_them = 8 };
     const grkan_tunings *const all = &limits->tunings;
-    const grkan_tuning *const tuning = grkan_dtype_bytes(o->dtype) == 2 ? &all->forward_16_bit : &all->forward;
-    const int more_chunks = (int)larger(0, tuning->step / vector - chunks_among_them);
+    const bool is_wide = chunk_bytes(o, t) * 2 >= vector_bytes;
+    const grkan_tuning *const tuning =
+        grkan_dtype_bytes(o->dtype) == 2 && is_wide ? &all->forward_16_bit : &all->forward;
+    const int more_chunks = (int)larger(0, tuning->step / t->vector - chunks_among_them);
     return within_registers(limits, *tuning, registers_of(o, coefficients, beside + more_chunks));
 }
 
@@ -377,8 +387,8 @@ static grkan_status cut_passes(const grkan_device_limits *limits, const grkan_de
     const grkan_tuning fixed = {.block = fixed_preferred_block};
     plan->backward = start_tiling(o, sets > 1 ? sets : choose_vector(o, of_backward->max_vector_bytes), sets);
     plan->forward = start_tiling(o, sets > 1 ? sets : choose_vector(o, limits->max_vector_bytes), sets);
-    plan->backward_tuning = backward_tuning_of(limits, o, sets, coefficients);
-    plan->forward_tuning = forward_tuning_of(limits, o, plan->forward.vector, sets * coefficients);
+    plan->backward_tuning = backward_tuning_of(limits, o, &plan->backward, coefficients);
+    plan->forward_tuning = forward_tuning_of(limits, o, &plan->forward, sets * coefficients);
     const grkan_status status =
         choose_block(o, coefficients, of_backward, same_everywhere ? &fixed : &plan->backward_tuning, &plan->backward);
     /* Forward has no sums, so its bits do not depend on the geometry. */

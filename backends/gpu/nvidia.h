@@ -14,7 +14,7 @@ static const grkan_tunings nvidia_tunings = {
     .forward_16_bit = {.block = 384, .threads = 1152, .rounds = 6, .ahead = 1, .step = 16},
     .backward = {.block = 480, .threads = 960, .rounds = 1, .ahead = 1, .step = 4, .narrowest = 1536},
     .backward_16_bit = {.block = 384, .threads = 384, .rounds = 1, .ahead = 2, .step = 8},
-    .backward_pairs = {.block = 256, .threads = 512, .rounds = 1, .ahead = 1, .step = 8},
-    .backward_large = {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 8}};
+    .backward_large = {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 8},
+    .backward_narrow = {.block = 384, .threads = 512, .rounds = 1, .ahead = 1, .step = 8}};
 
 #endif

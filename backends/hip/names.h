@@ -50,8 +50,8 @@ static const grkan_tunings device_tunings = {
     .forward_16_bit = {.block = 384, .threads = 1536, .rounds = 4, .ahead = 1, .step = 8},
     .backward = {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 4},
     .backward_16_bit = {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 8},
-    .backward_pairs = {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 4},
-    .backward_large = {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 4}};
+    .backward_large = {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 4},
+    .backward_narrow = {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 4}};
 
 /** With its features, as "gfx90a:sramecc+:xnack-": code for other settings does not load. */
 static inline void architecture_of(const gpu_device_properties *p, char *text, size_t bytes)

@@ -99,13 +99,13 @@ DEVICE void renew_sets(const coefficients *c, real x, coefficients *renewed)
     }
 }
 
-/** Ask for the chunks of a step of both tensors. */
-DEVICE void ask_step(const grkan_tiling *t, const tile *b, const place *p, int visit, int loads, walk *w,
-                     GLOBAL const storage *x, GLOBAL const storage *dy, QUEUE *queue, int place)
+/** Ask for the chunks of a step of both tensors. @param left visits from there, of those whose chunks are asked for */
+DEVICE void ask_step(const grkan_tiling *t, const tile *b, const place *p, int left, walk *w, GLOBAL const storage *x,
+                     GLOBAL const storage *dy, QUEUE *queue, int place)
 {
     UNROLL
     for (int r = 0; r < BACKWARD_ROWS; ++r) {
-        const int exists = has_chunk(t, b, p, w, visit + r, loads);
+        const int exists = has_chunk(t, b, p, w, r, left);
         ask_chunk(queue + place + r * BACKWARD_STRIDE, AT(x, w), exists);
         ask_chunk(queue + place + (BACKWARD_ROWS + r) * BACKWARD_STRIDE, AT(dy, w), exists);
         walk_on(t, w);
@@ -128,7 +128,7 @@ DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const 
     const int loads = launch->aligned ? p->visits : 0; /* visits whose chunks are asked for ahead */
     const real limit = near_limit(launch);
     grkan_int64 start;
-    walk here = start_walk(cursor_at(t, b, p, 0), &start), next = here;
+    walk here = start_walk(t, cursor_at(t, b, p, 0), &start), next = here;
     const tensors base = first_elements(given, launch);
     GLOBAL const storage *const x = base.x + start;
     GLOBAL const storage *const dy = base.dy + start;
@@ -136,7 +136,7 @@ DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const 
     int visit = 0;
     UNROLL
     for (int i = 0; i < BACKWARD_AHEAD; ++i)
-        ask_step(t, b, p, i * BACKWARD_ROWS, loads, &next, x, dy, queue, place_in_queue + i * BACKWARD_LENGTH);
+        ask_step(t, b, p, loads - i * BACKWARD_ROWS, &next, x, dy, queue, place_in_queue + i * BACKWARD_LENGTH);
     load_sets(t, b, p, OFFSET(numerator, launch->numerator), OFFSET(denominator, launch->denominator), c);
     UNROLL
     for (int i = 0; i < SUMS; ++i)
@@ -156,7 +156,7 @@ DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const 
                 x_now[r] = queue[place_in_queue + r * BACKWARD_STRIDE];
                 dy_now[r] = queue[place_in_queue + (BACKWARD_ROWS + r) * BACKWARD_STRIDE];
             }
-            ask_step(t, b, p, visit + BACKWARD_AHEAD * BACKWARD_ROWS, loads, &next, x, dy, queue, place_in_queue);
+            ask_step(t, b, p, loads - visit - BACKWARD_AHEAD * BACKWARD_ROWS, &next, x, dy, queue, place_in_queue);
             place_in_queue = next_place(place_in_queue, queue_ends, BACKWARD_LENGTH, BACKWARD_AHEAD);
             walk at = GRKAN_FOLDED ? here : next;
             if (!(largest_in(x_now, BACKWARD_ROWS) > limit)) {
@@ -179,8 +179,9 @@ DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const 
                         dys[v] = backward_near(the_kind(), &renewed[v % GRKAN_SETS], v == 0 ? x : AFTER(x, dys[v - 1]),
                                                dys[v], sums + v % GRKAN_SETS * COUNT);
                     }
-                    if (has_visit(t, b, p, &at, visit, r))
-                        store_chunk(AT(dx, &at), dys);
+                    GLOBAL storage *const result = result_at(dx, &at);
+                    if (has_result(t, b, p, &at, r, p->visits - visit))
+                        store_chunk(result, dys);
                     walk_on(t, &at);
                 }
             } else {
@@ -194,7 +195,7 @@ DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const 
                     state.sums[i] = sums[i];
                 NO_UNROLL
                 for (int r = 0; r < BACKWARD_ROWS; ++r) {
-                    if (has_visit(t, b, p, &at, visit, r))
+                    if (has_result(t, b, p, &at, r, p->visits - visit))
                         backward_rare(&state, again, AT(dx, &at));
                     walk_on(t, &at);
                 }

@@ -59,10 +59,8 @@ typedef unsigned short storage;
 typedef words4 chunk;
 #elif CHUNK_BYTES == 8
 typedef words2 chunk;
-#elif CHUNK_BYTES == 4
-typedef unsigned int chunk;
 #else
-typedef unsigned short chunk;
+typedef unsigned int chunk; /* of 2 bytes, too, as registers have them */
 #endif
 
 /** Word i of a chunk; an expression, so that it stays in registers. */
@@ -90,7 +88,11 @@ DEVICE chunk zero_chunk(void)
 
 DEVICE chunk load_chunk(GLOBAL const storage *from)
 {
+#if CHUNK_BYTES == 2
+    return *from;
+#else
     return *(GLOBAL const chunk *)from;
+#endif
 }
 
 DEVICE void unpack_chunk(chunk c, real *out)

@@ -18,13 +18,13 @@ DEVICE void forward_rare(const coefficients *c, GLOBAL const storage *x_base, GL
     }
 }
 
-/** Ask for the chunks of a step. */
-DEVICE void ask_forward(const grkan_tiling *t, const tile *b, const place *p, int visit, int loads, walk *w,
+/** Ask for the chunks of a step. @param left visits from there, of those whose chunks are asked for */
+DEVICE void ask_forward(const grkan_tiling *t, const tile *b, const place *p, int left, walk *w,
                         GLOBAL const storage *x, QUEUE *queue, int place)
 {
     UNROLL
     for (int r = 0; r < FORWARD_ROWS; ++r) {
-        ask_chunk(queue + place + r * FORWARD_STRIDE, AT(x, w), has_chunk(t, b, p, w, visit + r, loads));
+        ask_chunk(queue + place + r * FORWARD_STRIDE, AT(x, w), has_chunk(t, b, p, w, r, left));
         walk_on(t, w);
     }
     QUEUE_END();
@@ -44,7 +44,7 @@ grkan_forward(GLOBAL const storage *x, GLOBAL const scalar *numerator, GLOBAL co
     const int loads = launch.aligned ? p.visits : 0; /* visits whose chunks are asked for ahead */
     const real limit = near_limit(&launch);
     grkan_int64 start;
-    walk here = start_walk(cursor_at(&tiling, &b, &p, 0), &start), next = here;
+    walk here = start_walk(&tiling, cursor_at(&tiling, &b, &p, 0), &start), next = here;
     GLOBAL const storage *const x_base = OFFSET(x, launch.x);
     GLOBAL storage *const y_base = OFFSET(y, launch.result);
     int visit = 0;
@@ -52,7 +52,7 @@ grkan_forward(GLOBAL const storage *x, GLOBAL const scalar *numerator, GLOBAL co
     y = lagging(&tiling, y_base + start, (FORWARD_AHEAD + 1) * FORWARD_ROWS);
     UNROLL
     for (int i = 0; i < FORWARD_AHEAD; ++i)
-        ask_forward(&tiling, &b, &p, i * FORWARD_ROWS, loads, &next, x, queue, place_in_queue + i * FORWARD_LENGTH);
+        ask_forward(&tiling, &b, &p, loads - i * FORWARD_ROWS, &next, x, queue, place_in_queue + i * FORWARD_LENGTH);
     load_sets(&tiling, &b, &p, OFFSET(numerator, launch.numerator), OFFSET(denominator, launch.denominator), c);
     NO_UNROLL
     while (visit < p.visits) {
@@ -61,7 +61,7 @@ grkan_forward(GLOBAL const storage *x, GLOBAL const scalar *numerator, GLOBAL co
         UNROLL
         for (int r = 0; r < FORWARD_ROWS; ++r)
             now[r] = queue[place_in_queue + r * FORWARD_STRIDE];
-        ask_forward(&tiling, &b, &p, visit + FORWARD_AHEAD * FORWARD_ROWS, loads, &next, x, queue, place_in_queue);
+        ask_forward(&tiling, &b, &p, loads - visit - FORWARD_AHEAD * FORWARD_ROWS, &next, x, queue, place_in_queue);
         place_in_queue = next_place(place_in_queue, queue_ends, FORWARD_LENGTH, FORWARD_AHEAD);
         walk at = GRKAN_FOLDED ? here : next;
         if (!(largest_in(now, FORWARD_ROWS) > limit)) {
@@ -74,14 +74,15 @@ grkan_forward(GLOBAL const storage *x, GLOBAL const scalar *numerator, GLOBAL co
                 values[v] = forward_near(the_kind(), &c[v % GRKAN_SETS], values[v]);
             UNROLL
             for (int r = 0; r < FORWARD_ROWS; ++r) {
-                if (has_visit(&tiling, &b, &p, &at, visit, r))
-                    store_chunk(AT(y, &at), values + r * GRKAN_VECTOR);
+                GLOBAL storage *const result = result_at(y, &at);
+                if (has_result(&tiling, &b, &p, &at, r, p.visits - visit))
+                    store_chunk(result, values + r * GRKAN_VECTOR);
                 walk_on(&tiling, &at);
             }
         } else {
             NO_UNROLL
             for (int r = 0; r < FORWARD_ROWS; ++r) {
-                if (has_visit(&tiling, &b, &p, &at, visit, r))
+                if (has_result(&tiling, &b, &p, &at, r, p.visits - visit))
                     forward_rare(c, x_base, y_base, AT(y, &at));
                 walk_on(&tiling, &at);
             }

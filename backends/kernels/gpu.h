@@ -44,17 +44,19 @@
 typedef struct walk {
     cursor at;         /* with folding; from the tensors' first elements */
     grkan_int64 bytes; /* without, from the thread's first chunks */
+    grkan_int64 step;  /* to the next visit, in bytes */
 } walk;
 
 #define AT(pointer, w)                                                                                                 \
     ((GLOBAL storage *)((GLOBAL char *)(pointer) + (GRKAN_FOLDED ? (w)->at.element * ELEMENT_BYTES : (w)->bytes)))
 
 /** @param first where the thread begins @param pointers_at becomes the element that pointers begin at */
-DEVICE walk start_walk(cursor first, grkan_int64 *pointers_at)
+DEVICE walk start_walk(const grkan_tiling *t, cursor first, grkan_int64 *pointers_at)
 {
     walk w;
     w.at = first;
     w.bytes = 0;
+    w.step = CHUNK_BYTES < 8 ? HIDE(t->step_elements * ELEMENT_BYTES) : 0;
     *pointers_at = GRKAN_FOLDED ? 0 : first.element;
     return w;
 }
@@ -65,7 +67,7 @@ DEVICE void walk_on(const grkan_tiling *t, walk *w)
     if (GRKAN_FOLDED)
         cursor_advance(t, &w->at);
     else
-        w->bytes += t->step_elements * ELEMENT_BYTES;
+        w->bytes += CHUNK_BYTES < 8 ? w->step : t->step_elements * ELEMENT_BYTES;
 }
 
 /** Else the bytes become an offset into each tensor, each with an addition of its own. */
@@ -81,16 +83,23 @@ DEVICE GLOBAL storage *lagging(const grkan_tiling *t, GLOBAL storage *first, int
     return HIDE_POINTER(first - lag); /* not to be computed at every visit */
 }
 
-/** Whether a visit is one of the first `visits` and has a chunk: without folding, all of a thread's visits have. */
-DEVICE int has_chunk(const grkan_tiling *t, const tile *b, const place *p, const walk *w, int visit, int visits)
+/** Where a visit's results go. Narrow chunks have many visits in a step, each pointer one addition from the last if the
+    compiler has to make them all. */
+DEVICE GLOBAL storage *result_at(GLOBAL storage *results, const walk *w)
 {
-    return visit < visits && (!GRKAN_FOLDED || chunks_left(t, b, p, &w->at) > 0);
+    return CHUNK_BYTES < 8 ? HIDE_POINTER(AT(results, w)) : AT(results, w);
 }
 
-/** Whether row r of a step that begins with this visit is a visit, and has a chunk. Every step has a row 0. */
-DEVICE int has_visit(const grkan_tiling *t, const tile *b, const place *p, const walk *w, int visit, int r)
+/** Whether row r of a step has a chunk: without folding, all of the visits have that are left. */
+DEVICE int has_chunk(const grkan_tiling *t, const tile *b, const place *p, const walk *w, int r, int left)
 {
-    return has_chunk(t, b, p, w, visit + r, r == 0 ? visit + 1 : p->visits);
+    return r < left && (!GRKAN_FOLDED || chunks_left(t, b, p, &w->at) > 0);
+}
+
+/** The same for a step that is there, so that it has a row 0. */
+DEVICE int has_result(const grkan_tiling *t, const tile *b, const place *p, const walk *w, int r, int left)
+{
+    return has_chunk(t, b, p, w, r, r == 0 ? 1 : left);
 }
 
 DEVICE rational the_kind(void)

@@ -249,8 +249,8 @@ static const grkan_tunings other_tunings = {
     .forward_16_bit = {.block = 384, .threads = 1536, .rounds = 6, .ahead = 1, .step = 8},
     .backward = {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 4},
     .backward_16_bit = {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 8},
-    .backward_pairs = {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 4},
-    .backward_large = {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 4}};
+    .backward_large = {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 4},
+    .backward_narrow = {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 4}};
 
 grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_properties *properties,
                              grkan_device_limits *limits)

@@ -60,11 +60,13 @@ typedef struct grkan_tuning {
 /** A device's tunings; for storage types of 4 and 8 bytes unless they say otherwise. */
 typedef struct grkan_tunings {
     grkan_tuning forward;
-    grkan_tuning forward_16_bit;
+    grkan_tuning forward_16_bit; /**< in chunks of 8 and 16 bytes */
     grkan_tuning backward;
     grkan_tuning backward_16_bit;
-    grkan_tuning backward_pairs; /**< of 16-bit elements, each with coefficients and sums of its own */
     grkan_tuning backward_large; /**< where coefficients leave no registers for `backward` */
+    grkan_tuning
+        backward_narrow; /**< of chunks of less than 16 bytes; of 16-bit elements in pairs alone, whose elements
+                                       have coefficients and sums of their own */
 } grkan_tunings;
 
 /** Limits that the planner needs. */
