@@ -39,6 +39,19 @@ static void check_cuda(cudaError_t code, const char *call)
 
 #define CHECK_CUDA(call) check_cuda(call, #call)
 
+static void find_driver_function(const char *name, void *function)
+{
+    enum cudaDriverEntryPointQueryResult found = cudaDriverEntryPointSymbolNotFound;
+    void *address = NULL;
+#if CUDART_VERSION >= 12050
+    CHECK_CUDA(cudaGetDriverEntryPointByVersion(name, &address, 12000, cudaEnableDefault, &found));
+#else
+    CHECK_CUDA(cudaGetDriverEntryPoint(name, &address, cudaEnableDefault, &found));
+#endif
+    assert_non_null(address);
+    memcpy(function, &address, sizeof address);
+}
+
 /* --------------------------------------------------------------------------------------------------------- memory */
 
 static void *own_allocate(size_t bytes)
@@ -187,6 +200,102 @@ static void test_a_new_thread_needs_no_preparation(void **state)
     free(expected);
 }
 
+/* ------------------------------------------------------------------------------------------------ early launches */
+
+/** Copies words after a while, and lets the next kernel begin before that, as kernels of other libraries may. */
+static const char late_copy[] = ".version 7.8\n"
+                                ".target sm_90\n"
+                                ".address_size 64\n"
+                                ".visible .entry late_copy(.param .u64 to, .param .u64 from, .param .u32 words)\n"
+                                "{\n"
+                                "    .reg .u64 %begin, %now, %to, %from, %offset;\n"
+                                "    .reg .u32 %i, %thread, %size, %step, %words, %word;\n"
+                                "    .reg .pred %more;\n"
+                                "    griddepcontrol.launch_dependents;\n"
+                                "    mov.u64 %begin, %globaltimer;\n"
+                                "wait:\n"
+                                "    mov.u64 %now, %globaltimer;\n"
+                                "    sub.u64 %now, %now, %begin;\n"
+                                "    setp.lt.u64 %more, %now, 100000;\n"
+                                "    @%more bra wait;\n"
+                                "    ld.param.u64 %to, [to];\n"
+                                "    ld.param.u64 %from, [from];\n"
+                                "    ld.param.u32 %words, [words];\n"
+                                "    mov.u32 %thread, %tid.x;\n"
+                                "    mov.u32 %size, %ntid.x;\n"
+                                "    mov.u32 %i, %ctaid.x;\n"
+                                "    mad.lo.u32 %i, %i, %size, %thread;\n"
+                                "    mov.u32 %step, %nctaid.x;\n"
+                                "    mul.lo.u32 %step, %step, %size;\n"
+                                "copy:\n"
+                                "    setp.ge.u32 %more, %i, %words;\n"
+                                "    @%more exit;\n"
+                                "    mul.wide.u32 %offset, %i, 4;\n"
+                                "    add.u64 %now, %from, %offset;\n"
+                                "    ld.global.u32 %word, [%now];\n"
+                                "    add.u64 %now, %to, %offset;\n"
+                                "    st.global.u32 [%now], %word;\n"
+                                "    add.u32 %i, %i, %step;\n"
+                                "    bra copy;\n"
+                                "}\n";
+
+/** The x of a run, zero until late_copy ends, which the stream has now. */
+static void copy_x_late(const native_run *run, CUfunction kernel, grkan_buffer from, cudaStream_t stream)
+{
+    const size_t bytes = check_tensor_bytes(run->one, CHECK_X);
+    CUresult (*launch)(CUfunction, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, CUstream,
+                       void **, void **);
+    unsigned words = (unsigned)(bytes / 4);
+    void *arguments[] = {(void *)&run->buffers[CHECK_X].base, (void *)&from.base, &words};
+    find_driver_function("cuLaunchKernel", &launch);
+    CHECK_CUDA(cudaMemset(run->buffers[CHECK_X].base, 0, bytes));
+    CHECK_CUDA(cudaDeviceSynchronize());
+    assert_int_equal(launch(kernel, 16, 1, 1, 128, 1, 1, 0, stream, arguments, NULL), CUDA_SUCCESS);
+}
+
+/** Where kernels may begin before their turn, both passes wait for what is before them. */
+static void test_a_kernel_before_them_may_let_calls_begin(void **state)
+{
+    (void)state;
+    int major = 0;
+    CHECK_CUDA(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0));
+    if (major < 9) {
+        printf("no kernel begins before its turn on this GPU\n");
+        skip();
+    }
+    const check_case *const one = &cases[0];
+    CUresult (*load)(CUmodule *, const void *), (*unload)(CUmodule), (*get)(CUfunction *, CUmodule, const char *);
+    CUmodule module = NULL;
+    CUfunction kernel = NULL;
+    cudaStream_t stream;
+    find_driver_function("cuModuleLoadData", &load);
+    find_driver_function("cuModuleUnload", &unload);
+    find_driver_function("cuModuleGetFunction", &get);
+    CHECK_CUDA(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+    char *const expected = native_expected("cuda", one);
+    grkan_device *const device = open_device("cuda");
+    native_run run = native_begin(device, one, &own_memory, 0);
+    const grkan_buffer x = native_allocate(&run, check_tensor_bytes(one, CHECK_X), 0);
+    CHECK_CUDA(cudaMemcpy(x.base, run.buffers[CHECK_X].base, check_tensor_bytes(one, CHECK_X), cudaMemcpyDefault));
+    assert_int_equal(load(&module, late_copy), CUDA_SUCCESS);
+    assert_int_equal(get(&kernel, module, "late_copy"), CUDA_SUCCESS);
+    const grkan_forward_arguments forward = native_forward_arguments(&run);
+    const grkan_backward_arguments backward = native_backward_arguments(&run);
+    native_spoil_outputs(&run);
+    copy_x_late(&run, kernel, x, stream);
+    native_check(grkan_forward(run.plan, &forward, stream));
+    CHECK_CUDA(cudaStreamSynchronize(stream));
+    copy_x_late(&run, kernel, x, stream);
+    native_check(grkan_backward(run.plan, &backward, stream));
+    expect_outputs(&run, expected, "after a kernel that ends late");
+    assert_int_equal(unload(module), CUDA_SUCCESS);
+    native_release(&run, x);
+    native_end(&run);
+    grkan_device_close(device);
+    free(expected);
+    CHECK_CUDA(cudaStreamDestroy(stream));
+}
+
 /* -------------------------------------------------------------------------------------------------------- devices */
 
 /** Whatever device is the caller's current one, it still is after every call, and the bits are the device's own. */
@@ -279,19 +388,6 @@ typedef struct by_hand {
     int launches;
 } by_hand;
 
-static void find_driver_function(const char *name, void *function)
-{
-    enum cudaDriverEntryPointQueryResult found = cudaDriverEntryPointSymbolNotFound;
-    void *address = NULL;
-#if CUDART_VERSION >= 12050
-    CHECK_CUDA(cudaGetDriverEntryPointByVersion(name, &address, 12000, cudaEnableDefault, &found));
-#else
-    CHECK_CUDA(cudaGetDriverEntryPoint(name, &address, cudaEnableDefault, &found));
-#endif
-    assert_non_null(address);
-    memcpy(function, &address, sizeof address);
-}
-
 static CUdeviceptr address_of(const native_run *run, const char *name)
 {
     for (int t = 0; t < CHECK_TENSORS; t++)
@@ -364,6 +460,7 @@ int main(void)
         cmocka_unit_test(test_own_pointers_and_streams_give_the_same_bits),
         cmocka_unit_test(test_a_graph_can_be_replayed),
         cmocka_unit_test(test_a_new_thread_needs_no_preparation),
+        cmocka_unit_test(test_a_kernel_before_them_may_let_calls_begin),
         cmocka_unit_test(test_the_current_device_stays),
         cmocka_unit_test(test_no_device_memory_is_held),
         cmocka_unit_test(test_listed_launches_are_what_a_plan_does),

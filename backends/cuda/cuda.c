@@ -32,11 +32,22 @@ grkan_status vendor_start(void)
     } wanted[] = {{"cuModuleLoadData", &cuda_driver.ModuleLoadData},
                   {"cuModuleUnload", &cuda_driver.ModuleUnload},
                   {"cuModuleGetFunction", &cuda_driver.ModuleGetFunction},
-                  {"cuLaunchKernel", &cuda_driver.LaunchKernel}};
+                  {"cuLaunchKernelEx", &cuda_driver.LaunchKernelEx}};
     grkan_status status = GRKAN_SUCCESS;
     for (size_t i = 0; status == GRKAN_SUCCESS && i < sizeof wanted / sizeof wanted[0]; ++i)
         status = find_driver_function(wanted[i].name, wanted[i].function);
     return status;
+}
+
+/** Since sm_90; graphs know of it since CUDA 12.3. */
+cudaError_t vendor_starts_early(int index, int *starts_early)
+{
+    int major = 0, driver = 0;
+    cudaError_t code = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index);
+    if (code == cudaSuccess)
+        code = cudaDriverGetVersion(&driver);
+    *starts_early = code == cudaSuccess && major >= 9 && driver >= 12030;
+    return code;
 }
 
 /** NVRTC makes machine code, so the driver's version does not matter. */

@@ -47,6 +47,10 @@ typedef scalar real;
 typedef uint2 words2;
 typedef uint4 words4;
 
+#if __CUDA_ARCH__ >= 900
+#define STREAM_WAIT() asm volatile("griddepcontrol.wait;" ::: "memory")
+#endif
+
 #define PTX_FUNCTION DEVICE
 #define PTX_ARCHITECTURE __CUDA_ARCH__
 #define PTX_SHARED(pointer) ((unsigned int)__cvta_generic_to_shared(pointer))

@@ -33,20 +33,33 @@ extern struct cuda_driver {
     CUresult (*ModuleLoadData)(CUmodule *module, const void *image);
     CUresult (*ModuleUnload)(CUmodule module);
     CUresult (*ModuleGetFunction)(CUfunction *kernel, CUmodule module, const char *name);
-    CUresult (*LaunchKernel)(CUfunction kernel, unsigned int grid_x, unsigned int grid_y, unsigned int grid_z,
-                             unsigned int block_x, unsigned int block_y, unsigned int block_z, unsigned int shared,
-                             CUstream stream, void **arguments, void **extra);
+    CUresult (*LaunchKernelEx)(const CUlaunchConfig *launch, CUfunction kernel, void **arguments, void **extra);
 } cuda_driver;
 
 #define module_string(name) "cu" name
-#define module_launch_string "cuLaunchKernel"
+#define module_launch_string "cuLaunchKernelEx"
 
 /** Codes of driver and runtime have been the same numbers since CUDA 11. */
 #define module_load(module, image) ((cudaError_t)cuda_driver.ModuleLoadData(module, image))
 #define module_unload(module) ((cudaError_t)cuda_driver.ModuleUnload(module))
 #define module_kernel(kernel, module, name) ((cudaError_t)cuda_driver.ModuleGetFunction(kernel, module, name))
-#define module_launch(kernel, grid, block, stream, arguments)                                                          \
-    ((cudaError_t)cuda_driver.LaunchKernel(kernel, grid, 1, 1, block, 1, 1, 0, stream, arguments, NULL))
+
+static inline cudaError_t module_launch(CUfunction kernel, unsigned int grid, unsigned int block, CUstream stream,
+                                        int starts_early, void **arguments)
+{
+    CUlaunchAttribute overlap = {.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION,
+                                 .value = {.programmaticStreamSerializationAllowed = 1}};
+    const CUlaunchConfig launch = {.gridDimX = grid,
+                                   .gridDimY = 1,
+                                   .gridDimZ = 1,
+                                   .blockDimX = block,
+                                   .blockDimY = 1,
+                                   .blockDimZ = 1,
+                                   .hStream = stream,
+                                   .attrs = &overlap,
+                                   .numAttrs = starts_early ? 1 : 0};
+    return (cudaError_t)cuda_driver.LaunchKernelEx(&launch, kernel, arguments, NULL);
+}
 
 /** Blocks of one launch. */
 #define LARGEST_GRID INT32_MAX

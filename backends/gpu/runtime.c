@@ -23,11 +23,13 @@ enum { most_block = 512 };
 
 struct gpu_module {
     int index;
+    int starts_early;
     gpu_native_module native;
 };
 
 struct gpu_kernel {
     int index;
+    int starts_early;
     gpu_native_kernel native;
 };
 
@@ -128,6 +130,7 @@ static grkan_status open_device(int index, grkan_backend_device **device)
         return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for a %s device", BACKEND_NAME);
     made->index = index;
     visit v = enter(index);
+    STEP(&v, rt_string("DeviceGetAttribute"), vendor_starts_early(index, &made->starts_early));
     CALL(&v, EventCreate, (&made->start));
     CALL(&v, EventCreate, (&made->stop));
     const grkan_status status = leave(&v);
@@ -221,6 +224,7 @@ grkan_status gpu_module_load(grkan_backend_device *device, const grkan_plan_data
     if (made == NULL)
         return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for a %s program", BACKEND_NAME);
     made->index = device->index;
+    made->starts_early = device->starts_early;
     visit v = enter(device->index);
     STEP(&v, module_string("ModuleLoadData"), module_load(&made->native, binary->data));
     const grkan_status status = leave(&v);
@@ -250,6 +254,7 @@ grkan_status gpu_kernel_find(gpu_module *module, const char *name, gpu_kernel **
     if (made == NULL)
         return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for a %s kernel", BACKEND_NAME);
     made->index = module->index;
+    made->starts_early = module->starts_early;
     visit v = enter(module->index);
     STEP(&v, module_string("ModuleGetFunction"), module_kernel(&made->native, module->native, name));
     const grkan_status status = leave(&v);
@@ -274,7 +279,7 @@ grkan_status gpu_launch(gpu_kernel *kernel, const grkan_kernel_launch *launch, v
     visit v = enter(kernel->index);
     STEP(&v, module_launch_string,
          module_launch(kernel->native, (unsigned int)launch->blocks, (unsigned int)launch->block, (rt(Stream_t))stream,
-                       pointers));
+                       kernel->starts_early, pointers));
     return leave(&v);
 }
 

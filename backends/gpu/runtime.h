@@ -8,6 +8,7 @@
 
 struct grkan_backend_device {
     int index;
+    int starts_early; /* what vendor_starts_early says */
     rt(Event_t) start, stop;
 };
 
@@ -28,6 +29,10 @@ grkan_status outside_compile(const char *source, const grkan_compile_request *re
 
 /** What the vendor needs where there are devices; called once, after they are counted. */
 grkan_status vendor_start(void);
+
+/** Whether blocks of a kernel may begin while the kernel before it in the stream still ends, which makes launches cheaper:
+    they wait for it by themselves, see STREAM_WAIT in kernels/gpu.h. */
+rt(Error_t) vendor_starts_early(int index, int *starts_early);
 
 /** Shared memory that every device of the vendor gives to a block. */
 extern const uint64_t vendor_shared_bytes;

@@ -17,6 +17,13 @@ grkan_status vendor_start(void)
     return GRKAN_SUCCESS;
 }
 
+hipError_t vendor_starts_early(int index, int *starts_early)
+{
+    (void)index;
+    *starts_early = 0;
+    return hipSuccess;
+}
+
 void vendor_identity(char *text, size_t bytes)
 {
     int major = 0, minor = 0, runtime = 0;

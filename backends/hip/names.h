@@ -33,7 +33,7 @@ typedef hipFunction_t gpu_native_kernel;
 #define module_load(module, image) hipModuleLoadData(module, image)
 #define module_unload(module) hipModuleUnload(module)
 #define module_kernel(kernel, module, name) hipModuleGetFunction(kernel, module, name)
-#define module_launch(kernel, grid, block, stream, arguments)                                                          \
+#define module_launch(kernel, grid, block, stream, starts_early, arguments)                                            \
     hipModuleLaunchKernel(kernel, grid, 1, 1, block, 1, 1, 0, stream, arguments, NULL)
 
 /** Blocks of one launch: their threads, at most 512 each, are counted in 32 bits. A test may have fewer. */

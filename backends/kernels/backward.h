@@ -134,6 +134,7 @@ DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const 
     GLOBAL const storage *const dy = base.dy + start;
     GLOBAL storage *const dx = lagging(t, base.dx + start, (BACKWARD_AHEAD + 1) * BACKWARD_ROWS);
     int visit = 0;
+    STREAM_WAIT();
     UNROLL
     for (int i = 0; i < BACKWARD_AHEAD; ++i)
         ask_step(t, b, p, loads - i * BACKWARD_ROWS, &next, x, dy, queue, place_in_queue + i * BACKWARD_LENGTH);
@@ -306,6 +307,7 @@ grkan_backward(GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL const s
     const place p = place_of_thread(&tiling, &b, THREAD_INDEX());
 #if GRKAN_STRATEGY == STRATEGY_ELEMENT
     coefficients c[GRKAN_SETS];
+    STREAM_WAIT();
     load_sets(&tiling, &b, &p, OFFSET(numerator, launch.numerator), OFFSET(denominator, launch.denominator), c);
     const gradients g = the_gradients(&launch, denominator, dnumerator, ddenominator, workspace);
     x = OFFSET(x, launch.x);
@@ -372,6 +374,7 @@ grkan_clear(GLOBAL scalar *dnumerator, GLOBAL scalar *ddenominator, const grkan_
 {
     const grkan_int64 numerator = (tiling.numerator_shared ? 1 : tiling.groups) * (GRKAN_NUMERATOR_DEGREE + 1);
     const grkan_int64 denominator = (tiling.denominator_shared ? 1 : tiling.groups) * B_COUNT;
+    STREAM_WAIT();
     for (grkan_int64 i = (BLOCK_INDEX() + launch.first_block) * GRKAN_BACKWARD_BLOCK + THREAD_INDEX();
          i < numerator + denominator; i += launch.blocks * GRKAN_BACKWARD_BLOCK) {
         if (i < numerator)

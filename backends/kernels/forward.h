@@ -50,6 +50,7 @@ grkan_forward(GLOBAL const storage *x, GLOBAL const scalar *numerator, GLOBAL co
     int visit = 0;
     x = x_base + start;
     y = lagging(&tiling, y_base + start, (FORWARD_AHEAD + 1) * FORWARD_ROWS);
+    STREAM_WAIT();
     UNROLL
     for (int i = 0; i < FORWARD_AHEAD; ++i)
         ask_forward(&tiling, &b, &p, loads - i * FORWARD_ROWS, &next, x, queue, place_in_queue + i * FORWARD_LENGTH);

@@ -21,6 +21,7 @@
  *     RENEWED(value, after)       the value, computed anew after another where that saves reading registers
  *     HIDE(value)                 the value, which the compiler must not remember; HIDE_POINTER(p) likewise, of results
  *     words2, words4              2 and 4 unsigned ints, .x .y .z .w, aligned to their size
+ *     STREAM_WAIT()               where kernels may begin while the one before them ends: what it wrote is there now
  *     DOUBLE_OF(low, high), LOW_OF(double), HIGH_OF(double)   only for f64
  *     ATOMIC_ADD(pointer, value)  only for the strategies that use it
  *
@@ -28,6 +29,10 @@
  * previous value of a counter that is raised by 1 atomically. What a thread saw written before it, a thread that gets a later
  * value sees, too.
  */
+
+#ifndef STREAM_WAIT
+#define STREAM_WAIT()
+#endif
 
 #define B_COUNT (GRKAN_DENOMINATOR_DEGREE + (GRKAN_FORM == FORM_ABS_SUM_OFFSET ? 1 : 0))
 #define COUNT (GRKAN_NUMERATOR_DEGREE + 1 + B_COUNT)
