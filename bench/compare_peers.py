@@ -5,10 +5,11 @@ same under torch.compile, and the published packages that Python finds (rational
 rational_activations).
 
 All take turns on the same tensors, so that a slow moment of the machine meets them all. Each is called as a training
-step calls it, through autograd; "backward" is what autograd runs after a forward that is not counted. On a GPU there are
-so many tensors that none is still in a cache, and the GPU waits before a call until all of it is in its queue, so that
-no time of the host's is in it. The JSON is that of grkan bench, with an "implementation" for each case:
-python3 -m grkan.report shows it.
+step calls it, through autograd; "backward" is what autograd runs after a forward that is not counted. On a GPU a sample
+is several calls, one behind the other as in a training step (--calls 1 has each alone, between two events, where it also
+pays for a start with nothing before it); there are so many tensors that none is still in a cache, and the GPU waits
+before a sample until all of it is in its queue, so that no time of the host's is in it. The JSON is that of grkan bench,
+with an "implementation" for each case: python3 -m grkan.report shows it.
 
     PYTHONPATH=python GRKAN_LIBRARY=build/libgrkan.so bench/compare_peers.py --device cuda --json peers.json
 
@@ -38,7 +39,7 @@ PASSES = ("forward", "backward", "forward_and_backward")
 WARM_UP = 3
 TENSORS = {"forward": 2, "backward": 3, "forward_and_backward": 5}  # that must be moved
 CACHES = 1 << 28  # bytes: several times what a GPU's caches hold
-QUEUED = 1_000_000  # cycles that a GPU waits for the host to enqueue a call
+QUEUED = 500_000  # cycles that a GPU waits for the host to enqueue a call
 
 
 class Coefficients:
@@ -103,8 +104,7 @@ class Peer:
         if one_pass == "forward":
             return lambda: self.forward(x)
         if one_pass == "forward_and_backward":
-            leaf.grad = None
-            return lambda: self.function(leaf).backward(dy)
+            return lambda: self.forward_and_backward(leaf, dy)
         if self.graphs[index] is None:
             self.graphs[index] = self.function(leaf)
         return lambda: torch.autograd.grad(self.graphs[index], leaf, dy, retain_graph=True)
@@ -112,6 +112,10 @@ class Peer:
     def forward(self, x):
         with torch.no_grad():
             self.function(x)
+
+    def forward_and_backward(self, leaf, dy):
+        leaf.grad = None
+        self.function(leaf).backward(dy)
 
 
 def make_peers(names, device, pairs):
@@ -137,27 +141,29 @@ def synchronize(device):
         torch.cuda.synchronize()
 
 
-def start_timing(call, device):
-    """Run or enqueue a call. @return what gives its milliseconds when asked for them, after the device is done"""
+def start_timing(calls, device):
+    """Run or enqueue calls. @return what gives the milliseconds of one when asked for them, after the device is done"""
     if device == "cuda":
         start, stop = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        torch.cuda._sleep(QUEUED)
+        torch.cuda._sleep(QUEUED * len(calls))
         start.record()
-        call()
+        for call in calls:
+            call()
         stop.record()
-        return lambda: start.elapsed_time(stop)
+        return lambda: start.elapsed_time(stop) / len(calls)
     start = time.perf_counter()
-    call()
-    elapsed = 1e3 * (time.perf_counter() - start)
+    for call in calls:
+        call()
+    elapsed = 1e3 * (time.perf_counter() - start) / len(calls)
     return lambda: elapsed
 
 
-def measure_in_turn(peers, one_pass, device, repeats):
+def measure_in_turn(peers, one_pass, device, calls, repeats):
     """Milliseconds of each."""
     timings = [[] for _ in peers]
     for _ in range(WARM_UP + repeats):
         for peer, own in zip(peers, timings):
-            own.append(start_timing(peer.call(one_pass), device))
+            own.append(start_timing([peer.call(one_pass) for _ in range(calls)], device))
         synchronize(device)  # now and then: results that nobody keeps pile up
     return [[read() for read in own[WARM_UP:]] for own in timings]
 
@@ -170,7 +176,7 @@ def case_of(name, shape, dtype, one_pass):
             "determinism": "run_to_run", "implementation": name}
 
 
-def compare(device, shape, dtype, names, repeats):
+def compare(device, shape, dtype, names, calls, repeats):
     """Cases of every implementation, those that do not run with their reason."""
     generator = torch.Generator(device=device).manual_seed(1)
     size = shape[0] * shape[1] * torch.empty(0, dtype=DTYPES[dtype]).element_size()
@@ -179,7 +185,7 @@ def compare(device, shape, dtype, names, repeats):
     peers, refused = make_peers(names, device, pairs)
     cases = [{**case_of(name, shape, dtype, PASSES[-1]), "unsupported": reason} for name, reason in refused.items()]
     for one_pass in PASSES:
-        for peer, times in zip(peers, measure_in_turn(peers, one_pass, device, repeats)):
+        for peer, times in zip(peers, measure_in_turn(peers, one_pass, device, calls, repeats)):
             moved = TENSORS[one_pass] * size
             middle = statistics.median(times)
             cases.append({**case_of(peer.name, shape, dtype, one_pass), "bytes": moved, "gb_per_s": moved / middle / 1e6,
@@ -237,6 +243,7 @@ def main():
     parser.add_argument("--dtype", choices=list(DTYPES), action="append", help="may be repeated (f32)")
     parser.add_argument("--implementation", choices=list(IMPLEMENTATIONS), action="append", help="may be repeated (all)")
     parser.add_argument("--threads", type=positive, metavar="N", help="of PyTorch and grkan on the cpu (all)")
+    parser.add_argument("--calls", type=positive, metavar="N", help="of a sample (8 on a GPU, 1 on the cpu)")
     parser.add_argument("--repeats", type=positive, default=20, metavar="N", help="samples of each (20)")
     parser.add_argument("--json", metavar="FILE", help="write the results as JSON too")
     arguments = parser.parse_args()
@@ -248,7 +255,7 @@ def main():
     for shape in shapes:
         for dtype in arguments.dtype or ["f32"]:
             cases += compare(arguments.device, shape, dtype, arguments.implementation or IMPLEMENTATIONS,
-                             arguments.repeats)
+                             arguments.calls or (8 if arguments.device == "cuda" else 1), arguments.repeats)
     print_table(cases)
     if arguments.json:
         write_json(arguments.json, document_of(arguments.device, cases))
