@@ -39,7 +39,7 @@ PASSES = ("forward", "backward", "forward_and_backward")
 WARM_UP = 3
 TENSORS = {"forward": 2, "backward": 3, "forward_and_backward": 5}  # that must be moved
 CACHES = 1 << 28  # bytes: several times what a GPU's caches hold
-QUEUED = 500_000  # cycles that a GPU waits for the host to enqueue a call
+QUEUED = 500_000  # cycles that a GPU waits for the host to enqueue a call, and once more for the first
 
 
 class Coefficients:
@@ -145,7 +145,7 @@ def start_timing(calls, device):
     """Run or enqueue calls. @return what gives the milliseconds of one when asked for them, after the device is done"""
     if device == "cuda":
         start, stop = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        torch.cuda._sleep(QUEUED * len(calls))
+        torch.cuda._sleep(QUEUED * (1 + len(calls)))
         start.record()
         for call in calls:
             call()

@@ -128,7 +128,7 @@ static int64_t bytes_for_threads(const grkan_device_limits *limits)
 
 /**
  * The cut with the best utilisation; among those within 2 % of it, the one with the block nearest to the preferred size,
- * and of these the widest. The block is 0 if there is none.
+ * and of these the widest. No larger block is taken for threads that have nothing to do. The block is 0 if there is none.
  */
 static grkan_status choose_block(const grkan_operation *o, int coefficients, const grkan_device_limits *limits,
                                  const grkan_tuning *tuning, grkan_tiling *t)
@@ -141,7 +141,7 @@ static grkan_status choose_block(const grkan_operation *o, int coefficients, con
     const int limit = (int)smaller(limits->max_block, room / bytes) / block_step * block_step;
     const block_cut first = {block_step, o->groups};
     block_cut chosen = {0, 0}, c;
-    int64_t best = -1;
+    int64_t best = -1, chosen_busy = 0;
     if (room < (int64_t)block_step * bytes)
         return grkan_fail(GRKAN_ERROR_UNSUPPORTED,
                           "a block of the device has %llu bytes of local memory; the operation needs at least %d",
@@ -159,9 +159,12 @@ static grkan_status choose_block(const grkan_operation *o, int coefficients, con
     do {
         cut_columns(o, c.block, c.groups, t);
         const bool is_nearer = abs(c.block - tuning->block) < abs(chosen.block - tuning->block);
+        const int64_t busy = t->span_chunks * (int64_t)t->row_lanes;
         const int64_t own = utilisation(o, tuning, limits->is_fixed, t);
-        if (own >= 0 && own * 100 >= best * 98 && (chosen.block == 0 || is_nearer))
+        if (own >= 0 && own * 100 >= best * 98 && (chosen.block == 0 || (is_nearer && busy > chosen_busy))) {
             chosen = c;
+            chosen_busy = busy;
+        }
     } while (next_cut(o, tuning, limit, t, &c));
     if (chosen.block > 0)
         cut_columns(o, chosen.block, chosen.groups, t);
