@@ -6,7 +6,8 @@
  */
 #ifdef PTX_ARCHITECTURE
 
-#define COMBINE_BATCH 16
+/** All of a thread's parts at once in the short layers, whose f32 backward has twice as many blocks as at 16 bits. */
+#define COMBINE_BATCH (GRKAN_DTYPE == 0 ? 24 : 16)
 
 /*
  * Order for the assembler. It puts the older of two factors first, and neighbours whose first factor is the same register
