@@ -52,6 +52,36 @@ static void find_driver_function(const char *name, void *function)
     memcpy(function, &address, sizeof address);
 }
 
+static CUmodule load_module(const void *image)
+{
+    CUmodule module = NULL;
+    CUresult (*load)(CUmodule *, const void *);
+    find_driver_function("cuModuleLoadData", &load);
+    assert_int_equal(load(&module, image), CUDA_SUCCESS);
+    return module;
+}
+
+static void unload_module(CUmodule module)
+{
+    CUresult (*unload)(CUmodule);
+    find_driver_function("cuModuleUnload", &unload);
+    assert_int_equal(unload(module), CUDA_SUCCESS);
+}
+
+/** A kernel of a module by name, launched as any program does it. */
+static void launch_kernel(CUmodule module, const char *name, unsigned blocks, unsigned threads, CUstream stream,
+                          void **arguments)
+{
+    CUfunction kernel = NULL;
+    CUresult (*find)(CUfunction *, CUmodule, const char *);
+    CUresult (*launch)(CUfunction, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, CUstream,
+                       void **, void **);
+    find_driver_function("cuModuleGetFunction", &find);
+    find_driver_function("cuLaunchKernel", &launch);
+    assert_int_equal(find(&kernel, module, name), CUDA_SUCCESS);
+    assert_int_equal(launch(kernel, blocks, 1, 1, threads, 1, 1, 0, stream, arguments, NULL), CUDA_SUCCESS);
+}
+
 /* --------------------------------------------------------------------------------------------------------- memory */
 
 static void *own_allocate(size_t bytes)
@@ -240,17 +270,14 @@ static const char late_copy[] = ".version 7.8\n"
                                 "}\n";
 
 /** The x of a run, zero until late_copy ends, which the stream has now. */
-static void copy_x_late(const native_run *run, CUfunction kernel, grkan_buffer from, cudaStream_t stream)
+static void copy_x_late(const native_run *run, CUmodule module, grkan_buffer from, cudaStream_t stream)
 {
     const size_t bytes = check_tensor_bytes(run->one, CHECK_X);
-    CUresult (*launch)(CUfunction, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, CUstream,
-                       void **, void **);
     unsigned words = (unsigned)(bytes / 4);
     void *arguments[] = {(void *)&run->buffers[CHECK_X].base, (void *)&from.base, &words};
-    find_driver_function("cuLaunchKernel", &launch);
     CHECK_CUDA(cudaMemset(run->buffers[CHECK_X].base, 0, bytes));
     CHECK_CUDA(cudaDeviceSynchronize());
-    assert_int_equal(launch(kernel, 16, 1, 1, 128, 1, 1, 0, stream, arguments, NULL), CUDA_SUCCESS);
+    launch_kernel(module, "late_copy", 16, 128, stream, arguments);
 }
 
 /** Where kernels may begin before their turn, both passes wait for what is before them. */
@@ -264,31 +291,24 @@ static void test_a_kernel_before_them_may_let_calls_begin(void **state)
         skip();
     }
     const check_case *const one = &cases[0];
-    CUresult (*load)(CUmodule *, const void *), (*unload)(CUmodule), (*get)(CUfunction *, CUmodule, const char *);
-    CUmodule module = NULL;
-    CUfunction kernel = NULL;
     cudaStream_t stream;
-    find_driver_function("cuModuleLoadData", &load);
-    find_driver_function("cuModuleUnload", &unload);
-    find_driver_function("cuModuleGetFunction", &get);
     CHECK_CUDA(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
     char *const expected = native_expected("cuda", one);
     grkan_device *const device = open_device("cuda");
     native_run run = native_begin(device, one, &own_memory, 0);
     const grkan_buffer x = native_allocate(&run, check_tensor_bytes(one, CHECK_X), 0);
     CHECK_CUDA(cudaMemcpy(x.base, run.buffers[CHECK_X].base, check_tensor_bytes(one, CHECK_X), cudaMemcpyDefault));
-    assert_int_equal(load(&module, late_copy), CUDA_SUCCESS);
-    assert_int_equal(get(&kernel, module, "late_copy"), CUDA_SUCCESS);
+    const CUmodule module = load_module(late_copy);
     const grkan_forward_arguments forward = native_forward_arguments(&run);
     const grkan_backward_arguments backward = native_backward_arguments(&run);
     native_spoil_outputs(&run);
-    copy_x_late(&run, kernel, x, stream);
+    copy_x_late(&run, module, x, stream);
     native_check(grkan_forward(run.plan, &forward, stream));
     CHECK_CUDA(cudaStreamSynchronize(stream));
-    copy_x_late(&run, kernel, x, stream);
+    copy_x_late(&run, module, x, stream);
     native_check(grkan_backward(run.plan, &backward, stream));
     expect_outputs(&run, expected, "after a kernel that ends late");
-    assert_int_equal(unload(module), CUDA_SUCCESS);
+    unload_module(module);
     native_release(&run, x);
     native_end(&run);
     grkan_device_close(device);
@@ -403,13 +423,6 @@ static void launch_by_hand(void *context, const grkan_kernel_launch *launch)
     by_hand *const hand = context;
     CUdeviceptr addresses[16];
     void *arguments[16];
-    CUfunction kernel = NULL;
-    CUresult (*get_function)(CUfunction *, CUmodule, const char *);
-    CUresult (*launch_kernel)(CUfunction, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,
-                              CUstream, void **, void **);
-    find_driver_function("cuModuleGetFunction", &get_function);
-    find_driver_function("cuLaunchKernel", &launch_kernel);
-    assert_int_equal(get_function(&kernel, hand->module, launch->kernel), CUDA_SUCCESS);
     assert_true(launch->argument_count <= 16);
     for (int i = 0; i < launch->argument_count; i++) {
         const grkan_kernel_argument *const argument = &launch->arguments[i];
@@ -417,9 +430,7 @@ static void launch_by_hand(void *context, const grkan_kernel_launch *launch)
             addresses[i] = address_of(hand->run, argument->name);
         arguments[i] = argument->bytes == 0 ? (void *)&addresses[i] : (void *)(uintptr_t)argument->value;
     }
-    assert_int_equal(
-        launch_kernel(kernel, (unsigned)launch->blocks, 1, 1, (unsigned)launch->block, 1, 1, 0, NULL, arguments, NULL),
-        CUDA_SUCCESS);
+    launch_kernel(hand->module, launch->kernel, (unsigned)launch->blocks, (unsigned)launch->block, NULL, arguments);
     hand->launches++;
 }
 
@@ -430,23 +441,19 @@ static void test_listed_launches_are_what_a_plan_does(void **state)
     const check_case *const one = &cases[fixed_case];
     grkan_device_properties properties;
     grkan_compilation made;
-    CUresult (*load)(CUmodule *, const void *), (*unload)(CUmodule);
-    find_driver_function("cuModuleLoadData", &load);
-    find_driver_function("cuModuleUnload", &unload);
     char *const expected = native_expected("cuda", one);
     grkan_device *const device = open_device("cuda");
     native_check(grkan_device_describe(device, &properties));
     native_run run = native_begin(device, one, &own_memory, 0);
     native_check(grkan_compile("cuda", properties.architecture, NULL, &one->operation, &one->options, &made));
     assert_int_equal(made.workspace_bytes, run.workspace_bytes);
-    by_hand hand = {.run = &run};
-    assert_int_equal(load(&hand.module, made.binary), CUDA_SUCCESS);
+    by_hand hand = {.run = &run, .module = load_module(made.binary)};
     native_spoil_outputs(&run);
     native_check(
         grkan_list_launches("cuda", properties.architecture, &one->operation, &one->options, launch_by_hand, &hand));
     assert_int_equal(hand.launches, 2);
     expect_outputs(&run, expected, "by hand");
-    assert_int_equal(unload(hand.module), CUDA_SUCCESS);
+    unload_module(hand.module);
     grkan_compilation_free(&made);
     native_end(&run);
     grkan_device_close(device);

@@ -41,6 +41,9 @@
 #define STEP_ROWS(elements)                                                                                            \
     ((elements)*4 / SCALAR_BYTES > GRKAN_VECTOR ? (elements)*4 / SCALAR_BYTES / GRKAN_VECTOR : 1)
 
+/** Whether chunks are so narrow that steps have many visits, where every instruction of a visit counts. */
+#define HAS_MANY_VISITS (CHUNK_BYTES < 8)
+
 /**
  * A thread's way through the tensors, from pointers that stay. Without folding, the distance between the step at hand and
  * the one that is asked for stays too, so that one walk serves both: pointers to what is asked for begin at the thread's
@@ -49,7 +52,7 @@
 typedef struct walk {
     cursor at;         /* with folding; from the tensors' first elements */
     grkan_int64 bytes; /* without, from the thread's first chunks */
-    grkan_int64 step;  /* to the next visit, in bytes */
+    grkan_int64 step;  /* to the next visit, in bytes, where it is worth a register */
 } walk;
 
 #define AT(pointer, w)                                                                                                 \
@@ -61,7 +64,7 @@ DEVICE walk start_walk(const grkan_tiling *t, cursor first, grkan_int64 *pointer
     walk w;
     w.at = first;
     w.bytes = 0;
-    w.step = CHUNK_BYTES < 8 ? HIDE(t->step_elements * ELEMENT_BYTES) : 0;
+    w.step = HAS_MANY_VISITS ? HIDE(t->step_elements * ELEMENT_BYTES) : 0;
     *pointers_at = GRKAN_FOLDED ? 0 : first.element;
     return w;
 }
@@ -72,7 +75,7 @@ DEVICE void walk_on(const grkan_tiling *t, walk *w)
     if (GRKAN_FOLDED)
         cursor_advance(t, &w->at);
     else
-        w->bytes += CHUNK_BYTES < 8 ? w->step : t->step_elements * ELEMENT_BYTES;
+        w->bytes += HAS_MANY_VISITS ? w->step : t->step_elements * ELEMENT_BYTES;
 }
 
 /** Else the bytes become an offset into each tensor, each with an addition of its own. */
@@ -88,11 +91,10 @@ DEVICE GLOBAL storage *lagging(const grkan_tiling *t, GLOBAL storage *first, int
     return HIDE_POINTER(first - lag); /* not to be computed at every visit */
 }
 
-/** Where a visit's results go. Narrow chunks have many visits in a step, each pointer one addition from the last if the
-    compiler has to make them all. */
+/** Where a visit's results go. Of many visits, each pointer is one addition from the last if the compiler has to make all. */
 DEVICE GLOBAL storage *result_at(GLOBAL storage *results, const walk *w)
 {
-    return CHUNK_BYTES < 8 ? HIDE_POINTER(AT(results, w)) : AT(results, w);
+    return HAS_MANY_VISITS ? HIDE_POINTER(AT(results, w)) : AT(results, w);
 }
 
 /** Whether row r of a step has a chunk: without folding, all of the visits have that are left. */
