@@ -22,7 +22,7 @@ typedef int64_t grkan_int64;
 extern "C" {
 #endif
 
-#define GRKAN_BACKEND_API_VERSION 5u
+#define GRKAN_BACKEND_API_VERSION 6u
 
 /** The symbol of a module: an object of type grkan_backend. */
 #define GRKAN_BACKEND_SYMBOL "grkan_backend_table"
