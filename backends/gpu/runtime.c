@@ -22,14 +22,12 @@ static char identity[128];
 enum { most_block = 512 };
 
 struct gpu_module {
-    int index;
-    int starts_early;
+    const grkan_backend_device *device; /* closed after all that was loaded on it is unloaded */
     gpu_native_module native;
 };
 
 struct gpu_kernel {
-    int index;
-    int starts_early;
+    const grkan_backend_device *device;
     gpu_native_kernel native;
 };
 
@@ -223,8 +221,7 @@ grkan_status gpu_module_load(grkan_backend_device *device, const grkan_plan_data
     gpu_module *made = calloc(1, sizeof *made);
     if (made == NULL)
         return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for a %s program", BACKEND_NAME);
-    made->index = device->index;
-    made->starts_early = device->starts_early;
+    made->device = device;
     visit v = enter(device->index);
     STEP(&v, module_string("ModuleLoadData"), module_load(&made->native, binary->data));
     const grkan_status status = leave(&v);
@@ -239,7 +236,7 @@ grkan_status gpu_module_load(grkan_backend_device *device, const grkan_plan_data
 void gpu_module_unload(gpu_module *module)
 {
     if (module->native != NULL) {
-        const visit v = enter(module->index);
+        const visit v = enter(module->device->index);
         forget(v.code);
         forget(module_unload(module->native)); /* wherever we are */
         if (v.before >= 0)
@@ -253,9 +250,8 @@ grkan_status gpu_kernel_find(gpu_module *module, const char *name, gpu_kernel **
     gpu_kernel *made = calloc(1, sizeof *made);
     if (made == NULL)
         return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for a %s kernel", BACKEND_NAME);
-    made->index = module->index;
-    made->starts_early = module->starts_early;
-    visit v = enter(module->index);
+    made->device = module->device;
+    visit v = enter(module->device->index);
     STEP(&v, module_string("ModuleGetFunction"), module_kernel(&made->native, module->native, name));
     const grkan_status status = leave(&v);
     if (status != GRKAN_SUCCESS) {
@@ -276,10 +272,10 @@ grkan_status gpu_launch(gpu_kernel *kernel, const grkan_kernel_launch *launch, v
     void *pointers[gpu_most_arguments];
     for (int i = 0; i < launch->argument_count; ++i)
         pointers[i] = (void *)(uintptr_t)launch->arguments[i].value; /* the runtimes' signatures are not const */
-    visit v = enter(kernel->index);
+    visit v = enter(kernel->device->index);
     STEP(&v, module_launch_string,
          module_launch(kernel->native, (unsigned int)launch->blocks, (unsigned int)launch->block, (rt(Stream_t))stream,
-                       kernel->starts_early, pointers));
+                       kernel->device->starts_early, pointers));
     return leave(&v);
 }
 

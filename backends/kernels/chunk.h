@@ -5,9 +5,10 @@
  *
  * For the dialects of gpu.h; beside the words that it names, PACK_HALVES and PACK_BF16S may convert two floats at once,
  * LARGER_HALVES and LARGER_BF16S may take, of two words with two 16-bit elements each, the larger absolute values with
- * any sign, PLUS_ZERO_HALVES and PLUS_ZERO_BF16S may do what PLUS_ZERO does for both elements of a word, and COPY_ASYNC(to, from, bytes, exists) may start a copy of 8 or 16 bytes from global to shared memory (zeros
- * where nothing exists), with COPIES_END() after the copies that belong together and COPIES_WAIT(n) until at most the
- * last n such sets are on their way.
+ * any sign, PLUS_ZERO_HALVES and PLUS_ZERO_BF16S may do what PLUS_ZERO does for both elements of a word, and
+ * COPY_ASYNC(to, from, bytes, exists) may start a copy of 8 or 16 bytes from global to shared memory (zeros where nothing
+ * exists), with COPIES_END() after the copies that belong together and COPIES_WAIT(n) until at most the last n such sets
+ * are on their way.
  */
 
 #define ELEMENT_BYTES (GRKAN_DTYPE == 3 ? 8 : GRKAN_DTYPE == 0 ? 4 : 2)

@@ -63,10 +63,8 @@ typedef struct grkan_tunings {
     grkan_tuning forward_16_bit; /**< in chunks of 8 and 16 bytes */
     grkan_tuning backward;
     grkan_tuning backward_16_bit;
-    grkan_tuning backward_large; /**< where coefficients leave no registers for `backward` */
-    grkan_tuning
-        backward_narrow; /**< of chunks of less than 16 bytes; of 16-bit elements in pairs alone, whose elements
-                                       have coefficients and sums of their own */
+    grkan_tuning backward_large;  /**< where coefficients leave no registers for `backward` */
+    grkan_tuning backward_narrow; /**< in chunks of less than 16 bytes; 16-bit ones in pairs (grkan_tiling.sets) */
 } grkan_tunings;
 
 /** Limits that the planner needs. */
