@@ -50,23 +50,23 @@ cudaError_t vendor_starts_early(int index, int *starts_early)
     return code;
 }
 
+/** The assembler's first level leaves the elements of a step one after another, which suits the two banks of registers. */
+static const char cuda_options[] = "--fmad=false --std=c++14 --disable-warnings --ptxas-options=-O1";
+
 /** NVRTC makes machine code, so the driver's version does not matter. */
 void vendor_identity(char *text, size_t bytes)
 {
     int major = 0, minor = 0;
     nvrtcVersion(&major, &minor);
-    snprintf(text, bytes, "nvrtc %d.%d (%d)", major, minor, CUDART_VERSION);
+    snprintf(text, bytes, "nvrtc %d.%d (%d) %s", major, minor, CUDART_VERSION, cuda_options);
 }
 
-/** The assembler's first level leaves the elements of a step one after another, which suits the two banks of registers. */
 grkan_status vendor_options(const grkan_backend_device *device, const grkan_compile_request *request, int with_report,
                             char *text, size_t bytes)
 {
     (void)device;
-    snprintf(text, bytes,
-             "%s--gpu-architecture=%s --fmad=false --std=c++14 --disable-warnings --ptxas-options=-O1 %s%s",
-             request->compiler != NULL ? "-x cu -cubin " : "", request->architecture, request->definitions,
-             with_report ? " --ptxas-options=-v" : "");
+    snprintf(text, bytes, "%s--gpu-architecture=%s %s %s%s", request->compiler != NULL ? "-x cu -cubin " : "",
+             request->architecture, cuda_options, request->definitions, with_report ? " --ptxas-options=-v" : "");
     return GRKAN_SUCCESS;
 }
 

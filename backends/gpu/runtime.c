@@ -16,7 +16,7 @@ const grkan_host *gpu_host;
 const int64_t gpu_largest_grid = LARGEST_GRID;
 
 static int device_total;
-static char identity[128];
+static char identity[256];
 
 /** Threads of a block: more would leave too few registers to each. */
 enum { most_block = 512 };

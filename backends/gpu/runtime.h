@@ -37,7 +37,7 @@ rt(Error_t) vendor_starts_early(int index, int *starts_early);
 /** Shared memory that every device of the vendor gives to a block. */
 extern const uint64_t vendor_shared_bytes;
 
-/** Versions of compiler and driver, for the cache. */
+/** Versions of compiler and driver, and the options that all programs have in common: for the cache. */
 void vendor_identity(char *text, size_t bytes);
 
 /** The options of the runtime's compiler, or of request->compiler, separated by spaces. Refuses an architecture that

@@ -24,12 +24,15 @@ hipError_t vendor_starts_early(int index, int *starts_early)
     return hipSuccess;
 }
 
+static const char hip_options[] = "-w -O3 -std=c++17 -ffp-contract=off -fno-gpu-flush-denormals-to-zero "
+                                  "-fhip-fp32-correctly-rounded-divide-sqrt";
+
 void vendor_identity(char *text, size_t bytes)
 {
     int major = 0, minor = 0, runtime = 0;
     hiprtcVersion(&major, &minor);
     (void)hipRuntimeGetVersion(&runtime);
-    snprintf(text, bytes, "hiprtc %d.%d, runtime %d (%d)", major, minor, runtime, HIP_VERSION);
+    snprintf(text, bytes, "hiprtc %d.%d, runtime %d (%d) %s", major, minor, runtime, HIP_VERSION, hip_options);
 }
 
 /* Of comgr, the compiler behind hipRTC. It is loaded only when asked: it brings an LLVM into the process, which may not
@@ -86,11 +89,9 @@ grkan_status vendor_options(const grkan_backend_device *device, const grkan_comp
 {
     (void)with_report;
     /* A clang needs none of ROCm: no headers, no libraries, no bundle around the code object. */
-    snprintf(text, bytes,
-             "%s--offload-arch=%s -w -O3 -std=c++17 -ffp-contract=off -fno-gpu-flush-denormals-to-zero "
-             "-fhip-fp32-correctly-rounded-divide-sqrt %s",
+    snprintf(text, bytes, "%s--offload-arch=%s %s %s",
              request->compiler != NULL ? "-x hip --cuda-device-only -nogpuinc -nogpulib --no-gpu-bundle-output " : "",
-             request->architecture, request->definitions);
+             request->architecture, hip_options, request->definitions);
     /* The name of a device that is there is known. */
     return device != NULL || request->compiler != NULL ? GRKAN_SUCCESS : check_architecture(request->architecture);
 }

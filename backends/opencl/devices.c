@@ -162,7 +162,7 @@ static void write_identity(grkan_backend_device *device)
     clGetPlatformInfo(device->platform, CL_PLATFORM_VERSION, sizeof version - 1, version, NULL);
     read_text(device->id, CL_DEVICE_NAME, name, sizeof name);
     read_text(device->id, CL_DRIVER_VERSION, driver, sizeof driver);
-    snprintf(device->identity, sizeof device->identity, "%s|%s|%s|%s", platform, version, name, driver);
+    snprintf(device->identity, sizeof device->identity, "%s|%s|%s|%s|" OPENCL_OPTIONS, platform, version, name, driver);
 }
 
 /** 800 for sm_80; 0 where the device does not say, or lacks what ptx.h needs. */

@@ -74,7 +74,7 @@ static grkan_status cl_compile(grkan_backend_device *device, const grkan_compile
         return opencl_failed("clCreateProgramWithSource", code);
     if (device->ptx_architecture > 0)
         snprintf(ptx, sizeof ptx, " -DPTX_ARCHITECTURE=%d", device->ptx_architecture);
-    snprintf(options, sizeof options, "-cl-std=CL1.2 %s%s%s", request->definitions,
+    snprintf(options, sizeof options, OPENCL_OPTIONS " %s%s%s", request->definitions,
              request->is_ieee ? " -cl-fp32-correctly-rounded-divide-sqrt" : "", ptx);
     code = clBuildProgram(program, 1, &device->id, options, NULL, NULL);
     const grkan_status status =

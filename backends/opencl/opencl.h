@@ -10,6 +10,9 @@
 
 #include <grkan/backend.h>
 
+/** That all programs have in common. */
+#define OPENCL_OPTIONS "-cl-std=CL1.2"
+
 struct grkan_backend_device {
     int index;            /* -1: opened in the caller's context */
     int ptx_architecture; /* of an NVIDIA GPU, 800 for sm_80; 0: another vendor's, or too old for ptx.h */

@@ -140,7 +140,7 @@ typedef struct grkan_backend {
                              grkan_device_limits *limits);
 
     /* Programs. A backend with no compiler leaves compile and identity NULL, and load gets an empty blob. */
-    /** What a compiled program depends on beside its source: compiler and driver versions. Optional.
+    /** What a compiled program depends on beside its source: versions and options of the compiler. Optional.
         @param device NULL where assume is there */
     const char *(*identity)(const grkan_backend_device *device);
     /** The limits of a device of an architecture that is not there, with one compute unit. Optional: where compile
