@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file tiling.c @brief From an operation to the geometry of its kernels and the size of its workspace. */
+#include <limits.h>
 #include <stdlib.h>
 
 #include "internal.h"
@@ -21,6 +22,12 @@ enum {
 static int64_t ceil_div(int64_t a, int64_t b)
 {
     return a / b + (a % b != 0);
+}
+
+/** What times_inverse of tile.h takes for a divisor. */
+static unsigned int inverse_of(int64_t divisor)
+{
+    return (unsigned int)ceil_div(INT64_C(1) << 31, divisor);
 }
 
 static int64_t smaller(int64_t a, int64_t b)
@@ -66,8 +73,9 @@ static void cut_columns(const grkan_operation *o, int block, int64_t most_groups
         t->span_chunks = (int)larger(1, grkan_operation_group_start(o, t->span_groups) * o->inner / t->vector);
         t->row_lanes = block / t->span_chunks;
     }
-    t->spans = ceil_div(o->groups, t->span_groups);
-    t->tile_rows = o->outer * t->folds;
+    t->spans = (int)smaller(ceil_div(o->groups, t->span_groups), INT_MAX);
+    t->span_inverse = inverse_of(t->span_chunks);
+    t->tile_rows = o->inner > 0 ? o->outer * t->folds : 0;
 }
 
 int grkan_resident_blocks(const grkan_tuning *tuning, const grkan_tiling *t)
@@ -91,7 +99,7 @@ static bool has_whole_chunks(const grkan_operation *o, const grkan_tiling *t)
  */
 static int64_t utilisation(const grkan_operation *o, const grkan_tuning *tuning, bool is_fixed, const grkan_tiling *t)
 {
-    const int64_t threads = t->spans * t->folds * t->block;
+    const int64_t threads = (int64_t)t->spans * t->folds * t->block;
     const int64_t chunks = larger(1, o->channels * o->inner / t->vector);
     const int64_t of_blocks = (int64_t)((__int128)chunks * t->row_lanes * 1000 / threads);
     const int64_t held = (int64_t)grkan_resident_blocks(tuning, t) * t->block;
@@ -179,11 +187,15 @@ static void cut_rows(int64_t blocks, int64_t most, int least_elements, bool inte
     const int64_t least = larger(1, least_elements / t->vector);
     const int64_t wanted = larger(1, smaller(smaller(blocks / t->spans, most), ceil_div(visits, least)));
     const int64_t run = ceil_div(visits, wanted) * t->row_lanes;
-    t->stripes = larger(1, ceil_div(t->tile_rows, run));
+    t->stripes = (int)larger(1, ceil_div(t->tile_rows, run));
     t->stripe_stride = interleaved ? t->row_lanes : run;
     t->stripe_rows = interleaved ? t->tile_rows : run;
     t->row_step = interleaved ? t->stripes * t->row_lanes : t->row_lanes;
     t->most_visits = (int)ceil_div(smaller(t->stripe_rows, t->tile_rows), t->row_step);
+    t->whole_stripes = interleaved ? 0 : t->stripes - 1;
+    const int64_t before = t->whole_stripes * run, rows = t->tile_rows - before;
+    t->fewer_visits = (int)(rows / t->row_step);
+    t->more_rows = before + rows % t->row_step;
     t->step_folds = t->row_step % t->folds;
     t->step_elements = t->row_step / t->folds * t->row_elements + t->step_folds * t->block * t->vector;
     t->wrap_elements = t->row_elements - t->folds * t->block * t->vector;
@@ -202,6 +214,16 @@ static grkan_tiling start_tiling(const grkan_operation *o, int vector, int sets)
                             .numerator_shared = o->numerator_groups == 1,
                             .denominator_shared = o->denominator_groups == 1};
     return t;
+}
+
+/** Row lanes that are left when those of a column are added: as many as each is the sum of, but in few threads of a block. */
+static int kept_lanes_of(const grkan_tiling *t)
+{
+    enum { few_threads = 128 };
+    int kept = 1;
+    while (kept * kept < t->row_lanes && (kept + 1) * t->span_chunks <= few_threads)
+        kept += 1;
+    return kept;
 }
 
 /** Outputs of one of the gradients in a block, in threads, when each has 2^log2 slices. */
@@ -226,8 +248,8 @@ static void choose_slices(int numerator, int denominator, grkan_tiling *t)
         const int longer = can_grow[0] && (!can_grow[1] || columns[0] >> *log2[0] >= columns[1] >> *log2[1]) ? 0 : 1;
         const bool is_short = columns[longer] * t->kept_lanes <= (int64_t)SLICE_BATCH << *log2[longer];
         *log2[longer] += 1;
-        const int64_t of_numerator = slice_threads(t, numerator, t->numerator_shared, *log2[t->numerator_shared]);
-        const int64_t threads = ceil_div(of_numerator, MOST_SLICES) * MOST_SLICES + /* as numerator_slices in tile.h */
+        const int64_t threads = slice_threads(t, numerator, t->numerator_shared, *log2[t->numerator_shared]) +
+                                MOST_SLICES +
                                 slice_threads(t, denominator, t->denominator_shared, *log2[t->denominator_shared]);
         if (is_short || threads > t->block || 1 << *log2[longer] > MOST_SLICES ||
             columns[longer] >> *log2[longer] == 0) {
@@ -237,12 +259,14 @@ static void choose_slices(int numerator, int denominator, grkan_tiling *t)
     }
 }
 
-/** All outputs of the operation side by side, if a block has so many threads, and the others as further lanes. */
-static void choose_combination(const grkan_operation *o, int numerator, int denominator, grkan_tiling *t)
+/** Which threads have slices. An output's begin at a multiple of their number, those of the denominator's outputs too. */
+static void place_slices(int numerator, int denominator, grkan_tiling *t)
 {
-    const int64_t outputs = o->numerator_groups * numerator + o->denominator_groups * denominator;
-    t->combine_outputs = (int)smaller(outputs, t->block);
-    t->combine_lanes = (int)smaller(t->block / t->combine_outputs, MOST_COMBINE_LANES);
+    const int log2[2] = {t->slices_log2, t->shared_slices_log2};
+    const int of_numerator = log2[t->numerator_shared], of_denominator = log2[t->denominator_shared];
+    const int64_t start = slice_threads(t, numerator, t->numerator_shared, of_numerator);
+    t->denominator_slices = (int)(ceil_div(start, INT64_C(1) << of_denominator) << of_denominator);
+    t->all_slices = t->denominator_slices + (int)slice_threads(t, denominator, t->denominator_shared, of_denominator);
 }
 
 /** Parts of one gradient in the workspace when the tensor is cut into stripes. */
@@ -267,6 +291,37 @@ static void size_workspace(const grkan_options *options, grkan_plan_data *plan)
     const int64_t bytes = part_bytes(o, plan->numerator_parts, o->numerator_groups, o->numerator_degree + 1) +
                           part_bytes(o, plan->denominator_parts, o->denominator_groups, plan->denominator_coefficients);
     plan->workspace_bytes = bytes > 0 ? (size_t)bytes + GRKAN_WORKSPACE_COUNTER_BYTES : 0;
+}
+
+/** Threads that share the sum of a number over its parts, if each may have so many of them. */
+static int64_t lanes_of(int64_t parts, int64_t parts_for_each)
+{
+    return parts > 1 ? ceil_div(parts, parts_for_each) : 0;
+}
+
+/**
+ * Lanes of a combination: as many as let a thread load its parts at once, as far as a block has threads for all numbers of
+ * both gradients at the same time. If it has not even one for each number, there is one lane, and a block works in rounds.
+ */
+static void choose_lanes(grkan_plan_data *plan)
+{
+    const grkan_operation *o = &plan->operation;
+    grkan_tiling *const t = &plan->backward;
+    const int64_t numerator = o->numerator_groups * (o->numerator_degree + 1);
+    const int64_t denominator = o->denominator_groups * plan->denominator_coefficients;
+    const int64_t most_parts = larger(plan->numerator_parts, plan->denominator_parts);
+    int64_t parts_for_each = larger(COMBINE_PARTS, ceil_div(most_parts, MOST_COMBINE_LANES));
+    while (numerator * lanes_of(plan->numerator_parts, parts_for_each) +
+                   denominator * lanes_of(plan->denominator_parts, parts_for_each) >
+               t->block &&
+           parts_for_each < most_parts)
+        parts_for_each += 1;
+    t->numerator_width = (int)smaller(numerator, INT_MAX);
+    t->denominator_width = (int)smaller(denominator, INT_MAX);
+    t->numerator_lanes = (int)lanes_of(plan->numerator_parts, parts_for_each);
+    t->denominator_lanes = (int)lanes_of(plan->denominator_parts, parts_for_each);
+    t->numerator_inverse = t->numerator_lanes > 1 ? inverse_of(numerator) : 0;
+    t->denominator_inverse = t->denominator_lanes > 1 ? inverse_of(denominator) : 0;
 }
 
 /** Stripes that keep the workspace within its limit. */
@@ -422,6 +477,10 @@ grkan_status grkan_plan_tile(const grkan_device_limits *limits, grkan_plan_data 
         status = cut_passes(limits, &own, 1, plan);
     if (status != GRKAN_SUCCESS)
         return status;
+    if (forward->spans == INT_MAX || backward->spans == INT_MAX)
+        return grkan_fail(GRKAN_ERROR_UNSUPPORTED,
+                          "operation.groups is %lld; blocks of this device are enough for %lld", (long long)o->groups,
+                          (long long)(INT_MAX - 1) * backward->span_groups);
     if (backward->block > limits->max_block)
         return grkan_fail(GRKAN_ERROR_UNSUPPORTED,
                           "device_to_device needs blocks of %d threads here; the device runs at most %d",
@@ -433,9 +492,10 @@ grkan_status grkan_plan_tile(const grkan_device_limits *limits, grkan_plan_data 
              !limits->is_fixed, forward);
     cut_rows(blocks_of_device(&own, backward, &plan->backward_tuning), most_stripes(plan, backward), own.least_elements,
              !limits->is_fixed || same_everywhere, backward);
-    backward->kept_lanes = (int)larger(1, backward->row_lanes / (numerator + denominator));
+    backward->kept_lanes = kept_lanes_of(backward);
     choose_slices(numerator, denominator, backward);
-    choose_combination(o, numerator, denominator, backward);
+    place_slices(numerator, denominator, backward);
     size_workspace(&plan->options, plan);
+    choose_lanes(plan);
     return GRKAN_SUCCESS;
 }

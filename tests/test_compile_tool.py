@@ -136,7 +136,7 @@ class TestCompile(ToolCase):
                 self.assertEqual(argument["kind"], "value" if is_value else "pointer")
                 self.assertEqual(len(bytes.fromhex(argument["hex"])) if is_value else 8, argument["bytes"])
             tiling = bytes.fromhex(launch["arguments"][-2]["hex"])
-            self.assertEqual(int.from_bytes(tiling[:8], sys.byteorder), 24)  # grkan_tiling.row_elements
+            self.assertEqual(int.from_bytes(tiling[4:8], sys.byteorder), 24)  # grkan_tiling.span_chunks
 
     def test_out_fills_a_cache_once(self):
         folder = os.path.join(self.scratch, "cache")

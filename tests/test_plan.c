@@ -89,15 +89,23 @@ static void check_cut(const grkan_operation *o, const grkan_tiling *t)
 }
 
 /** Hold what a block does with its sums against what kernels rely on. */
-static void check_sums(const grkan_tiling *t, int coefficients)
+static void check_sums(const grkan_plan_data *plan)
 {
+    const grkan_operation *const o = &plan->operation;
+    const grkan_tiling *const t = &plan->backward;
     const int64_t reach = t->stripe_rows < t->tile_rows ? t->stripe_rows : t->tile_rows;
     assert_int_equal(t->most_visits, (int)((reach + t->row_step - 1) / t->row_step));
     assert_true(t->flush > 0 && t->kept_lanes > 0 && t->kept_lanes <= t->row_lanes);
-    assert_true(t->kept_lanes == 1 || t->kept_lanes * coefficients <= t->row_lanes);
     assert_true(1 << t->slices_log2 <= MOST_SLICES && 1 << t->shared_slices_log2 <= MOST_SLICES);
-    assert_true(t->combine_lanes > 0 && t->combine_lanes <= MOST_COMBINE_LANES);
-    assert_true(t->combine_outputs > 0 && t->combine_outputs * t->combine_lanes <= t->block);
+    const int64_t numerator = o->numerator_groups * (o->numerator_degree + 1);
+    const int64_t denominator = o->denominator_groups * plan->denominator_coefficients;
+    assert_true(t->numerator_lanes >= 0 && t->numerator_lanes <= MOST_COMBINE_LANES);
+    assert_true(t->denominator_lanes >= 0 && t->denominator_lanes <= MOST_COMBINE_LANES);
+    assert_int_equal(t->numerator_lanes > 0, plan->numerator_parts > 1);
+    assert_int_equal(t->denominator_lanes > 0, plan->denominator_parts > 1);
+    if (t->numerator_lanes > 1 ||
+        t->denominator_lanes > 1) /* lanes of a number are in one round of a block's threads */
+        assert_true(numerator * t->numerator_lanes + denominator * t->denominator_lanes <= t->block);
 }
 
 /** Hold the plan of one operation on one device against what every plan promises. */
@@ -121,7 +129,7 @@ static void check_plan(const grkan_device_limits *limits, const grkan_operation 
     assert_true(data.workspace_bytes <= ONE_MIB || data.backward.spans > most_spans);
     check_cut(&data.operation, &data.forward); /* where all groups share all coefficients, it has one group */
     check_cut(&data.operation, &data.backward);
-    check_sums(&data.backward, o->numerator_degree + 1 + data.denominator_coefficients);
+    check_sums(&data);
     seen.plans++;
     seen.exceptions += data.workspace_bytes > ONE_MIB;
     seen.largest = data.workspace_bytes > seen.largest ? data.workspace_bytes : seen.largest;

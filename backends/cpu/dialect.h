@@ -18,6 +18,7 @@
 #define TILE_VECTOR(t) ((t)->vector)
 #define TILE_SETS(t) 1
 #define TILE_BLOCK(t) ((t)->block)
+#define HIDE(value) (value)
 
 #if CPU_DTYPE == 3
 typedef double scalar;

@@ -31,8 +31,9 @@ DEVICE void add_element(const grkan_tiling *t, rational kind, const gradients *g
     const int outputs = coefficient_count(kind);
     for (int i = 0; i < outputs; ++i) {
         const int in_denominator = i > kind.m;
-        const output o = {i, in_denominator, in_denominator ? t->denominator_shared : t->numerator_shared, group};
-        ATOMIC_ADD(gradient_of(kind, g, o), is_negative(kind, g, o) ? -sums[i] : sums[i]);
+        const output o = output_of(t, kind, in_denominator, group, in_denominator ? i - (kind.m + 1) : i);
+        ATOMIC_ADD(gradient_at(g, in_denominator, o.position),
+                   is_negative(kind, g, in_denominator, o.position) ? -sums[i] : sums[i]);
     }
 }
 
@@ -89,7 +90,7 @@ static void backward_block(const cpu_job *job, int64_t block)
 {
     const rational kind = kind_of(job->plan);
     const grkan_tiling *t = &job->plan->backward;
-    const tile b = tile_of_block(t, block);
+    const tile b = tile_of_block(t, (int)block);
     const gradients g = gradients_of(job);
     const place p = place_of_thread(t, &b, 0);
     const stage s = stage_of(t, &b, backward_elements);
@@ -99,13 +100,12 @@ static void backward_block(const cpu_job *job, int64_t block)
     state.run_count = find_runs(job, t, &b, s.width, state.runs);
     for (int first = 0; first < p.visits; first += t->flush)
         backward_visits(job, &b, &p, first, &s, &state);
-    if (t->row_lanes > 1)
-        add_all_row_lanes(t, coefficient_count(kind), state.slots);
-    const int64_t groups = b.end_group - b.first_group;
-    const int outputs = output_count(t, kind, groups);
+    add_row_lanes(t, coefficient_count(kind), state.slots);
+    const int outputs = output_count(t, kind);
     for (int index = 0; index < outputs; ++index) {
-        const output o = output_at(t, kind, b.first_group, groups, index);
-        deliver(t, kind, &g, &b, o, pair_negated(sum_output(t, &b, o, state.slots), is_negative(kind, &g, o)));
+        const output o = output_at(t, kind, &b, index);
+        if (o.exists)
+            deliver(&g, destination_of(t, kind, &g, &b, o), sum_output(t, &b, o, state.slots));
     }
 }
 
@@ -115,7 +115,7 @@ static void backward_by_element(const cpu_job *job, int64_t block)
 {
     const grkan_tiling *t = &job->plan->backward;
     const rational kind = kind_of(job->plan);
-    const tile b = tile_of_block(t, block);
+    const tile b = tile_of_block(t, (int)block);
     const gradients g = gradients_of(job);
     const storage *x = job->x, *dy = job->dy;
     storage *dx = job->result;
@@ -140,7 +140,7 @@ static void backward_by_element(const cpu_job *job, int64_t block)
 static void forward_block(const cpu_job *job, int64_t block)
 {
     const grkan_tiling *t = &job->plan->forward;
-    const tile b = tile_of_block(t, block);
+    const tile b = tile_of_block(t, (int)block);
     const place p = place_of_thread(t, &b, 0);
     const stage s = stage_of(t, &b, forward_elements);
     forward_state state;
@@ -155,22 +155,26 @@ static void forward_block(const cpu_job *job, int64_t block)
     }
 }
 
+/** One number of a gradient, if its parts wait: those of the numerator come first. */
 static void combine_output(const cpu_job *job, int64_t index)
 {
     const grkan_tiling *t = &job->plan->backward;
-    const rational kind = kind_of(job->plan);
     const gradients g = gradients_of(job);
-    const output o = output_at(t, kind, 0, t->groups, (int)index);
-    const int lanes = t->combine_lanes;
+    const int in_denominator = index >= t->numerator_width;
+    const int lanes = combine_lanes_of(t, in_denominator);
+    share_of_parts s = {.exists = 1,
+                        .in_denominator = in_denominator,
+                        .lanes = lanes,
+                        .width = whole_width(t, in_denominator),
+                        .position = (int)index - (in_denominator ? t->numerator_width : 0)};
     scalar exchange[2 * MOST_COMBINE_LANES];
-    if (parts_waiting(&g, o) == 0)
-        return;
-    for (int lane = 0; lane < lanes; ++lane) {
-        const pair sum = sum_parts(t, kind, &g, o, lane);
-        exchange[2 * lane] = sum.high;
-        exchange[2 * lane + 1] = sum.low;
+    for (; s.lane < lanes; ++s.lane) {
+        const pair sum = sum_parts(t, &g, &s);
+        exchange[s.lane] = sum.high;
+        exchange[lanes + s.lane] = sum.low;
     }
-    finish(kind, &g, o, sum_exchanged(exchange, lanes));
+    if (lanes > 0)
+        finish(&g, gradient_at(&g, in_denominator, s.position), sum_lanes(exchange, exchange + lanes, 1, lanes));
 }
 
 #if CPU_BYTES == 0

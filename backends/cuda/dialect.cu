@@ -36,6 +36,8 @@ typedef scalar real;
 #define TILE_SETS(t) GRKAN_SETS
 #define TILE_BLOCK(t) GRKAN_BACKWARD_BLOCK
 
+#define COMBINE_BATCH COMBINE_PARTS /* OpenCL has no bound of registers for it, which other code of a kernel would pay for */
+
 #define BLOCK_INDEX() ((grkan_int64)blockIdx.x)
 #define THREAD_INDEX() ((int)threadIdx.x)
 #define OFFSET(pointer, elements) (pointer)

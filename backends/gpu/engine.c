@@ -100,10 +100,10 @@ static grkan_status launch_all(const grkan_backend_program *program, kernel_kind
                                .arguments = arguments,
                                .argument_count = count};
     grkan_status status = GRKAN_SUCCESS;
-    launch->blocks = blocks;
-    for (launch->first_block = 0; status == GRKAN_SUCCESS && launch->first_block < blocks;
-         launch->first_block += gpu_largest_grid) {
-        const int64_t left = blocks - launch->first_block;
+    launch->blocks = (int)blocks;
+    for (int64_t first = 0; status == GRKAN_SUCCESS && first < blocks; first += gpu_largest_grid) {
+        const int64_t left = blocks - first;
+        launch->first_block = (int)first;
         one.blocks = left < gpu_largest_grid ? left : gpu_largest_grid;
         if (program->listener != NULL)
             program->listener(program->context, &one);
@@ -147,12 +147,11 @@ static grkan_status combine_parts(const grkan_backend_program *program, const gr
 {
     const grkan_operation *o = &plan->operation;
     const grkan_tiling *t = &plan->backward;
-    const int64_t outputs =
-        o->numerator_groups * (o->numerator_degree + 1) + o->denominator_groups * plan->denominator_coefficients;
+    const int64_t threads = o->numerator_groups * (o->numerator_degree + 1) * t->numerator_lanes +
+                            o->denominator_groups * plan->denominator_coefficients * t->denominator_lanes;
     const grkan_kernel_argument arguments[] = {backward[3], backward[5], backward[6],
                                                backward[7], backward[8], {"launch", &launch, sizeof launch}};
-    return launch_all(program, COMBINE, t, arguments, 6, &launch,
-                      (outputs + t->combine_outputs - 1) / t->combine_outputs, stream);
+    return launch_all(program, COMBINE, t, arguments, 6, &launch, (threads + t->block - 1) / t->block, stream);
 }
 
 grkan_status gpu_backward(grkan_backend_program *program, const grkan_plan_data *plan,

@@ -6,9 +6,6 @@
  */
 #ifdef PTX_ARCHITECTURE
 
-/** All of a thread's parts at once in the short layers, whose f32 backward has twice as many blocks as at 16 bits. */
-#define COMBINE_BATCH (GRKAN_DTYPE == 0 ? 24 : 16)
-
 /*
  * Order for the assembler. It puts the older of two factors first, and neighbours whose first factor is the same register
  * read it once; a register that is not read again saves more time here than an instruction (docs/performance.md).
@@ -96,13 +93,16 @@ PTX_FUNCTION void ptx_add(GLOBAL float *sum, float term)
 #define ATOMIC_ADD(pointer, value) ptx_add(pointer, value)
 #define LAST_BLOCK_COMBINES
 
-PTX_FUNCTION unsigned int ptx_ticket(GLOBAL unsigned int *counter)
+PTX_FUNCTION unsigned int ptx_ticket(GLOBAL unsigned int *counter, unsigned int last)
 {
     unsigned int ticket;
-    asm volatile("atom.acq_rel.gpu.global.add.u32 %0, [%1], 1;" : "=r"(ticket) : "l"((size_t)counter) : "memory");
+    asm volatile("atom.acq_rel.gpu.global.inc.u32 %0, [%1], %2;"
+                 : "=r"(ticket)
+                 : "l"((size_t)counter), "r"(last)
+                 : "memory");
     return ticket;
 }
-#define TICKET(counter) ptx_ticket(counter)
+#define TICKET(counter, last) ptx_ticket(counter, last)
 
 PTX_FUNCTION float ptx_half_to_float(unsigned int bits)
 {

@@ -56,7 +56,7 @@ typedef scalar real;
 #define HIDE_POINTER(p) (p)
 #define HIDE_REAL(value) hip_hide_real(value)
 #define BARRIER() hip_barrier()
-#define TICKET(counter) hip_ticket(counter)
+#define TICKET(counter, last) hip_ticket(counter, last)
 #define LAST_BLOCK_COMBINES
 
 #define FLIP(v, by) ((by) < REAL(0.0) ? -(v) : (v))
@@ -88,11 +88,13 @@ static __device__ inline void hip_barrier(void)
 }
 
 /** The fences are for what the block's other threads wrote, and will read. */
-static __device__ inline unsigned int hip_ticket(unsigned int *counter)
+static __device__ inline unsigned int hip_ticket(unsigned int *counter, unsigned int last)
 {
     __builtin_amdgcn_fence(__ATOMIC_ACQ_REL, "agent");
     const unsigned int ticket = __hip_atomic_fetch_add(counter, 1u, __ATOMIC_ACQ_REL, __HIP_MEMORY_SCOPE_AGENT);
     __builtin_amdgcn_fence(__ATOMIC_ACQ_REL, "agent");
+    if (ticket == last)
+        *counter = 0;
     return ticket;
 }
 

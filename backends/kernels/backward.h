@@ -22,12 +22,12 @@ DEVICE void add_element(const grkan_tiling *t, const gradients *g, grkan_int64 g
     const int start = THREAD_INDEX();
     NO_UNROLL
     for (int i = 0; i < COUNT; ++i) {
-        output o;
-        o.coefficient = (start + i) % COUNT;
-        o.in_denominator = o.coefficient > GRKAN_NUMERATOR_DEGREE;
-        o.shared = o.in_denominator ? t->denominator_shared : t->numerator_shared;
-        o.group = group;
-        ATOMIC_ADD(gradient_of(kind, g, o), is_negative(kind, g, o) ? -sums[o.coefficient] : sums[o.coefficient]);
+        const int sum = (start + i) % COUNT;
+        const int in_denominator = sum > GRKAN_NUMERATOR_DEGREE;
+        const int first = in_denominator ? GRKAN_NUMERATOR_DEGREE + 1 : 0;
+        const output o = output_of(t, kind, in_denominator, group, sum - first);
+        ATOMIC_ADD(gradient_at(g, in_denominator, o.position),
+                   is_negative(kind, g, in_denominator, o.position) ? -sums[sum] : sums[sum]);
     }
 }
 
@@ -169,7 +169,7 @@ DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const 
                 UNROLL
                 for (int i = 0; i < BACKWARD_ROWS * GRKAN_VECTOR; ++i)
                     xs[i] = SETTLED(xs[i]);
-                renew_sets(c, xs[BACKWARD_ROWS * GRKAN_VECTOR - 1], renewed);
+                renew_sets(c, xs[LAST_UNPACKED(BACKWARD_ROWS * GRKAN_VECTOR)], renewed);
                 UNROLL
                 for (int r = 0; r < BACKWARD_ROWS; ++r) {
                     real dys[GRKAN_VECTOR];
@@ -232,67 +232,128 @@ DEVICE gradients the_gradients(const grkan_launch *launch, GLOBAL const scalar *
 
 #if GRKAN_STRATEGY != STRATEGY_ELEMENT
 /**
- * From the block's slots to its outputs. A short call spends as much time here as with its rows, so what only the few
- * threads need that have a slice to sum, no other computes. Nothing is kept in registers while rows are visited.
+ * Phase 2: each column's sums over its row lanes, until kept_lanes of them are left, which have the sums. The few threads of
+ * those add all of a thread's sums side by side: what else they execute counts for little then.
  */
-DEVICE void deliver_sums(const grkan_tiling *t, const gradients *g, grkan_int64 block_index, SHARED scalar *slots,
-                         SHARED scalar *exchange)
+DEVICE void add_row_lanes(const grkan_tiling *t, int thread, SHARED scalar *slots)
+{
+    const int step = t->kept_lanes * t->span_chunks; /* from a row lane to the next that is added to it */
+    if (thread < step) {
+        SHARED scalar *const kept = slots + thread * GRKAN_SETS;
+        scalar totals[SUMS];
+        UNROLL
+        for (int i = 0; i < SUMS; ++i)
+            totals[i] = kept[slot_of(i)];
+        NO_UNROLL
+        for (int other = thread + step; other < t->row_lanes * t->span_chunks; other += step) {
+            SHARED const scalar *const added = slots + other * GRKAN_SETS;
+            scalar terms[SUMS];
+            UNROLL
+            for (int i = 0; i < SUMS; ++i)
+                terms[i] = added[slot_of(i)];
+            UNROLL
+            for (int i = 0; i < SUMS; ++i)
+                totals[i] = totals[i] + terms[i];
+        }
+        UNROLL
+        for (int i = 0; i < SUMS; ++i)
+            kept[slot_of(i)] = totals[i];
+    }
+}
+
+/** Where a thread's slice is exchanged: one place of 16 is left out, so that the first slices of outputs lie in all banks. */
+DEVICE int exchange_place(int thread)
+{
+    return thread + (int)((unsigned int)thread / MOST_SLICES);
+}
+
+/** The slice of a thread, of all that a block's outputs need. */
+DEVICE slice slice_of_thread(const grkan_tiling *t, const tile *b, int thread)
 {
     const rational kind = the_kind();
-    const int slices = block_slices(t, kind, (int)t->span_groups); /* at most: the last span may have fewer groups */
-    SHARED scalar *const exchanged = exchange + 2 * THREAD_INDEX();
-    if (t->row_lanes > 1) {
-        add_row_lanes(t, COUNT, (int)HIDE(THREAD_INDEX()), slots);
-        BARRIER();
-    }
+    const int in_denominator = thread >= t->denominator_slices;
+    const int log2 = slices_log2_of(t, is_shared(t, in_denominator));
+    const int own = thread - (in_denominator ? t->denominator_slices : 0);
+    const int index = own >> log2;
+    const output o = output_of(t, kind, in_denominator, b->first_group, index);
+    slice s = slice_of(t, b, o, own & ((1 << log2) - 1), 1 << log2);
+    if (index >= gradient_width(t, kind, in_denominator, b->end_group - b->first_group))
+        s.left = 0;
+    return s;
+}
+
+/** What a thread delivers. */
+typedef struct delivery {
+    int exists;
+    int place; /* of its first slice */
+    int slices;
+    destination end;
+} delivery;
+
+/** @param index of the output @param first of the threads whose slices are exchanged */
+DEVICE delivery delivery_of(const grkan_tiling *t, const gradients *g, const tile *b, int index, int first)
+{
+    delivery d;
+    const rational kind = the_kind();
+    const output o = output_at(t, kind, b, index);
+    const int log2 = slices_log2_of(t, o.shared);
+    const int own = o.in_denominator ? index - gradient_width(t, kind, 0, t->span_groups) : index;
+    d.exists = o.exists;
+    d.place = exchange_place((own << log2) + (o.in_denominator ? t->denominator_slices : 0) - first);
+    d.slices = 1 << log2;
+    d.end = destination_of(t, kind, g, b, o);
+    return d;
+}
+
+/**
+ * From the block's slots to its outputs. A short call spends as much time here as with its rows: so what a phase needs is
+ * worked out by threads that have nothing to do in the phase before it, which is why every other one begins at the last
+ * thread. Nothing is kept in registers while rows are visited.
+ */
+DEVICE void deliver_sums(const grkan_tiling *t, const gradients *g, int block_index, int thread, SHARED scalar *slots,
+                         SHARED scalar *exchange)
+{
+    const tile b = tile_of_block(t, block_index);
+    const int from_last = GRKAN_BACKWARD_BLOCK - 1 - thread;
+    if (t->row_lanes > t->kept_lanes)
+        add_row_lanes(t, from_last, slots);
     NO_UNROLL
-    for (int first = 0; first < slices; first += GRKAN_BACKWARD_BLOCK) {
-        tile b;
-        slice_place own;
-        output o;
-        own.exists = 0;
-        if (first + THREAD_INDEX() < slices) {
-            b = tile_of_block(t, block_index);
-            const int groups = (int)(b.end_group - b.first_group);
-            own = slice_of_thread(t, kind, groups, first + THREAD_INDEX());
-            o = output_at(t, kind, b.first_group, groups, own.index);
-        }
-        if (own.exists) {
-            const pair sum = sum_slice(t, columns_of_output(t, &b, o), o, own.slice, own.slices, slots);
-            exchanged[0] = sum.high;
-            exchanged[1] = sum.low;
-        }
+    for (int first = 0; first < t->all_slices;
+         first += GRKAN_BACKWARD_BLOCK) { /* again only where no output has two slices */
+        const slice own = slice_of_thread(t, &b, first + thread);
         BARRIER();
-        if (own.exists && own.slice == 0)
-            deliver(t, kind, g, &b, o, pair_negated(sum_exchanged(exchanged, own.slices), is_negative(kind, g, o)));
-        if (slices > GRKAN_BACKWARD_BLOCK)
-            BARRIER(); /* before the next round's exchange */
+        exchange[exchange_place(thread)] = sum_slice(t, own, slots);
+        const delivery d = delivery_of(t, g, &b, first + from_last, first);
+        BARRIER();
+        if (d.exists)
+            deliver(g, d.end, sum_slices(exchange + d.place, d.slices));
     }
 }
 #endif
 
 #if GRKAN_STRATEGY == STRATEGY_TREE
-/** Sum the parts of t->combine_outputs outputs at a time, from output `first` on; `step` outputs to the next time. */
-DEVICE void combine_outputs(const grkan_tiling *t, const gradients *g, int first, int step, SHARED scalar *exchange)
+/** Sum the parts of gradients: in rounds of a block's threads, from thread `first` of all on, `step` to the next round. */
+DEVICE void combine_parts(const grkan_tiling *t, const gradients *g, int thread, int first, int step,
+                          SHARED scalar *exchange)
 {
-    const rational kind = the_kind();
-    const int count = output_count(t, kind, t->groups);
-    const int lane = quotient_of(THREAD_INDEX(), t->combine_outputs);
-    const int own = THREAD_INDEX() - lane * t->combine_outputs; /* neighbours: so are their parts */
-    SHARED scalar *const sums = exchange + 2 * own * t->combine_lanes;
+    SHARED scalar *const high = exchange + thread;
+    SHARED scalar *const low = high + GRKAN_BACKWARD_BLOCK;
+    const int threads = combine_threads(t);
     NO_UNROLL
-    for (int index = first + own; index - own < count; index += step) {
-        const output o = output_at(t, kind, 0, t->groups, index);
-        const int waiting = index < count && lane < t->combine_lanes && parts_waiting(g, o) > 0;
-        if (waiting) {
-            const pair sum = sum_parts(t, kind, g, o, lane);
-            sums[2 * lane] = sum.high;
-            sums[2 * lane + 1] = sum.low;
+    for (; first < threads; first += step) {
+        const share_of_parts s = share_of_thread(t, first + thread);
+        if (s.exists) {
+            const pair sum = sum_parts(t, g, &s);
+            *high = sum.high;
+            *low = sum.low;
         }
         BARRIER();
-        if (waiting && lane == 0)
-            finish(kind, g, o, sum_exchanged(sums, t->combine_lanes));
-        BARRIER();
+        if (s.exists && s.lane == 0) {
+            const pair sum = sum_lanes(high, low, s.width, s.lanes);
+            finish(g, gradient_at(g, s.in_denominator, s.position), sum);
+        }
+        if (first + step < threads)
+            BARRIER(); /* before the next round's exchange */
     }
 }
 #endif
@@ -303,7 +364,7 @@ grkan_backward(GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL const s
                GLOBAL scalar *ddenominator, GLOBAL char *workspace, const grkan_tiling tiling,
                const grkan_launch launch)
 {
-    const tile b = tile_of_block(&tiling, BLOCK_INDEX() + launch.first_block);
+    const tile b = tile_of_block(&tiling, (int)BLOCK_INDEX() + launch.first_block);
     const place p = place_of_thread(&tiling, &b, THREAD_INDEX());
 #if GRKAN_STRATEGY == STRATEGY_ELEMENT
     coefficients c[GRKAN_SETS];
@@ -333,20 +394,18 @@ grkan_backward(GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL const s
     fill_slots(&tiling, &launch, &b, &p, given, numerator, denominator, queue, slots + THREAD_INDEX() * GRKAN_SETS);
     const gradients g = the_gradients(&launch, denominator, dnumerator, ddenominator, workspace);
     BARRIER(); /* slots are filled */
-    deliver_sums(&tiling, &g, HIDE(BLOCK_INDEX()) + launch.first_block, slots, exchange);
+    const int thread = (int)HIDE(THREAD_INDEX());
+    deliver_sums(&tiling, &g, (int)HIDE(BLOCK_INDEX()) + launch.first_block, thread, slots, exchange);
 #if defined(LAST_BLOCK_COMBINES) && GRKAN_STRATEGY == STRATEGY_TREE
     SHARED_ARRAY(int, is_last, 1);
     if (launch.numerator_parts > 1 || launch.denominator_parts > 1) {
         GLOBAL unsigned int *counter = (GLOBAL unsigned int *)OFFSET(workspace, launch.workspace);
         BARRIER(); /* one ticket serves the block: barriers order what it wrote before, and what it will read after */
-        if (THREAD_INDEX() == 0)
-            is_last[0] = TICKET(counter) == launch.blocks - 1;
+        if (thread == GRKAN_BACKWARD_BLOCK - 1)
+            is_last[0] = TICKET(counter, (unsigned int)launch.blocks - 1) == (unsigned int)launch.blocks - 1;
         BARRIER();
-        if (is_last[0]) {
-            combine_outputs(&tiling, &g, 0, tiling.combine_outputs, exchange);
-            if (THREAD_INDEX() == 0)
-                *counter = 0;
-        }
+        if (is_last[0])
+            combine_parts(&tiling, &g, thread, 0, GRKAN_BACKWARD_BLOCK, exchange);
     }
 #endif
 #endif
@@ -360,9 +419,8 @@ grkan_combine(GLOBAL const scalar *denominator, GLOBAL scalar *dnumerator, GLOBA
 {
     SHARED_ARRAY(scalar, exchange, 2 * GRKAN_BACKWARD_BLOCK);
     const gradients g = the_gradients(&launch, denominator, dnumerator, ddenominator, workspace);
-    const int outputs = tiling.combine_outputs;
-    const grkan_int64 block = BLOCK_INDEX() + launch.first_block;
-    combine_outputs(&tiling, &g, (int)(block * outputs), (int)(launch.blocks * outputs), exchange);
+    const int first = ((int)BLOCK_INDEX() + launch.first_block) * GRKAN_BACKWARD_BLOCK;
+    combine_parts(&tiling, &g, THREAD_INDEX(), first, launch.blocks * GRKAN_BACKWARD_BLOCK, exchange);
 }
 #endif
 
@@ -376,7 +434,7 @@ grkan_clear(GLOBAL scalar *dnumerator, GLOBAL scalar *ddenominator, const grkan_
     const grkan_int64 denominator = (tiling.denominator_shared ? 1 : tiling.groups) * B_COUNT;
     STREAM_WAIT();
     for (grkan_int64 i = (BLOCK_INDEX() + launch.first_block) * GRKAN_BACKWARD_BLOCK + THREAD_INDEX();
-         i < numerator + denominator; i += launch.blocks * GRKAN_BACKWARD_BLOCK) {
+         i < numerator + denominator; i += (grkan_int64)launch.blocks * GRKAN_BACKWARD_BLOCK) {
         if (i < numerator)
             OFFSET(dnumerator, launch.dnumerator)[i] = REAL(0.0);
         else

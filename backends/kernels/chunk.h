@@ -112,6 +112,9 @@ DEVICE void unpack_chunk(chunk c, real *out)
     }
 }
 
+/** The element of `count` that unpack_plus_zero has last. */
+#define LAST_UNPACKED(count) (IS_16_BIT && GRKAN_VECTOR > 1 ? (count)-2 : (count)-1)
+
 /** As unpack_chunk, and through PLUS_ZERO where the sign of an element is asked for. */
 DEVICE void unpack_plus_zero(chunk c, real *out)
 {
@@ -119,8 +122,8 @@ DEVICE void unpack_plus_zero(chunk c, real *out)
     UNROLL
     for (int v = 0; v < GRKAN_VECTOR; v += 2) {
         const unsigned int pair = PLUS_ZERO_PAIR(WORD(c, v / 2));
-        out[v] = UNPACK_LOW(pair);
         out[v + 1] = UNPACK_HIGH(pair);
+        out[v] = UNPACK_LOW(pair);
     }
 #else
     unpack_chunk(c, out);

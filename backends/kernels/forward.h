@@ -37,7 +37,7 @@ grkan_forward(GLOBAL const storage *x, GLOBAL const scalar *numerator, GLOBAL co
 {
     QUEUE_ARRAY(queue, FORWARD_AHEAD * FORWARD_ROWS, GRKAN_FORWARD_BLOCK);
     int place_in_queue = QUEUE_START(); /* of the step at hand */
-    const tile b = tile_of_block(&tiling, BLOCK_INDEX() + launch.first_block);
+    const tile b = tile_of_block(&tiling, (int)BLOCK_INDEX() + launch.first_block);
     const place p = place_of_thread(&tiling, &b, THREAD_INDEX());
     coefficients c[GRKAN_SETS];
     const int queue_ends = ends_of_queue(FORWARD_LENGTH, FORWARD_AHEAD);

@@ -25,9 +25,9 @@
  *     DOUBLE_OF(low, high), LOW_OF(double), HIGH_OF(double)   only for f64
  *     ATOMIC_ADD(pointer, value)  only for the strategies that use it
  *
- * and, where the last block of a launch may read what the others wrote, LAST_BLOCK_COMBINES with TICKET(counter): the
- * previous value of a counter that is raised by 1 atomically. What a thread saw written before it, a thread that gets a later
- * value sees, too.
+ * and, where the last block of a launch may read what the others wrote, LAST_BLOCK_COMBINES with TICKET(counter, last): the
+ * previous value of a counter that is raised by 1 atomically, and back to 0 by whom gets the last one. What a thread saw
+ * written before it, a thread that gets a later value sees, too.
  */
 
 #ifndef STREAM_WAIT

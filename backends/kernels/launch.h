@@ -7,6 +7,10 @@
 #define GRKAN_LAUNCH_H
 
 typedef struct grkan_launch {
+    int first_block; /* a grid that a device cannot launch at once is split */
+    int blocks;      /* of all launches together */
+    int aligned;     /* 1: tensors are aligned to the width of a chunk */
+    int add;         /* 1: add to the gradients of the coefficients */
     /* Offsets in elements of each argument, for vendors whose buffers are no pointers; others get base + offset. */
     grkan_int64 x;
     grkan_int64 dy;
@@ -15,13 +19,9 @@ typedef struct grkan_launch {
     grkan_int64 denominator;
     grkan_int64 dnumerator;
     grkan_int64 ddenominator;
-    grkan_int64 workspace;   /* in bytes */
-    grkan_int64 first_block; /* a grid that a device cannot launch at once is split */
-    grkan_int64 blocks;      /* of all launches together */
+    grkan_int64 workspace; /* in bytes */
     grkan_int64 numerator_parts;
     grkan_int64 denominator_parts;
-    int aligned; /* 1: tensors are aligned to the width of a chunk */
-    int add;     /* 1: add to the gradients of the coefficients */
 } grkan_launch;
 
 #endif

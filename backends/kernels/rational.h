@@ -141,8 +141,8 @@ typedef struct share {
 DEVICE real slope_once(rational kind, const coefficients *c, real x, real dy, share *s)
 {
     polynomial b;
-    const polynomial q = denominator_near(kind, c, x, &b);
     const polynomial p = numerator_near(kind, c, x);
+    const polynomial q = denominator_near(kind, c, x, &b);
     const real inverse = RECIPROCAL(q.value);
     const real f = p.value * inverse;
     s->w = dy * inverse;

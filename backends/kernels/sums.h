@@ -35,10 +35,3 @@ DEVICE scalar pair_value(pair sum)
 {
     return sum.low == sum.low ? sum.high + sum.low : sum.high;
 }
-
-DEVICE pair pair_negated(pair sum, int negated)
-{
-    sum.high = negated ? -sum.high : sum.high;
-    sum.low = negated ? -sum.low : sum.low;
-    return sum;
-}

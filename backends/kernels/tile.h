@@ -8,16 +8,15 @@
  * outputs, and the parts that blocks leave in the workspace. The last two are summed in pairs (sums.h).
  *
  * A block runs in phases with a barrier after each: slots are filled; those of a column are added over its row lanes;
- * several threads per output sum a slice of them each; the first of them adds the slices and delivers; the last two again
- * where a block has not threads enough for all outputs at once. The cpu runs the same phases as loops.
+ * several threads per output sum a slice of them each; one adds the slices and delivers; the last two again where a block
+ * has not threads enough for all outputs at once. The cpu runs the same phases as loops.
  */
 #include "launch.h"
 
 /* A dialect gives TILE_FOLDS(t), TILE_VECTOR(t), TILE_SETS(t) and, where sums are, TILE_BLOCK(t): constants in
-   specialised kernels. */
+   specialised kernels. HIDE(value) is the value, of which a compiler may not see how it was computed. */
 
-/** As SLICE_BATCH: slots of a column, and parts in the workspace, of which a dialect may have more. */
-#define LANE_BATCH 4
+/** As SLICE_BATCH: parts in the workspace. */
 #ifndef COMBINE_BATCH
 #define COMBINE_BATCH 12
 #endif
@@ -38,6 +37,12 @@ DEVICE int quotient_of(int dividend, int divisor)
     return (int)((unsigned int)dividend / (unsigned int)divisor);
 }
 
+/** A quotient by the divisor's inverse, 2^31 / divisor rounded up: right while dividend * divisor is less than 2^31. */
+DEVICE int times_inverse(int dividend, unsigned int inverse)
+{
+    return (int)((grkan_int64)(unsigned int)dividend * inverse >> 31);
+}
+
 /** First element of a group within a row: groups are split as numpy.array_split does. */
 DEVICE grkan_int64 group_start(const grkan_tiling *t, grkan_int64 group)
 {
@@ -46,8 +51,8 @@ DEVICE grkan_int64 group_start(const grkan_tiling *t, grkan_int64 group)
 
 /** The part of the tensor that a block works on. */
 typedef struct tile {
-    grkan_int64 stripe;
-    grkan_int64 span;
+    int stripe;
+    int span;
     grkan_int64 first_group;
     grkan_int64 end_group;
     grkan_int64 start;  /* first element of the span within a row */
@@ -56,18 +61,18 @@ typedef struct tile {
     grkan_int64 rows; /* tile rows from there to the stripe's end */
 } tile;
 
-DEVICE tile tile_of_block(const grkan_tiling *t, grkan_int64 block_index)
+DEVICE tile tile_of_block(const grkan_tiling *t, int block_index)
 {
     tile b;
-    if (t->spans == 1) { /* spares most layers a few hundred cycles of 64-bit arithmetic */
+    if (t->spans == 1) { /* spares most layers much 64-bit arithmetic */
         b.stripe = block_index;
         b.span = 0;
         b.first_group = 0;
         b.end_group = t->groups;
         b.start = 0;
-        b.chunks = t->row_elements / TILE_VECTOR(t);
+        b.chunks = TILE_FOLDS(t) > 1 ? t->row_elements / TILE_VECTOR(t) : t->span_chunks;
     } else {
-        b.stripe = block_index / t->spans;
+        b.stripe = quotient_of(block_index, t->spans);
         b.span = block_index - b.stripe * t->spans;
         b.first_group = b.span * t->span_groups;
         b.end_group = smaller(b.first_group + t->span_groups, t->groups);
@@ -98,22 +103,18 @@ DEVICE grkan_int64 group_of(const grkan_tiling *t, const tile *b, int element)
     return b->first_group + (t->span_groups == 1 ? 0 : rest < 0 ? quotient : larger_groups + quotient);
 }
 
-/** Visits of a row lane: most_visits, or one less where stripes are interleaved. 64-bit divisions are slow on GPUs. */
+/** Visits of a row lane. */
 DEVICE int visits_of(const grkan_tiling *t, const tile *b, int row_lane)
 {
-    const grkan_int64 rows = b->rows - row_lane;
-    const grkan_int64 to_last = (t->most_visits - 1) * t->row_step; /* rows from the first visit to the last */
-    if (rows > to_last)
+    if (b->stripe < t->whole_stripes)
         return t->most_visits;
-    if (rows > to_last - t->row_step)
-        return t->most_visits - 1;
-    return rows <= 0 ? 0 : (int)((rows + t->row_step - 1) / t->row_step); /* the last one of stripes that are runs */
+    return t->fewer_visits + (b->first_row + row_lane < t->more_rows ? 1 : 0);
 }
 
 DEVICE place place_of_thread(const grkan_tiling *t, const tile *b, int thread)
 {
     place p;
-    p.row_lane = TILE_FOLDS(t) > 1 ? 0 : quotient_of(thread, t->span_chunks);
+    p.row_lane = TILE_FOLDS(t) > 1 ? 0 : times_inverse(thread, t->span_inverse);
     p.column = thread - p.row_lane * t->span_chunks;
     p.visits = p.row_lane < t->row_lanes && p.column < b->chunks ? visits_of(t, b, p.row_lane) : 0;
     return p;
@@ -161,49 +162,66 @@ DEVICE grkan_int64 chunks_left(const grkan_tiling *t, const tile *b, const place
     return b->chunks - p->column - (TILE_FOLDS(t) > 1 ? c->fold * t->block : 0);
 }
 
-/** One of the gradients: which coefficient, summed over which groups. */
+/** How many gradients of a group's coefficients there are. */
+DEVICE int group_outputs(rational kind, int in_denominator)
+{
+    return in_denominator ? denominator_count(kind) : kind.m + 1;
+}
+
+DEVICE int is_shared(const grkan_tiling *t, int in_denominator)
+{
+    return in_denominator ? t->denominator_shared : t->numerator_shared;
+}
+
+/** How many numbers the numerator's gradient, or the denominator's, has for so many groups. */
+DEVICE int gradient_width(const grkan_tiling *t, rational kind, int in_denominator, grkan_int64 groups)
+{
+    return (is_shared(t, in_denominator) ? 1 : (int)groups) * group_outputs(kind, in_denominator);
+}
+
+/** One number of a gradient, as a block has it: summed over the elements of one group, or of all of the block's. */
 typedef struct output {
-    int coefficient; /* 0..m for the numerator, then the denominator's */
+    int exists;
     int in_denominator;
     int shared;
-    grkan_int64 group; /* the first one when shared */
+    int group;            /* of the span, if not shared */
+    int sum;              /* which of a thread's sums: 0..m for the numerator, then the denominator's */
+    grkan_int64 position; /* in its gradient, and in each part of it: [group or 0][coefficient] */
 } output;
 
-/** How many gradients of the numerator these groups have. */
-DEVICE int numerator_outputs(const grkan_tiling *t, rational kind, grkan_int64 groups)
-{
-    return (t->numerator_shared ? 1 : (int)groups) * (kind.m + 1);
-}
-
-DEVICE int denominator_outputs(const grkan_tiling *t, rational kind, grkan_int64 groups)
-{
-    return (t->denominator_shared ? 1 : (int)groups) * denominator_count(kind);
-}
-
-/** Outputs are ordered [numerator: group][m + 1], then [denominator: group][count]. */
-DEVICE output output_at(const grkan_tiling *t, rational kind, grkan_int64 first_group, grkan_int64 groups, int index)
+/** @param index counts from the first coefficient of the first group on */
+DEVICE output output_of(const grkan_tiling *t, rational kind, int in_denominator, grkan_int64 first_group, int index)
 {
     output o;
-    const int numerator = kind.m + 1;
-    const int of_numerator = numerator_outputs(t, kind, groups);
-    o.in_denominator = index >= of_numerator;
-    if (o.in_denominator) {
-        const int count = denominator_count(kind);
-        const int rest = index - of_numerator;
-        o.shared = t->denominator_shared;
-        o.group = first_group + rest / count;
-        o.coefficient = numerator + rest % count;
-    } else {
-        o.shared = t->numerator_shared;
-        o.group = first_group + index / numerator;
-        o.coefficient = index % numerator;
-    }
+    const int count = group_outputs(kind, in_denominator);
+    o.exists = 1;
+    o.in_denominator = in_denominator;
+    o.shared = is_shared(t, in_denominator);
+    o.group = o.shared         ? 0
+              : in_denominator ? quotient_of(index, group_outputs(kind, 1))
+                               : quotient_of(index, kind.m + 1);
+    o.sum = index - o.group * count + (in_denominator ? kind.m + 1 : 0);
+    o.position = index + (o.shared ? 0 : first_group * count);
     return o;
 }
 
-DEVICE int output_count(const grkan_tiling *t, rational kind, grkan_int64 groups)
+/**
+ * The outputs of a block: those of the numerator, then those of the denominator, as many as the widest span has. Some do not
+ * exist where a span has fewer groups.
+ */
+DEVICE output output_at(const grkan_tiling *t, rational kind, const tile *b, int index)
 {
-    return numerator_outputs(t, kind, groups) + denominator_outputs(t, kind, groups);
+    const int of_numerator = gradient_width(t, kind, 0, t->span_groups);
+    const int in_denominator = index >= of_numerator;
+    const int own = index - (in_denominator ? of_numerator : 0);
+    output o = output_of(t, kind, in_denominator, b->first_group, own);
+    o.exists = own < gradient_width(t, kind, in_denominator, b->end_group - b->first_group);
+    return o;
+}
+
+DEVICE int output_count(const grkan_tiling *t, rational kind)
+{
+    return gradient_width(t, kind, 0, t->span_groups) + gradient_width(t, kind, 1, t->span_groups);
 }
 
 /** The gradients, the coefficients whose signs they need, and the workspace. Offsets are already added. */
@@ -211,68 +229,80 @@ typedef struct gradients {
     GLOBAL const scalar *denominator;
     GLOBAL scalar *dnumerator;
     GLOBAL scalar *ddenominator;
-    GLOBAL scalar *parts;          /* the workspace behind its counters */
+    GLOBAL scalar *parts;          /* the workspace behind its counters: the numerator's, then the denominator's */
     grkan_int64 numerator_parts;   /* 1: the only block of an output writes the gradient itself */
     grkan_int64 denominator_parts; /* likewise */
     int strategy;
     int add; /* add to the gradients instead of overwriting them */
 } gradients;
 
-/** Where an output lies in its gradient (and in one part): [group or 0][coefficient]. */
-DEVICE grkan_int64 output_position(rational kind, output o)
+DEVICE grkan_int64 parts_of(const gradients *g, int in_denominator)
 {
-    const grkan_int64 group = o.shared ? 0 : o.group;
-    return o.in_denominator ? group * denominator_count(kind) + o.coefficient - (kind.m + 1)
-                            : group * (kind.m + 1) + o.coefficient;
+    return in_denominator ? g->denominator_parts : g->numerator_parts;
 }
 
-/** The parts of an output: part p is at position + p * width. */
-DEVICE grkan_int64 part_width(const grkan_tiling *t, rational kind, output o)
+/** How many numbers a whole gradient has. */
+DEVICE int whole_width(const grkan_tiling *t, int in_denominator)
 {
-    return o.in_denominator ? (t->denominator_shared ? 1 : t->groups) * denominator_count(kind)
-                            : (t->numerator_shared ? 1 : t->groups) * (kind.m + 1);
+    return in_denominator ? t->denominator_width : t->numerator_width;
 }
 
-DEVICE GLOBAL scalar *output_parts(const grkan_tiling *t, rational kind, const gradients *g, output o)
+/** The first part of a gradient; the next ones follow it. */
+DEVICE GLOBAL scalar *first_part(const grkan_tiling *t, const gradients *g, int in_denominator)
 {
-    GLOBAL scalar *parts = g->parts + output_position(kind, o);
-    if (o.in_denominator && g->numerator_parts > 1)
-        parts += g->numerator_parts * (t->numerator_shared ? 1 : t->groups) * (kind.m + 1);
-    return parts;
+    const int follows = in_denominator && g->numerator_parts > 1;
+    return g->parts + (follows ? g->numerator_parts * t->numerator_width : 0);
 }
 
-/** Whether an output has the factor sign(b_j) = -1 of abs_terms, which every element of the group shares. */
-DEVICE int is_negative(rational kind, const gradients *g, output o)
+/** Where a number of a gradient is in the end. */
+DEVICE GLOBAL scalar *gradient_at(const gradients *g, int in_denominator, grkan_int64 position)
 {
-    return o.in_denominator && kind.form == FORM_ABS_TERMS && g->denominator[output_position(kind, o)] < 0;
+    return (in_denominator ? g->ddenominator : g->dnumerator) + position;
 }
 
-/** Where an output is in the end. */
-DEVICE GLOBAL scalar *gradient_of(rational kind, const gradients *g, output o)
+/** The end of a sum: into the gradient, overwriting or adding. */
+DEVICE void finish(const gradients *g, GLOBAL scalar *gradient, pair sum)
 {
-    return (o.in_denominator ? g->ddenominator : g->dnumerator) + output_position(kind, o);
-}
-
-/** The end of an output: into the gradient, overwriting or adding. */
-DEVICE void finish(rational kind, const gradients *g, output o, pair sum)
-{
-    GLOBAL scalar *gradient = gradient_of(kind, g, o);
     if (g->add)
         sum = pair_add(sum, *gradient);
     *gradient = pair_value(sum);
 }
 
-/** The end of a block's output: atomically into the gradient, straight into it, or into the workspace. */
-DEVICE void deliver(const grkan_tiling *t, rational kind, const gradients *g, const tile *b, output o, pair sum)
+/** Whether a number has the factor sign(b_j) = -1 of abs_terms, which every element of the group shares. */
+DEVICE int is_negative(rational kind, const gradients *g, int in_denominator, grkan_int64 position)
 {
-    if (g->strategy == STRATEGY_BLOCK) {
-        ATOMIC_ADD(gradient_of(kind, g, o), pair_value(sum));
-    } else if ((o.in_denominator ? g->denominator_parts : g->numerator_parts) == 1) {
-        finish(kind, g, o, sum);
-    } else {
-        const grkan_int64 part = o.shared ? b->stripe * t->spans + b->span : b->stripe;
-        output_parts(t, kind, g, o)[part * part_width(t, kind, o)] = pair_value(sum);
-    }
+    return in_denominator && kind.form == FORM_ABS_TERMS && g->denominator[position] < 0;
+}
+
+/** Where a block's output goes. */
+typedef struct destination {
+    GLOBAL scalar *to;
+    int is_part; /* which waits there for the others */
+    int negative;
+} destination;
+
+DEVICE destination destination_of(const grkan_tiling *t, rational kind, const gradients *g, const tile *b, output o)
+{
+    destination d;
+    const grkan_int64 part = o.shared ? (grkan_int64)b->stripe * t->spans + b->span : b->stripe;
+    d.is_part = g->strategy == STRATEGY_TREE && parts_of(g, o.in_denominator) > 1;
+    d.to = d.is_part ? first_part(t, g, o.in_denominator) + part * whole_width(t, o.in_denominator) + o.position
+                     : gradient_at(g, o.in_denominator, o.position);
+    d.negative = o.exists && is_negative(kind, g, o.in_denominator, o.position);
+    return d;
+}
+
+/** The end of a block's output: atomically into the gradient, straight into it, or into the workspace. */
+DEVICE void deliver(const gradients *g, destination d, scalar sum)
+{
+    pair whole = pair_zero();
+    whole.high = d.negative ? -sum : sum;
+    if (g->strategy == STRATEGY_BLOCK)
+        ATOMIC_ADD(d.to, whole.high);
+    else if (d.is_part)
+        *d.to = whole.high;
+    else
+        finish(g, d.to, whole);
 }
 
 /** The columns of slots of a block that an output sums: `sets` for each column of chunks. */
@@ -288,89 +318,63 @@ DEVICE column_range columns_of_output(const grkan_tiling *t, const tile *b, outp
     columns.first = 0;
     columns.end = (int)smaller(b->chunks, TILE_BLOCK(t)) * TILE_SETS(t);
     if (!o.shared && t->span_groups > 1) { /* a few thousand elements, see group_of */
-        const int group = (int)(o.group - b->first_group);
         const grkan_int64 left = smaller(t->larger_groups, b->end_group) - b->first_group;
         const int larger = left < 0 ? 0 : (int)left; /* groups of the span with one channel more */
-        const int start = group * (int)t->group_size + (group < larger ? group : larger);
-        const int size = (int)t->group_size + (group < larger ? 1 : 0);
-        columns.first = start * (int)t->inner / slot;
-        columns.end = columns.first + size * (int)t->inner / slot;
+        const int start = o.group * (int)t->group_size + (o.group < larger ? o.group : larger);
+        const int size = (int)t->group_size + (o.group < larger ? 1 : 0);
+        columns.first = quotient_of(start * (int)t->inner, slot);
+        columns.end = columns.first + quotient_of(size * (int)t->inner, slot);
     }
     return columns;
 }
 
-/**
- * The first sum of a block: each column's over its row lanes, until kept_lanes of them are left, which have the sums. The
- * threads of a column share its coefficients, so each has about as many slots as a thread has sums. @param count of those
- */
-DEVICE void add_row_lanes(const grkan_tiling *t, int count, int thread, SHARED scalar *slots)
-{
-    const int first = quotient_of(thread, t->span_chunks);
-    const int column = thread - first * t->span_chunks;
-    const int step = t->kept_lanes * t->span_chunks * TILE_SETS(t);
-    int sum = first < t->row_lanes ? first : count * t->kept_lanes;
-    for (; sum < count * t->kept_lanes; sum += t->row_lanes) {
-        const int kept = quotient_of(sum, count);
-        SHARED scalar *const slot = slots + (sum - kept * count) * TILE_BLOCK(t) * TILE_SETS(t) +
-                                    (kept * t->span_chunks + column) * TILE_SETS(t);
-        for (int set = 0; set < TILE_SETS(t); ++set) {
-            scalar total = 0;
-            int at = set;
-            for (int left = t->row_lanes - kept; left > 0; left -= LANE_BATCH * t->kept_lanes) {
-                scalar batch[LANE_BATCH];
-                UNROLL
-                for (int i = 0; i < LANE_BATCH; ++i) {
-                    batch[i] = left > i * t->kept_lanes ? slot[at] : 0;
-                    at += step;
-                }
-                UNROLL
-                for (int i = 0; i < LANE_BATCH; ++i)
-                    total = total + batch[i];
-            }
-            slot[set] = total;
-        }
-    }
-}
+/** What one slice of an output of a block sums. */
+typedef struct slice {
+    int at;     /* its first slot */
+    int column; /* of that, from the output's first */
+    int width;  /* columns of the output */
+    int slices; /* of the output */
+    int left;   /* slots from its first one to the output's last; 0 for a slice that does not exist */
+} slice;
 
 /**
- * One slice of an output of a block. Its slots are those of its groups' columns, row lane by row lane; a slice has every
- * `slices`-th of them. There are at most as many slices as columns.
+ * The slots of an output are those of its groups' columns, row lane by row lane; a slice has every `slices`-th of them. There
+ * are at most as many slices as columns.
  */
-DEVICE pair sum_slice(const grkan_tiling *t, column_range columns, output o, int slice, int slices,
-                      SHARED const scalar *slots)
+DEVICE slice slice_of(const grkan_tiling *t, const tile *b, output o, int index, int slices)
 {
-    const int width = columns.end - columns.first;
-    int column = slice;
-    int at = o.coefficient * TILE_BLOCK(t) * TILE_SETS(t) + columns.first + slice;
-    int left = width * t->kept_lanes - slice;
-    pair sum = pair_zero();
-    while (left > 0) {
+    slice s;
+    const column_range columns = columns_of_output(t, b, o);
+    s.column = index;
+    s.at = o.sum * TILE_BLOCK(t) * TILE_SETS(t) + columns.first + index;
+    s.width = columns.end - columns.first;
+    s.slices = slices;
+    s.left = s.width * t->kept_lanes - index;
+    return s;
+}
+
+DEVICE scalar sum_slice(const grkan_tiling *t, slice s, SHARED const scalar *slots)
+{
+    scalar sum = 0;
+    NO_UNROLL
+    for (; s.left > 0; s.left -= SLICE_BATCH * s.slices) {
         scalar batch[SLICE_BATCH];
         UNROLL
         for (int i = 0; i < SLICE_BATCH; ++i) {
-            batch[i] = left > 0 ? slots[at] : 0;
-            left -= slices;
-            column += slices;
-            at += slices;
-            if (column >= width) { /* on to the next row lane */
-                column -= width;
-                at += t->span_chunks * TILE_SETS(t) - width;
+            batch[i] = s.left > i * s.slices ? slots[s.at] : 0;
+            s.column += s.slices;
+            s.at += s.slices;
+            if (s.column >= s.width) { /* on to the next row lane */
+                s.column -= s.width;
+                s.at += t->span_chunks * TILE_SETS(t) - s.width;
             }
         }
         UNROLL
         for (int i = 0; i < SLICE_BATCH; ++i)
-            sum = pair_add(sum, batch[i]);
+            sum = sum + batch[i];
     }
     return sum;
 }
-
-/** Of which output a thread sums which slice. An output's slices are neighbours. */
-typedef struct slice_place {
-    int exists;
-    int index; /* of the output within the block; of any output for a thread that has none */
-    int slice;
-    int slices;
-} slice_place;
 
 /** Logarithm of the slices of an output. */
 DEVICE int slices_log2_of(const grkan_tiling *t, int shared)
@@ -378,82 +382,103 @@ DEVICE int slices_log2_of(const grkan_tiling *t, int shared)
     return shared ? t->shared_slices_log2 : t->slices_log2;
 }
 
-/** Threads for the numerator's outputs, up to where the slices of a denominator's output cannot fall into two rounds. */
-DEVICE int numerator_slices(const grkan_tiling *t, rational kind, int groups)
+/** Slices of an output, two by two. */
+DEVICE scalar sum_slices(SHARED const scalar *exchange, int count)
 {
-    const int slices = numerator_outputs(t, kind, groups) << slices_log2_of(t, t->numerator_shared);
-    return (slices + MOST_SLICES - 1) / MOST_SLICES * MOST_SLICES;
+    scalar sum = 0;
+    NO_UNROLL
+    for (int left = count; left > 0; left -= SLICE_BATCH) {
+        scalar batch[SLICE_BATCH];
+        UNROLL
+        for (int i = 0; i < SLICE_BATCH; ++i)
+            batch[i] = i < left ? exchange[i] : 0;
+        UNROLL
+        for (int i = 0; i < SLICE_BATCH; i += 2)
+            batch[i] = batch[i] + batch[i + 1];
+        UNROLL
+        for (int i = 0; i < SLICE_BATCH; i += 4)
+            sum = sum + (batch[i] + batch[i + 2]);
+        exchange += SLICE_BATCH;
+    }
+    return sum;
 }
 
-/** Slices of all outputs of a block, some of which do not exist. */
-DEVICE int block_slices(const grkan_tiling *t, rational kind, int groups)
+/** A thread's share in a combination of parts: every `lanes`-th part of one number of a gradient, from its lane on. */
+typedef struct share_of_parts {
+    int exists;
+    int in_denominator;
+    int lane;
+    int lanes;
+    int width; /* of a part */
+    int position;
+} share_of_parts;
+
+DEVICE int combine_lanes_of(const grkan_tiling *t, int in_denominator)
 {
-    return numerator_slices(t, kind, groups) +
-           (denominator_outputs(t, kind, groups) << slices_log2_of(t, t->denominator_shared));
+    return in_denominator ? t->denominator_lanes : t->numerator_lanes;
 }
 
-DEVICE slice_place slice_of_thread(const grkan_tiling *t, rational kind, int groups, int thread)
+/** Threads of a combination: for the numerator's gradient, lane by lane, each with all of its numbers, then the other's. */
+DEVICE int combine_threads(const grkan_tiling *t)
 {
-    slice_place p;
-    const int numerator = numerator_outputs(t, kind, groups);
-    const int rest = thread - numerator_slices(t, kind, groups);
-    const int log2 = slices_log2_of(t, rest < 0 ? t->numerator_shared : t->denominator_shared);
-    const int own = rest < 0 ? thread : rest;
-    p.slices = 1 << log2;
-    p.slice = own & (p.slices - 1);
-    p.index = (own >> log2) + (rest < 0 ? 0 : numerator);
-    p.exists = rest < 0 ? p.index < numerator : thread < block_slices(t, kind, groups);
-    if (!p.exists)
-        p.index = 0;
-    return p;
+    return t->numerator_width * t->numerator_lanes + t->denominator_width * t->denominator_lanes;
 }
 
-/** count pairs that lie one behind the other. */
-DEVICE pair sum_exchanged(SHARED const scalar *exchange, int count)
+DEVICE share_of_parts share_of_thread(const grkan_tiling *t, int thread)
+{
+    share_of_parts s;
+    const int of_numerator = t->numerator_width * t->numerator_lanes;
+    s.in_denominator = thread >= of_numerator;
+    s.exists = thread < combine_threads(t);
+    s.width = whole_width(t, s.in_denominator);
+    s.lanes = combine_lanes_of(t, s.in_denominator);
+    s.position = thread - (s.in_denominator ? of_numerator : 0);
+    s.lane = times_inverse(s.position, s.in_denominator ? t->denominator_inverse : t->numerator_inverse);
+    s.position -= s.lane * s.width; /* neighbours: so are their numbers */
+    return s;
+}
+
+/** Combine, phase 1: the sum of a thread's parts, of which four neighbours are added plainly first. */
+DEVICE pair sum_parts(const grkan_tiling *t, const gradients *g, const share_of_parts *s)
+{
+    GLOBAL const scalar *const parts = first_part(t, g, s->in_denominator) + s->position;
+    const unsigned int step = (unsigned int)(s->width * s->lanes);
+    unsigned int at = (unsigned int)(s->lane * s->width);
+    pair sum = pair_zero();
+    NO_UNROLL
+    for (int left = (int)parts_of(g, s->in_denominator) - s->lane; left > 0; left -= COMBINE_BATCH * s->lanes) {
+        scalar batch[COMBINE_BATCH];
+        UNROLL
+        for (int i = 0; i < COMBINE_BATCH; ++i) {
+            batch[i] = left > i * s->lanes ? parts[at] : 0;
+            at = (unsigned int)HIDE(at + step); /* else all are computed first, and held in registers */
+        }
+        UNROLL
+        for (int i = 0; i < COMBINE_BATCH; i += 4)
+            sum = pair_add(sum, (batch[i] + batch[i + 1]) + (batch[i + 2] + batch[i + 3]));
+    }
+    return sum;
+}
+
+/** Combine, phase 2: the lanes' sums of one number, which lie `step` apart. */
+DEVICE pair sum_lanes(SHARED const scalar *high, SHARED const scalar *low, int step, int lanes)
 {
     pair sum = pair_zero();
     NO_UNROLL
-    for (int first = 0; first < count; first += SLICE_BATCH) {
+    for (int left = lanes; left > 0; left -= SLICE_BATCH) {
         pair batch[SLICE_BATCH];
         UNROLL
         for (int i = 0; i < SLICE_BATCH; ++i) {
-            batch[i].high = first + i < count ? exchange[2 * (first + i)] : 0;
-            batch[i].low = first + i < count ? exchange[2 * (first + i) + 1] : 0;
+            batch[i].high = i < left ? *high : 0;
+            batch[i].low = i < left ? *low : 0;
+            high += step;
+            low += step;
         }
         UNROLL
         for (int i = 0; i < SLICE_BATCH; ++i) {
             sum = pair_add(sum, batch[i].high);
             sum.low = sum.low + batch[i].low;
         }
-    }
-    return sum;
-}
-
-/** Parts of an output that wait in the workspace; 0 when it is done already. */
-DEVICE grkan_int64 parts_waiting(const gradients *g, output o)
-{
-    const grkan_int64 parts = o.in_denominator ? g->denominator_parts : g->numerator_parts;
-    return parts > 1 ? parts : 0;
-}
-
-/** Combine, phase 1: one lane of an output, every combine_lanes-th part. */
-DEVICE pair sum_parts(const grkan_tiling *t, rational kind, const gradients *g, output o, int lane)
-{
-    const int width = (int)part_width(t, kind, o);
-    const int step = width * t->combine_lanes;
-    GLOBAL const scalar *const parts = output_parts(t, kind, g, o);
-    unsigned int at = (unsigned int)(lane * width);
-    pair sum = pair_zero();
-    for (int left = (int)parts_waiting(g, o) - lane; left > 0; left -= COMBINE_BATCH * t->combine_lanes) {
-        scalar batch[COMBINE_BATCH];
-        UNROLL
-        for (int i = 0; i < COMBINE_BATCH; ++i) {
-            batch[i] = left > i * t->combine_lanes ? parts[at] : 0;
-            at += (unsigned int)step;
-        }
-        UNROLL
-        for (int i = 0; i < COMBINE_BATCH; ++i)
-            sum = pair_add(sum, batch[i]);
     }
     return sum;
 }

@@ -29,43 +29,57 @@
 /** Most threads that share the sum of one output over the parts in the workspace. */
 #define MOST_COMBINE_LANES 32
 
+/** Parts that a thread of a combination loads at once, if there are so many: a multiple of 4. */
+#define COMBINE_PARTS 24
+
 /** Most threads that share the sum of one output of a block: a power of two that divides every block. */
 #define MOST_SLICES 16
 
 /** Numbers that a thread of a block loads at once where it sums what others left: one wait serves them all. */
 #define SLICE_BATCH 8
 
+/** What kernels need for their first load comes first: each line of 64 bytes of their arguments is a miss of its own. */
 typedef struct grkan_tiling {
-    grkan_int64 row_elements; /* channels * inner */
-    grkan_int64 inner;
+    int spans;
+    int span_chunks;           /* chunks of the widest span, side by side in a block */
+    unsigned int span_inverse; /* 2^31 / span_chunks, rounded up */
+    int row_lanes;             /* tile rows side by side in a block */
+    int whole_stripes;         /* the first stripes, where a thread has most_visits; else it has: */
+    int most_visits;
+    int fewer_visits;          /* or, if its first row is before more_rows, one more */
+    int flush;                 /* visits after which a thread's register sums go to its second-level sums */
+    grkan_int64 more_rows;     /* see fewer_visits */
+    grkan_int64 row_elements;  /* channels * inner */
+    grkan_int64 stripe_stride; /* tile rows from a stripe's first to the next one's */
+    grkan_int64 step_elements; /* from a thread's visit to its next, unless it passes the end of a folded row */
+    grkan_int64 span_groups;   /* groups of a span; the last span may have fewer */
     grkan_int64 groups;
     grkan_int64 group_size;    /* channels / groups */
     grkan_int64 larger_groups; /* channels % groups: the first groups, with one channel more */
+    grkan_int64 inner;
+    int numerator_shared;   /* 1: one numerator for all groups */
+    int denominator_shared; /* 1: one denominator for all groups */
+    int kept_lanes;         /* row lanes that are left when a block has added up each column's */
+    int slices_log2;        /* 2^this many threads share the sum of one output when a block combines its threads */
+    int shared_slices_log2; /* likewise, of an output that all groups share */
+    int denominator_slices; /* the first of the threads that sum slices for the denominator's outputs of a block */
+    int all_slices;         /* threads that sum slices of a block, some of which do not exist */
+    int numerator_lanes;    /* threads that share the sum of one number of the numerator's gradient over its parts */
+    int denominator_lanes;  /* likewise; 0 where a block writes the gradient itself */
+    int numerator_width;    /* numbers of the whole gradient */
+    int denominator_width;
+    unsigned int numerator_inverse;   /* 2^31 / numerator_width, rounded up; 0 where one lane has no use for it */
+    unsigned int denominator_inverse; /* likewise */
+    int block;                        /* threads of a block */
+    int vector;                       /* elements of a chunk: a power of two */
+    int sets;                         /* groups that a chunk may have elements of: 1, or as many as it has elements */
+    int stripes;
     grkan_int64 tile_rows;     /* outer * folds */
-    grkan_int64 stripes;
-    grkan_int64 stripe_stride; /* tile rows from a stripe's first to the next one's */
     grkan_int64 stripe_rows;   /* tile rows from a stripe's first to its end, at most */
     grkan_int64 row_step;      /* tile rows from a thread's visit to its next */
-    grkan_int64 spans;
-    grkan_int64 span_groups;   /* groups of a span; the last span may have fewer */
     grkan_int64 folds;         /* tile rows that a row of a span is folded into */
-    grkan_int64 step_elements; /* from a thread's visit to its next, unless it passes the end of a folded row */
     grkan_int64 step_folds;    /* row_step % folds */
     grkan_int64 wrap_elements; /* to add when it does */
-    int span_chunks;           /* chunks of the widest span, side by side in a block */
-    int row_lanes;             /* tile rows side by side in a block */
-    int vector;                /* elements of a chunk: a power of two */
-    int sets;                  /* groups that a chunk may have elements of: 1, or as many as it has elements */
-    int block;                 /* threads of a block */
-    int most_visits;           /* of a thread */
-    int flush;                 /* visits after which a thread's register sums go to its second-level sums */
-    int kept_lanes;            /* row lanes that are left when a block has added up each column's */
-    int slices_log2;           /* 2^this many threads share the sum of one output when a block combines its threads */
-    int shared_slices_log2;    /* likewise, of an output that all groups share */
-    int combine_outputs;       /* outputs that a block sums side by side over the parts in the workspace */
-    int combine_lanes;         /* threads that share the sum of each of them */
-    int numerator_shared;      /* 1: one numerator for all groups */
-    int denominator_shared;    /* 1: one denominator for all groups */
 } grkan_tiling;
 
 #endif
