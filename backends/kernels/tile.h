@@ -198,7 +198,7 @@ DEVICE output output_of(const grkan_tiling *t, rational kind, int in_denominator
     o.in_denominator = in_denominator;
     o.shared = is_shared(t, in_denominator);
     o.group = o.shared         ? 0
-              : in_denominator ? quotient_of(index, group_outputs(kind, 1))
+              : in_denominator ? quotient_of(index, denominator_count(kind) > 0 ? denominator_count(kind) : 1)
                                : quotient_of(index, kind.m + 1);
     o.sum = index - o.group * count + (in_denominator ? kind.m + 1 : 0);
     o.position = index + (o.shared ? 0 : first_group * count);
