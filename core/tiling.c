@@ -299,10 +299,7 @@ static int64_t lanes_of(int64_t parts, int64_t parts_for_each)
     return parts > 1 ? ceil_div(parts, parts_for_each) : 0;
 }
 
-/**
- * Lanes of a combination: as many as let a thread load its parts at once, as far as a block has threads for all numbers of
- * both gradients at the same time. If it has not even one for each number, there is one lane, and a block works in rounds.
- */
+/** Lanes of a combination: as many as let a thread load its parts at once, if a block has threads for all numbers then. */
 static void choose_lanes(grkan_plan_data *plan)
 {
     const grkan_operation *o = &plan->operation;
