@@ -88,6 +88,22 @@ static void check_cut(const grkan_operation *o, const grkan_tiling *t)
     seen.of_parts += t->spans > 1 && t->span_groups * 2 * smallest <= (int64_t)t->block * t->vector;
 }
 
+/** Hold how often threads visit rows, and where a block's threads are, against what kernels rely on. */
+static void check_visits(const grkan_tiling *t)
+{
+    const int64_t whole = t->whole_stripes * t->stripe_rows; /* rows of the stripes where all have most_visits */
+    if (t->tile_rows / t->row_step > INT32_MAX)
+        return; /* more rows for one block than any memory holds */
+    assert_int_equal(t->fewer_visits * t->row_step + t->more_rows, t->tile_rows);
+    assert_true(t->more_rows >= whole && t->more_rows < whole + t->row_step);
+    if (t->whole_stripes == 0)
+        assert_int_equal(t->most_visits, t->fewer_visits + (t->more_rows > 0));
+    int wrong = 0; /* quotients by the inverse */
+    for (int thread = 0; thread < t->block; ++thread)
+        wrong += (int64_t)thread * t->span_inverse >> 31 != thread / t->span_chunks;
+    assert_int_equal(wrong, 0);
+}
+
 /** Hold what a block does with its sums against what kernels rely on. */
 static void check_sums(const grkan_plan_data *plan)
 {
@@ -129,6 +145,8 @@ static void check_plan(const grkan_device_limits *limits, const grkan_operation 
     assert_true(data.workspace_bytes <= ONE_MIB || data.backward.spans > most_spans);
     check_cut(&data.operation, &data.forward); /* where all groups share all coefficients, it has one group */
     check_cut(&data.operation, &data.backward);
+    check_visits(&data.forward);
+    check_visits(&data.backward);
     check_sums(&data);
     seen.plans++;
     seen.exceptions += data.workspace_bytes > ONE_MIB;
