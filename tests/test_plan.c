@@ -119,8 +119,8 @@ static void check_sums(const grkan_plan_data *plan)
     assert_true(t->denominator_lanes >= 0 && t->denominator_lanes <= MOST_COMBINE_LANES);
     assert_int_equal(t->numerator_lanes > 0, plan->numerator_parts > 1);
     assert_int_equal(t->denominator_lanes > 0, plan->denominator_parts > 1);
-    if (t->numerator_lanes > 1 ||
-        t->denominator_lanes > 1) /* lanes of a number are in one round of a block's threads */
+    /* Lanes of a number are in one round of a block's threads. */
+    if (t->numerator_lanes > 1 || t->denominator_lanes > 1)
         assert_true(numerator * t->numerator_lanes + denominator * t->denominator_lanes <= t->block);
 }
 

@@ -222,7 +222,6 @@ static void clear_gradients(const cpu_job *job)
 static grkan_status cpu_backward(grkan_backend_program *program, const grkan_plan_data *plan,
                                  const grkan_backward_arguments *arguments, void *stream)
 {
-    const grkan_operation *o = &plan->operation;
     const cpu_job job = {.plan = plan,
                          .x = address(arguments->x),
                          .dy = address(arguments->dy),
@@ -242,8 +241,7 @@ static grkan_status cpu_backward(grkan_backend_program *program, const grkan_pla
     run_blocks(threads_of(plan), kernels->backward_block, &job, plan->backward.stripes * plan->backward.spans);
     if (plan->options.strategy == GRKAN_STRATEGY_TREE && plan->workspace_bytes > 0)
         run_blocks(combine_threads(plan), kernels->combine_output, &job,
-                   o->numerator_groups * (o->numerator_degree + 1) +
-                       o->denominator_groups * plan->denominator_coefficients);
+                   (int64_t)plan->backward.numerator_width + plan->backward.denominator_width);
     return GRKAN_SUCCESS;
 }
 

@@ -145,10 +145,9 @@ static grkan_status clear_gradients(const grkan_backend_program *program, const 
 static grkan_status combine_parts(const grkan_backend_program *program, const grkan_plan_data *plan,
                                   const grkan_kernel_argument *backward, grkan_launch launch, void *stream)
 {
-    const grkan_operation *o = &plan->operation;
     const grkan_tiling *t = &plan->backward;
-    const int64_t threads = o->numerator_groups * (o->numerator_degree + 1) * t->numerator_lanes +
-                            o->denominator_groups * plan->denominator_coefficients * t->denominator_lanes;
+    const int64_t threads =
+        (int64_t)t->numerator_width * t->numerator_lanes + (int64_t)t->denominator_width * t->denominator_lanes;
     const grkan_kernel_argument arguments[] = {backward[3], backward[5], backward[6],
                                                backward[7], backward[8], {"launch", &launch, sizeof launch}};
     return launch_all(program, COMBINE, t, arguments, 6, &launch, (threads + t->block - 1) / t->block, stream);
