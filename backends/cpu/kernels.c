@@ -9,7 +9,6 @@
 #include "cpu.h"
 #include "dialect.h"
 #include "../kernels/rational.h"
-#include "../kernels/sums.h"
 #include "../kernels/tile.h"
 #include "../kernels/storage.h"
 #if CPU_BYTES == 0
@@ -167,14 +166,11 @@ static void combine_output(const cpu_job *job, int64_t index)
                         .lanes = lanes,
                         .width = whole_width(t, in_denominator),
                         .position = (int)index - (in_denominator ? t->numerator_width : 0)};
-    scalar exchange[2 * MOST_COMBINE_LANES];
-    for (; s.lane < lanes; ++s.lane) {
-        const pair sum = sum_parts(t, &g, &s);
-        exchange[s.lane] = sum.high;
-        exchange[lanes + s.lane] = sum.low;
-    }
+    scalar exchange[MOST_COMBINE_LANES];
+    for (; s.lane < lanes; ++s.lane)
+        exchange[s.lane] = sum_parts(t, &g, &s);
     if (lanes > 0)
-        finish(&g, gradient_at(&g, in_denominator, s.position), sum_lanes(exchange, exchange + lanes, 1, lanes));
+        finish(&g, gradient_at(&g, in_denominator, s.position), sum_exchanged(exchange, 1, lanes));
 }
 
 #if CPU_BYTES == 0

@@ -52,5 +52,5 @@ static scalar sum_output(const grkan_tiling *t, const tile *b, output o, const s
 #endif
     for (; index < slices; ++index)
         exchange[index] = sum_slice(t, slice_of(t, b, o, index, slices), slots);
-    return sum_slices(exchange, slices);
+    return sum_exchanged(exchange, 1, slices);
 }

@@ -326,7 +326,7 @@ DEVICE void deliver_sums(const grkan_tiling *t, const gradients *g, int block_in
         const delivery d = delivery_of(t, g, &b, first + from_last, first);
         BARRIER();
         if (d.exists)
-            deliver(g, d.end, sum_slices(exchange + d.place, d.slices));
+            deliver(g, d.end, sum_exchanged(exchange + d.place, 1, d.slices));
     }
 }
 #endif
@@ -336,22 +336,16 @@ DEVICE void deliver_sums(const grkan_tiling *t, const gradients *g, int block_in
 DEVICE void combine_parts(const grkan_tiling *t, const gradients *g, int thread, int first, int step,
                           SHARED scalar *exchange)
 {
-    SHARED scalar *const high = exchange + thread;
-    SHARED scalar *const low = high + GRKAN_BACKWARD_BLOCK;
+    SHARED scalar *const own = exchange + thread;
     const int threads = combine_threads(t);
     NO_UNROLL
     for (; first < threads; first += step) {
         const share_of_parts s = share_of_thread(t, first + thread);
-        if (s.exists) {
-            const pair sum = sum_parts(t, g, &s);
-            *high = sum.high;
-            *low = sum.low;
-        }
+        if (s.exists)
+            *own = sum_parts(t, g, &s);
         BARRIER();
-        if (s.exists && s.lane == 0) {
-            const pair sum = sum_lanes(high, low, s.width, s.lanes);
-            finish(g, gradient_at(g, s.in_denominator, s.position), sum);
-        }
+        if (s.exists && s.lane == 0)
+            finish(g, gradient_at(g, s.in_denominator, s.position), sum_exchanged(own, s.width, s.lanes));
         if (first + step < threads)
             BARRIER(); /* before the next round's exchange */
     }
@@ -417,7 +411,7 @@ KERNEL(GRKAN_BACKWARD_BLOCK, 1)
 grkan_combine(GLOBAL const scalar *denominator, GLOBAL scalar *dnumerator, GLOBAL scalar *ddenominator,
               GLOBAL char *workspace, const grkan_tiling tiling, const grkan_launch launch)
 {
-    SHARED_ARRAY(scalar, exchange, 2 * GRKAN_BACKWARD_BLOCK);
+    SHARED_ARRAY(scalar, exchange, GRKAN_BACKWARD_BLOCK);
     const gradients g = the_gradients(&launch, denominator, dnumerator, ddenominator, workspace);
     const int first = ((int)BLOCK_INDEX() + launch.first_block) * GRKAN_BACKWARD_BLOCK;
     combine_parts(&tiling, &g, THREAD_INDEX(), first, launch.blocks * GRKAN_BACKWARD_BLOCK, exchange);

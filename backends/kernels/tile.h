@@ -5,7 +5,7 @@
  *
  * The accumulation has four levels, each with a fixed order, so that the bits of a gradient depend on the geometry
  * alone: a thread's registers (at most `flush` visits), its second-level sums in shared memory (slots), the block's
- * outputs, and the parts that blocks leave in the workspace. The last two are summed in pairs (sums.h).
+ * outputs, and the parts that blocks leave in the workspace. The last two are summed two by two, in chains of a few.
  *
  * A block runs in phases with a barrier after each: slots are filled; those of a column are added over its row lanes;
  * several threads per output sum a slice of them each; one adds the slices and delivers; the last two again where a block
@@ -16,7 +16,7 @@
 /* A dialect gives TILE_FOLDS(t), TILE_VECTOR(t), TILE_SETS(t) and, where sums are, TILE_BLOCK(t): constants in
    specialised kernels. HIDE(value) is the value, of which a compiler may not see how it was computed. */
 
-/** As SLICE_BATCH: parts in the workspace. */
+/** As SLICE_BATCH: parts in the workspace, a multiple of 12, so that the additions are everywhere the same. */
 #ifndef COMBINE_BATCH
 #define COMBINE_BATCH 12
 #endif
@@ -261,11 +261,9 @@ DEVICE GLOBAL scalar *gradient_at(const gradients *g, int in_denominator, grkan_
 }
 
 /** The end of a sum: into the gradient, overwriting or adding. */
-DEVICE void finish(const gradients *g, GLOBAL scalar *gradient, pair sum)
+DEVICE void finish(const gradients *g, GLOBAL scalar *gradient, scalar sum)
 {
-    if (g->add)
-        sum = pair_add(sum, *gradient);
-    *gradient = pair_value(sum);
+    *gradient = g->add ? *gradient + sum : sum;
 }
 
 /** Whether a number has the factor sign(b_j) = -1 of abs_terms, which every element of the group shares. */
@@ -295,14 +293,13 @@ DEVICE destination destination_of(const grkan_tiling *t, rational kind, const gr
 /** The end of a block's output: atomically into the gradient, straight into it, or into the workspace. */
 DEVICE void deliver(const gradients *g, destination d, scalar sum)
 {
-    pair whole = pair_zero();
-    whole.high = d.negative ? -sum : sum;
+    const scalar own = d.negative ? -sum : sum;
     if (g->strategy == STRATEGY_BLOCK)
-        ATOMIC_ADD(d.to, whole.high);
+        ATOMIC_ADD(d.to, own);
     else if (d.is_part)
-        *d.to = whole.high;
+        *d.to = own;
     else
-        finish(g, d.to, whole);
+        finish(g, d.to, own);
 }
 
 /** The columns of slots of a block that an output sums: `sets` for each column of chunks. */
@@ -382,23 +379,27 @@ DEVICE int slices_log2_of(const grkan_tiling *t, int shared)
     return shared ? t->shared_slices_log2 : t->slices_log2;
 }
 
-/** Slices of an output, two by two. */
-DEVICE scalar sum_slices(SHARED const scalar *exchange, int count)
+/** Two by two. */
+DEVICE scalar sum_of_four(const scalar *terms)
+{
+    return (terms[0] + terms[1]) + (terms[2] + terms[3]);
+}
+
+/** What threads left for one: numbers that lie `step` apart. */
+DEVICE scalar sum_exchanged(SHARED const scalar *exchange, int step, int count)
 {
     scalar sum = 0;
     NO_UNROLL
     for (int left = count; left > 0; left -= SLICE_BATCH) {
         scalar batch[SLICE_BATCH];
         UNROLL
-        for (int i = 0; i < SLICE_BATCH; ++i)
-            batch[i] = i < left ? exchange[i] : 0;
-        UNROLL
-        for (int i = 0; i < SLICE_BATCH; i += 2)
-            batch[i] = batch[i] + batch[i + 1];
+        for (int i = 0; i < SLICE_BATCH; ++i) {
+            batch[i] = i < left ? *exchange : 0;
+            exchange += step;
+        }
         UNROLL
         for (int i = 0; i < SLICE_BATCH; i += 4)
-            sum = sum + (batch[i] + batch[i + 2]);
-        exchange += SLICE_BATCH;
+            sum = sum + sum_of_four(batch + i);
     }
     return sum;
 }
@@ -438,13 +439,13 @@ DEVICE share_of_parts share_of_thread(const grkan_tiling *t, int thread)
     return s;
 }
 
-/** Combine, phase 1: the sum of a thread's parts, of which four neighbours are added plainly first. */
-DEVICE pair sum_parts(const grkan_tiling *t, const gradients *g, const share_of_parts *s)
+/** Combine, phase 1: the sum of a thread's parts, twelve at a time. Phase 2 is sum_exchanged. */
+DEVICE scalar sum_parts(const grkan_tiling *t, const gradients *g, const share_of_parts *s)
 {
     GLOBAL const scalar *const parts = first_part(t, g, s->in_denominator) + s->position;
     const unsigned int step = (unsigned int)(s->width * s->lanes);
     unsigned int at = (unsigned int)(s->lane * s->width);
-    pair sum = pair_zero();
+    scalar sum = 0;
     NO_UNROLL
     for (int left = (int)parts_of(g, s->in_denominator) - s->lane; left > 0; left -= COMBINE_BATCH * s->lanes) {
         scalar batch[COMBINE_BATCH];
@@ -454,31 +455,8 @@ DEVICE pair sum_parts(const grkan_tiling *t, const gradients *g, const share_of_
             at = (unsigned int)HIDE(at + step); /* else all are computed first, and held in registers */
         }
         UNROLL
-        for (int i = 0; i < COMBINE_BATCH; i += 4)
-            sum = pair_add(sum, (batch[i] + batch[i + 1]) + (batch[i + 2] + batch[i + 3]));
-    }
-    return sum;
-}
-
-/** Combine, phase 2: the lanes' sums of one number, which lie `step` apart. */
-DEVICE pair sum_lanes(SHARED const scalar *high, SHARED const scalar *low, int step, int lanes)
-{
-    pair sum = pair_zero();
-    NO_UNROLL
-    for (int left = lanes; left > 0; left -= SLICE_BATCH) {
-        pair batch[SLICE_BATCH];
-        UNROLL
-        for (int i = 0; i < SLICE_BATCH; ++i) {
-            batch[i].high = i < left ? *high : 0;
-            batch[i].low = i < left ? *low : 0;
-            high += step;
-            low += step;
-        }
-        UNROLL
-        for (int i = 0; i < SLICE_BATCH; ++i) {
-            sum = pair_add(sum, batch[i].high);
-            sum.low = sum.low + batch[i].low;
-        }
+        for (int i = 0; i < COMBINE_BATCH; i += 12)
+            sum = sum + ((sum_of_four(batch + i) + sum_of_four(batch + i + 4)) + sum_of_four(batch + i + 8));
     }
     return sum;
 }

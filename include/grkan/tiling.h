@@ -29,7 +29,7 @@
 /** Most threads that share the sum of one output over the parts in the workspace. */
 #define MOST_COMBINE_LANES 32
 
-/** Parts that a thread of a combination loads at once, if there are so many: a multiple of 4. */
+/** Parts that a thread of a combination loads at once, if there are so many. */
 #define COMBINE_PARTS 24
 
 /** Most threads that share the sum of one output of a block: a power of two that divides every block. */
