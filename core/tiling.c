@@ -232,6 +232,16 @@ static int64_t slice_threads(const grkan_tiling *t, int coefficients, int shared
     return (shared ? 1 : t->span_groups) * coefficients << log2;
 }
 
+/** Which threads have slices. An output's begin at a multiple of their number, those of the denominator's outputs too. */
+static void place_slices(int numerator, int denominator, grkan_tiling *t)
+{
+    const int log2[2] = {t->slices_log2, t->shared_slices_log2};
+    const int of_numerator = log2[t->numerator_shared], of_denominator = log2[t->denominator_shared];
+    const int64_t start = slice_threads(t, numerator, t->numerator_shared, of_numerator);
+    t->denominator_slices = (int)(ceil_div(start, INT64_C(1) << of_denominator) << of_denominator);
+    t->all_slices = t->denominator_slices + (int)slice_threads(t, denominator, t->denominator_shared, of_denominator);
+}
+
 /**
  * Slices for the outputs of a block: twice as many where they shorten the longest sum most, until each loads its slots at
  * once, as far as there are threads. An output has at most as many as columns.
@@ -248,25 +258,14 @@ static void choose_slices(int numerator, int denominator, grkan_tiling *t)
         const int longer = can_grow[0] && (!can_grow[1] || columns[0] >> *log2[0] >= columns[1] >> *log2[1]) ? 0 : 1;
         const bool is_short = columns[longer] * t->kept_lanes <= (int64_t)SLICE_BATCH << *log2[longer];
         *log2[longer] += 1;
-        const int64_t threads = slice_threads(t, numerator, t->numerator_shared, *log2[t->numerator_shared]) +
-                                MOST_SLICES +
-                                slice_threads(t, denominator, t->denominator_shared, *log2[t->denominator_shared]);
-        if (is_short || threads > t->block || 1 << *log2[longer] > MOST_SLICES ||
+        place_slices(numerator, denominator, t);
+        if (is_short || t->all_slices > t->block || 1 << *log2[longer] > MOST_SLICES ||
             columns[longer] >> *log2[longer] == 0) {
             *log2[longer] -= 1;
             can_grow[longer] = 0;
         }
     }
-}
-
-/** Which threads have slices. An output's begin at a multiple of their number, those of the denominator's outputs too. */
-static void place_slices(int numerator, int denominator, grkan_tiling *t)
-{
-    const int log2[2] = {t->slices_log2, t->shared_slices_log2};
-    const int of_numerator = log2[t->numerator_shared], of_denominator = log2[t->denominator_shared];
-    const int64_t start = slice_threads(t, numerator, t->numerator_shared, of_numerator);
-    t->denominator_slices = (int)(ceil_div(start, INT64_C(1) << of_denominator) << of_denominator);
-    t->all_slices = t->denominator_slices + (int)slice_threads(t, denominator, t->denominator_shared, of_denominator);
+    place_slices(numerator, denominator, t);
 }
 
 /** Parts of one gradient in the workspace when the tensor is cut into stripes. */
@@ -491,7 +490,6 @@ grkan_status grkan_plan_tile(const grkan_device_limits *limits, grkan_plan_data 
              !limits->is_fixed || same_everywhere, backward);
     backward->kept_lanes = kept_lanes_of(backward);
     choose_slices(numerator, denominator, backward);
-    place_slices(numerator, denominator, backward);
     size_workspace(&plan->options, plan);
     choose_lanes(plan);
     return GRKAN_SUCCESS;
