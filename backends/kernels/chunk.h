@@ -222,7 +222,7 @@ DEVICE void store_chunk(GLOBAL storage *to, const real *in)
 #define QUEUE_STRIDE(block) 1
 #define QUEUE_END()
 #define QUEUE_WAIT(sets)
-#define EXCHANGE_ARRAY(name, queue) SHARED_ARRAY(scalar, name, 2 * GRKAN_BACKWARD_BLOCK)
+#define EXCHANGE_ARRAY(name, queue) SHARED_ARRAY(scalar, name, GRKAN_BACKWARD_BLOCK / MOST_SLICES * (MOST_SLICES + 1))
 #endif
 
 /** The first and the last place of the queue, added. @param length of a step @param steps in the queue */
