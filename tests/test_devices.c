@@ -117,7 +117,7 @@ static void cases_match_the_oracle(void **state)
 }
 
 /** Of the cases of seed 1, on processors with AVX2 and AArch64. New cases, formulas or cuts of a tensor change it. */
-static const uint64_t digest_elsewhere = UINT64_C(0x4504512a0d22aab9);
+static const uint64_t digest_elsewhere = UINT64_C(0xd6e6e8fb72d95ad0);
 
 static void bits_are_the_same_everywhere(void **state)
 {
