@@ -113,6 +113,11 @@ static void check_sums(const grkan_plan_data *plan)
     assert_int_equal(t->most_visits, (int)((reach + t->row_step - 1) / t->row_step));
     assert_true(t->flush > 0 && t->kept_lanes > 0 && t->kept_lanes <= t->row_lanes);
     assert_true(1 << t->slices_log2 <= MOST_SLICES && 1 << t->shared_slices_log2 <= MOST_SLICES);
+    /* Slices of an output are in one round of a block's threads. */
+    if (t->slices_log2 > 0 || t->shared_slices_log2 > 0)
+        assert_true(t->all_slices <= t->block);
+    assert_int_equal(t->denominator_slices % (1 << (t->denominator_shared ? t->shared_slices_log2 : t->slices_log2)),
+                     0);
     const int64_t numerator = o->numerator_groups * (o->numerator_degree + 1);
     const int64_t denominator = o->denominator_groups * plan->denominator_coefficients;
     assert_true(t->numerator_lanes >= 0 && t->numerator_lanes <= MOST_COMBINE_LANES);
