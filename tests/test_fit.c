@@ -4,6 +4,7 @@
  * @brief Fits, measured by the oracle: how large their error is, that it is what is reported, that none is smaller.
  */
 #include <float.h>
+#include <limits.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -112,6 +113,49 @@ static void functions_have_their_values(void **state)
     }
 }
 
+/** Limits at the infinities, NaN of NaN, and nothing that overflows or is lost on the way there. */
+static void functions_have_values_everywhere(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        double minus_infinity, infinity; /* the limits */
+        double left, right;              /* beside them, f is a number, or a number times x */
+        bool grows_left, grows_right;
+    } ends[] = {{"identity", -INFINITY, INFINITY, 1, 1, true, true},
+                {"relu", 0, INFINITY, 0, 1, false, true},
+                {"leaky_relu", -INFINITY, INFINITY, 0.01, 1, true, true},
+                {"leaky_relu_0.1", -INFINITY, INFINITY, 0.1, 1, true, true},
+                {"sigmoid", 0, 1, 0, 1, false, false},
+                {"tanh", -1, 1, -1, 1, false, false},
+                {"swish", 0, INFINITY, 0, 1, false, true},
+                {"gelu", 0, INFINITY, 0, 1, false, true},
+                {"mish", 0, INFINITY, 0, 1, false, true},
+                {"softplus", 0, INFINITY, 0, 1, false, true}};
+    static const double large[] = {1e4, 2e5, 1e30, 1e300, DBL_MAX};
+    for (size_t i = 0; i < COUNT_OF(ends); i++) {
+        const char *name = ends[i].name;
+        assert_true(function_at(name, -INFINITY) == ends[i].minus_infinity);
+        assert_true(function_at(name, INFINITY) == ends[i].infinity);
+        for (size_t k = 0; k < COUNT_OF(large); k++) {
+            const double x = large[k], left = ends[i].left * (ends[i].grows_left ? -x : 1);
+            const double right = ends[i].right * (ends[i].grows_right ? x : 1);
+            assert_true(fabs(function_at(name, -x) - left) <= 4 * DBL_EPSILON * fabs(left));
+            assert_true(fabs(function_at(name, x) - right) <= 4 * DBL_EPSILON * fabs(right));
+        }
+    }
+    assert_true(isnan(function_at("sin", INFINITY)) && isnan(function_at("sin", -INFINITY)));
+    assert_true(fabs(function_at("sin", DBL_MAX)) <= 1);
+    for (int i = 0; grkan_function_name(i) != NULL; i++) {
+        const char *name = grkan_function_name(i);
+        const double at_zero = function_at(name, 0.0), tiny = 0x1p-1074;
+        assert_true(isnan(function_at(name, NAN)));
+        assert_true(function_at(name, -0.0) == at_zero);
+        assert_true(fabs(function_at(name, tiny) - at_zero) <= tiny);
+        assert_true(fabs(function_at(name, -tiny) - at_zero) <= tiny);
+    }
+}
+
 static void functions_are_listed(void **state)
 {
     (void)state;
@@ -119,8 +163,9 @@ static void functions_are_listed(void **state)
     while (grkan_function_name(count) != NULL)
         (void)function_at(grkan_function_name(count++), 1);
     assert_int_equal(count, 11);
-    assert_null(grkan_function_name(-1));
-    assert_null(grkan_function_name(count + 1));
+    static const int outside[] = {INT_MIN, INT_MIN + 1, -1, 11, 12, INT_MAX};
+    for (size_t i = 0; i < COUNT_OF(outside); i++)
+        assert_null(grkan_function_name(outside[i]));
 }
 
 /* -------------------------------------------------------------------------------------------------------- errors */
@@ -420,6 +465,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(functions_have_their_values),
+        cmocka_unit_test(functions_have_values_everywhere),
         cmocka_unit_test(functions_are_listed),
         cmocka_unit_test(fits_keep_the_promised_errors),
         cmocka_unit_test(higher_degrees_are_better),

@@ -10,9 +10,10 @@ static long double identity(long double x)
     return x;
 }
 
+/* NaN is neither above nor below 0, and stays. */
 static long double relu(long double x)
 {
-    return x > 0 ? x : 0;
+    return x <= 0 ? 0 : x;
 }
 
 static long double leaky_relu(long double x)
@@ -30,15 +31,21 @@ static long double sigmoid(long double x)
     return 1 / (1 + expl(-x));
 }
 
+/** x times a gate that falls to 0 faster than x grows: at -infinity the limit, where the product would be NaN. */
+static long double gated(long double x, long double gate)
+{
+    return x == -INFINITY ? -0.0L : x * gate;
+}
+
 static long double swish(long double x)
 {
-    return x * sigmoid(x);
+    return gated(x, sigmoid(x));
 }
 
 /* erfc keeps its digits where 1 + erf cancels. */
 static long double gelu(long double x)
 {
-    return 0.5L * x * erfcl(-x / sqrtl(2));
+    return gated(x, 0.5L * erfcl(-x / sqrtl(2)));
 }
 
 /* log(1 + exp(x)), which does not overflow. */
@@ -49,7 +56,7 @@ static long double softplus(long double x)
 
 static long double mish(long double x)
 {
-    return x * tanhl(softplus(x));
+    return gated(x, tanhl(softplus(x)));
 }
 
 static const struct {

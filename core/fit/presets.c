@@ -143,14 +143,13 @@ static const grkan_preset presets[] = {
            .denominator = {0, 0.0353366025, 0, 0.000618335151}),
 };
 
-enum { FITTED_PRESETS = sizeof presets / sizeof *presets };
+enum { FITTED_PRESETS = sizeof presets / sizeof *presets, PRESETS = FITTED_PRESETS + KAT_PRESETS };
 
 const grkan_preset *grkan_preset_at(int index)
 {
     if (index >= 0 && index < FITTED_PRESETS)
         return &presets[index];
-    index -= FITTED_PRESETS;
-    return index >= 0 && index < KAT_PRESETS ? &grkan_kat_presets[index] : NULL;
+    return index >= FITTED_PRESETS && index < PRESETS ? &grkan_kat_presets[index - FITTED_PRESETS] : NULL;
 }
 
 static grkan_status fail_name(const char *name)

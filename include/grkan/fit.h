@@ -26,7 +26,7 @@ extern "C" {
 GRKAN_API const char *grkan_function_name(int index);
 
 /**
- * Evaluate a function that a fit may aim at.
+ * Evaluate a function that a fit may aim at, at any x: at an infinity it has its limit, sin NaN; of NaN it is NaN.
  * @param function a name that grkan_function_name gives
  * @param y        out, not NULL
  */
