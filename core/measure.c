@@ -7,6 +7,8 @@
  * the time of a flop. All that belongs together is measured in turns, many short ones: what disturbs a machine that
  * others share comes and goes within seconds, and only adds to times, so that their least is what the device reaches.
  */
+#define _GNU_SOURCE 1 /* strtod_l */
+#include <locale.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +71,16 @@ static grkan_status take_turn(grkan_device *device, timed *one, double *spent)
     return status;
 }
 
+/** strtod with a decimal point, whatever the caller's locale has there. */
+static double parse_number(const char *text, char **end)
+{
+    const locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    const double number = plain != (locale_t)0 ? strtod_l(text, end, plain) : strtod(text, end);
+    if (plain != (locale_t)0)
+        freelocale(plain);
+    return number;
+}
+
 /** How long turns go on. The patient find the best of a machine that others disturb. */
 static grkan_status seconds_to_spend(double *seconds)
 {
@@ -77,7 +89,7 @@ static grkan_status seconds_to_spend(double *seconds)
     *seconds = 2.0;
     if (text == NULL || *text == '\0')
         return GRKAN_SUCCESS;
-    *seconds = strtod(text, &end);
+    *seconds = parse_number(text, &end);
     if (*end != '\0' || !(*seconds >= 0.0 && *seconds <= 3600.0))
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT,
                           "GRKAN_MEASURE_SECONDS is '%s'; expected a number of seconds from 0 to 3600", text);

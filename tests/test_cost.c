@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file test_cost.c @brief Repeated arithmetic, predictions, what is remembered of them, and the strategy they pick. */
+#define _XOPEN_SOURCE 700 /* mkdtemp */
+#include <locale.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -146,6 +148,25 @@ static void test_misuse(void **state)
     grkan_device_close(device);
 }
 
+/** Make the calling process write 0,5. @return false where no such locale can be made */
+static bool use_decimal_comma(void)
+{
+    static const char make[] =
+        "printf 'LC_NUMERIC\\ndecimal_point \",\"\\nthousands_sep \"\"\\ngrouping -1\\nEND LC_NUMERIC\\n' >%s/source &&"
+        " localedef -c -i %s/source %s/comma >%s/log 2>&1";
+    char folder[] = "/tmp/grkan-locale-XXXXXX", command[512];
+    if (mkdtemp(folder) == NULL)
+        return false;
+    (void)snprintf(command, sizeof command, make, folder, folder, folder, folder);
+    (void)!system(command); /* it warns of the categories that this locale does without */
+    (void)setenv("LOCPATH", folder, 1);
+    const bool is_made = setlocale(LC_NUMERIC, "comma") != NULL && *localeconv()->decimal_point == ',';
+    (void)snprintf(command, sizeof command, "rm -r %s", folder);
+    (void)!system(command);
+    (void)unsetenv("LOCPATH");
+    return is_made;
+}
+
 static void test_patience_is_a_number(void **state)
 {
     (void)state;
@@ -162,6 +183,15 @@ static void test_patience_is_a_number(void **state)
     assert_int_equal(grkan_plan_predict(plan, &prediction), GRKAN_ERROR_INVALID_ARGUMENT);
     assert_string_equal(grkan_last_error(),
                         "GRKAN_MEASURE_SECONDS is 'long'; expected a number of seconds from 0 to 3600");
+    if (use_decimal_comma()) {
+        assert_int_equal(setenv("GRKAN_MEASURE_SECONDS", "0.01", 1), 0);
+        const grkan_status status = grkan_plan_predict(plan, &prediction);
+        assert_non_null(setlocale(LC_NUMERIC, "C"));
+        if (status != GRKAN_SUCCESS)
+            fail_msg("with a decimal comma: %s", grkan_last_error());
+    } else {
+        printf("no localedef: the decimal comma is left out\n");
+    }
     assert_int_equal(unsetenv("GRKAN_CACHE"), 0);
     assert_int_equal(kept != NULL ? setenv("GRKAN_MEASURE_SECONDS", kept, 1) : unsetenv("GRKAN_MEASURE_SECONDS"), 0);
     free(kept);

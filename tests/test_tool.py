@@ -177,6 +177,35 @@ class TestDevices(ToolCase):
             self.assertTrue(any(re.match(rf"{backend}(:[\d:]+)? +\S", line) for line in lines[1:]), backend)
 
 
+class TestLocale(ToolCase):
+    """Where numbers have a decimal comma."""
+
+    SOURCE = 'LC_NUMERIC\ndecimal_point ","\nthousands_sep ""\ngrouping -1\nEND LC_NUMERIC\n'
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        source = os.path.join(folder.name, "comma.txt")
+        with open(source, "w", encoding="ascii") as file:
+            file.write(self.SOURCE)
+        try:  # it warns of the categories that this locale does without
+            subprocess.run(["localedef", "-c", "-i", source, os.path.join(folder.name, "comma")], capture_output=True)
+        except FileNotFoundError:
+            self.skipTest("no localedef")
+        self.environment = {"LOCPATH": folder.name, "LC_ALL": "", "LC_NUMERIC": "comma"}
+        shown = subprocess.run(["bash", "-c", "printf %.1f 0"], capture_output=True, text=True,
+                               env={**os.environ, **self.environment})
+        if shown.stdout != "0,0":
+            self.skipTest("localedef makes no locale here")
+
+    def test_numbers_have_points(self):
+        status, out, err = run("fit", "--function", "tanh", "--range=-1.5,1.5", "--json", "-",
+                               environment=self.environment)
+        self.assertEqual(status, GOOD, err)
+        self.assertEqual(json.loads(out)["range"], [-1.5, 1.5])
+        self.assertIn("tanh on [-1.5, 1.5]", err)
+
+
 class TestParts(ToolCase):
     def passed(self, *arguments):
         status, out, err = run("check", "--quick", "--device", "cpu", *arguments)

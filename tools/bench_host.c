@@ -72,5 +72,5 @@ void bench_host_json(cJSON *to, const bench_device *device, const bench_case *on
     cJSON_AddBoolToObject(to, "is_compiled", one->is_compiled);
     report_add_measured(to, "first_call_milliseconds", one->first_milliseconds);
     report_add_measured(to, "first_result_milliseconds", first_result(device, one));
-    cJSON_AddNumberToObject(to, "workspace_bytes", (double)one->workspace_bytes);
+    report_add_count(to, "workspace_bytes", one->workspace_bytes);
 }

@@ -95,11 +95,11 @@ void bench_add_timing(cJSON *to, const char *name, const bench_timing *timing)
 static void add_json_measurement(cJSON *to, const bench_case *one)
 {
     bench_add_timing(to, "milliseconds", &one->milliseconds);
-    cJSON_AddNumberToObject(to, "bytes", (double)one->bytes);
+    report_add_count(to, "bytes", one->bytes);
     report_add_measured(to, "gb_per_s", one->gb_per_s);
     report_add_measured(to, "fraction_of_copy", one->fraction_of_copy);
     report_add_measured(to, "predicted_milliseconds", one->predicted_milliseconds);
-    cJSON_AddNumberToObject(to, "atomics", (double)one->atomics);
+    report_add_count(to, "atomics", one->atomics);
     cJSON_AddNumberToObject(to, "launches", one->launches);
 }
 

@@ -17,14 +17,14 @@ static void add_tensor(cJSON *to, const char *name, grkan_dtype dtype, const int
 {
     cJSON *tensor = cJSON_AddObjectToObject(to, name);
     cJSON *sizes = cJSON_CreateArray();
-    int64_t bytes = (int64_t)grkan_dtype_bytes(dtype);
+    uint64_t bytes = grkan_dtype_bytes(dtype);
     for (int i = 0; i < dimensions; i++) {
-        cJSON_AddItemToArray(sizes, cJSON_CreateNumber((double)shape[i]));
-        bytes *= shape[i];
+        cJSON_AddItemToArray(sizes, report_count((uint64_t)shape[i]));
+        bytes *= (uint64_t)shape[i];
     }
     cJSON_AddStringToObject(tensor, "dtype", grkan_dtype_name(dtype));
     cJSON_AddItemToObject(tensor, "shape", sizes);
-    cJSON_AddNumberToObject(tensor, "bytes", (double)bytes);
+    report_add_count(tensor, "bytes", bytes);
 }
 
 static void add_tensors(cJSON *document, const compile_program *program)
@@ -44,7 +44,7 @@ static void add_tensors(cJSON *document, const compile_program *program)
     add_tensor(tensors, "dnumerator", coefficient, numerator, 2);
     add_tensor(tensors, "ddenominator", coefficient, denominator, 2);
     cJSON *workspace = cJSON_AddObjectToObject(tensors, "workspace");
-    cJSON_AddNumberToObject(workspace, "bytes", (double)program->compilation.workspace_bytes);
+    report_add_count(workspace, "bytes", program->compilation.workspace_bytes);
     cJSON_AddBoolToObject(workspace, "is_zero_before_the_first_use", 1);
     cJSON_AddNumberToObject(document, "tensor_alignment", TENSOR_ALIGNMENT);
 }
@@ -52,7 +52,7 @@ static void add_tensors(cJSON *document, const compile_program *program)
 static void add_sizes(cJSON *to, const char *name, int64_t size)
 {
     cJSON *sizes = cJSON_AddArrayToObject(to, name);
-    cJSON_AddItemToArray(sizes, cJSON_CreateNumber((double)size));
+    cJSON_AddItemToArray(sizes, report_count((uint64_t)size));
     cJSON_AddItemToArray(sizes, cJSON_CreateNumber(1));
     cJSON_AddItemToArray(sizes, cJSON_CreateNumber(1));
 }
@@ -75,8 +75,8 @@ static cJSON *json_of_argument(const grkan_kernel_argument *argument, size_t *of
     cJSON *object = cJSON_CreateObject();
     cJSON_AddStringToObject(object, "name", argument->name);
     cJSON_AddStringToObject(object, "kind", is_tensor ? "pointer" : "value");
-    cJSON_AddNumberToObject(object, "offset", (double)start);
-    cJSON_AddNumberToObject(object, "bytes", (double)bytes);
+    report_add_count(object, "offset", start);
+    report_add_count(object, "bytes", bytes);
     if (!is_tensor)
         add_hex(object, argument->value, bytes);
     *offset = start + bytes;

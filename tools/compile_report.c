@@ -89,7 +89,7 @@ void compile_add_program(cJSON *to, const compile_program *program)
     cJSON_AddStringToObject(to, "dtype", grkan_dtype_name(program->operation.dtype));
     cJSON_AddStringToObject(to, "strategy", grkan_strategy_name(program->compilation.strategy));
     cJSON_AddStringToObject(to, "determinism", grkan_determinism_name(program->options.determinism));
-    cJSON_AddNumberToObject(to, "bytes", (double)made->bytes);
+    report_add_count(to, "bytes", made->bytes);
     cJSON *kernels = cJSON_AddArrayToObject(to, "kernels");
     for (int i = 0; i < made->kernel_count; i++)
         cJSON_AddItemToArray(kernels, json_of_kernel(&made->kernels[i]));

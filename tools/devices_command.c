@@ -113,8 +113,8 @@ static cJSON *json_of_device(const listed_device *device)
     add_dtypes(object, properties->dtypes);
     cJSON_AddBoolToObject(object, "has_atomics", properties->has_atomics);
     cJSON_AddBoolToObject(object, "is_ieee", properties->is_ieee);
-    cJSON_AddNumberToObject(object, "memory_bytes", (double)properties->memory_bytes);
-    cJSON_AddNumberToObject(object, "cache_bytes", (double)properties->cache_bytes);
+    report_add_count(object, "memory_bytes", properties->memory_bytes);
+    report_add_count(object, "cache_bytes", properties->cache_bytes);
     return object;
 }
 

@@ -2,6 +2,8 @@
 /** @file json_report.c @brief JSON documents: the head that all have, and a file that appears whole or not at all. */
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>
+#include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -51,7 +53,7 @@ static void add_machine(cJSON *to)
     cJSON *object = cJSON_AddObjectToObject(to, "machine");
     cJSON_AddStringToObject(object, "cpu", machine.cpu);
     cJSON_AddNumberToObject(object, "cores", machine.cores);
-    cJSON_AddNumberToObject(object, "memory_bytes", (double)machine.memory_bytes);
+    report_add_count(object, "memory_bytes", machine.memory_bytes);
     cJSON_AddStringToObject(object, "os", machine.os);
     cJSON_AddStringToObject(object, "kernel", machine.kernel);
 }
@@ -76,23 +78,67 @@ void report_add_measured(cJSON *to, const char *name, double value)
     cJSON_AddNumberToObject(to, name, strtod(text, NULL));
 }
 
+cJSON *report_count(uint64_t value)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRIu64, value);
+    return cJSON_CreateRaw(text);
+}
+
+void report_add_count(cJSON *to, const char *name, uint64_t value)
+{
+    cJSON_AddItemToObject(to, name, report_count(value));
+}
+
 cJSON *report_operation(const grkan_operation *operation)
 {
     cJSON *object = cJSON_CreateObject();
-    cJSON_AddNumberToObject(object, "outer", (double)operation->outer);
-    cJSON_AddNumberToObject(object, "channels", (double)operation->channels);
-    cJSON_AddNumberToObject(object, "inner", (double)operation->inner);
-    cJSON_AddNumberToObject(object, "groups", (double)operation->groups);
-    cJSON_AddNumberToObject(object, "numerator_groups", (double)operation->numerator_groups);
-    cJSON_AddNumberToObject(object, "denominator_groups", (double)operation->denominator_groups);
+    report_add_count(object, "outer", (uint64_t)operation->outer);
+    report_add_count(object, "channels", (uint64_t)operation->channels);
+    report_add_count(object, "inner", (uint64_t)operation->inner);
+    report_add_count(object, "groups", (uint64_t)operation->groups);
+    report_add_count(object, "numerator_groups", (uint64_t)operation->numerator_groups);
+    report_add_count(object, "denominator_groups", (uint64_t)operation->denominator_groups);
     cJSON_AddNumberToObject(object, "numerator_degree", operation->numerator_degree);
     cJSON_AddNumberToObject(object, "denominator_degree", operation->denominator_degree);
     cJSON_AddStringToObject(object, "denominator", grkan_denominator_name(operation->denominator));
     return object;
 }
 
-int report_print(const cJSON *document, FILE *stream)
+/** The shortest decimal text of 15 to 17 digits that reads back as the same double; no number of JSON: null. */
+static void write_number(char *text, size_t bytes, double value)
 {
+    if (!isfinite(value)) {
+        snprintf(text, bytes, "null");
+        return;
+    }
+    if (value == 0) { /* "-0" would read back as the integer 0 */
+        snprintf(text, bytes, signbit(value) ? "-0.0" : "0");
+        return;
+    }
+    int digits = 15;
+    do
+        snprintf(text, bytes, "%.*g", digits, value);
+    while (strtod(text, NULL) != value && ++digits <= 17);
+}
+
+/** cJSON writes 15 digits where those agree nearly: replace its numbers by texts of our own. */
+static void fix_numbers(cJSON *item)
+{
+    char text[32];
+    for (; item != NULL; item = item->next) {
+        fix_numbers(item->child);
+        if (!cJSON_IsNumber(item))
+            continue;
+        write_number(text, sizeof text, item->valuedouble);
+        item->valuestring = tool_copy_text(text);
+        item->type = (item->type & ~0xff) | cJSON_Raw;
+    }
+}
+
+int report_print(cJSON *document, FILE *stream)
+{
+    fix_numbers(document);
     char *text = cJSON_Print(document);
     if (text == NULL) {
         errno = ENOMEM;
@@ -137,7 +183,7 @@ int report_file_finish(report_file *file, int is_good)
     return failed ? -1 : 0;
 }
 
-int report_file_close(report_file *file, const cJSON *document)
+int report_file_close(report_file *file, cJSON *document)
 {
     int failed = document != NULL && report_print(document, file->stream) != 0;
     return report_file_finish(file, document != NULL && !failed) != 0 || failed ? -1 : 0;
