@@ -12,7 +12,6 @@
 #define DEVICE static inline __attribute__((always_inline, unused))
 #define GLOBAL
 #define SHARED
-#define UNROLL _Pragma("GCC unroll 16")
 #define NO_UNROLL _Pragma("GCC unroll 1")
 #define TILE_FOLDS(t) ((t)->folds)
 #define TILE_VECTOR(t) ((t)->vector)
@@ -57,6 +56,7 @@ static inline float float_of(unsigned int bits)
 #if CPU_BYTES == 0
 
 #define CPU_LANES 1
+#define UNROLL
 typedef scalar real;
 typedef scalar_bits real_bits;
 #define REAL(c) ((scalar)(c))
@@ -71,6 +71,7 @@ typedef scalar_bits real_bits;
 #else
 
 #define CPU_LANES (CPU_BYTES / (int)sizeof(scalar))
+#define UNROLL _Pragma("GCC unroll 16")
 typedef scalar real __attribute__((vector_size(CPU_BYTES)));
 typedef scalar_bits real_bits __attribute__((vector_size(CPU_BYTES)));
 

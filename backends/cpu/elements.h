@@ -1,20 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file elements.h @brief The coefficients of CPU_LANES neighbouring threads, and elements that need the rare formulas. */
 
+#if CPU_BYTES == 0
+/* The reference is what others are compared with, and takes what is rare: one loop serves every function. */
+#define FOR_EACH_KNOWN(DO)
+#else
 #define IN_EVERY_FORM(DO, m, n)                                                                                        \
-    DO(m, n, FORM_ABS_TERMS)                                                                                           \
-    DO(m, n, FORM_ABS_SUM)                                                                                             \
-    DO(m, n, FORM_ABS_SUM_OFFSET)                                                                                      \
-    DO(m, n, FORM_PLAIN)
+    DO(m, n, FORM_ABS_TERMS, 1)                                                                                        \
+    DO(m, n, FORM_ABS_SUM, 1)                                                                                          \
+    DO(m, n, FORM_ABS_SUM_OFFSET, 1)                                                                                   \
+    DO(m, n, FORM_PLAIN, 1)
 
 /**
- * The degrees whose loops over coefficients the compiler unrolls: KAT's, those of the rational networks of Boulle,
- * Nakatsukasa and Townsend (2020), and the next that fit better than KAT's. All others share one loop.
+ * The functions whose loops over coefficients the compiler unrolls: KAT's degrees, those of the rational networks of
+ * Boulle, Nakatsukasa and Townsend (2020), and the next that fit better than KAT's; last, KAT's function in studies that
+ * repeat the arithmetic. All others share one loop.
  */
-#define FOR_EACH_UNROLLED(DO)                                                                                          \
+#define FOR_EACH_KNOWN(DO)                                                                                             \
     IN_EVERY_FORM(DO, 5, 4)                                                                                            \
     IN_EVERY_FORM(DO, 3, 2)                                                                                            \
-    IN_EVERY_FORM(DO, 7, 6)
+    IN_EVERY_FORM(DO, 7, 6)                                                                                            \
+    DO(5, 4, FORM_ABS_TERMS, kind.repeats)
+#endif
 
 /** A function that the compiler knows. */
 DEVICE rational known(int m, int n, int form, int repeats)
@@ -23,9 +30,9 @@ DEVICE rational known(int m, int n, int form, int repeats)
     return kind;
 }
 
-static int is_known(rational kind, int m, int n, int form)
+DEVICE int is_known(rational kind, int m, int n, int form, int repeats)
 {
-    return kind.m == m && kind.n == n && kind.form == form;
+    return kind.m == m && kind.n == n && kind.form == form && kind.repeats == repeats;
 }
 
 DEVICE rational kind_of(const grkan_plan_data *plan)

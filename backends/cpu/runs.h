@@ -124,20 +124,18 @@ static __attribute__((noinline)) void forward_any(const cpu_job *job, const stag
 }
 
 /** The loop of one function that the compiler knows, if it is the one at hand. */
-#define FORWARD_IF(m, n, form)                                                                                         \
-    if (is_known(kind, m, n, form) && kind.repeats == 1) {                                                             \
-        forward_rows(job, known(m, n, form, 1), s, state);                                                             \
+#define FORWARD_IF(m, n, form, repeats)                                                                                \
+    if (is_known(kind, m, n, form, repeats)) {                                                                         \
+        forward_rows(job, known(m, n, form, repeats), s, state);                                                       \
         return;                                                                                                        \
     }
 
 static __attribute__((noinline)) void forward_stage(const cpu_job *job, const stage *s, const forward_state *state)
 {
     const rational kind = kind_of(job->plan);
-    FOR_EACH_UNROLLED(FORWARD_IF)
-    if (is_known(kind, 5, 4, FORM_ABS_TERMS)) /* KAT's, in studies that repeat the arithmetic */
-        forward_rows(job, known(5, 4, FORM_ABS_TERMS, kind.repeats), s, state);
-    else
-        forward_any(job, s, state);
+    FOR_EACH_KNOWN(FORWARD_IF)
+    (void)kind;
+    forward_any(job, s, state);
 }
 
 /* ------------------------------------------------------------------------------------------------- backward */
@@ -235,9 +233,9 @@ static __attribute__((noinline)) void backward_any(const cpu_job *job, int rows,
         backward_rows(job, kind_of(job->plan), rows, state);
 }
 
-#define BACKWARD_IF(m, n, form)                                                                                        \
-    if (is_known(kind, m, n, form) && kind.repeats == 1) {                                                             \
-        backward_rows(job, known(m, n, form, 1), rows, state);                                                         \
+#define BACKWARD_IF(m, n, form, repeats)                                                                               \
+    if (is_known(kind, m, n, form, repeats)) {                                                                         \
+        backward_rows(job, known(m, n, form, repeats), rows, state);                                                   \
         return;                                                                                                        \
     }
 
@@ -245,9 +243,7 @@ static __attribute__((noinline)) void backward_any(const cpu_job *job, int rows,
 static __attribute__((noinline)) void backward_stage(const cpu_job *job, int rows, backward_state *state)
 {
     const rational kind = kind_of(job->plan);
-    FOR_EACH_UNROLLED(BACKWARD_IF)
-    if (is_known(kind, 5, 4, FORM_ABS_TERMS))
-        backward_rows(job, known(5, 4, FORM_ABS_TERMS, kind.repeats), rows, state);
-    else
-        backward_any(job, rows, state);
+    FOR_EACH_KNOWN(BACKWARD_IF)
+    (void)kind;
+    backward_any(job, rows, state);
 }
