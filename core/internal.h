@@ -6,7 +6,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-#include <grkan/backend.h>
+#include "../backends/backend.h"
 
 typedef struct grkan_memo grkan_memo;
 typedef struct grkan_loaded grkan_loaded;

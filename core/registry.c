@@ -9,6 +9,7 @@
  */
 #define _GNU_SOURCE 1 /* dladdr, secure_getenv */
 
+#include "interface.h"
 #include "internal.h"
 
 #include <ctype.h>
@@ -229,17 +230,14 @@ static const char *missing_function(const grkan_backend *backend)
     return NULL;
 }
 
-/* The version comes first: another version explains another size, and what lies behind the size. */
+/* The interface comes first: of a module that was built from other headers, nothing else can be read. */
 static grkan_status check_table(const char *name, const char *file, const grkan_backend *backend)
 {
-    if (backend->api_version != GRKAN_BACKEND_API_VERSION) {
+    if (backend->interface_hash != GRKAN_INTERFACE) {
         return grkan_fail(GRKAN_ERROR_NO_BACKEND,
-                          "backend \"%s\": %s was built for version %u of the backend interface; expected version %u",
-                          name, file, (unsigned)backend->api_version, GRKAN_BACKEND_API_VERSION);
-    }
-    if (backend->struct_size != sizeof(grkan_backend)) {
-        return grkan_fail(GRKAN_ERROR_NO_BACKEND, "backend \"%s\": the table of %s has %u bytes; expected %zu", name,
-                          file, (unsigned)backend->struct_size, sizeof(grkan_backend));
+                          "backend \"%s\": %s was built from other sources than this library (interface %016llx); "
+                          "expected the module of the same build (interface %016llx)",
+                          name, file, (unsigned long long)backend->interface_hash, (unsigned long long)GRKAN_INTERFACE);
     }
     if (backend->name == NULL || strcmp(backend->name, name) != 0) {
         return grkan_fail(GRKAN_ERROR_NO_BACKEND, "backend \"%s\": %s calls itself \"%s\"", name, file,

@@ -42,7 +42,7 @@ static grkan_cache_key key_of(const grkan_backend *backend, const grkan_backend_
                               const grkan_compile_request *request)
 {
     const char *const identity = backend->identity != NULL ? backend->identity(device) : NULL;
-    const char *const parts[] = {backend->name,        backend->dialect,      request->source,
+    const char *const parts[] = {backend->name,        backend->dialect_hash, grkan_kernel_source_hash,
                                  request->definitions, request->architecture, identity};
     return grkan_cache_key_of(parts, sizeof parts / sizeof parts[0]);
 }

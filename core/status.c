@@ -81,8 +81,6 @@ grkan_status grkan_fail(grkan_status status, const char *format, ...)
 }
 
 const grkan_host grkan_the_host = {
-    .struct_size = sizeof(grkan_host),
-    .api_version = GRKAN_BACKEND_API_VERSION,
     .set_error = grkan_fail,
 };
 

@@ -96,10 +96,10 @@ plant() {
 try_the_rules() {
     local rule word
     mkdir -p "$scratch"/{core,include/grkan,tools,backends/{kernels,opencl,cuda,hip}}
-    printf '#include <stdio.h>\n#include <grkan/backend.h>\n' >"$scratch/core/a.c"
+    printf '#include <stdio.h>\n#include "../backends/backend.h"\n' >"$scratch/core/a.c"
     cp "$scratch/core/a.c" "$scratch/include/grkan/grkan.h"
     printf '#include "internal.h"\n' >>"$scratch/core/a.c"
-    touch "$scratch/core/internal.h" "$scratch/include/grkan/backend.h" "$scratch/tools/table.h"
+    touch "$scratch/core/internal.h" "$scratch/backends/backend.h" "$scratch/tools/table.h"
     printf '#include <grkan/%s.h>\n' grkan fit >"$scratch/tools/main.c"
     printf '#include <string.h>\n#include "table.h"\n' >>"$scratch/tools/main.c"
     printf '/* OpenCL C, CUDA and HIP */\nint shape(int chip); // padding\n' >"$scratch/backends/kernels/k.h"
@@ -126,7 +126,7 @@ try_the_rules() {
         amd; do
         plant kernels backends/kernels/k.h "int $word;"
     done
-    for word in '"internal.h"' '"../core/internal.h"' '<grkan/backend.h>' '<core/internal.h>' \
+    for word in '"internal.h"' '"../core/internal.h"' '"../backends/backend.h"' '<core/internal.h>' \
         '"../include/grkan/grkan.h"'; do
         plant tools tools/main.c "#include $word"
     done

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cpu.h"
+#include "interface.h"
 #ifdef CPU_HAS_X86
 #include <cpuid.h>
 #endif
@@ -310,8 +311,7 @@ static grkan_status cpu_timer_stop(grkan_backend_device *device, double *millise
 }
 
 const grkan_backend grkan_cpu_backend = {
-    .struct_size = sizeof(grkan_backend),
-    .api_version = GRKAN_BACKEND_API_VERSION,
+    .interface_hash = GRKAN_INTERFACE,
     .name = "cpu",
     .uses_pointers = 1,
     .count = cpu_count,

@@ -3,7 +3,7 @@
 #ifndef GRKAN_CPU_H
 #define GRKAN_CPU_H
 
-#include <grkan/backend.h>
+#include "../backend.h"
 
 /** One call, with buffers resolved to addresses. */
 typedef struct cpu_job {

@@ -9,7 +9,7 @@
 #ifndef GRKAN_ENGINE_H
 #define GRKAN_ENGINE_H
 
-#include <grkan/backend.h>
+#include "../backend.h"
 
 /* ----------------------------------------------------------------------------------------- done by the engine */
 

@@ -3,7 +3,7 @@
 #ifndef GRKAN_NVIDIA_H
 #define GRKAN_NVIDIA_H
 
-#include <grkan/backend.h>
+#include "../backend.h"
 
 /** Of 32 bits, in a multiprocessor. */
 enum { nvidia_registers = 65536 };

@@ -11,6 +11,7 @@
 
 #include "runtime.h"
 #include "gpu_dialect.h"
+#include "interface.h"
 
 const grkan_host *gpu_host;
 const int64_t gpu_largest_grid = LARGEST_GRID;
@@ -354,10 +355,9 @@ static grkan_status timer_stop(grkan_backend_device *device, double *millisecond
 }
 
 GRKAN_API const grkan_backend grkan_backend_table = {
-    .struct_size = sizeof(grkan_backend),
-    .api_version = GRKAN_BACKEND_API_VERSION,
+    .interface_hash = GRKAN_INTERFACE,
     .name = BACKEND_NAME,
-    .dialect = gpu_dialect,
+    .dialect_hash = gpu_dialect_hash,
     .uses_pointers = 1,
     .count = count_devices,
     .open = open_device,

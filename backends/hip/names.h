@@ -9,7 +9,7 @@
 #include <hip/hiprtc.h>
 #include <stdio.h>
 
-#include <grkan/backend.h>
+#include "../backend.h"
 
 #define BACKEND_NAME "hip"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file tile.h
- * @brief Where a thread works, and how the sums of threads become gradients. Geometry: grkan/tiling.h.
+ * @brief Where a thread works, and how the sums of threads become gradients. Geometry: tiling.h.
  *
  * The accumulation has four levels, each with a fixed order, so that the bits of a gradient depend on the geometry
  * alone: a thread's registers (at most `flush` visits), its second-level sums in shared memory (slots), the block's

@@ -7,6 +7,7 @@
 
 #include "../gpu/engine.h"
 #include "../gpu/nvidia.h"
+#include "interface.h"
 #include "opencl.h"
 #include "opencl_dialect.h"
 
@@ -232,10 +233,9 @@ static grkan_status cl_synchronize(grkan_backend_device *device)
 }
 
 GRKAN_API const grkan_backend grkan_backend_table = {
-    .struct_size = sizeof(grkan_backend),
-    .api_version = GRKAN_BACKEND_API_VERSION,
+    .interface_hash = GRKAN_INTERFACE,
     .name = "opencl",
-    .dialect = opencl_dialect,
+    .dialect_hash = opencl_dialect_hash,
     .count = opencl_count,
     .resolve = opencl_resolve,
     .open = opencl_open,

@@ -8,7 +8,7 @@
 #endif
 #include <CL/cl.h>
 
-#include <grkan/backend.h>
+#include "../backend.h"
 
 /** That all programs have in common. */
 #define OPENCL_OPTIONS "-cl-std=CL1.2"

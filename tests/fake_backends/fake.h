@@ -9,18 +9,16 @@
 #ifndef FAKE_H
 #define FAKE_H
 
-#include <grkan/backend.h>
+#include "../../backends/backend.h"
+#include "interface.h"
 
 #include <stdio.h>
 
 #ifndef FAKE_DEVICES
 #define FAKE_DEVICES 1
 #endif
-#ifndef FAKE_API_VERSION
-#define FAKE_API_VERSION GRKAN_BACKEND_API_VERSION
-#endif
-#ifndef FAKE_STRUCT_SIZE
-#define FAKE_STRUCT_SIZE sizeof(grkan_backend)
+#ifndef FAKE_INTERFACE
+#define FAKE_INTERFACE GRKAN_INTERFACE
 #endif
 #ifndef FAKE_COUNT
 #define FAKE_COUNT fake_count
@@ -151,7 +149,7 @@ static inline grkan_status fake_timer_stop(grkan_backend_device *device, double 
 }
 
 #define FAKE_TABLE                                                                                                     \
-    .struct_size = FAKE_STRUCT_SIZE, .api_version = FAKE_API_VERSION, .name = FAKE_NAME, .count = FAKE_COUNT,          \
+    .interface_hash = FAKE_INTERFACE, .name = FAKE_NAME, .count = FAKE_COUNT,                                                \
     .resolve = FAKE_RESOLVE, .open = FAKE_OPEN, .close = fake_close, .describe = FAKE_DESCRIBE, .load = fake_load,     \
     .unload = fake_unload, .forward = fake_forward, .backward = fake_backward, .allocate = fake_allocate,              \
     .free = fake_free, .upload = fake_upload, .download = fake_download, .copy = fake_copy,                            \

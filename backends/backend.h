@@ -7,8 +7,8 @@
  * into the library). The core has checked every argument before it calls a backend; a backend reports what its vendor's
  * runtime says, through host->set_error and the status that it returns.
  *
- * The core plans and decides; a backend runs. Changes of any struct here, or of what is promised, raise
- * GRKAN_BACKEND_API_VERSION.
+ * The core plans and decides; a backend runs. Both were built from the same headers and kernels, or the core refuses the
+ * module: see grkan_backend.interface_hash.
  */
 #ifndef GRKAN_BACKEND_H
 #define GRKAN_BACKEND_H
@@ -16,21 +16,17 @@
 #include <grkan/grkan.h>
 
 typedef int64_t grkan_int64;
-#include <grkan/tiling.h>
+#include "kernels/tiling.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-#define GRKAN_BACKEND_API_VERSION 6u
 
 /** The symbol of a module: an object of type grkan_backend. */
 #define GRKAN_BACKEND_SYMBOL "grkan_backend_table"
 
 /** What the core offers to a backend. Lives as long as the process. */
 typedef struct grkan_host {
-    uint32_t struct_size;
-    uint32_t api_version;
     /** Set the text of this thread's last error (printf style) and return status, so that a caller can return it. */
     grkan_status (*set_error)(grkan_status status, const char *format, ...)
 #if defined(__GNUC__)
@@ -123,10 +119,11 @@ typedef struct grkan_compiler_report {
 
 /** The table. Functions marked "optional" may be NULL; all others may not. */
 typedef struct grkan_backend {
-    uint32_t struct_size; /**< sizeof(grkan_backend) */
-    uint32_t api_version; /**< GRKAN_BACKEND_API_VERSION */
+    /** GRKAN_INTERFACE of interface.h, which the build makes: a hash of the headers and kernels that the library and its
+        modules share. It is the first member, so that it can be read of a module of any build. */
+    uint64_t interface_hash;
     const char *name;
-    const char *dialect;   /**< text put in front of the kernels, part of the cache key; optional */
+    const char *dialect_hash; /**< of the text put in front of the kernels, part of the cache key; optional */
     int32_t uses_pointers; /**< 1: grkan_buffer.base is an address, so overlap and alignment can be checked */
 
     /* Discovery. count is called first, and once; it keeps host. */
