@@ -59,7 +59,7 @@ class FitCase(ToolCase):
 class TestFit(FitCase):
     def test_function(self):
         document, out = self.fit("--function", "tanh")
-        self.assertEqual(set(document), FIT_KEYS | {"function", "f64"})
+        self.assertEqual(set(document), FIT_KEYS | {"function", "dtype", "f64"})
         self.assertEqual((document["function"], document["form"], document["degrees"], document["range"]),
                          ("tanh", "abs_terms", [5, 4], [-3, 3]))
         self.assertEqual((len(document["numerator"]), len(document["denominator"])), (6, 4))
@@ -86,6 +86,17 @@ class TestFit(FitCase):
         other, _ = self.fit("--function", "sin", "--denominator", "abs_sum_offset", "--degrees", "3,2", "--range=0,10")
         self.assertEqual(other["numerator"], document["numerator"])
 
+    def test_types(self):
+        """Far from 0 a line is the best in f32, and a parabola in f64; without --dtype it is f32 that counts."""
+        narrow = ["--function", "sin", "--range", "100,100.001"]
+        single, _ = self.fit(*narrow)
+        double, _ = self.fit(*narrow, "--dtype", "f64")
+        self.assertEqual((single["dtype"], double["dtype"]), ("f32", "f64"))
+        self.assertLess(10 * single["f32"]["error"], double["f32"]["error"])
+        self.assertLess(10 * double["f64"]["error"], single["f64"]["error"])
+        half, _ = self.fit(*narrow, "--dtype", "bf16")
+        self.assertEqual(half["numerator"], single["numerator"])
+
     def test_json_on_the_standard_output(self):
         status, out, err = run("fit", "--function", "gelu", "--json", "-")
         self.assertEqual(status, GOOD)
@@ -96,7 +107,7 @@ class TestFit(FitCase):
         lines = ["# x y", ""] + [f"{x / 10}, {(x / 10) ** 2 / 2}  # a half" for x in range(-20, 20)] + ["\t3  4.5\r"]
         path = self.write("points & more.txt", "\n".join(lines))
         document, out = self.fit("--points", path, "--degrees", "2,0")
-        self.assertEqual(set(document), FIT_KEYS | {"points", "f64"})
+        self.assertEqual(set(document), FIT_KEYS | {"points", "dtype", "f64"})
         self.assertEqual((document["points"], document["range"], document["denominator"]),
                          ("points & more.txt", [-2, 3], []))
         for found, expected in zip(document["numerator"], (0, 0, 0.5)):
@@ -174,6 +185,7 @@ class TestMisuse(FitCase):
     def test_what_does_not_go_together(self):
         self.refuse("--range is where a function is approximated", "--points", "x", "--range", "0,1")
         self.refuse("a preset has its degrees and range", "--preset", "gelu", "--degrees", "5,4")
+        self.refuse("a preset has its degrees and range", "--preset", "gelu", "--dtype", "f64")
         self.refuse("--list prints a table", "--list", "--json", "-")
 
     def test_values(self):

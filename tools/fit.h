@@ -11,7 +11,8 @@
 typedef struct fit_request {
     const char *function, *points, *preset, *json, *plot; /**< NULL: not given */
     grkan_denominator form;
-    int has_form, has_degrees, has_range, lists;
+    grkan_dtype dtype;
+    int has_form, has_dtype, has_degrees, has_range, lists;
     int numerator_degree, denominator_degree;
     double low, high;
 } fit_request;
@@ -25,6 +26,7 @@ typedef struct fit_outcome {
     size_t points;
     double low, high;
     grkan_denominator form;
+    grkan_dtype dtype;
     int numerator_degree, denominator_degree;
     grkan_fit_result result;
 } fit_outcome;

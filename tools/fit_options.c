@@ -5,7 +5,7 @@
 #include "fit.h"
 #include "operation_options.h"
 
-enum key { KEY_FUNCTION = 256, KEY_POINTS, KEY_PRESET, KEY_LIST, KEY_DEGREES, KEY_FORM, KEY_RANGE, KEY_JSON, KEY_PLOT };
+enum key { KEY_FUNCTION = 256, KEY_POINTS, KEY_PRESET, KEY_LIST, KEY_DEGREES, KEY_FORM, KEY_RANGE, KEY_DTYPE, KEY_JSON, KEY_PLOT };
 
 static const struct argp_option options[] = {
     {NULL, 0, NULL, 0, "What to approximate (one of these):", 1},
@@ -19,6 +19,8 @@ static const struct argp_option options[] = {
     {"form", KEY_FORM, "D", 0, "Denominator: abs_terms (the default), abs_sum, abs_sum_offset or plain", 2},
     {"denominator", KEY_FORM, "D", OPTION_ALIAS, NULL, 2},
     {"range", KEY_RANGE, "lo,hi", 0, "Where a function is approximated (-3,3)", 2},
+    {"dtype", KEY_DTYPE, "T", 0,
+     "Type of the tensors, f32 (the default), f16, bf16 or f64: coefficients are judged as such a layer stores them", 2},
     {NULL, 0, NULL, 0, "How to report:", 3},
     {"json", KEY_JSON, "FILE", 0,
      "Write the result as JSON too; - is the standard output, and the table goes to the standard error", 3},
@@ -50,8 +52,8 @@ static void check_request(struct argp_state *state, const fit_request *request)
         argp_error(state, "expected one of --function, --points, --preset and --list, as in --function gelu");
     if (request->points != NULL && request->has_range)
         argp_error(state, "--range is where a function is approximated; points have theirs");
-    if (request->preset != NULL && (request->has_range || request->has_degrees))
-        argp_error(state, "a preset has its degrees and range; leave out --degrees and --range");
+    if (request->preset != NULL && (request->has_range || request->has_degrees || request->has_dtype))
+        argp_error(state, "a preset has its degrees and range; leave out --degrees, --range and --dtype");
     if (request->lists && (request->json != NULL || request->plot != NULL))
         argp_error(state, "--list prints a table; --json and --plot go with coefficients");
 }
@@ -83,6 +85,10 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_RANGE:
         parse_range(state, text, request);
         return 0;
+    case KEY_DTYPE:
+        request->dtype = (grkan_dtype)option_parse_name(state, "dtype", text, option_dtype_name);
+        request->has_dtype = 1;
+        return 0;
     case KEY_JSON:
         request->json = text;
         return 0;
@@ -113,6 +119,7 @@ void fit_parse(int argc, char **argv, fit_request *request)
 {
     const grkan_fit_problem problem = GRKAN_FIT_PROBLEM_INIT;
     *request = (fit_request){.form = problem.denominator,
+                             .dtype = problem.dtype,
                              .numerator_degree = problem.numerator_degree,
                              .denominator_degree = problem.denominator_degree,
                              .low = problem.low,

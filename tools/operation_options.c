@@ -38,7 +38,7 @@ static const struct argp_option options[] = {
 };
 
 /* The library's names by number, so that one function can look them all up. */
-static const char *dtype_name(int value)
+const char *option_dtype_name(int value)
 {
     return grkan_dtype_name((grkan_dtype)value);
 }
@@ -135,7 +135,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         request->groups = option_parse_number(state, "groups", text, most);
         return 0;
     case KEY_DTYPE:
-        request->dtypes |= 1u << option_parse_name(state, "dtype", text, dtype_name);
+        request->dtypes |= 1u << option_parse_name(state, "dtype", text, option_dtype_name);
         return 0;
     case KEY_STRATEGY:
         request->strategies |= 1u << option_parse_name(state, "strategy", text, strategy_name);

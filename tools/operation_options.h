@@ -35,8 +35,9 @@ extern const struct argp operation_parser;
 /** The value whose name is text; otherwise a bad usage that lists the names. name_of gives NULL after the last. */
 int option_parse_name(struct argp_state *state, const char *option, const char *text, const char *(*name_of)(int));
 
-/** A form's name by number; NULL after the last. */
+/** The name of a form or of a type by number; NULL after the last. */
 const char *option_denominator_name(int value);
+const char *option_dtype_name(int value);
 
 /** "m,n", the value of --degrees; otherwise a bad usage. */
 void option_parse_degrees(struct argp_state *state, const char *text, int *numerator, int *denominator);

@@ -1,23 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file fit.c @brief grkan_fit: checks the problem, samples it, fits from several starts, measures what came out. */
-#include "model.h"
+/** @file fit.c @brief grkan_fit: checks the problem and samples it. */
+#include "search.h"
 
 #include <math.h>
 #include <stdlib.h>
 
 /* Samples of each side of 0: enough for every swing of an error curve of 32 parameters, and to find its peaks. */
 enum { FIT_SAMPLES = 384, MEASURE_SAMPLES = 8192 };
-
-enum { MAX_CANDIDATES = 2 + GRKAN_MAX_COEFFICIENTS, MAX_POLISHED = 2 };
-
-/* A candidate with an error so many times that of the best is not polished. */
-#define HOPELESS 10
-
-/* A parameter so small may be a rounding error. */
-#define NOISE 1e-9L
-
-/* An error, beside values of 1, that polishing cannot make smaller. */
-#define EXACT 1e-17L
 
 #define LEAST_X 1e-9
 #define LARGEST 1e9
@@ -37,11 +26,14 @@ static grkan_status check_degree(const char *argument, int degree)
     return GRKAN_SUCCESS;
 }
 
-static grkan_status check_form(const grkan_fit_problem *problem)
+static grkan_status check_shape(const grkan_fit_problem *problem)
 {
     if (grkan_denominator_name(problem->denominator) == NULL)
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "problem.denominator is %d; expected a grkan_denominator",
                           (int)problem->denominator);
+    if (grkan_dtype_name(problem->dtype) == NULL)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "problem.dtype is %d; expected a grkan_dtype",
+                          (int)problem->dtype);
     const grkan_status status = check_degree("numerator_degree", problem->numerator_degree);
     return status == GRKAN_SUCCESS ? check_degree("denominator_degree", problem->denominator_degree) : status;
 }
@@ -130,187 +122,13 @@ static grkan_status sample(const grkan_fit_problem *problem, fit_function functi
     return GRKAN_SUCCESS;
 }
 
-/* ----------------------------------------------------------------------------------------------------- measuring */
-
-static long double polynomial(const double *c, int count, long double x)
-{
-    long double sum = 0;
-    for (int i = count - 1; i >= 0; i--)
-        sum = sum * x + c[i];
-    return sum;
-}
-
-/** F(x) of the coefficients as they are handed out. */
-static long double value_of(const grkan_fit_problem *problem, const grkan_fit_result *result, long double x)
-{
-    const long double p = polynomial(result->numerator, problem->numerator_degree + 1, x);
-    switch (problem->denominator) {
-    case GRKAN_ABS_TERMS: /* fits have no b_j < 0 */
-        return p / (1 + fabsl(x) * polynomial(result->denominator, problem->denominator_degree, fabsl(x)));
-    case GRKAN_ABS_SUM:
-        return p / (1 + fabsl(x * polynomial(result->denominator, problem->denominator_degree, x)));
-    case GRKAN_ABS_SUM_OFFSET:
-        return p / (0.1L + fabsl(polynomial(result->denominator, problem->denominator_degree + 1, x)));
-    case GRKAN_PLAIN:
-        break;
-    }
-    return p / (1 + x * polynomial(result->denominator, problem->denominator_degree, x));
-}
-
-static grkan_fit_error measure(const grkan_fit_problem *problem, const grkan_fit_result *result,
-                               const fit_samples *samples)
-{
-    grkan_fit_error worst = {0, (double)samples->x[0]};
-    for (size_t i = 0; i < samples->count; i++) {
-        const long double error = fabsl(value_of(problem, result, samples->x[i]) - samples->y[i]);
-        if (!(error <= (long double)worst.error)) {
-            worst.error = isfinite(error) ? (double)error : INFINITY;
-            worst.x = (double)samples->x[i];
-        }
-    }
-    return worst;
-}
-
-static grkan_fit_result rounded_to_f32(const grkan_fit_result *result)
-{
-    grkan_fit_result rounded = *result;
-    for (int i = 0; i < GRKAN_MAX_COEFFICIENTS; i++) {
-        rounded.numerator[i] = (float)result->numerator[i];
-        rounded.denominator[i] = (float)result->denominator[i];
-    }
-    return rounded;
-}
-
-/* ------------------------------------------------------------------------------------------------------- fitting */
-
-static fit_model model_of(const grkan_fit_problem *problem, int parameters, const fit_samples *samples)
-{
-    const grkan_denominator form = problem->denominator;
-    fit_model model = {.form = form,
-                       .has_bars = form == GRKAN_ABS_SUM || form == GRKAN_ABS_SUM_OFFSET,
-                       .numerator_count = problem->numerator_degree + 1,
-                       .parameters = parameters,
-                       .samples = *samples};
-    long double low = samples->x[0], high = low;
-    for (size_t i = 0; i < samples->count; i++) {
-        low = fminl(low, samples->x[i]);
-        high = fmaxl(high, samples->x[i]);
-        model.y_scale = fmaxl(model.y_scale, fabsl(samples->y[i]));
-    }
-    model.middle = (low + high) / 2;
-    model.half_width = high > low ? (high - low) / 2 : fabsl(high);
-    model.x_scale = fmaxl(fabsl(low), fabsl(high));
-    model.y_scale = model.y_scale > 0 ? model.y_scale : 1;
-    return model;
-}
-
-typedef struct candidate {
-    long double error;
-    long double parameters[FIT_PARAMETERS];
-} candidate;
-
-static int by_error(const void *left, const void *right)
-{
-    const long double l = ((const candidate *)left)->error, r = ((const candidate *)right)->error;
-    return (l > r) - (l < r);
-}
-
-/** The best fit without bars, which is the best of all if its B is nowhere negative. */
-static void fit_convex(const fit_model *model, long double *parameters)
-{
-    fit_model convex = *model;
-    convex.has_bars = false;
-    grkan_fit_least_squares(&convex, parameters);
-    (void)grkan_fit_minimax(&convex, parameters);
-}
-
-/**
- * Fit in the sense of least squares: without bars from Q = 1, and with them from there and from each basis function
- * of B alone. @return how many candidates, best first
- */
-static int list_candidates(const fit_model *model, candidate candidates[MAX_CANDIDATES])
-{
-    const int count = model->has_bars ? 2 + model->parameters - model->numerator_count : 1;
-    for (int i = 0; i < count; i++) {
-        candidates[i] = (candidate){0};
-        if (i > 1)
-            candidates[i].parameters[model->numerator_count + i - 2] = 0.5L;
-        (i ? grkan_fit_least_squares : fit_convex)(model, candidates[i].parameters);
-        candidates[i].error = grkan_fit_largest(model, candidates[i].parameters);
-    }
-    qsort(candidates, (size_t)count, sizeof *candidates, by_error);
-    return count;
-}
-
-/** Make parameters 0 that are nothing but rounding errors: where it costs less than a millionth of the error. */
-static void drop_noise(const fit_model *model, candidate *found)
-{
-    for (int k = 0; k < model->parameters; k++) {
-        const long double kept = found->parameters[k];
-        if (fabsl(kept) > NOISE)
-            continue;
-        found->parameters[k] = 0;
-        if (!(grkan_fit_largest(model, found->parameters) <= found->error * (1 + 1e-6L) + EXACT))
-            found->parameters[k] = kept;
-    }
-}
-
-/** Keep a candidate if it is the best so far on the samples of a model. */
-static void keep_best(const fit_model *model, const candidate *found, candidate *best)
-{
-    const long double error = grkan_fit_largest(model, found->parameters);
-    if (error < best->error || !isfinite(best->error)) {
-        *best = *found;
-        best->error = error;
-    }
-}
-
-/**
- * Polish the best candidates, and keep the best of them, before and after it, as the samples of measuring see it: one
- * that fits the samples of the fit may be off between them.
- */
-static grkan_status fit(const fit_model *model, const fit_samples *measuring, candidate *best)
-{
-    candidate candidates[MAX_CANDIDATES];
-    fit_model judge = *model;
-    judge.samples = *measuring;
-    best->error = INFINITY;
-    const int count = list_candidates(model, candidates);
-    const long double hopeless = HOPELESS * candidates[0].error;
-    for (int i = 0; i < count && i < MAX_POLISHED && candidates[i].error <= hopeless && best->error > EXACT; i++) {
-        keep_best(&judge, &candidates[i], best);
-        if (grkan_fit_minimax(model, candidates[i].parameters) < 0)
-            return grkan_fail(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for a fit to %zu samples", model->samples.count);
-        keep_best(&judge, &candidates[i], best);
-    }
-    drop_noise(&judge, best);
-    return GRKAN_SUCCESS;
-}
-
-static grkan_status fit_samples_of(const grkan_fit_problem *problem, const fit_samples *coarse, const fit_samples *fine,
-                                   int parameters, grkan_fit_result *result)
-{
-    const fit_model model = model_of(problem, parameters, coarse);
-    candidate best = {0};
-    grkan_fit_result found = {0};
-    const grkan_status status = fit(&model, fine, &best);
-    if (status != GRKAN_SUCCESS)
-        return status;
-    grkan_fit_convert(&model, best.parameters, &found);
-    const grkan_fit_result rounded = rounded_to_f32(&found);
-    found.f64 = measure(problem, &found, fine);
-    found.f32 = measure(problem, &rounded, fine);
-    *result = found;
-    return GRKAN_SUCCESS;
-}
-
 grkan_status grkan_fit(const grkan_fit_problem *problem, grkan_fit_result *result)
 {
     fit_samples coarse = {0}, fine = {0};
     fit_function function = NULL;
     if (problem == NULL || result == NULL)
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "%s is NULL", problem == NULL ? "problem" : "result");
-    grkan_status status = check_form(problem);
+    grkan_status status = check_shape(problem);
     if (status != GRKAN_SUCCESS)
         return status;
     const int parameters = problem->numerator_degree + 1 + problem->denominator_degree +
@@ -324,7 +142,7 @@ grkan_status grkan_fit(const grkan_fit_problem *problem, grkan_fit_result *resul
     if (status == GRKAN_SUCCESS)
         status = sample(problem, function, MEASURE_SAMPLES, &fine);
     if (status == GRKAN_SUCCESS)
-        status = fit_samples_of(problem, &coarse, &fine, parameters, result);
+        status = grkan_fit_search(problem, &coarse, &fine, result);
     free_samples(&coarse);
     free_samples(&fine);
     return status;

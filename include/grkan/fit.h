@@ -43,12 +43,15 @@ typedef struct grkan_fit_problem {
     grkan_denominator denominator;
     int numerator_degree;   /**< m, 0..GRKAN_MAX_DEGREE */
     int denominator_degree; /**< n, 0..GRKAN_MAX_DEGREE */
+    grkan_dtype dtype;      /**< of the tensors: with GRKAN_F64 the error of the coefficients in f64 is made least, else
+                                 that in f32, which the other types take */
 } grkan_fit_problem;
 
-/** KAT's degrees and form over [-3, 3]. Set function, or x, y and points. */
+/** KAT's degrees and form over [-3, 3], in f32. Set function, or x, y and points. */
 #define GRKAN_FIT_PROBLEM_INIT                                                                                         \
     {                                                                                                                  \
-        .low = -3, .high = 3, .denominator = GRKAN_ABS_TERMS, .numerator_degree = 5, .denominator_degree = 4           \
+        .low = -3, .high = 3, .denominator = GRKAN_ABS_TERMS, .numerator_degree = 5, .denominator_degree = 4,          \
+        .dtype = GRKAN_F32                                                                                             \
     }
 
 /** The largest |F(x) - f(x)| over the range (or over the points), and an x where it is reached. */
@@ -75,6 +78,11 @@ typedef struct grkan_fit_result {
  * which this finds up to a small part of its error; for the forms with |sum| it is the best of several starts. A fit
  * with GRKAN_PLAIN keeps Q above 1/64 in the range, far from a pole; outside of it there may be poles. Degrees beyond
  * about (9, 8) leave nothing to gain for a smooth function; there the error is that of rounding.
+ *
+ * Coefficients are of powers of x, so in a range that is narrow beside its distance from 0 they cancel, and what their
+ * rounding adds may be more than what a high degree gains. Lower degrees are then tried too, with 0 for the
+ * coefficients beyond, and compared by the error of coefficients as they are stored: no fit is worse than the best
+ * constant.
  * @param result out, not NULL
  * @return GRKAN_ERROR_INVALID_ARGUMENT or GRKAN_ERROR_OUT_OF_MEMORY, or success
  */

@@ -13,7 +13,7 @@ from typing import Any
 import numpy
 
 from ._errors import InvalidArgumentError
-from ._library import FORMS, check, index_of, load
+from ._library import DTYPES, FORMS, check, index_of, load
 
 _MAX_COEFFICIENTS = 16
 _Coefficients = c_double * _MAX_COEFFICIENTS
@@ -30,7 +30,7 @@ class ProblemStruct(ctypes.Structure):
 
     _fields_ = [("function", c_char_p), ("low", c_double), ("high", c_double), ("x", POINTER(c_double)),
                 ("y", POINTER(c_double)), ("points", c_size_t), ("denominator", c_int), ("numerator_degree", c_int),
-                ("denominator_degree", c_int)]
+                ("denominator_degree", c_int), ("dtype", c_int)]
 
 
 class ResultStruct(ctypes.Structure):
@@ -55,19 +55,19 @@ class Fit:
     numerator: numpy.ndarray  # [1, m + 1]
     denominator: numpy.ndarray  # [1, n], or [1, n + 1] for "abs_sum_offset"
     form: str
-    error: float  # the largest, of the coefficients rounded to f32
+    error: float  # the largest, of the coefficients in f32; of a fit for "f64" as they are
     error_at: float  # an x where it is reached
 
 
-def _fit_of(found: Any, form: str, degrees: tuple[int, int]) -> Fit:
+def _fit_of(found: Any, error: ErrorStruct, form: str, degrees: tuple[int, int]) -> Fit:
     m, n = degrees
     offset = 1 if form == "abs_sum_offset" else 0
     return Fit(numpy.array([found.numerator[:m + 1]]), numpy.array([found.denominator[:n + offset]]).reshape(1, -1),
-               form, found.f32.error, found.f32.x)
+               form, error.error, error.x)
 
 
 def fit(target: str | tuple[Sequence[float], Sequence[float]], degrees: tuple[int, int] = (5, 4), *,
-        form: str = "abs_terms", interval: tuple[float, float] = (-3.0, 3.0)) -> Fit:
+        form: str = "abs_terms", interval: tuple[float, float] = (-3.0, 3.0), dtype: str = "f32") -> Fit:
     """The coefficients whose largest error is least (grkan_fit).
 
     Args:
@@ -75,9 +75,11 @@ def fit(target: str | tuple[Sequence[float], Sequence[float]], degrees: tuple[in
         degrees: (m, n), of the numerator and of the denominator, each 0 to 15.
         form: of the denominator.
         interval: of x, for a function.
+        dtype: of the tensors ("f32", "f16", "bf16" or "f64"): the error of coefficients as these take them is made
+            least, in f64 or f32.
     """
     problem = ProblemStruct(denominator=index_of("form", form, FORMS), numerator_degree=degrees[0],
-                            denominator_degree=degrees[1])
+                            denominator_degree=degrees[1], dtype=index_of("dtype", dtype, DTYPES))
     if isinstance(target, str):
         problem.function = target.encode()
         problem.low, problem.high = interval
@@ -90,7 +92,7 @@ def fit(target: str | tuple[Sequence[float], Sequence[float]], degrees: tuple[in
         problem.points = len(x)
     result = ResultStruct()
     check(load().grkan_fit(byref(problem), byref(result)))
-    return _fit_of(result, form, degrees)
+    return _fit_of(result, result.f64 if dtype == "f64" else result.f32, form, degrees)
 
 
 @functools.lru_cache(maxsize=None)
@@ -103,4 +105,4 @@ def preset(name: str, form: str = "abs_terms") -> Fit:
     """
     found = POINTER(PresetStruct)()
     check(load().grkan_preset_find(name.encode(), index_of("form", form, FORMS), byref(found)))
-    return _fit_of(found[0], form, (found[0].numerator_degree, found[0].denominator_degree))
+    return _fit_of(found[0], found[0].f32, form, (found[0].numerator_degree, found[0].denominator_degree))

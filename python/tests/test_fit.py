@@ -41,6 +41,13 @@ def test_other_degrees_and_another_interval():
     assert grkan.fit("identity", (1, 0)).denominator.shape == (1, 0)
 
 
+def test_types():
+    """Far from 0, coefficients in f32 do for less than those in f64."""
+    single, double = (grkan.fit("sin", interval=(100, 100.001), dtype=dtype) for dtype in ("f32", "f64"))
+    assert double.error < single.error / 100
+    assert single.error < largest_error(double, numpy.sin, 100, 100.001)
+
+
 def test_points():
     x = numpy.linspace(-2, 2, 101)
     fit = grkan.fit((x, numpy.sin(x).tolist()), (5, 2))
@@ -65,6 +72,7 @@ def test_tables_of_kat():
     (lambda: grkan.fit("gellu"), "gellu"),
     (lambda: grkan.fit("gelu", form="abs"), "form is 'abs'; expected one of abs_terms"),
     (lambda: grkan.fit("gelu", (16, 4)), "degree"),
+    (lambda: grkan.fit("gelu", dtype="float"), "dtype is 'float'; expected one of f32"),
     (lambda: grkan.fit("gelu", interval=(3, -3)), "low"),
     (lambda: grkan.fit(([1.0, 2.0], [1.0])), "expected as many y as x"),
     (lambda: grkan.fit(([1.0, 2.0], [1.0, 2.0])), "points"),
