@@ -24,4 +24,7 @@ typedef struct grkan_launch {
     grkan_int64 denominator_parts;
 } grkan_launch;
 
+/** As of grkan_tiling (tiling.h): 4 members of 4 bytes and 10 of 8. */
+typedef char grkan_launch_has_no_padding[sizeof(grkan_launch) == 4 * 4 + 10 * 8 ? 1 : -1];
+
 #endif

@@ -74,6 +74,7 @@ typedef struct grkan_tiling {
     int vector;                       /* elements of a chunk: a power of two */
     int sets;                         /* groups that a chunk may have elements of: 1, or as many as it has elements */
     int stripes;
+    int unused;                /* so that what follows lies at a multiple of 8 also where a compiler would not see to it */
     grkan_int64 tile_rows;     /* outer * folds */
     grkan_int64 stripe_rows;   /* tile rows from a stripe's first to its end, at most */
     grkan_int64 row_step;      /* tile rows from a thread's visit to its next */
@@ -81,5 +82,12 @@ typedef struct grkan_tiling {
     grkan_int64 step_folds;    /* row_step % folds */
     grkan_int64 wrap_elements; /* to add when it does */
 } grkan_tiling;
+
+/**
+ * Hosts and devices must agree on where each member lies, though compilers pad differently (i386 aligns 64-bit integers to
+ * 4 bytes). They do if there is nothing to pad: if the size is the sum of the members' sizes, 26 of 4 bytes and 15 of 8.
+ * The array has a negative size where that is not so.
+ */
+typedef char grkan_tiling_has_no_padding[sizeof(grkan_tiling) == 26 * 4 + 15 * 8 ? 1 : -1];
 
 #endif
