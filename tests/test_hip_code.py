@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The code objects that `grkan compile --backend hip --keep` leaves for AMD's GPUs, looked at without a GPU.
 
-hipRTC compiles for the architectures that every ROCm from 5.2 on knows, a clang of the system for newer ones. What is
-asked of the kernels is read from their metadata, their descriptors and their instructions.
+hipRTC compiles for the architectures that every ROCm from 5.2 on knows, a clang of the system for newer ones, and for
+gfx90a too. What is asked of the kernels is read from their metadata, their descriptors and their instructions.
 
 Usage: test_hip_code.py PROGRAM [unittest's options]; exit status 77 when the hip backend is not built,
 or the tools are not there.
@@ -27,6 +27,7 @@ PROGRAM = ""
 
 BY_HIPRTC = ("gfx906", "gfx908", "gfx90a", "gfx1030")
 BY_CLANG = ("gfx942", "gfx1100", "gfx1201")
+BY_BOTH = ("gfx90a",)
 DTYPES = ("f32", "f16", "bf16")
 CLANG, LINKER, OBJDUMP, READELF = "clang-19", "ld.lld-19", "llvm-objdump-19", "llvm-readelf-19"
 
@@ -68,18 +69,30 @@ def compile_into(folder, architectures, strategy, determinism, dtypes, compiler=
     for dtype in dtypes:
         arguments += ["--dtype", dtype]
     output_of(PROGRAM, *arguments, *(["--compiler", compiler] if compiler else []), *more)
-    return [Program(path) for path in sorted(glob.glob(os.path.join(folder, "*.json")))]
+    return [Program(path, compiler) for path in sorted(glob.glob(os.path.join(folder, "*.json")))]
 
 
 class Kernel:
-    def __init__(self, name, instructions, descriptor):
+    def __init__(self, name, lines, descriptor):
         self.name = name
-        self.instructions = instructions  # [mnemonic, operands]
-        self.counts = collections.Counter(name for name, _ in instructions)
+        self.instructions = []  # [mnemonic, operands]
+        addresses, targets = [], []
+        for line in lines:  # as "s_branch 6   // 000000004AA4: BF820006 <grkan_backward+0x1fc0>"
+            text, _, comment = line.partition("//")
+            self.instructions.append((text.split(None, 1) + [""])[:2])
+            addresses.append(int(comment.partition(":")[0], 16))
+            targets.append(re.search(rf"<{name}\+0x(\w+)>", comment))
+        self.texts = [f"{name} {operands.strip()}" for name, operands in self.instructions]
+        places = {address - addresses[0]: place for place, address in enumerate(addresses)}
+        self.targets = [target and places[int(target[1], 16)] for target in targets]
+        self.counts = collections.Counter(name for name, _ in self.instructions)
         self.mode = struct.unpack_from("<I", descriptor, 48)[0] >> 12 & 0xFF  # FLOAT_MODE of COMPUTE_PGM_RSRC1
 
     def count(self, pattern):
         return sum(count for name, count in self.counts.items() if re.fullmatch(pattern, name))
+
+    def places(self, pattern):
+        return [place for place, text in enumerate(self.texts) if re.match(pattern, text)]
 
     def added_products(self):
         """Additions of what a multiplication gave, in the order of the text: contraction leaves few."""
@@ -116,30 +129,31 @@ def registers(operand):
 class Program:
     """A code object and the document beside it."""
 
-    def __init__(self, path):
+    def __init__(self, path, compiler):
         with open(path, encoding="utf-8") as file:
             self.document = json.load(file)
+        self.compiler = compiler  # None: hipRTC
         self.architecture = self.document["architecture"]
         self.strategy, self.dtype = self.document["strategy"], self.document["dtype"]
         self.is_ieee = self.document["determinism"] == "device_to_device"
         self.label = " ".join((self.architecture, self.dtype, self.strategy, self.document["determinism"]))
         self.file = os.path.join(os.path.dirname(path), self.document["binary"])
         self.notes = output_of(READELF, "--notes", self.file)
-        self.kernels = [self.read_kernel(name, code) for name, code in self.disassemble()]
+        self.kernels = [self.read_kernel(name, lines) for name, lines in self.disassemble()]
 
     def disassemble(self):
         text = output_of(OBJDUMP, "--disassemble", "--no-show-raw-insn", "--no-leading-addr", self.file)
         for part in re.split(r"^(?=<grkan_\w+>:$)", text, flags=re.M)[1:]:
             head, *lines = part.splitlines()
-            yield head[1:-2], [(line.split("//")[0].split(None, 1) + [""])[:2] for line in lines if line.strip()]
+            yield head[1:-2], [line for line in lines if "//" in line]
 
-    def read_kernel(self, name, instructions):
+    def read_kernel(self, name, lines):
         with open(self.file, "rb") as file:
             data = file.read()
         symbols = output_of(READELF, "--symbols", "--sections", self.file)
         address = int(re.search(rf"(\w{{16}})\s+64\s+OBJECT.*\s{name}\.kd$", symbols, flags=re.M)[1], 16)
         start, offset = re.search(r"\.rodata\s+PROGBITS\s+(\w+)\s+(\w+)", symbols).groups()
-        return Kernel(name, instructions, data[address - int(start, 16) + int(offset, 16):][:64])
+        return Kernel(name, lines, data[address - int(start, 16) + int(offset, 16):][:64])
 
     def backward(self):
         return next(kernel for kernel in self.kernels if kernel.name == "grkan_backward")
@@ -151,9 +165,11 @@ class Program:
 def compile_all(folder):
     """Everything that the tests look at. Two processes at a time."""
     jobs = []
-    for architectures, compiler in ((BY_HIPRTC, None), (BY_CLANG, CLANG)):
-        for strategy, determinism, dtypes in (("tree", "device_to_device", DTYPES), ("tree", "run_to_run", ("f32",)),
-                                              ("block", "none", ("f32",)), ("element", "none", ("f32", "f64"))):
+    trees = (("tree", "device_to_device", DTYPES), ("tree", "run_to_run", ("f32",)))
+    others = (("block", "none", ("f32",)), ("element", "none", ("f32", "f64")))
+    for architectures, compiler, kinds in ((BY_HIPRTC, None, trees + others), (BY_CLANG, CLANG, trees + others),
+                                           (BY_BOTH, CLANG, trees)):
+        for strategy, determinism, dtypes in kinds:
             jobs.append((os.path.join(folder, str(len(jobs))), architectures, strategy, determinism, dtypes, compiler))
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         return [program for programs in pool.map(lambda job: compile_into(*job), jobs) for program in programs]
@@ -167,7 +183,7 @@ def for_each(**wanted):
             chosen = [p for p in self.programs if all(getattr(p, name) == value for name, value in wanted.items())]
             self.assertTrue(chosen)
             for program in chosen:
-                with self.subTest(program.label):
+                with self.subTest(program.label, compiler=program.compiler):
                     check(self, program)
         return test
     return wrap
@@ -241,6 +257,28 @@ class TestCode(unittest.TestCase):
         self.assertGreaterEqual(backward.count(release), 2)
         self.assertGreaterEqual(backward.count(acquire), 2)
 
+    @for_each(dtype="f16")
+    def test_halves_are_made_by_conversion_alone(self, program):
+        """A product and its conversion in one instruction, v_fma_mixlo_f16, adds +0 and so loses the sign of -0."""
+        self.assert_halves_are_converted(program)
+
+    def test_halves_of_other_forms(self):
+        """abs_sum's polynomial in the denominator has the constant 0, which fma adds on every device."""
+        for form in "abs_sum", "abs_sum_offset", "plain":
+            function = ["--denominator", form, "--degrees", "7,6"]
+            for program in compile_into(os.path.join(self.scratch, form), ["gfx942", "gfx1100"], "tree",
+                                        "device_to_device", ["f16"], CLANG, function):
+                with self.subTest(form, program=program.label):
+                    self.assert_halves_are_converted(program, may_add_zero=form == "abs_sum")
+
+    def assert_halves_are_converted(self, program, may_add_zero=False):
+        exact = r"cvt_f32_f16|pack_b32|cmpx?_|(pk_)?(max|min)"
+        for kernel in program.kernels:
+            self.assertGreater(kernel.count(r"v_cvt_f16_f32.*"), 0, kernel.name)
+            self.assertEqual(kernel.count(rf"v_(?!cvt_f16_f32|{exact}).*_b?f16.*"), 0, kernel.name)
+            if not may_add_zero:
+                self.assertEqual(kernel.places(r"v_(fma|mad)_mix\w* .*, 0( |$)"), [], kernel.name)
+
     @for_each()
     def test_floats_are_added_right_in_every_memory(self, program):
         """By exchanges, unless the device's own addition does for memory that it shares with the host."""
@@ -265,8 +303,8 @@ class TestCode(unittest.TestCase):
 
     @for_each(strategy="tree", dtype="f32", is_ieee=True)
     def test_device_to_device_divides_correctly_rounded(self, program):
-        fast = next(p for p in self.programs
-                    if (p.architecture, p.strategy, p.is_ieee) == (program.architecture, "tree", False))
+        fast = next(p for p in self.programs if (p.architecture, p.compiler, p.strategy, p.is_ieee)
+                    == (program.architecture, program.compiler, "tree", False))
         for kernel, approximate in zip(program.kernels, fast.kernels):
             divisions = kernel.count(r"v_div_fixup_f32.*")
             self.assertEqual(kernel.name, approximate.name)

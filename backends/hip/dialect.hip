@@ -115,6 +115,16 @@ static __device__ inline real hip_after(real value, real other)
 typedef unsigned int words2 __attribute__((ext_vector_type(2)));
 typedef unsigned int words4 __attribute__((ext_vector_type(4)));
 
+/**
+ * The value, of which the compiler does not see how it was computed. It would make one instruction of a product and its
+ * conversion to half: v_fma_mixlo_f16 with the addend +0, which makes +0 of -0.
+ */
+static __device__ inline float hip_opaque(float value)
+{
+    __asm__("" : "+v"(value));
+    return value;
+}
+
 /* The hardware converts as storage.h says: to nearest even, subnormals kept. */
 #define HALF_TO_FLOAT(bits) ((float)__builtin_bit_cast(_Float16, (unsigned short)(bits)))
-#define FLOAT_TO_HALF(value) ((unsigned int)__builtin_bit_cast(unsigned short, (_Float16)(value)))
+#define FLOAT_TO_HALF(value) ((unsigned int)__builtin_bit_cast(unsigned short, (_Float16)hip_opaque(value)))
