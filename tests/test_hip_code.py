@@ -35,6 +35,11 @@ PACKED = ("gfx90a", "gfx942")  # multiply and add two floats at once, which no c
 FMA = r"v_(dual_|pk_)?fma(c|mk|ak)?_f32.*"
 ADDITION = r"v_(dual_|pk_)?(add|sub|subrev)_f32.*"
 
+# Instructions with their operands.
+BARRIER = r"s_barrier(_signal)?\b"
+LOAD, STORE, ATOMIC = r"global_load_", r"global_store_", r"global_atomic_"
+NONE = r"(?!)"
+
 KERNELS = {"tree": {"grkan_forward", "grkan_backward"},
            "block": {"grkan_forward", "grkan_backward", "grkan_clear"},
            "element": {"grkan_forward", "grkan_backward", "grkan_clear"}}
@@ -46,6 +51,24 @@ def is_rdna(architecture):
 
 def wave_width(architecture):
     return 32 if is_rdna(architecture) else 64
+
+
+def stores_arrived(architecture):
+    """What waits until the device sees a wave's stores."""
+    if architecture.startswith("gfx12"):
+        return r"s_wait_storecnt(_dscnt)? 0x0\b"
+    return r"s_waitcnt_vscnt null, 0x0\b" if is_rdna(architecture) else r"s_waitcnt .*\bvmcnt\(0\)"
+
+
+def write_back(architecture):
+    """What a release by a wave has in front of that, where the device has caches that are not coherent."""
+    return {"gfx942": r"buffer_wbl2 sc1\b", "gfx1201": r"global_wb scope:SCOPE_DEV"}.get(architecture, NONE)
+
+
+def invalidation(architecture):
+    """What an acquisition has."""
+    of_others = {"gfx942": r"buffer_inv sc1\b", "gfx1201": r"global_inv scope:SCOPE_DEV"}
+    return of_others.get(architecture, r"buffer_gl1_inv\b" if is_rdna(architecture) else r"buffer_wbinvl1_vol\b")
 
 
 def run(*command):
@@ -93,6 +116,22 @@ class Kernel:
 
     def places(self, pattern):
         return [place for place, text in enumerate(self.texts) if re.match(pattern, text)]
+
+    def reached(self, place, *ends):
+        """The places that execution may come to after one, up to and with those of the patterns."""
+        found, ways = set(), [place]
+        while ways:
+            place = ways.pop()
+            name = self.instructions[place][0]
+            following = [] if name in ("s_endpgm", "s_branch") else [place + 1]
+            if name.startswith(("s_branch", "s_cbranch")):
+                following.append(self.targets[place])
+            for other in following:
+                if other not in found:
+                    found.add(other)
+                    if not any(re.match(end, self.texts[other]) for end in ends):
+                        ways.append(other)
+        return found
 
     def added_products(self):
         """Additions of what a multiplication gave, in the order of the text: contraction leaves few."""
@@ -246,16 +285,38 @@ class TestCode(unittest.TestCase):
 
     @for_each(strategy="tree")
     def test_the_last_block_sees_what_others_wrote(self, program):
-        """One counter, and fences around it: what is written goes out, what is cached is dropped."""
-        release = {"gfx942": "buffer_wbl2", "gfx1201": "global_wb"}.get(program.architecture, "s_waitcnt.*")
-        acquire = {"gfx942": "buffer_inv", "gfx1201": "global_inv", "gfx1100": "buffer_gl1_inv",
-                   "gfx1030": "buffer_gl1_inv"}.get(program.architecture, "buffer_wbinvl1_vol")
-        backward = program.backward()
-        self.assertEqual([name for name in backward.counts if "atomic" in name],
-                         [{"gfx1100": "global_atomic_add_u32", "gfx1201": "global_atomic_add_u32"}
-                          .get(program.architecture, "global_atomic_add")])
-        self.assertGreaterEqual(backward.count(release), 2)
-        self.assertGreaterEqual(backward.count(acquire), 2)
+        """Each wave waits for its stores of parts before the barrier in front of the ticket: neither that barrier nor a
+        fence of the wave that draws the ticket waits for those of other waves. Who reads parts drops what is cached."""
+        backward, architecture = program.backward(), program.architecture
+        ticket, = backward.places(ATOMIC)
+        self.assertRegex(backward.texts[ticket], r"global_atomic_add(_u32)? ")
+        barrier, = (place for place in backward.places(BARRIER) if ticket in backward.reached(place, BARRIER))
+
+        def comes_to_barrier(place, *ends):
+            return barrier in backward.reached(place, BARRIER, *ends)
+
+        stores = [store for store in backward.places(STORE) if comes_to_barrier(store)]
+        waited = [store for store in stores if not comes_to_barrier(store, stores_arrived(architecture))]
+        self.assertTrue(waited)
+        # The others need not be: sums that are the whole gradient, and may be added to what it holds.
+        olds = [load for load in backward.places(LOAD) if comes_to_barrier(load)]
+        added = set().union(*(backward.reached(load, BARRIER, STORE) for load in olds))
+        self.assertEqual([backward.texts[store] for store in stores if store not in waited and store not in added], [])
+        written_back = backward.places(write_back(architecture))
+        for place in written_back:
+            self.assertFalse(comes_to_barrier(place, stores_arrived(architecture)))
+        if written_back:
+            self.assertTrue(any(not comes_to_barrier(store, write_back(architecture)) for store in waited))
+        fresh = backward.reached(ticket, invalidation(architecture))
+        self.assertEqual([backward.texts[load] for load in backward.places(LOAD) if load in fresh], [])
+
+    @for_each()
+    def test_a_ticket_has_one_pair_of_fences(self, program):
+        """Each writes a whole cache back, or empties it."""
+        for kernel in program.kernels:
+            pairs = int(program.strategy == "tree" and kernel.name == "grkan_backward")
+            for fence in write_back(program.architecture), invalidation(program.architecture):
+                self.assertEqual(len(kernel.places(fence)), 0 if fence == NONE else pairs, (kernel.name, fence))
 
     @for_each(dtype="f16")
     def test_halves_are_made_by_conversion_alone(self, program):

@@ -56,8 +56,12 @@ typedef scalar real;
 #define HIDE_POINTER(p) (p)
 #define HIDE_REAL(value) hip_hide_real(value)
 #define BARRIER() hip_barrier()
-#define TICKET(counter, last) hip_ticket(counter, last)
 #define LAST_BLOCK_COMBINES
+#define TICKET(counter, last) hip_ticket(counter, last)
+/* A wave's fence waits for its own stores alone, and a barrier for none of them where a block's waves share a cache: so
+   each wave that wrote a part has a fence, and each that will read parts. */
+#define RELEASE_PARTS() __builtin_amdgcn_fence(__ATOMIC_RELEASE, "agent")
+#define ACQUIRE_PARTS() __builtin_amdgcn_fence(__ATOMIC_ACQUIRE, "agent")
 
 #define FLIP(v, by) ((by) < REAL(0.0) ? -(v) : (v))
 #define PLUS_ZERO(x) (x)
@@ -87,12 +91,10 @@ static __device__ inline void hip_barrier(void)
     __builtin_amdgcn_fence(__ATOMIC_ACQUIRE, "workgroup");
 }
 
-/** The fences are for what the block's other threads wrote, and will read. */
+/** Relaxed: the parts have the fences. */
 static __device__ inline unsigned int hip_ticket(unsigned int *counter, unsigned int last)
 {
-    __builtin_amdgcn_fence(__ATOMIC_ACQ_REL, "agent");
-    const unsigned int ticket = __hip_atomic_fetch_add(counter, 1u, __ATOMIC_ACQ_REL, __HIP_MEMORY_SCOPE_AGENT);
-    __builtin_amdgcn_fence(__ATOMIC_ACQ_REL, "agent");
+    const unsigned int ticket = __hip_atomic_fetch_add(counter, 1u, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT);
     if (ticket == last)
         *counter = 0;
     return ticket;

@@ -325,8 +325,11 @@ DEVICE void deliver_sums(const grkan_tiling *t, const gradients *g, int block_in
         exchange[exchange_place(thread)] = sum_slice(t, own, slots);
         const delivery d = delivery_of(t, g, &b, first + from_last, first);
         BARRIER();
-        if (d.exists)
+        if (d.exists) {
             deliver(g, d.end, sum_exchanged(exchange + d.place, 1, d.slices));
+            if (d.end.is_part)
+                RELEASE_PARTS();
+        }
     }
 }
 #endif
@@ -398,8 +401,10 @@ grkan_backward(GLOBAL const storage *x, GLOBAL const storage *dy, GLOBAL const s
         if (thread == GRKAN_BACKWARD_BLOCK - 1)
             is_last[0] = TICKET(counter, (unsigned int)launch.blocks - 1) == (unsigned int)launch.blocks - 1;
         BARRIER();
-        if (is_last[0])
+        if (is_last[0]) {
+            ACQUIRE_PARTS();
             combine_parts(&tiling, &g, thread, 0, GRKAN_BACKWARD_BLOCK, exchange);
+        }
     }
 #endif
 #endif

@@ -27,11 +27,19 @@
  *
  * and, where the last block of a launch may read what the others wrote, LAST_BLOCK_COMBINES with TICKET(counter, last): the
  * previous value of a counter that is raised by 1 atomically, and back to 0 by whom gets the last one. What a thread saw
- * written before it, a thread that gets a later value sees, too.
+ * written before it, a thread that gets a later value sees, too. NVIDIA's barriers and atomics see to that for what the
+ * block's other threads wrote, as PTX's memory model has it: causality passes through barriers. Elsewhere each thread has
+ *
+ *     RELEASE_PARTS()             after it wrote a part, and before the barrier in front of the ticket
+ *     ACQUIRE_PARTS()             before it reads parts, after the barrier behind the ticket
  */
 
 #ifndef STREAM_WAIT
 #define STREAM_WAIT()
+#endif
+#ifndef RELEASE_PARTS
+#define RELEASE_PARTS()
+#define ACQUIRE_PARTS()
 #endif
 
 #define B_COUNT (GRKAN_DENOMINATOR_DEGREE + (GRKAN_FORM == FORM_ABS_SUM_OFFSET ? 1 : 0))
