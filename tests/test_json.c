@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -39,17 +41,21 @@ static uint64_t next_random(uint64_t *state)
 /** The text of a document, which is deleted. Free it. */
 static char *print(cJSON *document)
 {
-    FILE *stream = tmpfile();
-    assert_non_null(stream);
-    assert_int_equal(report_print(document, stream), 0);
+    char path[] = "/tmp/grkan-json-XXXXXX";
+    struct stat made;
+    const int descriptor = mkstemp(path);
+    assert_true(descriptor >= 0);
+    assert_int_equal(report_write(path, document), 0);
     cJSON_Delete(document);
-    const long bytes = ftell(stream);
-    assert_true(bytes > 0);
-    char *text = calloc(1, (size_t)bytes + 1);
+    assert_int_equal(close(descriptor), 0);
+    FILE *stream = fopen(path, "r");
+    assert_non_null(stream);
+    assert_int_equal(fstat(fileno(stream), &made), 0);
+    char *text = calloc(1, (size_t)made.st_size + 1);
     assert_non_null(text);
-    rewind(stream);
-    assert_int_equal(fread(text, 1, (size_t)bytes, stream), bytes);
+    assert_int_equal(fread(text, 1, (size_t)made.st_size, stream), made.st_size);
     assert_int_equal(fclose(stream), 0);
+    assert_int_equal(unlink(path), 0);
     return text;
 }
 

@@ -84,16 +84,15 @@ static cJSON *make_document(const bench_request *request, const bench_device *de
 /** Everything between opening the devices and closing them. */
 static int run_and_report(const bench_request *request, bench_device *devices, int argc, char **argv)
 {
-    report_file file;
     if (request->json == NULL)
         return run_devices(argv[0], request, devices, stdout);
-    if (report_file_open(request->json, &file) != 0)
-        return report_complain(argv[0], "json", request->json);
     int result = run_devices(argv[0], request, devices, strcmp(request->json, "-") == 0 ? stderr : stdout);
-    cJSON *document = result == TOOL_GOOD ? make_document(request, devices, argc, argv) : NULL;
-    if (report_file_close(&file, document) != 0)
-        result = report_complain(argv[0], "json", request->json);
-    cJSON_Delete(document);
+    if (result == TOOL_GOOD) {
+        cJSON *document = make_document(request, devices, argc, argv);
+        if (report_write(request->json, document) != 0)
+            result = output_complain(argv[0], "json", request->json);
+        cJSON_Delete(document);
+    }
     return result;
 }
 
@@ -103,6 +102,8 @@ int grkan_tool_bench(int argc, char **argv)
     bench_parse(argc, argv, &request);
     bench_device *devices = tool_allocate((size_t)request.selector_count * sizeof *devices);
     int result = TOOL_GOOD;
+    if (request.json != NULL && output_check(request.json) != 0)
+        result = output_complain(argv[0], "json", request.json);
     for (int i = 0; i < request.selector_count && result == TOOL_GOOD; i++)
         result = open_device(argv[0], &request, request.selectors[i], &devices[i]);
     if (result == TOOL_GOOD)

@@ -38,7 +38,7 @@ static int keep(const char *who, const compile_request *request, const compile_p
     char *path = NULL;
     int result = TOOL_GOOD;
     if (compile_keep(program, request->keep, argc, argv, &path) != 0)
-        result = report_complain(who, "keep", path);
+        result = output_complain(who, "keep", path);
     free(path);
     return result;
 }
@@ -94,16 +94,13 @@ static cJSON *make_document(const compile_program *programs, int count, int argc
 
 static int run_and_report(const compile_request *request, compile_program *programs, int count, int argc, char **argv)
 {
-    report_file file = {0};
-    if (request->json != NULL && report_file_open(request->json, &file) != 0)
-        return report_complain(argv[0], "json", request->json);
     int result = compile_all(request, programs, count, argc, argv);
     if (result == TOOL_GOOD)
         compile_print_table(programs, count, request->json && strcmp(request->json, "-") == 0 ? stderr : stdout);
-    if (request->json != NULL) {
-        cJSON *document = result == TOOL_GOOD ? make_document(programs, count, argc, argv) : NULL;
-        if (report_file_close(&file, document) != 0)
-            result = report_complain(argv[0], "json", request->json);
+    if (result == TOOL_GOOD && request->json != NULL) {
+        cJSON *document = make_document(programs, count, argc, argv);
+        if (report_write(request->json, document) != 0)
+            result = output_complain(argv[0], "json", request->json);
         cJSON_Delete(document);
     }
     return result == TOOL_GOOD && request->fails_on_spill ? check_spills(argv[0], programs, count) : result;
@@ -120,7 +117,19 @@ static int use_cache(const char *who, const char *directory)
                 directory);
         return TOOL_BAD_USAGE;
     }
+    if (compile_check_directory(directory, 0700) != 0)
+        return output_complain(who, "out", directory);
     return setenv("GRKAN_CACHE_DIR", directory, 1) == 0 && unsetenv("GRKAN_CACHE") == 0 ? TOOL_GOOD : TOOL_CHECK_FAILED;
+}
+
+/** Before the work, which may take long. */
+static int check_files(const char *who, const compile_request *request)
+{
+    if (request->json != NULL && output_check(request->json) != 0)
+        return output_complain(who, "json", request->json);
+    if (request->keep != NULL && compile_check_directory(request->keep, 0777) != 0)
+        return output_complain(who, "keep", request->keep);
+    return TOOL_GOOD;
 }
 
 int grkan_tool_compile(int argc, char **argv)
@@ -128,7 +137,9 @@ int grkan_tool_compile(int argc, char **argv)
     compile_request request;
     int count = 0;
     compile_parse(argc, argv, &request);
-    int result = request.cache != NULL ? use_cache(argv[0], request.cache) : TOOL_GOOD;
+    int result = check_files(argv[0], &request);
+    if (result == TOOL_GOOD && request.cache != NULL)
+        result = use_cache(argv[0], request.cache);
     if (result == TOOL_GOOD) {
         compile_program *programs = list_programs(&request, &count);
         result = run_and_report(&request, programs, count, argc, argv);

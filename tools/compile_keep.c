@@ -137,31 +137,31 @@ static char *join(const char *directory, const char *name, const char *suffix)
     return path;
 }
 
-static int write_binary(const char *path, const grkan_compilation *made)
+int compile_check_directory(const char *directory, mode_t mode)
 {
-    FILE *file = fopen(path, "wb");
-    if (file == NULL)
+    if (mkdir(directory, mode) != 0 && errno != EEXIST)
         return -1;
-    int failed = fwrite(made->binary, 1, made->bytes, file) != made->bytes;
-    return fclose(file) != 0 || failed ? -1 : 0;
+    char *path = join(directory, "program", "json");
+    const int result = output_check(path);
+    const int reason = errno;
+    free(path);
+    errno = reason;
+    return result;
 }
 
 int compile_keep(const compile_program *program, const char *directory, int argc, char **argv, char **path)
 {
     char name[256];
-    report_file file;
     write_name(program, name, sizeof name);
-    *path = tool_copy_text(directory);
-    if (mkdir(directory, 0777) != 0 && errno != EEXIST)
-        return -1;
-    free(*path);
     *path = join(directory, name, suffix_of(program->backend));
-    if (write_binary(*path, &program->compilation) != 0)
+    if (output_write(*path, program->compilation.binary, program->compilation.bytes) != 0)
         return -1;
     cJSON *document = make_document(program, strrchr(*path, '/') + 1, argc, argv);
     free(*path);
     *path = join(directory, name, "json");
-    int failed = report_file_open(*path, &file) != 0 || report_file_close(&file, document) != 0;
+    const int result = report_write(*path, document);
+    const int reason = errno;
     cJSON_Delete(document);
-    return failed ? -1 : 0;
+    errno = reason;
+    return result;
 }

@@ -132,7 +132,7 @@ static int print_json(const listed_backend *backends, int count, int argc, char 
             cJSON_AddStringToObject(object, "error", backends[i].error);
         cJSON_AddItemToArray(array, object);
     }
-    int status = report_print(document, stdout) == 0 ? TOOL_GOOD : TOOL_CHECK_FAILED;
+    int status = report_write("-", document) == 0 ? TOOL_GOOD : output_complain(argv[0], "json", "-");
     cJSON_Delete(document);
     return status;
 }

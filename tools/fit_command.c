@@ -71,28 +71,47 @@ static int look_up(const char *who, const fit_request *request, fit_outcome *out
 
 static int write_plot(const char *who, const char *path, const fit_outcome *outcome)
 {
-    report_file file;
-    if (report_file_open(path, &file) != 0)
-        return report_complain(who, "plot", path);
-    const grkan_status status = fit_plot(outcome, file.stream);
-    if (report_file_finish(&file, status == GRKAN_SUCCESS) != 0)
-        return report_complain(who, "plot", path);
-    return status == GRKAN_SUCCESS ? TOOL_GOOD : tool_complain(who, "--plot", status);
+    char *svg = NULL;
+    size_t bytes = 0;
+    FILE *stream = open_memstream(&svg, &bytes);
+    if (stream == NULL)
+        return output_complain(who, "plot", path);
+    const grkan_status status = fit_plot(outcome, stream);
+    const int is_whole = fclose(stream) == 0; /* else there was no memory */
+    int result = status == GRKAN_SUCCESS ? TOOL_GOOD : tool_complain(who, "--plot", status);
+    if (result == TOOL_GOOD && (!is_whole || output_write(path, svg, bytes) != 0))
+        result = output_complain(who, "plot", path);
+    free(svg);
+    return result;
 }
 
 static int write_json(const char *path, const fit_outcome *outcome, int argc, char **argv)
 {
-    report_file file;
     cJSON *document = fit_document(outcome, argc, argv);
-    const int failed = report_file_open(path, &file) != 0 || report_file_close(&file, document) != 0;
+    const int result = report_write(path, document) == 0 ? TOOL_GOOD : output_complain(argv[0], "json", path);
     cJSON_Delete(document);
-    return failed ? report_complain(argv[0], "json", path) : TOOL_GOOD;
+    return result;
+}
+
+static int is_standard_output(const char *path)
+{
+    return path != NULL && strcmp(path, "-") == 0;
+}
+
+/** Before the work, which may take long. */
+static int check_files(const char *who, const fit_request *request)
+{
+    if (request->json != NULL && output_check(request->json) != 0)
+        return output_complain(who, "json", request->json);
+    if (request->plot != NULL && output_check(request->plot) != 0)
+        return output_complain(who, "plot", request->plot);
+    return TOOL_GOOD;
 }
 
 static int report(const fit_request *request, const fit_outcome *outcome, int argc, char **argv)
 {
     int result = TOOL_GOOD;
-    fit_print(outcome, request->json != NULL && strcmp(request->json, "-") == 0 ? stderr : stdout);
+    fit_print(outcome, is_standard_output(request->json) || is_standard_output(request->plot) ? stderr : stdout);
     if (request->plot != NULL)
         result = write_plot(argv[0], request->plot, outcome);
     if (result == TOOL_GOOD && request->json != NULL)
@@ -109,7 +128,9 @@ int grkan_tool_fit(int argc, char **argv)
         fit_list_presets(stdout);
         return TOOL_GOOD;
     }
-    int result = (request.preset ? look_up : fit)(argv[0], &request, &outcome);
+    int result = check_files(argv[0], &request);
+    if (result == TOOL_GOOD)
+        result = (request.preset ? look_up : fit)(argv[0], &request, &outcome);
     if (result == TOOL_GOOD)
         result = report(&request, &outcome, argc, argv);
     free(outcome.x);

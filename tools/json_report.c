@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file json_report.c @brief JSON documents: the head that all have, and a file that appears whole or not at all. */
+/** @file json_report.c @brief JSON documents: the head that all have, and their numbers. */
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>
 #include <inttypes.h>
@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "json_report.h"
 
@@ -136,7 +135,7 @@ static void fix_numbers(cJSON *item)
     }
 }
 
-int report_print(cJSON *document, FILE *stream)
+int report_write(const char *path, cJSON *document)
 {
     fix_numbers(document);
     char *text = cJSON_Print(document);
@@ -144,53 +143,11 @@ int report_print(cJSON *document, FILE *stream)
         errno = ENOMEM;
         return -1;
     }
-    int failed = fprintf(stream, "%s\n", text) < 0 || fflush(stream) != 0;
+    const size_t length = strlen(text);
+    text[length] = '\n'; /* instead of the final 0 */
+    const int failed = output_write(path, text, length + 1);
+    const int reason = errno;
     cJSON_free(text);
-    return failed ? -1 : 0;
-}
-
-int report_file_open(const char *path, report_file *file)
-{
-    *file = (report_file){.stream = stdout};
-    if (strcmp(path, "-") == 0)
-        return 0;
-    size_t bytes = strlen(path) + 32;
-    file->path = tool_copy_text(path);
-    file->temporary = tool_allocate(bytes);
-    snprintf(file->temporary, bytes, "%s.%ld.tmp", path, (long)getpid());
-    file->stream = fopen(file->temporary, "wx");
-    if (file->stream != NULL)
-        return 0;
-    free(file->path);
-    free(file->temporary);
-    return -1;
-}
-
-int report_file_finish(report_file *file, int is_good)
-{
-    if (file->temporary == NULL)
-        return 0;
-    int failed = ferror(file->stream);
-    failed = fclose(file->stream) != 0 || failed;
-    if (is_good && !failed)
-        failed = rename(file->temporary, file->path) != 0;
-    int reason = errno;
-    if (!is_good || failed)
-        remove(file->temporary);
-    free(file->path);
-    free(file->temporary);
     errno = reason;
-    return failed ? -1 : 0;
-}
-
-int report_file_close(report_file *file, cJSON *document)
-{
-    int failed = document != NULL && report_print(document, file->stream) != 0;
-    return report_file_finish(file, document != NULL && !failed) != 0 || failed ? -1 : 0;
-}
-
-int report_complain(const char *who, const char *option, const char *path)
-{
-    fprintf(stderr, "%s: --%s: cannot write '%s': %s\n", who, option, path, strerror(errno));
-    return TOOL_CHECK_FAILED;
+    return failed;
 }
