@@ -221,7 +221,7 @@ ONES, A, B = torch.ones(4, 8), torch.ones(1, 6), torch.ones(8, 4)
 
 @pytest.mark.parametrize("call, text", [
     (lambda: rational(ONES.int(), A, B), "x has dtype torch.int32; expected float32"),
-    (lambda: rational(ONES.to("meta"), A, B), "x lies on meta; expected cpu or cuda"),
+    (lambda: rational(ONES.to("meta"), A, B), "numerator lies on cpu; expected meta, as x"),
     (lambda: rational(ONES, A.to("meta"), B), "numerator lies on meta; expected cpu, as x"),
     (lambda: rational(ONES, A[0], B), "numerator has shape (6,); expected [groups, coefficients]"),
     (lambda: rational(ONES, torch.ones(2, 6), B), "numerator_groups is 2"),

@@ -118,7 +118,5 @@ def test_export():
 
 def test_misuse_of_the_operator():
     x, a, b = torch.ones(4, 8), torch.ones(1, 6), torch.ones(8, 4)
-    with pytest.raises(ValueError, match="numerator has dtype torch.float64 .*; expected torch.float32, contiguous"):
+    with pytest.raises(ValueError, match="numerator has dtype torch.float64; expected torch.float32 for an x"):
         torch.ops.grkan.rational(x, a.double(), b, "abs_terms", -1)
-    with pytest.raises(ValueError, match="denominator has dtype torch.float32 and strides .1, 8.; expected"):
-        torch.ops.grkan.rational(x, a, torch.ones(4, 8).t(), "abs_terms", -1)

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rational function as PyTorch's own operations: what derivatives of higher order are taken through."""
+"""The rational function as PyTorch's own operations: what derivatives of higher order, forward mode, the transforms of
+torch.func and ONNX's exporters go through."""
 
 from __future__ import annotations
 
 import torch
+from torch.overrides import handle_torch_function, has_torch_function
+
+from ._paths import shape_of
 
 
 def _magnitude(t: torch.Tensor) -> torch.Tensor:
@@ -11,13 +15,18 @@ def _magnitude(t: torch.Tensor) -> torch.Tensor:
     return torch.where(t < 0, -t, t)
 
 
+def _repeat(coefficients: torch.Tensor, channels: int) -> torch.Tensor:
+    """Each group's row once for every channel of it."""
+    return coefficients.unsqueeze(1).expand(-1, channels, -1).flatten(0, 1)
+
+
 def _by_channel(coefficients: torch.Tensor, channels: int, trailing: int) -> list[torch.Tensor]:
     """One tensor for each coefficient, shaped to go with x: the groups are split as numpy.array_split does."""
-    groups = coefficients.shape[0]
+    groups = shape_of(coefficients)[0]
     if groups > 1:
-        sizes = [channels // groups + (1 if group < channels % groups else 0) for group in range(groups)]
-        index = torch.repeat_interleave(torch.arange(groups), torch.tensor(sizes)).to(coefficients.device)
-        coefficients = coefficients[index]
+        size, larger = channels // groups, channels % groups
+        first, others = _repeat(coefficients[:larger], size + 1), _repeat(coefficients[larger:], size)
+        coefficients = torch.cat([first, others]) if larger > 0 else others
     return [c.reshape(-1, *[1] * trailing) for c in coefficients.unbind(1)]
 
 
@@ -36,8 +45,10 @@ def formula(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor,
     It keeps a tensor for each step. Unlike the kernels it evaluates in powers of x everywhere, so it overflows where
     they do not (from about abs(x) = 5e7 in f32).
     """
+    if has_torch_function((x, numerator, denominator)):
+        return handle_torch_function(formula, (x, numerator, denominator), x, numerator, denominator, form, channel_dim)
     trailing = x.dim() - 1 - channel_dim % x.dim()
-    channels = x.shape[channel_dim]
+    channels = shape_of(x)[channel_dim]
     wide = x.to(numerator.dtype)
     a = _by_channel(numerator, channels, trailing)
     b = _by_channel(denominator, channels, trailing)
@@ -51,3 +62,19 @@ def formula(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor,
     else:
         q = 1 + wide * _polynomial(b, wide)
     return (_polynomial(a, wide) / q).to(x.dtype)
+
+
+def gradients_of_formula(dy: torch.Tensor, inputs: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+                         wanted: tuple[bool, bool, bool], form: str, channel_dim: int) -> tuple[torch.Tensor | None, ...]:
+    """The gradients of the wanted inputs (x, numerator, denominator), which require them; with a graph behind them if
+    gradients are being recorded."""
+    create_graph = torch.is_grad_enabled()
+    chosen = [t for t, is_wanted in zip(inputs, wanted) if is_wanted]
+    with torch.enable_grad():
+        y = formula(*inputs, form, channel_dim)
+        found = iter(torch.autograd.grad(y, chosen, dy, create_graph=create_graph, allow_unused=True))
+    gradients: list[torch.Tensor | None] = []
+    for t, is_wanted in zip(inputs, wanted):
+        gradient = next(found) if is_wanted else None
+        gradients.append(torch.zeros_like(t) if is_wanted and gradient is None else gradient)
+    return tuple(gradients)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from .._errors import InvalidArgumentError
-from .._library import DETERMINISM_LEVELS, index_of
+from .._library import DETERMINISM_LEVELS, FORMS, index_of
 from .._plan import MOST_PLANS, Options, Plan, channel_of, operation_of, plan_for
 
 _DTYPES = {torch.float32: "f32", torch.float16: "f16", torch.bfloat16: "bf16", torch.float64: "f64"}
@@ -45,12 +45,12 @@ def get_determinism() -> str:
     return _determinism
 
 
-def dense(x: torch.Tensor) -> torch.Tensor:
+def _dense(x: torch.Tensor) -> torch.Tensor:
     """x, or a copy of it if its elements do not lie without gaps."""
     return x if _memory_order(x) is not None else x.clone()
 
 
-def like(t: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+def _like(t: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """t, or a copy of it that lies in memory as the dense tensor x does."""
     return t if t.stride() == x.stride() else torch.empty_like(x).copy_(t)
 
@@ -80,29 +80,52 @@ def coefficient_dtype(x: torch.Tensor) -> torch.dtype:
     return torch.float64 if x.dtype is torch.float64 else torch.float32
 
 
-def _make_plan(selector: str, x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: str,
-               channel_dim: int, determinism: str) -> Plan:
+def check_tensors(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: str,
+                  channel_dim: int) -> None:
+    """Raise for what no kernel takes, whatever the sizes."""
+    index_of("form", form, FORMS)
+    channel_of(x.shape, channel_dim)
+    if x.dtype not in _DTYPES:
+        raise InvalidArgumentError(f"x has dtype {x.dtype}; expected float32, float16, bfloat16 or float64")
+    wanted = coefficient_dtype(x)
     for name, t in (("numerator", numerator), ("denominator", denominator)):
         if t.device != x.device:
             raise InvalidArgumentError(f"{name} lies on {t.device}; expected {x.device}, as x")
-    dtype = _DTYPES.get(x.dtype)
-    if dtype is None:
-        raise InvalidArgumentError(f"x has dtype {x.dtype}; expected float32, float16, bfloat16 or float64")
+        if t.dtype is not wanted:
+            raise InvalidArgumentError(f"{name} has dtype {t.dtype}; expected {wanted} for an x of {x.dtype}")
+        if t.dim() != 2:
+            raise InvalidArgumentError(f"{name} has shape {tuple(t.shape)}; expected [groups, coefficients]")
+
+
+def check_gradient(dy: torch.Tensor, x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor) -> None:
+    """Raise if what was saved for backward does not fit dy. Saved-tensor hooks may give back anything."""
+    wanted = coefficient_dtype(dy)
+    for name, t, dtype in (("x", x, dy.dtype), ("numerator", numerator, wanted), ("denominator", denominator, wanted)):
+        for what, found, expected in (("dtype", t.dtype, dtype), ("device", t.device, dy.device),
+                                      ("shape", t.shape, dy.shape if t is x else t.shape)):
+            if found != expected:
+                raise InvalidArgumentError(f"{name} has {what} {found} in backward; expected {expected}, which goes "
+                                           f"with dy: a saved-tensor hook has to give back what forward saved")
+
+
+def _make_plan(selector: str, x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: str,
+               channel_dim: int, determinism: str) -> Plan:
+    check_tensors(x, numerator, denominator, form, channel_dim)
     # Only the channels' place in memory matters: channels_last, or a transposed tensor, is as good as contiguous.
     order = _memory_order(x) or list(range(x.dim()))
     shape, channel = [x.shape[dim] for dim in order], order.index(channel_of(x.shape, channel_dim))
-    operation = operation_of(shape, numerator.shape, denominator.shape, form, channel, dtype)
+    operation = operation_of(shape, numerator.shape, denominator.shape, form, channel, _DTYPES[x.dtype])
     threads = 0 if x.is_cuda else torch.get_num_threads()
     return plan_for(selector, operation, Options(determinism=determinism, cpu_threads=threads))
 
 
-def plan_of(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: str, channel_dim: int) -> Plan:
-    """The plan for a dense x, and contiguous coefficients of coefficient_dtype(x)."""
+def _plan_of(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: str, channel_dim: int) -> Plan:
+    """The plan for a dense x, and contiguous coefficients."""
     determinism = _determinism if _determinism != "none" else get_determinism()
-    # Indices of devices, since objects take longer to make and to compare. -1 is the cpu, where threads count.
-    key = (x.shape, x.dtype, x.get_device(), x.is_cuda or torch.get_num_threads(), x.is_contiguous() or x.stride(),
-           numerator.shape, numerator.get_device(), denominator.shape, denominator.get_device(), form, channel_dim,
-           determinism)
+    # Indices of devices, since objects take longer to make and to compare. -1 is the cpu, where threads count, and meta.
+    key = (x.shape, x.dtype, x.get_device(), x.is_cuda or (x.is_cpu and torch.get_num_threads()),
+           x.is_contiguous() or x.stride(), numerator.shape, numerator.dtype, numerator.get_device(),
+           denominator.shape, denominator.dtype, denominator.get_device(), form, channel_dim, determinism)
     plan = _plans.get(key)
     if plan is None:
         if len(_plans) >= MOST_PLANS:
@@ -117,8 +140,12 @@ def check_arguments(x: torch.Tensor, numerator: torch.Tensor, denominator: torch
     _make_plan("cpu", x, numerator, denominator, form, channel_dim, "run_to_run")
 
 
-def run_forward(plan: Plan, x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor) -> torch.Tensor:
-    """F(x) for a dense x, on the current stream of its device."""
+def run_forward(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: str,
+                channel_dim: int) -> torch.Tensor:
+    """F(x) for contiguous coefficients, on the current stream of the device."""
+    if not x.is_contiguous():
+        x = _dense(x)
+    plan = _plan_of(x, numerator, denominator, form, channel_dim)
     y = torch.empty_like(x)
     index = x.get_device()
     plan.forward(x.data_ptr(), numerator.data_ptr(), denominator.data_ptr(), y.data_ptr(),
@@ -126,12 +153,21 @@ def run_forward(plan: Plan, x: torch.Tensor, numerator: torch.Tensor, denominato
     return y
 
 
-def run_backward(plan: Plan, x: torch.Tensor, dy: torch.Tensor, numerator: torch.Tensor,
-                 denominator: torch.Tensor, keep_workspace: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """dx, dnumerator, ddenominator for a dense x, and dy in the same order, on the current stream."""
+def run_backward(dy: torch.Tensor, x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: str,
+                 channel_dim: int, keep_workspace: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """dx, dnumerator, ddenominator for contiguous coefficients, on the current stream.
+
+    Takes nothing from forward but the tensors: what comes back from saved-tensor hooks may lie elsewhere and otherwise.
+    """
+    index = x.get_device()
+    if dy.dtype is not x.dtype or dy.shape != x.shape or dy.get_device() != index:
+        check_gradient(dy, x, numerator, denominator)
+    if not (x.is_contiguous() and dy.is_contiguous()):
+        x = _dense(x)
+        dy = _like(dy, x)
+    plan = _plan_of(x, numerator, denominator, form, channel_dim)
     dx = torch.empty_like(x)
     dnumerator, ddenominator = torch.empty_like(numerator), torch.empty_like(denominator)
-    index = x.get_device()
     stream = _raw_stream(index) if index >= 0 else 0
     workspace = _workspace(plan.workspace_bytes, x, stream, keep_workspace) if plan.workspace_bytes else None
     plan.backward(x.data_ptr(), dy.data_ptr(), numerator.data_ptr(), denominator.data_ptr(), dx.data_ptr(),

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which way a call goes: to the kernels by addresses, by PyTorch's dispatcher to the operator, or through the formula.
+
+The kernels take the addresses of plain tensors while nothing is active that wants to see operations or has rules of its
+own for them. This is asked at every call, so each question is one call of C.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch.autograd import forward_ad
+
+_PLAIN = (torch.Tensor, torch.nn.Parameter)  # other types go by the dispatcher
+
+
+def _never() -> bool:
+    return False
+
+
+_count_dispatch_modes = getattr(torch._C, "_len_torch_dispatch_stack", _never)  # make_fx, FakeTensorMode, counters
+_has_function_mode = getattr(torch._C, "_is_torch_function_mode_enabled", _never)  # torch.set_default_device
+_has_transform = getattr(torch._C, "_are_functorch_transforms_active", _never)  # torch.func: grad, vmap, jvp
+_tracing_state = torch._C._get_tracing_state  # torch.jit.trace, and ONNX's exporter on top of it
+
+
+def is_plain(*tensors: torch.Tensor) -> bool:
+    """Whether tensors are what lies at their addresses, and nothing watches or transforms the calls of this thread.
+
+    Not seen here are those without memory (meta, sparse, nested, zero, wrapped by vmap as it was before torch.func):
+    whoever takes an address fails, and asks has_memory().
+    """
+    for t in tensors:
+        if type(t) not in _PLAIN or t.is_neg():
+            return False
+    return not (_count_dispatch_modes() or _has_function_mode() or _has_transform()
+                or _tracing_state() is not None or forward_ad._current_level >= 0)
+
+
+def has_memory(*tensors: torch.Tensor) -> bool:
+    """Whether each has an address at which its elements lie. For calls that have failed: it takes its time."""
+    try:
+        return all(t.layout is torch.strided and not t.is_nested and (t.data_ptr() != 0 or t.numel() == 0)
+                   and not t.is_meta for t in tensors)
+    except RuntimeError:
+        return False
+
+
+def needs_formula() -> bool:
+    """Whether what is active has rules for PyTorch's own operations only: forward mode, torch.func, torch.jit.trace."""
+    return _has_transform() or _tracing_state() is not None or forward_ad._current_level >= 0
+
+
+@contextlib.contextmanager
+def untraced() -> Iterator[None]:
+    """Let torch.jit.trace record nothing: while it records, sizes are tensors, and each use as a number is warned of."""
+    state = _tracing_state()
+    if state is not None:
+        torch._C._set_tracing_state(None)
+    try:
+        yield
+    finally:
+        if state is not None:
+            torch._C._set_tracing_state(state)
+
+
+def shape_of(t: torch.Tensor) -> Sequence[int]:
+    """The shape in numbers. A graph that torch.jit.trace records is for these groups and channels."""
+    with untraced():
+        return t.shape
