@@ -73,10 +73,11 @@ typedef struct grkan_device_limits {
         max_vector_bytes; /**< widest access of a thread, in bytes; 0: one element, whatever its type, of one group */
     grkan_tunings tunings;
     int32_t
-        last_block_combines; /**< 1: the last block of a launch may read what the others wrote; 0: a second launch */
-    int32_t registers;       /**< of 32 bits in a compute unit; 0: unknown */
-    int32_t has_queues;      /**< 1: chunks on their way lie in local memory, which the hardware fills by itself */
-    uint64_t local_bytes;    /**< shared (local) memory of a block, at most */
+        last_block_combines;   /**< 1: the last block of a launch may read what the others wrote; 0: a second launch */
+    int32_t registers;         /**< of 32 bits in a compute unit; 0: unknown */
+    int32_t has_queues;        /**< 1: chunks on their way lie in local memory, which the hardware fills by itself */
+    uint64_t local_bytes;      /**< shared (local) memory of a block, at most */
+    int32_t lacks_f64_atomics; /**< 1: GRKAN_STRATEGY_ELEMENT and _BLOCK do not run for f64 */
 } grkan_device_limits;
 
 /** Everything a backend needs to know of a plan. The core owns it; it does not change. */
@@ -135,6 +136,14 @@ typedef struct grkan_backend {
     void (*close)(grkan_backend_device *device);
     grkan_status (*describe)(const grkan_backend_device *device, grkan_device_properties *properties,
                              grkan_device_limits *limits);
+
+    /* What callers hand over. Without these, memory that is no address is taken as aligned and large enough. */
+    /** Where memory lies whose base is no address, not NULL. Optional.
+        @param address out; aligned as the memory is, and of no other meaning
+        @param bytes   out, may be NULL: how many there are from the base on */
+    grkan_status (*locate)(void *base, uintptr_t *address, size_t *bytes);
+    /** Refuse a stream, not NULL, on which the device's work would not run, or not in order. Optional. */
+    grkan_status (*check_stream)(const grkan_backend_device *device, void *stream);
 
     /* Programs. A backend with no compiler leaves compile and identity NULL, and load gets an empty blob. */
     /** What a compiled program depends on beside its source: versions and options of the compiler. Optional.

@@ -46,6 +46,9 @@ static grkan_status check_device(const grkan_device *device, const grkan_plan_da
     if (data->options.strategy != GRKAN_STRATEGY_TREE && !p->has_atomics)
         return grkan_fail(GRKAN_ERROR_UNSUPPORTED, "options.strategy is %s; %s (%s) has no atomics for it",
                           grkan_strategy_name(data->options.strategy), p->selector, p->name);
+    if (data->options.strategy != GRKAN_STRATEGY_TREE && dtype == GRKAN_F64 && device->limits.lacks_f64_atomics)
+        return grkan_fail(GRKAN_ERROR_UNSUPPORTED, "options.strategy is %s; %s (%s) has no atomics of 64 bits for f64",
+                          grkan_strategy_name(data->options.strategy), p->selector, p->name);
     return GRKAN_SUCCESS;
 }
 

@@ -16,14 +16,15 @@
 struct grkan_backend_device {
     int index;            /* -1: opened in the caller's context */
     int ptx_architecture; /* of an NVIDIA GPU, 800 for sm_80; 0: another vendor's, or too old for ptx.h */
-    cl_platform_id platform;
     cl_device_id id;
     cl_context context;
     cl_command_queue queue; /* the default stream, with profiling */
     int is_timing;
     cl_event first; /* of the commands being timed */
-    char identity[512];
+    char *identity; /* of compiler and device, for the cache's key */
 };
+
+/* errors.c */
 
 /** Set the error's text from a call and its code. @return the status */
 grkan_status opencl_failed(const char *call, cl_int code);
@@ -45,8 +46,21 @@ grkan_status opencl_resolve(const char *text, int *index);
 grkan_status opencl_open(int index, grkan_backend_device **device);
 grkan_status opencl_open_native(void *context, void *native, grkan_backend_device **device);
 void opencl_close(grkan_backend_device *device);
+/** "opencl:0:1"; "opencl" for a device that is not among those that were found, as parts of one. */
+void opencl_write_selector(cl_device_id id, char *text, size_t bytes);
+
+/* describe.c */
+
+/** Whether grkan's kernels can run there. @return GRKAN_ERROR_UNSUPPORTED, with what it lacks */
+grkan_status opencl_check_usable(cl_device_id id);
+/** Fill in the device's ptx_architecture and identity. */
+grkan_status opencl_identify(grkan_backend_device *device);
 grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_properties *properties,
                              grkan_device_limits *limits);
+
+/* native.c */
+grkan_status opencl_check_stream(const grkan_backend_device *device, void *stream);
+grkan_status opencl_locate(void *base, uintptr_t *address, size_t *bytes);
 
 /* timer.c */
 
@@ -54,5 +68,7 @@ grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_pr
 cl_event *opencl_timer_event(grkan_backend_device *device);
 grkan_status opencl_timer_start(grkan_backend_device *device);
 grkan_status opencl_timer_stop(grkan_backend_device *device, double *milliseconds);
+/** Release what a stopwatch that was not stopped holds. */
+void opencl_timer_forget(grkan_backend_device *device);
 
 #endif

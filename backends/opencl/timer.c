@@ -8,8 +8,17 @@ cl_event *opencl_timer_event(grkan_backend_device *device)
     return device->is_timing && device->first == NULL ? &device->first : NULL;
 }
 
+void opencl_timer_forget(grkan_backend_device *device)
+{
+    if (device->first != NULL)
+        clReleaseEvent(device->first);
+    device->first = NULL;
+    device->is_timing = 0;
+}
+
 grkan_status opencl_timer_start(grkan_backend_device *device)
 {
+    opencl_timer_forget(device);
     OPENCL_TRY(clFinish(device->queue));
     device->is_timing = 1;
     return GRKAN_SUCCESS;
@@ -41,7 +50,6 @@ grkan_status opencl_timer_stop(grkan_backend_device *device, double *millisecond
     } else {
         status = opencl_failed("clEnqueueMarkerWithWaitList", code);
     }
-    clReleaseEvent(device->first);
-    device->first = NULL;
+    opencl_timer_forget(device);
     return status;
 }

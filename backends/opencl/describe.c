@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file describe.c @brief What an OpenCL device is, and whether grkan's kernels can run there. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../gpu/engine.h"
+#include "../gpu/nvidia.h"
+#include "opencl.h"
+
+#include <CL/cl_ext.h>
+
+enum { most_block = 512 /* threads; more leave few registers to each */ };
+
+/* ------------------------------------------------------------------------------------------------- questions */
+
+/** Questions to one device, up to the first that it does not answer. */
+typedef struct reader {
+    cl_device_id id;
+    cl_int code; /* of the question without an answer */
+} reader;
+
+static uint64_t read_number(reader *r, cl_device_info what)
+{
+    uint32_t narrow = 0;
+    uint64_t wide = 0;
+    size_t bytes = 0;
+    if (r->code == CL_SUCCESS)
+        r->code = clGetDeviceInfo(r->id, what, sizeof wide, &wide, &bytes);
+    memcpy(&narrow, &wide, sizeof narrow);
+    return bytes == sizeof narrow ? narrow : wide;
+}
+
+/** @return a text to free, however long; NULL without an answer, or without memory */
+static char *read_text(reader *r, cl_device_info what)
+{
+    size_t bytes = 0;
+    char *text = NULL;
+    if (r->code == CL_SUCCESS)
+        r->code = clGetDeviceInfo(r->id, what, 0, NULL, &bytes);
+    if (r->code == CL_SUCCESS && (text = calloc(1, bytes + 1)) == NULL)
+        r->code = CL_OUT_OF_HOST_MEMORY;
+    if (r->code == CL_SUCCESS)
+        r->code = clGetDeviceInfo(r->id, what, bytes, text, NULL);
+    if (r->code != CL_SUCCESS) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+/** The beginning of a text, as much as fits. */
+static void copy_text(reader *r, cl_device_info what, char *text, size_t bytes)
+{
+    char *const whole = read_text(r, what);
+    snprintf(text, bytes, "%s", whole != NULL ? whole : "");
+    free(whole);
+}
+
+static int has_extension(reader *r, const char *name)
+{
+    char *const all = read_text(r, CL_DEVICE_EXTENSIONS);
+    const size_t length = strlen(name);
+    int has = 0;
+    for (const char *at = all; at != NULL && *at != '\0' && !has; at += strspn(at, " ")) {
+        const size_t word = strcspn(at, " ");
+        has = word == length && strncmp(at, name, length) == 0;
+        at += word;
+    }
+    free(all);
+    return has;
+}
+
+static grkan_status status_of(const reader *r)
+{
+    return r->code == CL_SUCCESS ? GRKAN_SUCCESS : opencl_failed("clGetDeviceInfo", r->code);
+}
+
+/* ---------------------------------------------------------------------------------------------------- can it? */
+
+static int is_embedded(reader *r)
+{
+    char profile[32];
+    copy_text(r, CL_DEVICE_PROFILE, profile, sizeof profile);
+    return strcmp(profile, "EMBEDDED_PROFILE") == 0;
+}
+
+/** OpenCL C 1.2, which has the kernels' words. */
+static int is_recent(reader *r)
+{
+    int major = 0, minor = 0;
+    char version[64];
+    copy_text(r, CL_DEVICE_VERSION, version, sizeof version);
+    return sscanf(version, "OpenCL %d.%d", &major, &minor) == 2 && (major > 1 || minor >= 2);
+}
+
+static int is_little_endian(void)
+{
+    const uint32_t one = 1;
+    return *(const unsigned char *)&one == 1;
+}
+
+grkan_status opencl_check_usable(cl_device_id id)
+{
+    const cl_device_fp_config arithmetic = CL_FP_INF_NAN | CL_FP_ROUND_TO_NEAREST;
+    reader r = {id, CL_SUCCESS};
+    const char *lacks = NULL;
+    if (!read_number(&r, CL_DEVICE_AVAILABLE))
+        lacks = "is not available (CL_DEVICE_AVAILABLE)";
+    else if (!is_recent(&r))
+        lacks = "has an OpenCL before 1.2";
+    else if (!read_number(&r, CL_DEVICE_COMPILER_AVAILABLE))
+        lacks = "has no compiler (CL_DEVICE_COMPILER_AVAILABLE), and kernels are compiled when they are needed";
+    else if (is_embedded(&r) && !has_extension(&r, "cles_khr_int64"))
+        lacks = "has no 64-bit integers (an embedded profile without cles_khr_int64)";
+    else if ((read_number(&r, CL_DEVICE_SINGLE_FP_CONFIG) & arithmetic) != arithmetic)
+        lacks = "does not round to nearest, or has no infinities and NaN (CL_DEVICE_SINGLE_FP_CONFIG)";
+    else if ((read_number(&r, CL_DEVICE_ENDIAN_LITTLE) != 0) != is_little_endian())
+        lacks = "has another order of bytes than the host (CL_DEVICE_ENDIAN_LITTLE)";
+    if (r.code == CL_SUCCESS && lacks != NULL)
+        return gpu_host->set_error(GRKAN_ERROR_UNSUPPORTED, "the OpenCL device %s", lacks);
+    return status_of(&r);
+}
+
+/* ---------------------------------------------------------------------------------------------------- what is it? */
+
+/** 800 for sm_80; 0 where the device does not say, or lacks what ptx.h needs. */
+static int ptx_architecture_of(reader *r)
+{
+    enum { volta = 700 };
+    int architecture = 0;
+    if (has_extension(r, "cl_nv_device_attribute_query"))
+        architecture = (int)(read_number(r, CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV) * 100 +
+                             read_number(r, CL_DEVICE_COMPUTE_CAPABILITY_MINOR_NV) * 10);
+    return architecture >= volta ? architecture : 0;
+}
+
+/** @return a text to free; NULL without memory, or with *code */
+static char *read_platform_text(cl_platform_id platform, cl_platform_info what, cl_int *code)
+{
+    size_t bytes = 0;
+    char *text = NULL;
+    *code = clGetPlatformInfo(platform, what, 0, NULL, &bytes);
+    if (*code == CL_SUCCESS && (text = calloc(1, bytes + 1)) != NULL)
+        *code = clGetPlatformInfo(platform, what, bytes, text, NULL);
+    return text;
+}
+
+/** Kernels depend on the platform and on the driver, which holds the compiler. The texts are whole, however long. */
+static grkan_status write_identity(grkan_backend_device *device, const char *platform, const char *version,
+                                   const char *name, const char *driver)
+{
+    static const char format[] = "%s|%s|%s|%s|" OPENCL_OPTIONS;
+    const int length = snprintf(NULL, 0, format, platform, version, name, driver);
+    device->identity = malloc((size_t)length + 1);
+    if (device->identity == NULL)
+        return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for an OpenCL device");
+    snprintf(device->identity, (size_t)length + 1, format, platform, version, name, driver);
+    return GRKAN_SUCCESS;
+}
+
+grkan_status opencl_identify(grkan_backend_device *device)
+{
+    cl_platform_id platform = NULL;
+    reader r = {device->id, CL_SUCCESS};
+    char *const name = read_text(&r, CL_DEVICE_NAME), *const driver = read_text(&r, CL_DRIVER_VERSION);
+    char *platform_name = NULL, *version = NULL;
+    device->ptx_architecture = ptx_architecture_of(&r);
+    if (r.code == CL_SUCCESS)
+        r.code = clGetDeviceInfo(device->id, CL_DEVICE_PLATFORM, sizeof platform, &platform, NULL);
+    grkan_status status = status_of(&r);
+    if (status == GRKAN_SUCCESS) {
+        cl_int code;
+        platform_name = read_platform_text(platform, CL_PLATFORM_NAME, &code);
+        if (code == CL_SUCCESS)
+            version = read_platform_text(platform, CL_PLATFORM_VERSION, &code);
+        if (code != CL_SUCCESS)
+            status = opencl_failed("clGetPlatformInfo", code);
+    }
+    if (status == GRKAN_SUCCESS)
+        status = platform_name == NULL || version == NULL
+                     ? gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for an OpenCL device")
+                     : write_identity(device, platform_name, version, name, driver);
+    free(name);
+    free(driver);
+    free(platform_name);
+    free(version);
+    return status;
+}
+
+static int keeps_ieee(reader *r)
+{
+    const cl_device_fp_config needed =
+        CL_FP_DENORM | CL_FP_INF_NAN | CL_FP_ROUND_TO_NEAREST | CL_FP_FMA | CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT;
+    return (read_number(r, CL_DEVICE_SINGLE_FP_CONFIG) & needed) == needed;
+}
+
+/** Of GPUs that are not NVIDIA's; not measured on any yet. */
+static const grkan_tunings other_tunings = {
+    .forward = {.block = 384, .threads = 1152, .rounds = 24, .ahead = 1, .step = 8},
+    .forward_16_bit = {.block = 384, .threads = 1536, .rounds = 6, .ahead = 1, .step = 8},
+    .backward = {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 4},
+    .backward_16_bit = {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 8},
+    .backward_large = {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 4},
+    .backward_narrow = {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 4}};
+
+grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_properties *properties,
+                             grkan_device_limits *limits)
+{
+    const int is_nvidia = device->ptx_architecture > 0;
+    reader r = {device->id, CL_SUCCESS};
+    const int has_f64 = has_extension(&r, "cl_khr_fp64");
+    char version[64], driver[48];
+    memset(properties, 0, sizeof *properties);
+    memset(limits, 0, sizeof *limits);
+    opencl_write_selector(device->id, properties->selector, sizeof properties->selector);
+    snprintf(properties->backend, sizeof properties->backend, "opencl");
+    copy_text(&r, CL_DEVICE_NAME, properties->name, sizeof properties->name);
+    copy_text(&r, CL_DEVICE_VERSION, version, sizeof version);
+    copy_text(&r, CL_DRIVER_VERSION, driver, sizeof driver);
+    snprintf(properties->driver, sizeof properties->driver, "%s, driver %s", version, driver);
+    snprintf(properties->architecture, sizeof properties->architecture, "%.60s", properties->name);
+    properties->compute_units = (int32_t)read_number(&r, CL_DEVICE_MAX_COMPUTE_UNITS);
+    properties->wave_width = 0;
+    properties->is_gpu = (read_number(&r, CL_DEVICE_TYPE) & CL_DEVICE_TYPE_GPU) != 0;
+    properties->dtypes = 1u << GRKAN_F32 | 1u << GRKAN_F16 | 1u << GRKAN_BF16 | (has_f64 ? 1u << GRKAN_F64 : 0u);
+    properties->has_atomics = 1; /* of 32-bit integers, in every OpenCL 1.2 */
+    properties->is_ieee = keeps_ieee(&r);
+    properties->memory_bytes = read_number(&r, CL_DEVICE_GLOBAL_MEM_SIZE);
+    /* Of a GPU drivers name the first level, or the sum over all units, not the last level. */
+    properties->cache_bytes = properties->is_gpu ? 0 : read_number(&r, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE);
+    limits->compute_units = properties->compute_units;
+    limits->is_fixed = !properties->is_gpu;
+    limits->tunings = is_nvidia ? nvidia_tunings : other_tunings;
+    limits->last_block_combines = is_nvidia; /* OpenCL 1.2 orders no memory between groups */
+    limits->has_queues = device->ptx_architecture >= 800;
+    limits->registers = is_nvidia ? nvidia_registers : 0;
+    limits->least_elements = properties->is_gpu ? 32 : 256;
+    limits->max_block = (int32_t)read_number(&r, CL_DEVICE_MAX_WORK_GROUP_SIZE);
+    if (limits->max_block > most_block)
+        limits->max_block = most_block;
+    limits->max_vector_bytes = 16;
+    limits->local_bytes = read_number(&r, CL_DEVICE_LOCAL_MEM_SIZE);
+    /* NVIDIA's compiler gets an instruction for it. */
+    limits->lacks_f64_atomics = !is_nvidia && !has_extension(&r, "cl_khr_int64_base_atomics");
+    return status_of(&r);
+}
