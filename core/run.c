@@ -19,12 +19,20 @@ static grkan_status check_tensor(const grkan_backend *backend, const tensor *t)
     if (t->buffer->base == NULL)
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "%s.base is NULL; expected memory of %lld bytes", t->name,
                           (long long)t->bytes);
-    const uintptr_t address = backend->uses_pointers ? (uintptr_t)t->buffer->base : 0;
-    uintptr_t end;
+    uintptr_t address = backend->uses_pointers ? (uintptr_t)t->buffer->base : 0, end;
+    size_t room = SIZE_MAX;
+    if (backend->locate != NULL) {
+        const grkan_status status = backend->locate(t->buffer->base, &address, &room);
+        if (status != GRKAN_SUCCESS)
+            return grkan_fail(status, "%s: %s", t->name, grkan_last_error());
+    }
     if (__builtin_add_overflow(address, t->buffer->offset, &end) ||
         __builtin_add_overflow(end, (uintptr_t)t->bytes, &end))
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "%s.offset is %zu; it and %lld bytes overflow an address",
                           t->name, t->buffer->offset, (long long)t->bytes);
+    if (t->buffer->offset > room || (uintptr_t)t->bytes > room - t->buffer->offset)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "%s.base has %zu bytes; expected %lld from the offset %zu on",
+                          t->name, room, (long long)t->bytes, t->buffer->offset);
     if ((address + t->buffer->offset) % t->alignment != 0)
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "%s is not aligned: base + offset must be a multiple of %zu",
                           t->name, t->alignment);
@@ -73,6 +81,13 @@ static grkan_status check_all(const grkan_backend *backend, const tensor *tensor
     return GRKAN_SUCCESS;
 }
 
+static grkan_status check_stream(const grkan_plan *plan, void *stream)
+{
+    const grkan_backend *backend = plan->device->backend;
+    return stream == NULL || backend->check_stream == NULL ? GRKAN_SUCCESS
+                                                           : backend->check_stream(plan->device->state, stream);
+}
+
 static int64_t tensor_bytes(const grkan_operation *o)
 {
     return grkan_operation_elements(o) * (int64_t)grkan_dtype_bytes(o->dtype);
@@ -101,7 +116,9 @@ grkan_status grkan_forward(const grkan_plan *plan, const grkan_forward_arguments
          coefficient_bytes(o, o->denominator_groups, plan->data.denominator_coefficients), coefficient},
         {"y", &arguments->y, tensor_size, element},
     };
-    const grkan_status status = check_all(backend, tensors, 3, 1, 1);
+    grkan_status status = check_all(backend, tensors, 3, 1, 1);
+    if (status == GRKAN_SUCCESS)
+        status = check_stream(plan, stream);
     if (status != GRKAN_SUCCESS || tensor_size == 0)
         return status;
     return backend->forward(plan->program, &plan->data, arguments, stream);
@@ -137,7 +154,9 @@ grkan_status grkan_backward(const grkan_plan *plan, const grkan_backward_argumen
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT,
                           "arguments.workspace_bytes is %zu; expected at least %zu (grkan_plan_workspace_bytes)",
                           arguments->workspace_bytes, plan->data.workspace_bytes);
-    const grkan_status status = check_all(backend, tensors, 4, 4, 2);
+    grkan_status status = check_all(backend, tensors, 4, 4, 2);
+    if (status == GRKAN_SUCCESS)
+        status = check_stream(plan, stream);
     if (status != GRKAN_SUCCESS)
         return status;
     return backend->backward(plan->program, &plan->data, arguments, stream);

@@ -74,8 +74,10 @@ grkan_status gpu_load(grkan_backend_device *device, const grkan_plan_data *plan,
 static int is_aligned(const grkan_plan_data *plan, grkan_buffer tensor)
 {
     const size_t chunk = (size_t)plan->backward.vector * grkan_dtype_bytes(plan->operation.dtype);
-    const uintptr_t base = grkan_backend_table.uses_pointers ? (uintptr_t)tensor.base : 0;
-    return (base + tensor.offset) % chunk == 0;
+    uintptr_t address = grkan_backend_table.uses_pointers ? (uintptr_t)tensor.base : 0;
+    if (grkan_backend_table.locate != NULL && tensor.base != NULL)
+        (void)grkan_backend_table.locate(tensor.base, &address, NULL); /* it did when the core checked */
+    return (address + tensor.offset) % chunk == 0;
 }
 
 /** What a kernel gets for a buffer: an address where there is one, else the base; the launch has the offset then. */

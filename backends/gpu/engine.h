@@ -27,7 +27,7 @@ grkan_status gpu_list_launches(const grkan_plan_data *plan, grkan_launch_listene
 typedef struct gpu_module gpu_module;
 typedef struct gpu_kernel gpu_kernel;
 
-/** The table of this module; the engine reads its name and uses_pointers. */
+/** The table of this module; the engine reads its name and uses_pointers, and calls locate. */
 extern const grkan_backend grkan_backend_table;
 
 /** What the core offers; set by the vendor's count. */

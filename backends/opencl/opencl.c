@@ -46,21 +46,57 @@ static grkan_status compile_error(grkan_backend_device *device, cl_program progr
     return status;
 }
 
-static grkan_status read_binary(cl_program program, grkan_blob *binary)
+/** The place of a device among `count` of a program: all of its context's, built for or not. */
+static grkan_status find_place(cl_program program, cl_device_id id, size_t count, size_t *place)
 {
-    unsigned char *data = NULL;
-    size_t bytes = 0;
-    OPENCL_TRY(clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof bytes, &bytes, NULL));
-    data = malloc(bytes > 0 ? bytes : 1);
-    if (data == NULL)
-        return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for a program of %zu bytes", bytes);
-    const cl_int code = clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof(unsigned char *), &data, NULL);
+    cl_device_id *const ids = calloc(count, sizeof *ids);
+    if (ids == NULL)
+        return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for %zu devices", count);
+    const cl_int code = clGetProgramInfo(program, CL_PROGRAM_DEVICES, count * sizeof *ids, ids, NULL);
+    for (*place = 0; *place < count && ids[*place] != id;)
+        ++*place;
+    free(ids);
+    if (code != CL_SUCCESS)
+        return opencl_failed("clGetProgramInfo", code);
+    if (*place == count)
+        return gpu_host->set_error(GRKAN_ERROR_DEVICE, "the device is none of the %zu of its program", count);
+    return GRKAN_SUCCESS;
+}
+
+/** The sizes and binaries of all devices of a program, of which one is wanted: the others' places stay NULL. */
+static grkan_status read_binary_at(cl_program program, size_t count, size_t place, size_t *sizes,
+                                   unsigned char **binaries, grkan_blob *binary)
+{
+    OPENCL_TRY(clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, count * sizeof *sizes, sizes, NULL));
+    binaries[place] = malloc(sizes[place] > 0 ? sizes[place] : 1);
+    if (binaries[place] == NULL)
+        return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for a program of %zu bytes", sizes[place]);
+    const cl_int code = clGetProgramInfo(program, CL_PROGRAM_BINARIES, count * sizeof *binaries, binaries, NULL);
     if (code != CL_SUCCESS) {
-        free(data);
+        free(binaries[place]);
         return opencl_failed("clGetProgramInfo", code);
     }
-    *binary = (grkan_blob){data, bytes};
+    *binary = (grkan_blob){binaries[place], sizes[place]};
     return GRKAN_SUCCESS;
+}
+
+/** Some runtimes (PoCL) have only the devices that were built for among the binaries: one, then. */
+static grkan_status read_binary(const grkan_backend_device *device, cl_program program, grkan_blob *binary)
+{
+    size_t bytes = 0, place = 0;
+    OPENCL_TRY(clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, 0, NULL, &bytes));
+    const size_t count = bytes / sizeof(size_t);
+    grkan_status status = count == 1 ? GRKAN_SUCCESS : find_place(program, device->id, count, &place);
+    if (status != GRKAN_SUCCESS)
+        return status;
+    size_t *const sizes = calloc(count, sizeof *sizes);
+    unsigned char **const binaries = calloc(count, sizeof *binaries);
+    status = sizes == NULL || binaries == NULL
+                 ? gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for %zu devices", count)
+                 : read_binary_at(program, count, place, sizes, binaries, binary);
+    free(sizes);
+    free(binaries);
+    return status;
 }
 
 static grkan_status cl_compile(grkan_backend_device *device, const grkan_compile_request *request, grkan_blob *binary,
@@ -79,7 +115,7 @@ static grkan_status cl_compile(grkan_backend_device *device, const grkan_compile
              request->is_ieee ? " -cl-fp32-correctly-rounded-divide-sqrt" : "", ptx);
     code = clBuildProgram(program, 1, &device->id, options, NULL, NULL);
     const grkan_status status =
-        code == CL_SUCCESS ? read_binary(program, binary) : compile_error(device, program, code);
+        code == CL_SUCCESS ? read_binary(device, program, binary) : compile_error(device, program, code);
     clReleaseProgram(program);
     return status;
 }
@@ -242,6 +278,8 @@ GRKAN_API const grkan_backend grkan_backend_table = {
     .open_native = opencl_open_native,
     .close = opencl_close,
     .describe = opencl_describe,
+    .locate = opencl_locate,
+    .check_stream = opencl_check_stream,
     .identity = cl_identity,
     .compile = cl_compile,
     .load = gpu_load,

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file test_contract.c
+ * @brief What the caller of the OpenCL backend may hand over: contexts of several devices, queues, memory of every kind.
+ *
+ * The layer watches every call, and no test may end with a complaint, or with an object that was not released.
+ */
+#define CL_TARGET_OPENCL_VERSION 200
+#define CL_USE_DEPRECATED_OPENCL_1_2_APIS /* clCreateCommandQueue: of every version */
+#include "control.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "../misuse.h"
+#include "../native_run.h"
+#include "../present.h"
+
+static const check_case f32 = {
+    .name = "f32", .seed = 1, .operation = {2500, 96, 1, 8, 1, 8, 5, 4, GRKAN_ABS_TERMS, GRKAN_F32}};
+static const check_case bf16 = {
+    .name = "bf16", .seed = 2, .operation = {2000, 64, 1, 4, 4, 4, 3, 2, GRKAN_ABS_SUM, GRKAN_BF16}};
+static const check_case f64 = {
+    .name = "f64", .seed = 3, .operation = {2000, 64, 1, 4, 4, 4, 3, 2, GRKAN_ABS_SUM, GRKAN_F64}};
+
+enum { most_devices = 8 };
+
+/** What a program that uses OpenCL already has: all devices of the first platform in one context. */
+static struct {
+    cl_device_id ids[most_devices];
+    cl_uint count;
+    cl_context context;
+    cl_command_queue queue; /* of the first device, in order */
+} own;
+
+static void check_cl(cl_int code, const char *call)
+{
+    if (code != CL_SUCCESS)
+        fail_msg("%s: %d", call, code);
+}
+
+#define CHECK_CL(call) check_cl(call, #call)
+
+static cl_command_queue make_queue(cl_context context, cl_device_id id, cl_command_queue_properties properties)
+{
+    cl_int code = CL_SUCCESS;
+    const cl_command_queue queue = clCreateCommandQueue(context, id, properties, &code);
+    CHECK_CL(code);
+    return queue;
+}
+
+static grkan_device *open_on(cl_uint place)
+{
+    grkan_device *device = NULL;
+    native_check(grkan_device_open_native("opencl", own.context, own.ids[place], &device));
+    return device;
+}
+
+/* -------------------------------------------------------------------------------------------------------- memory */
+
+static size_t misalignment; /* of memory of the host's, from 128 bytes; 0 for memory of OpenCL's */
+static bool is_part;        /* of such memory, a part in the middle */
+enum { before_part = 256 };
+
+static void *allocate(size_t bytes)
+{
+    cl_int code = CL_SUCCESS;
+    if (misalignment == 0) {
+        const cl_mem plain = clCreateBuffer(own.context, CL_MEM_READ_WRITE, bytes, NULL, &code);
+        CHECK_CL(code);
+        return plain;
+    }
+    char *host = NULL;
+    assert_int_equal(posix_memalign((void **)&host, 128, before_part + bytes + misalignment), 0);
+    cl_mem memory = clCreateBuffer(own.context, CL_MEM_READ_WRITE | CL_MEM_USE_HOST_PTR, before_part + bytes,
+                                   host + misalignment, &code);
+    CHECK_CL(code);
+    if (is_part) {
+        const cl_buffer_region region = {before_part, bytes};
+        const cl_mem whole = memory;
+        memory = clCreateSubBuffer(whole, 0, CL_BUFFER_CREATE_TYPE_REGION, &region, &code);
+        CHECK_CL(code);
+        CHECK_CL(clReleaseMemObject(whole));
+    }
+    return memory;
+}
+
+static void release(void *base)
+{
+    char *host = NULL;
+    size_t origin = 0;
+    CHECK_CL(clGetMemObjectInfo((cl_mem)base, CL_MEM_HOST_PTR, sizeof host, &host, NULL));
+    CHECK_CL(clGetMemObjectInfo((cl_mem)base, CL_MEM_OFFSET, sizeof origin, &origin, NULL));
+    CHECK_CL(clFinish(own.queue));
+    CHECK_CL(clReleaseMemObject((cl_mem)base));
+    if (host != NULL)
+        free((void *)((uintptr_t)(host - origin) & ~(uintptr_t)127));
+}
+
+static void write_memory(grkan_buffer to, const void *from, size_t bytes)
+{
+    CHECK_CL(clEnqueueWriteBuffer(own.queue, (cl_mem)to.base, CL_TRUE, to.offset, bytes, from, 0, NULL, NULL));
+}
+
+static void read_memory(grkan_buffer from, void *to, size_t bytes)
+{
+    CHECK_CL(clEnqueueReadBuffer(own.queue, (cl_mem)from.base, CL_TRUE, from.offset, bytes, to, 0, NULL, NULL));
+}
+
+static const native_memory memory = {allocate, release, write_memory, read_memory};
+
+/** As native_begin, with a workspace of OpenCL's, since that must be aligned. */
+static native_run begin(grkan_device *device, const check_case *one)
+{
+    native_run run = native_begin(device, one, &memory, 0);
+    const size_t kept = misalignment;
+    native_release(&run, run.workspace);
+    misalignment = 0;
+    run.workspace = native_allocate(&run, run.workspace_bytes, 0);
+    misalignment = kept;
+    char *const zero = calloc(1, run.workspace_bytes);
+    assert_non_null(zero);
+    write_memory(run.workspace, zero, run.workspace_bytes);
+    free(zero);
+    return run;
+}
+
+static void expect_bits(const native_run *run, const char *expected, const char *where)
+{
+    char *const found = native_outputs(run);
+    if (memcmp(found, expected, native_output_bytes(run->one)) != 0)
+        fail_msg("%s, %s: other bits", run->one->name, where);
+    free(found);
+}
+
+/* ---------------------------------------------------------------------------------------------------- contexts */
+
+/** Kernels are compiled, not taken from the cache: a compiled program has a binary for each device of its context. */
+static void contexts_of_several_devices(void **state)
+{
+    (void)state;
+    if (own.count < 2)
+        print_message("the platform has one device only\n");
+    check_case one = f32;
+    one.options.determinism = GRKAN_DEVICE_TO_DEVICE;
+    char *const expected = native_expected("cpu", &one);
+    setenv("GRKAN_CACHE", "off", 1);
+    for (cl_uint i = 0; i < own.count; i++) {
+        grkan_device *const device = open_on(i);
+        const cl_command_queue queue = make_queue(own.context, own.ids[i], 0);
+        native_run run = begin(device, &one);
+        native_both(&run, queue);
+        CHECK_CL(clFinish(queue));
+        expect_bits(&run, expected, "a device of several");
+        native_end(&run);
+        CHECK_CL(clReleaseCommandQueue(queue));
+        grkan_device_close(device);
+    }
+    unsetenv("GRKAN_CACHE");
+    free(expected);
+}
+
+/* ------------------------------------------------------------------------------------------------------ queues */
+
+/** Neither pass goes to a queue, and nothing is written. */
+static void expect_refused(const native_run *run, cl_command_queue queue, const char *text)
+{
+    const grkan_forward_arguments forward = native_forward_arguments(run);
+    const grkan_backward_arguments backward = native_backward_arguments(run);
+    native_spoil_outputs(run);
+    char *const before = native_outputs(run);
+    EXPECT_INVALID(grkan_forward(run->plan, &forward, queue), text);
+    EXPECT_INVALID(grkan_backward(run->plan, &backward, queue), text);
+    CHECK_CL(clFinish(queue));
+    expect_bits(run, before, "a queue that was refused");
+    free(before);
+}
+
+static const char out_of_order[] = "stream is a queue that may run commands out of order; expected one without "
+                                   "CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE";
+
+static void queues_must_be_in_order(void **state)
+{
+    (void)state;
+    grkan_device *const device = open_on(0);
+    char *const expected = native_expected("opencl:0:0", &f32);
+    native_run run = begin(device, &f32);
+    for (int i = 0; i < 8; i++) { /* a handle that is released is soon another's: good and bad in turn */
+        const bool is_good = i % 2 == 0;
+        const cl_command_queue queue = make_queue(own.context, own.ids[0],
+                                                  (is_good ? 0 : CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE) |
+                                                      (i % 4 < 2 ? 0 : CL_QUEUE_PROFILING_ENABLE));
+        if (is_good) {
+            native_both(&run, queue);
+            CHECK_CL(clFinish(queue));
+            expect_bits(&run, expected, "a queue in order");
+        } else {
+            expect_refused(&run, queue, out_of_order);
+        }
+        CHECK_CL(clReleaseCommandQueue(queue));
+    }
+    opencl_layer_add_queue_properties(CL_QUEUE_ON_DEVICE | CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE);
+    expect_refused(&run, own.queue, out_of_order);
+    opencl_layer_add_queue_properties(0);
+    native_end(&run);
+    free(expected);
+    grkan_device_close(device);
+}
+
+static void queues_must_be_the_devices(void **state)
+{
+    (void)state;
+    cl_int code = CL_SUCCESS;
+    const cl_context other = clCreateContext(NULL, 1, &own.ids[0], NULL, NULL, &code);
+    CHECK_CL(code);
+    const cl_command_queue strange = make_queue(other, own.ids[0], 0);
+    grkan_device *const device = open_on(0);
+    native_run run = begin(device, &f32);
+    expect_refused(&run, strange, "stream is a queue of another context; expected one of the plan's device's");
+    if (own.count > 1) {
+        const cl_command_queue neighbour = make_queue(own.context, own.ids[1], 0);
+        expect_refused(&run, neighbour,
+                       "stream is a queue of another device of the context; expected the plan's device's");
+        CHECK_CL(clReleaseCommandQueue(neighbour));
+    }
+    native_end(&run);
+    grkan_device_close(device);
+    CHECK_CL(clReleaseCommandQueue(strange));
+    CHECK_CL(clReleaseContext(other));
+}
+
+/* ------------------------------------------------------------------------------------------------------ memory */
+
+/** Every type with memory that is aligned to its elements and no more, whole or in part. */
+static void memory_of_the_hosts(void **state)
+{
+    (void)state;
+    static const check_case *const cases[] = {&f32, &bf16, &f64};
+    grkan_device *const device = open_on(0);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const size_t element = grkan_dtype_bytes(cases[i]->operation.dtype);
+        const size_t least = grkan_coefficient_bytes(cases[i]->operation.dtype);
+        char *const expected = native_expected("opencl:0:0", cases[i]);
+        for (int k = 0; k < 4; k++) {
+            misalignment = k < 2 ? least : 16; /* the tensors of 16 bits lie at 4 bytes, as their coefficients */
+            is_part = k % 2 == 1;
+            native_run run = begin(device, cases[i]);
+            native_both(&run, own.queue);
+            expect_bits(&run, expected, is_part ? "a part of the host's memory" : "the host's memory");
+            native_end(&run);
+        }
+        free(expected);
+        assert_true(element <= least);
+    }
+    misalignment = 0;
+    is_part = false;
+    grkan_device_close(device);
+}
+
+/** A pass with one tensor in other memory. */
+static void expect_forward(const native_run *run, grkan_buffer x, const char *text)
+{
+    grkan_forward_arguments forward = native_forward_arguments(run);
+    forward.x = x;
+    EXPECT_INVALID(grkan_forward(run->plan, &forward, own.queue), text);
+}
+
+static void memory_that_does_not_do(void **state)
+{
+    (void)state;
+    grkan_device *const device = open_on(0);
+    native_run run = begin(device, &f64);
+    const size_t bytes = check_tensor_bytes(&f64, CHECK_X);
+    grkan_backward_arguments backward = native_backward_arguments(&run);
+    char text[128];
+    misalignment = 4;
+    for (int k = 0; k < 2; k++) {
+        is_part = k == 1;
+        const grkan_buffer low = native_allocate(&run, bytes, 0);
+        expect_forward(&run, low, "x is not aligned: base + offset must be a multiple of 8");
+        backward.workspace = low;
+        EXPECT_INVALID(grkan_backward(run.plan, &backward, own.queue),
+                       "workspace is not aligned: base + offset must be a multiple of 16");
+        backward.workspace.offset = 4; /* which makes it 8 */
+        EXPECT_INVALID(grkan_backward(run.plan, &backward, own.queue),
+                       "workspace is not aligned: base + offset must be a multiple of 16");
+        native_release(&run, low);
+    }
+    is_part = false;
+    misalignment = 0;
+    const grkan_buffer small = {allocate(bytes - 1), 0};
+    (void)snprintf(text, sizeof text, "x.base has %zu bytes; expected %zu from the offset 0 on", bytes - 1, bytes);
+    expect_forward(&run, small, text);
+    (void)snprintf(text, sizeof text, "x.base has %zu bytes; expected %zu from the offset 8000000 on", bytes - 1,
+                   bytes);
+    expect_forward(&run, (grkan_buffer){small.base, 8000000}, text);
+    release(small.base);
+    native_end(&run);
+    grkan_device_close(device);
+}
+
+/** Shared virtual memory as a buffer: the caller chooses where it begins. */
+static void shared_virtual_memory(void **state)
+{
+    (void)state;
+    const size_t bytes = check_tensor_bytes(&f32, CHECK_X);
+    cl_device_svm_capabilities can = 0;
+    cl_int code = CL_SUCCESS;
+    if (clGetDeviceInfo(own.ids[0], CL_DEVICE_SVM_CAPABILITIES, sizeof can, &can, NULL) != CL_SUCCESS || can == 0) {
+        print_message("the device has none\n");
+        return;
+    }
+    char *const shared = clSVMAlloc(own.context, CL_MEM_READ_WRITE, bytes + 64, 0);
+    assert_non_null(shared);
+    grkan_device *const device = open_on(0);
+    char *const expected = native_expected("opencl:0:0", &f32);
+    native_run run = begin(device, &f32);
+    const grkan_buffer kept = run.buffers[CHECK_X];
+    run.buffers[CHECK_X].base =
+        clCreateBuffer(own.context, CL_MEM_READ_WRITE | CL_MEM_USE_HOST_PTR, bytes, shared + 4, &code);
+    CHECK_CL(code);
+    write_memory(run.buffers[CHECK_X], run.data.tensor[CHECK_X], bytes);
+    native_both(&run, own.queue);
+    expect_bits(&run, expected, "shared virtual memory");
+    CHECK_CL(clReleaseMemObject((cl_mem)run.buffers[CHECK_X].base));
+    run.buffers[CHECK_X] = kept;
+    native_end(&run);
+    free(expected);
+    grkan_device_close(device);
+    clSVMFree(own.context, shared);
+}
+
+/* --------------------------------------------------------------------------------------------------------------- */
+
+static int set_up(void **state)
+{
+    (void)state;
+    cl_int code = CL_SUCCESS;
+    own.context = clCreateContext(NULL, own.count, own.ids, NULL, NULL, &code);
+    if (code == CL_SUCCESS)
+        own.queue = clCreateCommandQueue(own.context, own.ids[0], 0, &code);
+    return code;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    if (clReleaseCommandQueue(own.queue) != CL_SUCCESS || clReleaseContext(own.context) != CL_SUCCESS)
+        return -1;
+    const char *const complaint = opencl_layer_complaint(), *const alive = opencl_layer_alive();
+    if (complaint[0] == '\0' && alive[0] == '\0')
+        return 0;
+    print_error("the layer complains: \"%s\"; not released: \"%s\"\n", complaint, alive);
+    return -1;
+}
+
+#define WATCHED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    enum { exit_skipped = 77 };
+    cl_platform_id platform = NULL;
+    const struct CMUnitTest tests[] = {
+        WATCHED(contexts_of_several_devices), WATCHED(queues_must_be_in_order), WATCHED(queues_must_be_the_devices),
+        WATCHED(memory_of_the_hosts),         WATCHED(memory_that_does_not_do), WATCHED(shared_virtual_memory),
+    };
+    if (clGetPlatformIDs(1, &platform, NULL) != CL_SUCCESS ||
+        clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, most_devices, own.ids, &own.count) != CL_SUCCESS) {
+        printf("absent: opencl: no device\n");
+        return must_be_present("opencl") ? EXIT_FAILURE : exit_skipped;
+    }
+    if (opencl_layer_called(0) == NULL) {
+        printf("absent: a loader that knows of layers\n");
+        return exit_skipped;
+    }
+    own.count = own.count < most_devices ? own.count : most_devices;
+    return cmocka_run_group_tests_name("opencl_contract", tests, NULL, NULL);
+}
