@@ -7,7 +7,7 @@
 #   bench/study.sh NAME DEVICE...      bench/study.sh nvidia-h200 cuda opencl:1:0
 #
 # GRKAN (build/tools/grkan) is the program; STUDY_OPTIONS go to grkan bench, as '--cpu-threads=1 --rounds=4' on a machine
-# that others use too. Ceilings are measured anew, unless GRKAN_CACHE_DIR says where some are.
+# that others use too.
 
 set -euo pipefail
 
@@ -18,12 +18,6 @@ name=$1
 shift
 grkan=${GRKAN:-build/tools/grkan}
 results=bench/results
-export GRKAN_MEASURE_SECONDS=${GRKAN_MEASURE_SECONDS:-6} # for ceilings: others may disturb for as long
-if [ -z "${GRKAN_CACHE_DIR-}" ]; then
-    GRKAN_CACHE_DIR=$(mktemp -d)
-    export GRKAN_CACHE_DIR
-    trap 'rm -rf -- "$GRKAN_CACHE_DIR"' EXIT
-fi
 
 for device in "$@"; do
     file=$results/$name-study-${device%%:*}.json

@@ -130,7 +130,6 @@ grkan_status grkan_device_open_native(const char *backend, void *context, void *
 void grkan_device_close(grkan_device *device)
 {
     if (device != NULL) {
-        grkan_ceilings_forget(device);
         grkan_programs_unload(device);
         pthread_mutex_destroy(&device->lock);
         device->backend->close(device->state);

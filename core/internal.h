@@ -8,7 +8,6 @@
 
 #include "../backends/backend.h"
 
-typedef struct grkan_memo grkan_memo;
 typedef struct grkan_loaded grkan_loaded;
 
 /** A device: a backend's state and what the core has read of it once. */
@@ -17,7 +16,6 @@ struct grkan_device {
     grkan_backend_device *state;
     grkan_device_properties properties;
     grkan_device_limits limits;
-    grkan_memo *memos;    /* what was measured on it; see ceilings.c */
     pthread_mutex_t lock; /* of loaded */
     grkan_loaded *loaded; /* see programs.c */
 };
@@ -62,10 +60,6 @@ int64_t grkan_operation_group_start(const grkan_operation *operation, int64_t gr
 /** Check operation and options (NULL: defaults) and decide all that does not depend on a device. */
 grkan_status grkan_plan_decide(const grkan_operation *operation, const grkan_options *options, grkan_plan_data *data);
 
-/** The plan without its kernels: what grkan_plan_decide and grkan_plan_tile give, checked against the device. */
-grkan_status grkan_plan_outline(const grkan_device *device, const grkan_operation *operation,
-                                const grkan_options *options, grkan_plan_data *data);
-
 /* tiling.c */
 
 /** Fix the geometry of both passes and the workspace, from operation, options (no AUTO left) and limits. */
@@ -92,9 +86,6 @@ void grkan_cache_store(const grkan_cache_key *key, const grkan_blob *binary);
 
 /* specialise.c */
 
-/** Name of a plan's program. */
-grkan_cache_key grkan_plan_key(const grkan_device *device, const grkan_plan_data *data);
-
 /** Compile the kernels of a plan, or take them from the cache, and load them. */
 grkan_status grkan_plan_build(grkan_plan *plan);
 
@@ -108,50 +99,5 @@ grkan_status grkan_programs_keep(grkan_device *device, const grkan_cache_key *ke
 
 /** Unload all. */
 void grkan_programs_unload(grkan_device *device);
-
-/* cost.c */
-
-/** Arithmetic of one element, an fma counted as two. @param pass 0: forward, 1: backward */
-int grkan_element_flops(const grkan_operation *operation, int pass);
-
-/** The strategy that keeps the promise asked for in the least predicted time; tree where nothing can be predicted. */
-grkan_strategy grkan_pick_strategy(grkan_device *device, const grkan_operation *operation,
-                                   const grkan_options *options);
-
-/* measure.c */
-
-/** One row of the layer on which ceilings for such a pass (0: forward) are measured. */
-grkan_operation grkan_standard_operation(const grkan_device *device, const grkan_plan_data *plan, int pass);
-
-#define GRKAN_CEILING_VALUES 6
-
-/** Measure something about a kind of kernels: values are seconds, all zero before. */
-typedef grkan_status (*grkan_measurement)(grkan_device *device, const grkan_plan_data *kind, double *values);
-
-/** values[0]: a byte that a copy within the device reads or writes. kind is not used. */
-grkan_status grkan_measure_copy(grkan_device *device, const grkan_plan_data *kind, double *values);
-
-/** Launch, block and element of forward, then those of backward. */
-grkan_status grkan_measure_kind(grkan_device *device, const grkan_plan_data *kind, double *values);
-
-/** A flop of forward, one of backward. */
-grkan_status grkan_measure_flops(grkan_device *device, const grkan_plan_data *kind, double *values);
-
-/* ceilings.c */
-
-/** What a kind of kernels takes on a device, in seconds; [0] forward, [1] backward. */
-typedef struct grkan_ceilings {
-    double byte_seconds;       /* that a copy reads or writes */
-    double launch_seconds[2];  /* a call on one row */
-    double block_seconds[2];   /* what each block adds to that */
-    double element_seconds[2]; /* an element of the standard layer, its memory included */
-    double flop_seconds[2];    /* of an element that has more or less arithmetic; 0 where the operation has not */
-} grkan_ceilings;
-
-/** The ceilings for a plan's kernels: measured before, or now. */
-grkan_status grkan_ceilings_find(grkan_device *device, const grkan_plan_data *plan, grkan_ceilings *ceilings);
-
-/** Free what the device remembers. */
-void grkan_ceilings_forget(grkan_device *device);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "internal.h"
 
-enum { most_threads = 1024, most_repeats = 64 };
+enum { most_threads = 1024 };
 
 static grkan_status check_options(const grkan_options *options)
 {
@@ -80,8 +80,9 @@ grkan_status grkan_plan_decide(const grkan_operation *operation, const grkan_opt
     return GRKAN_SUCCESS;
 }
 
-grkan_status grkan_plan_outline(const grkan_device *device, const grkan_operation *operation,
-                                const grkan_options *options, grkan_plan_data *data)
+/** The plan without its kernels, checked against the device. */
+static grkan_status outline(const grkan_device *device, const grkan_operation *operation, const grkan_options *options,
+                            grkan_plan_data *data)
 {
     grkan_status status;
     if ((status = grkan_plan_decide(operation, options, data)) != GRKAN_SUCCESS ||
@@ -90,34 +91,8 @@ grkan_status grkan_plan_outline(const grkan_device *device, const grkan_operatio
     return grkan_plan_tile(&device->limits, data);
 }
 
-/** Whether there is a choice: where the order of additions is promised, only one strategy keeps it. */
-static bool has_choice(const grkan_options *options)
-{
-    return options != NULL && options->strategy == GRKAN_STRATEGY_AUTO && options->determinism == GRKAN_NONE;
-}
-
-static grkan_status prepare(grkan_plan *plan, const grkan_operation *operation, const grkan_options *options,
-                            int repeats)
-{
-    grkan_options chosen = {0};
-    grkan_status status = grkan_plan_outline(plan->device, operation, options, &plan->data);
-    if (status == GRKAN_SUCCESS && has_choice(options)) {
-        chosen = *options;
-        chosen.strategy = grkan_pick_strategy(plan->device, operation, options);
-        status = grkan_plan_outline(plan->device, operation, &chosen, &plan->data);
-    }
-    plan->data.repeats = repeats;
-    return status == GRKAN_SUCCESS ? grkan_plan_build(plan) : status;
-}
-
 grkan_status grkan_plan_create(grkan_device *device, const grkan_operation *operation, const grkan_options *options,
                                grkan_plan **plan)
-{
-    return grkan_plan_create_repeated(device, operation, options, 1, plan);
-}
-
-grkan_status grkan_plan_create_repeated(grkan_device *device, const grkan_operation *operation,
-                                        const grkan_options *options, int repeats, grkan_plan **plan)
 {
     grkan_plan *made;
     grkan_status status;
@@ -128,14 +103,13 @@ grkan_status grkan_plan_create_repeated(grkan_device *device, const grkan_operat
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "device is NULL; expected an open device");
     if (operation == NULL)
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "operation is NULL; expected an operation");
-    if (repeats < 1 || repeats > most_repeats || (repeats & (repeats - 1)) != 0)
-        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "repeats is %d; expected a power of 2 from 1 to %d", repeats,
-                          (int)most_repeats);
     made = calloc(1, sizeof *made);
     if (made == NULL)
         return grkan_fail(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for a plan (%zu bytes)", sizeof *made);
     made->device = device;
-    status = prepare(made, operation, options, repeats);
+    status = outline(device, operation, options, &made->data);
+    if (status == GRKAN_SUCCESS)
+        status = grkan_plan_build(made);
     if (status != GRKAN_SUCCESS) {
         free(made);
         return status;

@@ -47,7 +47,8 @@ static grkan_cache_key key_of(const grkan_backend *backend, const grkan_backend_
     return grkan_cache_key_of(parts, sizeof parts / sizeof parts[0]);
 }
 
-grkan_cache_key grkan_plan_key(const grkan_device *device, const grkan_plan_data *data)
+/** Name of a plan's program. */
+static grkan_cache_key plan_key(const grkan_device *device, const grkan_plan_data *data)
 {
     char definitions[definition_bytes];
     write_definitions(data, definitions);
@@ -97,7 +98,7 @@ static grkan_status build(grkan_plan *plan, const grkan_cache_key *key)
 
 grkan_status grkan_plan_build(grkan_plan *plan)
 {
-    const grkan_cache_key key = grkan_plan_key(plan->device, &plan->data);
+    const grkan_cache_key key = plan_key(plan->device, &plan->data);
     plan->program = grkan_programs_find(plan->device, &key);
     if (plan->program != NULL)
         return GRKAN_SUCCESS;

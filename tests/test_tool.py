@@ -26,8 +26,7 @@ HEAD_KEYS = {"schema", "grkan", "command", "date", "machine"}
 OPERATION_KEYS = {"outer", "channels", "inner", "groups", "numerator_groups", "denominator_groups",
                   "numerator_degree", "denominator_degree", "denominator"}
 WHAT_KEYS = {"operation", "dtype", "pass", "strategy", "determinism"}
-MEASURED_KEYS = {"milliseconds", "bytes", "gb_per_s", "fraction_of_copy", "predicted_milliseconds", "atomics",
-                 "launches"}
+MEASURED_KEYS = {"milliseconds", "bytes", "gb_per_s", "fraction_of_copy", "atomics", "launches"}
 HOST_KEYS = {"host_microseconds", "plan_milliseconds", "is_compiled", "first_call_milliseconds",
              "first_result_milliseconds", "workspace_bytes"}
 DEVICE_TYPES = {"device": str, "backend": str, "name": str, "driver": str, "architecture": str, "compute_units": int,
@@ -266,8 +265,16 @@ class TestBench(ToolCase):
         gb_per_s = case["bytes"] / times["median"] / 1e6
         self.assertAlmostEqual(case["gb_per_s"] / gb_per_s, 1, places=3)
         self.assertAlmostEqual(case["fraction_of_copy"] * copy_gb_per_s / gb_per_s, 1, places=3)
-        self.assertGreater(case["predicted_milliseconds"], 0)
         self.assertGreaterEqual(case["launches"], 1)
+
+    def test_predictions_on_request(self):
+        document, out = self.bench("--dtype", "f32", "--predict")
+        (device,) = document["devices"]
+        self.assertEqual([case["pass"] for case in device["cases"]], ["forward", "backward"])
+        for case in device["cases"]:
+            self.assertEqual(set(case), WHAT_KEYS | MEASURED_KEYS | {"predicted_milliseconds"})
+            self.assertGreater(case["predicted_milliseconds"], 0)
+        self.assertRegex(out, "(?m)^outer .* predicted ms$")
 
     def test_json_follows_the_schema(self):
         document, out = self.bench("--dtype", "f32", "--dtype", "bf16")

@@ -21,6 +21,7 @@ typedef struct bench_request {
     int64_t repeats; /**< 0: as many as fit into about half a second */
     int64_t rounds;  /**< times that the whole list of cases is measured; their samples are taken together */
     int cpu_threads;
+    int is_predicted; /**< 1: measure what the device reaches at best, too, and what follows for each case */
     int is_host_time; /**< 1: measure what the host spends on a call, not what the device does */
     const char *json; /**< NULL: no JSON; "-": the standard output */
     int is_study;     /**< its own cases instead of what and passes */
@@ -30,7 +31,6 @@ typedef struct bench_request {
 /** The parts of a study. */
 typedef enum study_part {
     STUDY_TIMES = 0,   /**< forward and backward of the published models' layers */
-    STUDY_ARITHMETIC,  /**< the same with the arithmetic of each element done several times */
     STUDY_LADDER,      /**< the strategies */
     STUDY_SIZES,       /**< growth with the tensor */
     STUDY_GROUPS,      /**< and with the number of groups */
@@ -68,19 +68,16 @@ typedef struct bench_case {
     grkan_options options;
     bench_pass pass;
     const char *part;      /**< of a study; NULL outside */
-    int arithmetic;        /**< how often the arithmetic of each element is done */
     char *refusal;         /**< why the device does not do it; NULL when it was measured */
     bench_samples samples; /**< of all rounds */
     bench_timing milliseconds;
-    uint64_t bytes;   /**< that the pass must move */
-    uint64_t atomics; /**< float atomics */
-    int launches;     /**< of kernels */
+    grkan_pass_description cost; /**< by the library's IO model */
     double gb_per_s;
     double fraction_of_copy;
-    double predicted_milliseconds;
-    double plan_milliseconds;  /**< of the host, to make the plan; likewise from here on */
-    int is_compiled;           /**< 1: the kernels were compiled for it, 0: found in the cache or made beforehand */
-    double first_milliseconds; /**< of the first call until the device is done */
+    double predicted_milliseconds; /**< 0: not predicted */
+    double plan_milliseconds;      /**< of the host, to make the plan; likewise from here on */
+    int is_compiled;               /**< 1: the kernels were compiled for it, 0: found in the cache or made beforehand */
+    double first_milliseconds;     /**< of the first call until the device is done */
     bench_timing host_microseconds; /**< of a later call, which only enqueues */
     size_t workspace_bytes;
 } bench_case;
@@ -102,6 +99,8 @@ typedef struct study_error_case {
     study_error error[2]; /**< numerator, denominator */
 } study_error_case;
 
+typedef struct bench_kind bench_kind;
+
 /** A device with its cases. */
 typedef struct bench_device {
     grkan_device *device;
@@ -110,6 +109,8 @@ typedef struct bench_device {
     double copy_gb_per_s;
     bench_case *cases;
     int case_count;
+    bench_kind *kinds; /**< see bench_ceilings.c */
+    int kind_count;
     study_error_case *errors;
     int error_count;
 } bench_device;
@@ -126,6 +127,9 @@ void bench_list_cases(const bench_request *request, bench_device *device);
 
 /** Append a case. */
 void bench_add_case(bench_device *device, bench_case one);
+
+/** Free what a case found out. */
+void bench_free_case(bench_case *one);
 
 void bench_free_cases(bench_device *device);
 
@@ -146,6 +150,20 @@ size_t bench_working_set(const grkan_device_properties *properties);
 
 /** Measure the device's own copy into device->copy_gb_per_s, counting bytes read and written. */
 grkan_status bench_measure_copy(bench_device *device, bench_effort effort);
+
+/* bench_ceilings.c */
+
+/** List the kinds of kernels that the cases have, each with the layers that its ceilings are measured on. */
+void bench_list_kinds(bench_device *device);
+
+/** How many layers those are, and one of them: to be measured as cases are. */
+int bench_layer_count(const bench_device *device);
+bench_case *bench_layer(bench_device *device, int index);
+
+/** Predict every case from the layers. */
+grkan_status bench_predict(bench_device *device);
+
+void bench_free_kinds(bench_device *device);
 
 /* bench_run.c */
 

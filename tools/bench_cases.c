@@ -23,8 +23,7 @@ static void add_pass(const bench_request *request, bench_device *device, const g
     int count = request_options(&what, options);
     for (int i = 0; i < count; i++) {
         options[i].cpu_threads = request->cpu_threads;
-        bench_add_case(device,
-                       (bench_case){.operation = *operation, .options = options[i], .pass = pass, .arithmetic = 1});
+        bench_add_case(device, (bench_case){.operation = *operation, .options = options[i], .pass = pass});
     }
 }
 
@@ -43,12 +42,16 @@ void bench_list_cases(const bench_request *request, bench_device *device)
                 add_pass(request, device, &operations[i], (bench_pass)pass);
 }
 
+void bench_free_case(bench_case *one)
+{
+    free(one->refusal);
+    free(one->samples.values);
+}
+
 void bench_free_cases(bench_device *device)
 {
-    for (int i = 0; i < device->case_count; i++) {
-        free(device->cases[i].refusal);
-        free(device->cases[i].samples.values);
-    }
+    for (int i = 0; i < device->case_count; i++)
+        bench_free_case(&device->cases[i]);
     for (int i = 0; i < device->error_count; i++)
         free(device->errors[i].refusal);
     free(device->cases);

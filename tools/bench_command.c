@@ -37,17 +37,24 @@ static int run_device(const char *who, const bench_request *request, bench_devic
 {
     bench_effort effort = effort_of(request);
     char label[96];
-    int measurements = (int)request->rounds * device->case_count;
+    if (request->is_predicted)
+        bench_list_kinds(device);
+    int count = device->case_count + bench_layer_count(device);
+    int measurements = (int)request->rounds * count;
     size_t steps = (size_t)measurements + 1;
     snprintf(label, sizeof label, "%s copy", device->properties.selector);
     progress_show(0, steps, label);
     grkan_status status = request->is_host_time ? GRKAN_SUCCESS : bench_measure_copy(device, effort);
     for (int i = 0; i < measurements && status == GRKAN_SUCCESS; i++) {
-        bench_case *one = &device->cases[i % device->case_count];
+        int index = i % count;
+        bench_case *one =
+            index < device->case_count ? &device->cases[index] : bench_layer(device, index - device->case_count);
         label_case(label, sizeof label, device, one);
         progress_show((size_t)i + 1, steps, label);
         status = bench_run_case(device, one, effort, request->is_host_time ? bench_host_time : bench_device_time);
     }
+    if (status == GRKAN_SUCCESS)
+        status = bench_predict(device);
     if (status == GRKAN_SUCCESS && request->parts >> STUDY_ERRORS & 1u) {
         snprintf(label, sizeof label, "%s errors", device->properties.selector);
         status = study_measure_errors(request, device);
@@ -109,6 +116,7 @@ int grkan_tool_bench(int argc, char **argv)
     if (result == TOOL_GOOD)
         result = run_and_report(&request, devices, argc, argv);
     for (int i = 0; i < request.selector_count; i++) {
+        bench_free_kinds(&devices[i]);
         bench_free_cases(&devices[i]);
         grkan_device_close(devices[i].device);
     }

@@ -6,7 +6,17 @@
 
 #include "bench.h"
 
-enum key { KEY_DEVICE = 256, KEY_PASS, KEY_REPEATS, KEY_ROUNDS, KEY_CPU_THREADS, KEY_HOST_TIME, KEY_JSON, KEY_STUDY };
+enum key {
+    KEY_DEVICE = 256,
+    KEY_PASS,
+    KEY_REPEATS,
+    KEY_ROUNDS,
+    KEY_CPU_THREADS,
+    KEY_PREDICT,
+    KEY_HOST_TIME,
+    KEY_JSON,
+    KEY_STUDY
+};
 
 static const struct argp_option options[] = {
     {NULL, 0, NULL, 0, "Where:", 1},
@@ -14,7 +24,8 @@ static const struct argp_option options[] = {
     {"cpu-threads", KEY_CPU_THREADS, "N", 0, "Threads of the cpu backend (OpenMP's choice)", 1},
     {"pass", KEY_PASS, "P", 0, "forward or backward (both); may be repeated", 2},
     {"study", KEY_STUDY, NULL, 0,
-     "Instead of these, the cases of a study: the parts named (times, arithmetic, ladder, sizes, groups, degrees, "
+     "Instead of these, the cases of a study, with predictions: the parts named (times, ladder, sizes, groups, "
+     "degrees, "
      "determinism, errors), or all",
      2},
     {NULL, 0, NULL, 0, "How:", 3},
@@ -23,6 +34,8 @@ static const struct argp_option options[] = {
      "Measure all cases N times, one after another, and take the samples together (1): where others change the "
      "machine's pace for seconds",
      3},
+    {"predict", KEY_PREDICT, NULL, 0,
+     "Measure layers of KAT's too, and predict every case from them by the library's cost model", 3},
     {"host-time", KEY_HOST_TIME, NULL, 0,
      "Measure the host instead: opening the device, the plan, the first call until it is done, and calls that only "
      "enqueue",
@@ -82,6 +95,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_CPU_THREADS:
         request->cpu_threads = (int)option_parse_number(state, "cpu-threads", text, 1024);
         return 0;
+    case KEY_PREDICT:
+        request->is_predicted = 1;
+        return 0;
     case KEY_HOST_TIME:
         request->is_host_time = 1;
         return 0;
@@ -103,8 +119,11 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
             argp_error(state, "--study measures the device; leave out --host-time");
         if (request->rounds != 0 && request->is_host_time)
             argp_error(state, "--rounds are of the device; leave out --host-time");
+        if (request->is_predicted && request->is_host_time)
+            argp_error(state, "--predict is of the device; leave out --host-time");
         if (request->rounds == 0)
             request->rounds = 1;
+        request->is_predicted |= request->is_study;
         if (request->is_study && request->parts == 0)
             request->parts = (1u << STUDY_PARTS) - 1;
         if (request->selector_count == 0)
@@ -122,14 +141,13 @@ static const struct argp parser = {
     .parser = parse_option,
     .children = children,
     .args_doc = "[--study [PART...]]",
-    .doc =
-        "Measure forward and backward, and the device's copy beside them."
-        "\vTimes are the device's own, of one call, after a warm-up, over more memory than its caches hold. "
-        "GB/s counts the bytes that a pass must move: 2 tensors forward, 3 backward. `copy' is a copy within the "
-        "device's memory, bytes read plus bytes written. `predicted' is what the library's cost model says, `of copy' "
-        "the measured speed over the copy's.\n\n"
-        "Without --device it is the environment's GRKAN_DEVICE, else the first that works. What a device cannot do "
-        "or promise gives a row that says why.",
+    .doc = "Measure forward and backward, and the device's copy beside them."
+           "\vTimes are the device's own, of one call, after a warm-up, over more memory than its caches hold. "
+           "GB/s counts the bytes that a pass must move: 2 tensors forward, 3 backward. `copy' is a copy within the "
+           "device's memory, bytes read plus bytes written. `of copy' is "
+           "the measured speed over the copy's.\n\n"
+           "Without --device it is the environment's GRKAN_DEVICE, else the first that works. What a device cannot do "
+           "or promise gives a row that says why.",
 };
 
 void bench_parse(int argc, char **argv, bench_request *request)

@@ -9,10 +9,10 @@
         "determinism", 'l'                                                                                             \
     }
 
-/** The first STUDY_COLUMNS are those of studies. */
+/** The first STUDY_COLUMNS are those of studies, the last PREDICTED_COLUMNS of predictions. */
 static const text_table_column device_columns[] = {
-    {"part", 'l'}, {"arithmetic", 'r'}, WHAT_COLUMNS,  {"median ms", 'r'}, {"min", 'r'},
-    {"max", 'r'},  {"MB", 'r'},         {"GB/s", 'r'}, {"of copy", 'r'},   {"predicted ms", 'r'},
+    {"part", 'l'}, WHAT_COLUMNS,  {"median ms", 'r'}, {"min", 'r'},          {"max", 'r'},
+    {"MB", 'r'},   {"GB/s", 'r'}, {"of copy", 'r'},   {"predicted ms", 'r'},
 };
 
 static const text_table_column host_columns[] = {
@@ -21,7 +21,7 @@ static const text_table_column host_columns[] = {
     {"first call ms", 'r'}, {"first result ms", 'r'}, {"workspace B", 'r'},
 };
 
-enum { STUDY_COLUMNS = 2 };
+enum { STUDY_COLUMNS = 1, PREDICTED_COLUMNS = 1 };
 
 #define LENGTH(array) ((int)(sizeof(array) / sizeof *(array)))
 
@@ -29,10 +29,8 @@ static void add_what(text_table *to, const bench_case *one)
 {
     const grkan_operation *operation = &one->operation;
     text_table_row(to);
-    if (one->part != NULL) {
+    if (one->part != NULL)
         text_table_cell(to, "%s", one->part);
-        text_table_cell(to, "%d", one->arithmetic);
-    }
     text_table_cell(to, "%lld", (long long)operation->outer);
     text_table_cell(to, "%lld", (long long)operation->channels);
     text_table_cell(to, "%lld", (long long)operation->inner);
@@ -50,10 +48,11 @@ static void add_measurement(text_table *to, const bench_case *one)
     text_table_cell(to, "%.4f", one->milliseconds.median);
     text_table_cell(to, "%.4f", one->milliseconds.min);
     text_table_cell(to, "%.4f", one->milliseconds.max);
-    text_table_cell(to, "%.1f", (double)one->bytes / 1e6);
+    text_table_cell(to, "%.1f", (double)one->cost.bytes / 1e6);
     text_table_cell(to, "%.1f", one->gb_per_s);
     text_table_cell(to, "%.3f", one->fraction_of_copy);
-    text_table_cell(to, "%.4f", one->predicted_milliseconds);
+    if (one->predicted_milliseconds > 0.0)
+        text_table_cell(to, "%.4f", one->predicted_milliseconds);
 }
 
 void bench_print_table(const bench_request *request, const bench_device *device, FILE *stream)
@@ -68,9 +67,10 @@ void bench_print_table(const bench_request *request, const bench_device *device,
     if (device->case_count == 0)
         return;
     const int left_out = request->is_study ? 0 : STUDY_COLUMNS;
+    const int ends_before = request->is_predicted ? 0 : PREDICTED_COLUMNS;
     text_table *rows = request->is_host_time
                            ? text_table_new(host_columns, LENGTH(host_columns))
-                           : text_table_new(device_columns + left_out, LENGTH(device_columns) - left_out);
+                           : text_table_new(device_columns + left_out, LENGTH(device_columns) - left_out - ends_before);
     for (int i = 0; i < device->case_count; i++) {
         add_what(rows, &device->cases[i]);
         if (device->cases[i].refusal != NULL)
@@ -95,12 +95,13 @@ void bench_add_timing(cJSON *to, const char *name, const bench_timing *timing)
 static void add_json_measurement(cJSON *to, const bench_case *one)
 {
     bench_add_timing(to, "milliseconds", &one->milliseconds);
-    report_add_count(to, "bytes", one->bytes);
+    report_add_count(to, "bytes", one->cost.bytes);
     report_add_measured(to, "gb_per_s", one->gb_per_s);
     report_add_measured(to, "fraction_of_copy", one->fraction_of_copy);
-    report_add_measured(to, "predicted_milliseconds", one->predicted_milliseconds);
-    report_add_count(to, "atomics", one->atomics);
-    cJSON_AddNumberToObject(to, "launches", one->launches);
+    if (one->predicted_milliseconds > 0.0)
+        report_add_measured(to, "predicted_milliseconds", one->predicted_milliseconds);
+    report_add_count(to, "atomics", one->cost.atomics);
+    cJSON_AddNumberToObject(to, "launches", one->cost.launches);
 }
 
 static cJSON *json_of_case(const bench_request *request, const bench_device *device, const bench_case *one)
@@ -111,10 +112,8 @@ static cJSON *json_of_case(const bench_request *request, const bench_device *dev
     cJSON_AddStringToObject(object, "pass", bench_pass_name(one->pass));
     cJSON_AddStringToObject(object, "strategy", grkan_strategy_name(one->options.strategy));
     cJSON_AddStringToObject(object, "determinism", grkan_determinism_name(one->options.determinism));
-    if (one->part != NULL) {
+    if (one->part != NULL)
         cJSON_AddStringToObject(object, "part", one->part);
-        cJSON_AddNumberToObject(object, "arithmetic", one->arithmetic);
-    }
     if (one->refusal != NULL)
         cJSON_AddStringToObject(object, "unsupported", one->refusal);
     else if (request->is_host_time)

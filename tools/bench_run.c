@@ -111,7 +111,7 @@ static grkan_status make_memory(case_memory *memory, const bench_case *one, cons
     size_t elements = (size_t)(operation->outer * operation->channels * operation->inner);
     size_t tensor_bytes = elements * grkan_dtype_bytes(operation->dtype);
     memory->stride = (tensor_bytes + 255) / 256 * 256;
-    memory->sets = (int64_t)((bench_working_set(properties) + one->bytes - 1) / one->bytes);
+    memory->sets = (int64_t)((bench_working_set(properties) + one->cost.bytes - 1) / one->cost.bytes);
     memory->workspace_bytes = grkan_plan_workspace_bytes(memory->plan);
     grkan_status status = make_tensors(memory, one);
     if (status == GRKAN_SUCCESS)
@@ -132,7 +132,7 @@ static void free_memory(case_memory *memory)
 /** What follows from the median, the necessary bytes and the device's copy. */
 static void derive(bench_case *one, double copy_gb_per_s)
 {
-    one->gb_per_s = (double)one->bytes / one->milliseconds.median / 1e6;
+    one->gb_per_s = (double)one->cost.bytes / one->milliseconds.median / 1e6;
     one->fraction_of_copy = one->gb_per_s / copy_gb_per_s;
 }
 
@@ -147,17 +147,6 @@ grkan_status bench_device_time(const bench_device *device, bench_call call, cons
     return status;
 }
 
-static grkan_status predict(const grkan_plan *plan, bench_case *one)
-{
-    grkan_prediction prediction;
-    grkan_status status = grkan_plan_predict(plan, &prediction);
-    const grkan_pass_prediction *pass = one->pass == BENCH_FORWARD ? &prediction.forward : &prediction.backward;
-    one->predicted_milliseconds = 1e3 * (pass->launch + pass->elements);
-    one->launches = pass->launches;
-    one->atomics = pass->atomics;
-    return status;
-}
-
 static grkan_status measure_plan(const bench_device *device, const grkan_plan *plan, bench_case *one,
                                  bench_effort effort, bench_measurement measure)
 {
@@ -168,7 +157,7 @@ static grkan_status measure_plan(const bench_device *device, const grkan_plan *p
     int is_forward = one->pass == BENCH_FORWARD;
     one->options.strategy = description.strategy;
     one->options.determinism = description.determinism;
-    one->bytes = is_forward ? description.forward_bytes : description.backward_bytes;
+    one->cost = is_forward ? description.forward : description.backward;
     one->is_compiled = description.is_compiled;
     one->workspace_bytes = grkan_plan_workspace_bytes(plan);
     case_memory memory = {.device = device->device, .plan = plan};
@@ -176,7 +165,7 @@ static grkan_status measure_plan(const bench_device *device, const grkan_plan *p
     if (status == GRKAN_SUCCESS)
         status = measure(device, is_forward ? call_forward : call_backward, &memory, effort, one);
     free_memory(&memory);
-    return status == GRKAN_SUCCESS && measure == bench_device_time ? predict(plan, one) : status;
+    return status;
 }
 
 grkan_status bench_run_case(const bench_device *device, bench_case *one, bench_effort effort, bench_measurement measure)
@@ -185,8 +174,7 @@ grkan_status bench_run_case(const bench_device *device, bench_case *one, bench_e
     if (one->refusal != NULL) /* in an earlier round */
         return GRKAN_SUCCESS;
     double start = bench_clock();
-    grkan_status status =
-        grkan_plan_create_repeated(device->device, &one->operation, &one->options, one->arithmetic, &plan);
+    grkan_status status = grkan_plan_create(device->device, &one->operation, &one->options, &plan);
     one->plan_milliseconds = bench_clock() - start;
     if (status == GRKAN_ERROR_UNSUPPORTED) {
         one->refusal = tool_copy_text(grkan_last_error());

@@ -15,8 +15,8 @@ typedef struct study {
 
 const char *study_part_name(int part)
 {
-    static const char *const names[STUDY_PARTS] = {"times",  "arithmetic", "ladder",      "sizes",
-                                                   "groups", "degrees",    "determinism", "errors"};
+    static const char *const names[STUDY_PARTS] = {"times",   "ladder",      "sizes", "groups",
+                                                   "degrees", "determinism", "errors"};
     return part >= 0 && part < STUDY_PARTS ? names[part] : NULL;
 }
 
@@ -29,19 +29,16 @@ static grkan_operation layer_of(const study *s, int64_t rows, int64_t channels, 
     return operation;
 }
 
-static void add(const study *s, grkan_operation operation, bench_pass pass, grkan_options options, int arithmetic)
+static void add(const study *s, grkan_operation operation, bench_pass pass, grkan_options options)
 {
     options.cpu_threads = s->cpu_threads;
-    bench_add_case(
-        s->device,
-        (bench_case){
-            .operation = operation, .options = options, .pass = pass, .part = s->part, .arithmetic = arithmetic});
+    bench_add_case(s->device, (bench_case){.operation = operation, .options = options, .pass = pass, .part = s->part});
 }
 
 static void add_both_passes(const study *s, grkan_operation operation)
 {
     for (int pass = BENCH_FORWARD; pass <= BENCH_BACKWARD; pass++)
-        add(s, operation, (bench_pass)pass, (grkan_options){.strategy = GRKAN_STRATEGY_TREE}, 1);
+        add(s, operation, (bench_pass)pass, (grkan_options){.strategy = GRKAN_STRATEGY_TREE});
 }
 
 static const grkan_dtype dtypes[] = {GRKAN_F32, GRKAN_BF16};
@@ -56,15 +53,6 @@ static void list_times(const study *s)
             add_both_passes(s, layer_of(s, 0, widths[i], dtypes[d]));
 }
 
-static void list_arithmetic(const study *s)
-{
-    for (int d = 0; d < DTYPES; d++)
-        for (int pass = BENCH_FORWARD; pass <= BENCH_BACKWARD; pass++)
-            for (int arithmetic = 1; arithmetic <= 8; arithmetic *= 2)
-                add(s, layer_of(s, 0, CHANNELS, dtypes[d]), (bench_pass)pass,
-                    (grkan_options){.strategy = GRKAN_STRATEGY_TREE}, arithmetic);
-}
-
 /** Element by element is hundreds of times slower, so that fewer rows must do where there is no GPU. */
 static void list_ladder(const study *s)
 {
@@ -73,7 +61,7 @@ static void list_ladder(const study *s)
     for (int d = 0; d < DTYPES; d++)
         for (size_t i = 0; i < sizeof ladder / sizeof *ladder; i++)
             add(s, layer_of(s, rows, CHANNELS, dtypes[d]), BENCH_BACKWARD,
-                (grkan_options){.strategy = ladder[i], .determinism = GRKAN_NONE}, 1);
+                (grkan_options){.strategy = ladder[i], .determinism = GRKAN_NONE});
 }
 
 /** From about 10^3 elements, by factors of about the square root of 10, as far as memory goes. */
@@ -114,19 +102,15 @@ static void list_determinism(const study *s)
     for (int d = 0; d < DTYPES; d++)
         for (int pass = BENCH_FORWARD; pass <= BENCH_BACKWARD; pass++)
             for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
-                add(s, layer_of(s, 0, CHANNELS, dtypes[d]), (bench_pass)pass, (grkan_options){.determinism = levels[i]},
-                    1);
+                add(s, layer_of(s, 0, CHANNELS, dtypes[d]), (bench_pass)pass,
+                    (grkan_options){.determinism = levels[i]});
 }
 
 void study_list_cases(const bench_request *request, bench_device *device)
 {
-    static void (*const lists[STUDY_PARTS])(const study *) = {[STUDY_TIMES] = list_times,
-                                                              [STUDY_ARITHMETIC] = list_arithmetic,
-                                                              [STUDY_LADDER] = list_ladder,
-                                                              [STUDY_SIZES] = list_sizes,
-                                                              [STUDY_GROUPS] = list_groups,
-                                                              [STUDY_DEGREES] = list_degrees,
-                                                              [STUDY_DETERMINISM] = list_determinism};
+    static void (*const lists[STUDY_PARTS])(const study *) = {
+        [STUDY_TIMES] = list_times,   [STUDY_LADDER] = list_ladder,   [STUDY_SIZES] = list_sizes,
+        [STUDY_GROUPS] = list_groups, [STUDY_DEGREES] = list_degrees, [STUDY_DETERMINISM] = list_determinism};
     for (int part = 0; part < STUDY_PARTS; part++) {
         const study s = {device, request->cpu_threads, device->properties.is_gpu, study_part_name(part)};
         if (lists[part] != NULL && request->parts >> part & 1u)

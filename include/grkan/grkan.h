@@ -64,8 +64,7 @@ typedef enum grkan_denominator {
 
 /** How the coefficient gradients are accumulated. */
 typedef enum grkan_strategy {
-    GRKAN_STRATEGY_AUTO = 0,    /**< tree where an order is promised; under GRKAN_NONE what grkan_plan_predict says is
-                                     fastest, which is measured when such a plan is made */
+    GRKAN_STRATEGY_AUTO = 0,    /**< tree */
     GRKAN_STRATEGY_ELEMENT = 1, /**< every element adds to global memory atomically; a baseline to measure */
     GRKAN_STRATEGY_BLOCK = 2,   /**< a block reduces its elements, then one atomic per coefficient */
     GRKAN_STRATEGY_TREE = 3     /**< block sums go to a workspace and a fixed tree combines them; no float atomics */
@@ -174,28 +173,46 @@ typedef struct grkan_device_properties {
     uint64_t cache_bytes; /**< last-level cache; 0 if unknown */
 } grkan_device_properties;
 
-/** What a plan decided, and what it costs by the IO model: the bytes that it must move and the work it does. */
+/** One pass of a plan, and what it costs by the IO model: the bytes that it must move and the work it does. */
+typedef struct grkan_pass_description {
+    int32_t vector;   /**< elements that a thread takes from a row at once */
+    int32_t block;    /**< threads of a block */
+    int64_t blocks;   /**< of all launches together */
+    int32_t launches; /**< of kernels; on the cpu 1 */
+    uint64_t bytes;   /**< that must be moved: 2 tensors forward, 3 backward */
+    uint64_t flops;   /**< an fma counted as two */
+    uint64_t atomics; /**< of floats */
+} grkan_pass_description;
+
+/** What a plan decided. */
 typedef struct grkan_plan_description {
     grkan_strategy strategy; /**< never GRKAN_STRATEGY_AUTO */
     grkan_determinism determinism;
-    int32_t vector;          /**< elements that a thread takes from a row at once, in backward */
-    int32_t block;           /**< threads per block, in backward */
-    int64_t blocks;          /**< blocks of the backward launch */
-    int32_t is_compiled;     /**< 1: kernels were compiled for this plan; 0: found in the cache, or made beforehand */
-    uint64_t forward_bytes;  /**< necessary bytes: 2 tensors */
-    uint64_t backward_bytes; /**< necessary bytes: 3 tensors */
-    uint64_t forward_flops;
-    uint64_t backward_flops;
-    uint64_t backward_atomics; /**< float atomics */
+    int32_t is_compiled; /**< 1: kernels were compiled for this plan; 0: found in the cache, or made beforehand */
+    grkan_pass_description forward;
+    grkan_pass_description backward;
 } grkan_plan_description;
 
-/** What the cost model says of one pass, in seconds: the sum is what the pass should take. */
+/** What one pass reaches on a device at best, in seconds, with kernels of one kind (dtype, strategy, determinism). */
+typedef struct grkan_pass_ceilings {
+    double launch;  /**< a call on one row */
+    double block;   /**< what each further block adds */
+    double element; /**< an element of KAT's function, degrees (5, 4) under GRKAN_ABS_TERMS, its memory included */
+    double flop;    /**< of an element that has more flops than that, or fewer; 0 where arithmetic costs nothing */
+} grkan_pass_ceilings;
+
+/** What a device reaches at best: what a prediction starts from. `grkan bench --predict` measures it; see docs/study.md. */
+typedef struct grkan_ceilings {
+    double byte; /**< seconds of a byte that a copy within the device reads or writes */
+    grkan_pass_ceilings forward;
+    grkan_pass_ceilings backward;
+} grkan_ceilings;
+
+/** What the cost model says of one pass, in seconds: launch and elements together are what the pass should take. */
 typedef struct grkan_pass_prediction {
-    double launch;    /**< the call on a tensor of one row, and what each further block adds */
-    double elements;  /**< the elements, at the pace that these kernels keep on this device */
-    double memory;    /**< for comparison: the necessary bytes at the pace of a copy within the device */
-    int32_t launches; /**< of kernels; on the cpu 1 */
-    uint64_t atomics; /**< float atomics */
+    double launch;   /**< the call on a tensor of one row, and what each further block adds */
+    double elements; /**< the elements, at the pace that these kernels keep on this device */
+    double memory;   /**< for comparison: the necessary bytes at the pace of a copy within the device */
 } grkan_pass_prediction;
 
 /** See grkan_plan_predict. */
@@ -363,14 +380,6 @@ GRKAN_API grkan_status grkan_list_launches(const char *backend, const char *arch
 GRKAN_API grkan_status grkan_plan_create(grkan_device *device, const grkan_operation *operation,
                                          const grkan_options *options, grkan_plan **plan);
 
-/**
- * As grkan_plan_create, but the arithmetic of every element is done repeats times: what a pass is bound by shows in how
- * its time grows. Results stay right; the coefficient gradients are summed in smaller parts, so their last bits differ.
- * @param repeats a power of 2 from 1 to 64
- */
-GRKAN_API grkan_status grkan_plan_create_repeated(grkan_device *device, const grkan_operation *operation,
-                                                  const grkan_options *options, int repeats, grkan_plan **plan);
-
 /** Destroy a plan. What it enqueued, or what a graph captured of it, still runs: kernels are the device's. NULL does nothing. */
 GRKAN_API void grkan_plan_destroy(grkan_plan *plan);
 
@@ -387,14 +396,13 @@ GRKAN_API size_t grkan_plan_workspace_bytes(const grkan_plan *plan);
 GRKAN_API grkan_status grkan_plan_describe(const grkan_plan *plan, grkan_plan_description *description);
 
 /**
- * Predict what the passes of a plan take, from what the device reaches at best. That is measured the first time that a
- * kind of kernels (storage type, strategy, determinism) is asked for, on a layer of KAT with up to 512 MiB: it takes
- * seconds, 2 or as many as the environment's GRKAN_MEASURE_SECONDS says, and the device's default stream and stopwatch,
- * which nothing else may use meanwhile. Then it is kept, beside the compiled kernels. See docs/study.md for the model and
- * for how well it does.
- * @param prediction out, not NULL
+ * Predict what the passes of a plan take, from what the device reaches at best with its kind of kernels. Nothing is
+ * measured or run. See docs/study.md for the model and for how well it does.
+ * @param ceilings   not NULL; finite seconds, 0 or more
+ * @param prediction out, not NULL; untouched on an error
  */
-GRKAN_API grkan_status grkan_plan_predict(const grkan_plan *plan, grkan_prediction *prediction);
+GRKAN_API grkan_status grkan_plan_predict(const grkan_plan *plan, const grkan_ceilings *ceilings,
+                                          grkan_prediction *prediction);
 
 /**
  * Enqueue y = F(x).

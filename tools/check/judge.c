@@ -90,11 +90,11 @@ static void add(total *t, oracle_number share)
 
 long double judge_chain(const grkan_plan_description *plan, int64_t tensor_elements, int64_t elements)
 {
-    const int64_t threads = plan->blocks * plan->block;
+    const int64_t threads = plan->backward.blocks * plan->backward.block;
     const int64_t flushes = 1 + 4 * tensor_elements / (threads > 0 ? threads : 1) / 128;
     int64_t chain = 128 + flushes + 16;
     if (plan->strategy == GRKAN_STRATEGY_BLOCK)
-        chain += plan->blocks;
+        chain += plan->backward.blocks;
     if (plan->strategy == GRKAN_STRATEGY_ELEMENT || chain > elements)
         chain = elements;
     return (long double)chain;
