@@ -70,14 +70,22 @@ grkan_status gpu_load(grkan_backend_device *device, const grkan_plan_data *plan,
     return GRKAN_SUCCESS;
 }
 
-/** Whether a tensor is aligned to the chunks that threads load and store at once. */
-static int is_aligned(const grkan_plan_data *plan, grkan_buffer tensor)
+/** Whether tensors are aligned to the chunks that threads load and store at once. */
+static grkan_status find_alignment(const grkan_plan_data *plan, const grkan_buffer *tensors, int count, int *aligned)
 {
     const size_t chunk = (size_t)plan->backward.vector * grkan_dtype_bytes(plan->operation.dtype);
-    uintptr_t address = grkan_backend_table.uses_pointers ? (uintptr_t)tensor.base : 0;
-    if (grkan_backend_table.locate != NULL && tensor.base != NULL)
-        (void)grkan_backend_table.locate(tensor.base, &address, NULL); /* it did when the core checked */
-    return (address + tensor.offset) % chunk == 0;
+    const grkan_backend *const backend = &grkan_backend_table;
+    *aligned = 1;
+    for (int i = 0; i < count; ++i) {
+        uintptr_t address = backend->uses_pointers ? (uintptr_t)tensors[i].base : 0;
+        const grkan_status status = backend->locate != NULL && tensors[i].base != NULL
+                                        ? backend->locate(tensors[i].base, &address, NULL)
+                                        : GRKAN_SUCCESS;
+        if (status != GRKAN_SUCCESS)
+            return status;
+        *aligned &= (address + tensors[i].offset) % chunk == 0;
+    }
+    return GRKAN_SUCCESS;
 }
 
 /** What a kernel gets for a buffer: an address where there is one, else the base; the launch has the offset then. */
@@ -126,12 +134,15 @@ grkan_status gpu_forward(grkan_backend_program *program, const grkan_plan_data *
     grkan_launch launch = {.x = offset_of(a->x, element),
                            .result = offset_of(a->y, element),
                            .numerator = offset_of(a->numerator, coefficient),
-                           .denominator = offset_of(a->denominator, coefficient),
-                           .aligned = is_aligned(plan, a->x) && is_aligned(plan, a->y)};
+                           .denominator = offset_of(a->denominator, coefficient)};
+    const grkan_buffer tensors[] = {a->x, a->y};
     const grkan_kernel_argument arguments[] = {
         {"x", &x, 0}, {"numerator", &numerator, 0}, {"denominator", &denominator, 0},
         {"y", &y, 0}, {"tiling", t, sizeof *t},     {"launch", &launch, sizeof launch}};
-    return launch_all(program, FORWARD, t, arguments, 6, &launch, t->stripes * t->spans, stream);
+    const grkan_status status = find_alignment(plan, tensors, 2, &launch.aligned);
+    return status == GRKAN_SUCCESS
+               ? launch_all(program, FORWARD, t, arguments, 6, &launch, t->stripes * t->spans, stream)
+               : status;
 }
 
 /** A launch of grkan_clear: arguments 5, 6 and 8 of backward. */
@@ -175,8 +186,8 @@ grkan_status gpu_backward(grkan_backend_program *program, const grkan_plan_data 
                            .workspace = offset_of(a->workspace, 1),
                            .numerator_parts = plan->numerator_parts,
                            .denominator_parts = plan->denominator_parts,
-                           .aligned = is_aligned(plan, a->x) && is_aligned(plan, a->dy) && is_aligned(plan, a->dx),
                            .add = a->accumulation == GRKAN_ADD};
+    const grkan_buffer tensors[] = {a->x, a->dy, a->dx};
     const grkan_kernel_argument arguments[] = {{"x", &x, 0},
                                                {"dy", &dy, 0},
                                                {"numerator", &numerator, 0},
@@ -187,8 +198,8 @@ grkan_status gpu_backward(grkan_backend_program *program, const grkan_plan_data 
                                                {"workspace", &workspace, 0},
                                                {"tiling", t, sizeof *t},
                                                {"launch", &launch, sizeof launch}};
-    grkan_status status = GRKAN_SUCCESS;
-    if (needs(plan, CLEAR) && !launch.add)
+    grkan_status status = find_alignment(plan, tensors, 3, &launch.aligned);
+    if (status == GRKAN_SUCCESS && needs(plan, CLEAR) && !launch.add)
         status = clear_gradients(program, plan, arguments, launch, stream);
     if (status == GRKAN_SUCCESS)
         status = launch_all(program, BACKWARD, t, arguments, 10, &launch, t->stripes * t->spans, stream);

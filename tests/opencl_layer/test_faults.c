@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file test_faults.c @brief Every call that the OpenCL module makes fails once, in turn (faults.h). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../faults.h"
+#include "../present.h"
+#include "control.h"
+
+static int code_of(const char *name)
+{
+    return strcmp(name, "clCreateBuffer") == 0 ? CL_MEM_OBJECT_ALLOCATION_FAILURE : CL_OUT_OF_RESOURCES;
+}
+
+static const char *words_of(const char *name)
+{
+    return strcmp(name, "clCreateBuffer") == 0 ? "CL_MEM_OBJECT_ALLOCATION_FAILURE (-4)" : "CL_OUT_OF_RESOURCES (-5)";
+}
+
+static grkan_status status_of(const char *name)
+{
+    return strcmp(name, "clGetPlatformIDs") == 0 || strcmp(name, "clGetDeviceIDs") == 0 ? GRKAN_ERROR_NO_DEVICE
+           : strcmp(name, "clBuildProgram") == 0                                        ? GRKAN_ERROR_COMPILE
+           : strcmp(name, "clCreateBuffer") == 0                                        ? GRKAN_ERROR_OUT_OF_MEMORY
+                                                                                        : GRKAN_ERROR_DEVICE;
+}
+
+/** A call that takes back; nobody can do anything about it. */
+static int is_soft(const char *name, int is_opening)
+{
+    (void)is_opening;
+    return strncmp(name, "clRelease", 9) == 0;
+}
+
+/** One object that a failed call did not take back, or none. */
+static const char *left_by(const char *name)
+{
+    static const struct {
+        const char *call, *left;
+    } ends[] = {{"clReleaseContext", "1 context"},  {"clReleaseCommandQueue", "1 queue"},
+                {"clReleaseMemObject", "1 buffer"}, {"clReleaseProgram", "1 program"},
+                {"clReleaseKernel", "1 kernel"},    {"clReleaseEvent", "1 event"}};
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; ++i)
+        if (strcmp(name, ends[i].call) == 0)
+            return ends[i].left;
+    return "";
+}
+
+/** OpenCL has no state of a caller's; but no fault may lead to a call that the specification forbids. */
+static const char *disturbed(const char *name)
+{
+    (void)name;
+    const char *const complaint = opencl_layer_complaint();
+    return complaint[0] != '\0' ? complaint : NULL;
+}
+
+static const fault_runtime opencl = {.selector = "opencl",
+                                     .strike = opencl_layer_fail,
+                                     .called = opencl_layer_called,
+                                     .alive = opencl_layer_alive,
+                                     .code_of = code_of,
+                                     .words_of = words_of,
+                                     .status_of = status_of,
+                                     .is_soft = is_soft,
+                                     .left_by = left_by,
+                                     .disturbed = disturbed};
+
+static void calls_fail_with_a_cache(void **state)
+{
+    (void)state;
+    static const char *const all[] = {"clGetPlatformIDs",
+                                      "clGetDeviceIDs",
+                                      "clGetPlatformInfo",
+                                      "clGetDeviceInfo",
+                                      "clCreateContext",
+                                      "clCreateCommandQueue",
+                                      "clCreateProgramWithBinary",
+                                      "clBuildProgram",
+                                      "clCreateKernel",
+                                      "clCreateBuffer",
+                                      "clGetMemObjectInfo",
+                                      "clEnqueueWriteBuffer",
+                                      "clFinish",
+                                      "clSetKernelArg",
+                                      "clEnqueueNDRangeKernel",
+                                      "clEnqueueMarkerWithWaitList",
+                                      "clGetEventProfilingInfo",
+                                      "clReleaseEvent",
+                                      "clEnqueueCopyBuffer",
+                                      "clEnqueueReadBuffer",
+                                      "clReleaseMemObject",
+                                      "clReleaseKernel",
+                                      "clReleaseProgram",
+                                      "clReleaseCommandQueue",
+                                      "clReleaseContext",
+                                      NULL};
+    faults_with_cache(all);
+}
+
+static void calls_fail_without_a_cache(void **state)
+{
+    (void)state;
+    static const char *const all[] = {"clCreateProgramWithSource", "clBuildProgram", "clGetProgramInfo",
+                                      "clReleaseProgram", NULL};
+    faults_without_cache(all);
+}
+
+static void plans_share_kernels(void **state)
+{
+    (void)state;
+    faults_sharing("clCreateProgramWithBinary", "clReleaseProgram");
+}
+
+int main(void)
+{
+    enum { exit_skipped = 77 };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(calls_fail_with_a_cache),
+        cmocka_unit_test(calls_fail_without_a_cache),
+        cmocka_unit_test(plans_share_kernels),
+    };
+    /* Processes are copies of this one: the runtime's beginnings, which take longest, are over. PoCL's device "basic" has
+       no threads, which would not be copied. */
+    cl_platform_id platform = NULL;
+    cl_device_id id = NULL;
+    if (clGetPlatformIDs(1, &platform, NULL) != CL_SUCCESS ||
+        clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 1, &id, NULL) != CL_SUCCESS) {
+        printf("absent: opencl: no device\n");
+        return must_be_present("opencl") ? EXIT_FAILURE : exit_skipped;
+    }
+    if (opencl_layer_called(0) == NULL) {
+        printf("absent: a loader that knows of layers\n");
+        return exit_skipped;
+    }
+    if (!faults_begin(&opencl))
+        return EXIT_FAILURE;
+    return cmocka_run_group_tests_name("opencl_faults", tests, NULL, NULL);
+}
