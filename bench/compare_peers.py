@@ -31,7 +31,7 @@ import torch
 
 import grkan
 from grkan.torch import formula, rational
-from scripting import command_line, positive, write_json
+from scripting import command_line, output_file, positive, write_json
 
 GROUPS, NUMERATOR_DEGREE, DENOMINATOR_DEGREE = 8, 5, 4
 DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
@@ -245,7 +245,7 @@ def main():
     parser.add_argument("--threads", type=positive, metavar="N", help="of PyTorch and grkan on the cpu (all)")
     parser.add_argument("--calls", type=positive, metavar="N", help="of a sample (8 on a GPU, 1 on the cpu)")
     parser.add_argument("--repeats", type=positive, default=20, metavar="N", help="samples of each (20)")
-    parser.add_argument("--json", metavar="FILE", help="write the results as JSON too")
+    parser.add_argument("--json", metavar="FILE", type=output_file, help="write the results as JSON too")
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)

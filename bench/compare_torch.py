@@ -20,7 +20,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, "python"))
 
 import grkan  # noqa: E402
-from scripting import positive, write_json  # noqa: E402
+from scripting import output_file, positive, write_json  # noqa: E402
 
 SHAPE = (8, 197, 768)
 GROUPS = 8
@@ -160,7 +160,7 @@ def main():
                         help="the built libgrkan.so (that of build/)")
     parser.add_argument("--threads", type=positive, default=1, metavar="N", help="threads of both (1)")
     parser.add_argument("--repeats", type=positive, default=100, metavar="N", help="samples of each (100)")
-    parser.add_argument("--json", metavar="FILE", help="write the results as JSON too")
+    parser.add_argument("--json", metavar="FILE", type=output_file, help="write the results as JSON too")
     parser.add_argument("--check", action="store_true", help=f"exit with 1 if a ratio is above {LARGEST_RATIO}")
     arguments = parser.parse_args()
     os.environ["GRKAN_LIBRARY"] = arguments.library

@@ -3,8 +3,12 @@
 
 import argparse
 import json
+import math
 import os
 import sys
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "python"))  # behind an installed one
+from grkan import _output  # noqa: E402
 
 
 def positive(text):
@@ -20,10 +24,24 @@ def command_line(program):
     return " ".join([program, *(argument.rsplit("/", 1)[-1] for argument in sys.argv[1:])])
 
 
+def output_file(text):
+    """argparse's type of a file to write: what cannot be written is known before the work."""
+    try:
+        _output.check(text)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"cannot write '{text}': {error.strerror}") from error
+    return text
+
+
+def _finite(value):
+    """The same with None for what JSON does not have: NaN and infinities."""
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def write_json(path, document):
-    """Whole or not at all."""
-    temporary = f"{path}.{os.getpid()}.tmp"
-    with open(temporary, "w", encoding="utf-8") as file:
-        json.dump(document, file, indent=2)
-        file.write("\n")
-    os.replace(temporary, path)
+    """As the program's files are written; null for what is no number of JSON."""
+    _output.write(path, json.dumps(_finite(document), indent=2, allow_nan=False) + "\n")

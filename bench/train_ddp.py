@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import distributed
 
 import train_throughput  # and with it, where the examples are
-from scripting import command_line, write_json
+from scripting import command_line, output_file, write_json
 from train_kat import Processes, machine
 
 TOLERANCE = 1e-4  # of a tensor's largest gradient; sums in another order differ by about 1e-6
@@ -113,7 +113,7 @@ def parse_arguments():
     parser.add_argument("--windows", type=int, default=7, metavar="N", help="of each (7)")
     parser.add_argument("--steps", type=int, default=10, metavar="N", help="of a window (10)")
     parser.add_argument("--gradients-only", action="store_true")
-    parser.add_argument("--json", metavar="FILE", help="write the results as JSON too")
+    parser.add_argument("--json", metavar="FILE", type=output_file, help="write the results as JSON too")
     arguments = parser.parse_args()
     arguments.compile = arguments.cuda_graphs = False
     return arguments

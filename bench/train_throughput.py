@@ -26,7 +26,7 @@ import torch.nn.functional as F
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "examples"))
 import kat  # noqa: E402
-from scripting import command_line, positive, write_json  # noqa: E402
+from scripting import command_line, output_file, positive, write_json  # noqa: E402
 from train_kat import machine  # noqa: E402
 
 # -------------------------------------------------------------------------------------------------------------- models
@@ -235,7 +235,7 @@ def parse(words):
     parser.add_argument("--compile", action="store_true", help="through torch.compile")
     parser.add_argument("--windows", type=positive, default=7, metavar="N", help="of each model (7)")
     parser.add_argument("--window", type=float, default=0.4, metavar="SECONDS", help="length of a window (0.4)")
-    parser.add_argument("--json", metavar="FILE", help="write the results as JSON too")
+    parser.add_argument("--json", metavar="FILE", type=output_file, help="write the results as JSON too")
     arguments = parser.parse_args(words)
     if arguments.cuda_graphs and not arguments.device.startswith("cuda"):
         parser.error(f"--cuda-graphs: expected a CUDA device, got '{arguments.device}'")

@@ -28,7 +28,7 @@ from torch.nn.parallel import DistributedDataParallel
 import kat
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "bench"))
-from scripting import positive, write_json  # noqa: E402
+from scripting import output_file, positive, write_json  # noqa: E402
 
 LEVELS = ("none", "run_to_run", "device_to_device")
 ACTIVATIONS = {"grkan": kat.grkan_activation, "eager": kat.eager_activation}
@@ -218,7 +218,7 @@ def parse(words):
     parser.add_argument("--bf16", action="store_true", help="autocast to bfloat16")
     parser.add_argument("--determinism", choices=LEVELS, default="run_to_run",
                         help="of grkan; unless it is none, PyTorch's own kernels are held to it too (run_to_run)")
-    parser.add_argument("--json", metavar="FILE", help="write the curves as JSON too")
+    parser.add_argument("--json", metavar="FILE", type=output_file, help="write the curves as JSON too")
     arguments = parser.parse_args(words)
     arguments.size = arguments.size or {"digits": "digits", "random": "tiny"}[arguments.data]
     return arguments
