@@ -19,6 +19,8 @@ from grkan.report import documents, tables  # noqa: E402
 from grkan.report.__main__ import main  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "tests" / "fuzz"))
+import fuzz_report  # noqa: E402
 OPERATION = {"outer": 1576, "channels": 768, "inner": 1, "groups": 8, "numerator_groups": 1, "denominator_groups": 8,
              "numerator_degree": 5, "denominator_degree": 4, "denominator": "abs_terms"}
 
@@ -137,7 +139,16 @@ def changed(change):
     (changed(lambda d: d["devices"][0].update(copy_gb_per_s=0)), "$.devices[0].copy_gb_per_s: 0"),
     ('{"schema": NaN}', "holds NaN"),
     ("[" * 100000, "nested too deeply"),
-], ids=["truncated", "empty", "list", "foreign", "another", "future", "machine", "median", "type", "zero", "nan", "deep"])
+    (json.dumps(make_document("\ud800")), "holds half of a surrogate pair, which is no text"),
+    ('{"schema": ' + "7" * 5000 + "}", "holds 7777777777777777777777777777777777777777... (5000 characters), which no double"),
+    ('{"schema": -1e400}', "holds -1e400, which no double can be"),
+    ('{"schema": "a", "schema": "b"}', "holds the key 'schema' twice in one object"),
+    (changed(lambda d: d.update(devices=[])), "$.devices: [] is too short"),
+    (changed(lambda d: d["machine"].update(memory_bytes=10**300)), "$.machine.memory_bytes: 1000"),
+    (changed(lambda d: d["devices"][0].update(name="n" * 2000)), "$.devices[0].name: 'nnn"),
+    ({"schema": "grkan-\n\x1b[31m" + "x" * 1000}, "its schema is grkan-\\n\\x1b[31mxxx"),
+], ids=["truncated", "empty", "list", "foreign", "another", "future", "machine", "median", "type", "zero", "nan", "deep",
+        "surrogate", "long", "infinite", "twice", "no_devices", "large", "long_name", "control"])
 def test_a_bad_file_is_named_and_the_others_are_reported(tmp_path, capsys, content, reason):
     bad, good = write(tmp_path, "bad.json", content), write(tmp_path, "good.json", make_document("Good"))
     status, out, err = run([bad, good, "--format", "markdown"], capsys)
@@ -158,12 +169,66 @@ def test_not_text(tmp_path, capsys):
     path = tmp_path / "bytes.json"
     path.write_bytes(b"\xff\xfe\x00")
     assert "not text in UTF-8" in run([str(path)], capsys)[2]
+    path.write_text(json.dumps(make_document()), encoding="utf-16")
+    assert "not text in UTF-8" in run([str(path)], capsys)[2]
+    assert "Is a directory" in run([str(tmp_path)], capsys)[2]
+    assert "larger than 64 MiB" in run(["/dev/zero"], capsys)[2]
+
+
+def test_a_byte_order_mark_is_no_fault(tmp_path, capsys):
+    path = tmp_path / "marked.json"
+    path.write_text(json.dumps(make_document()), encoding="utf-8-sig")
+    assert run([str(path), "--format", "markdown"], capsys)[0] == 0
 
 
 def test_output_that_cannot_be_written(tmp_path, capsys):
     good = write(tmp_path, "good.json", make_document())
     status, _, err = run([good, "-o", str(tmp_path / "missing" / "report.html")], capsys)
     assert (status, err) == (1, f"grkan.report: {tmp_path / 'missing' / 'report.html'}: No such file or directory\n")
+
+
+def run_module(arguments, **options):
+    """As a user runs it."""
+    variables = {**os.environ, "PYTHONPATH": str(ROOT / "python"), **options.pop("env", {})}
+    return subprocess.run([sys.executable, "-m", "grkan.report", *arguments], env=variables, capture_output=True, check=False,
+                          **options)
+
+
+@pytest.mark.parametrize("form", ["markdown", "html"])
+def test_an_ascii_terminal(tmp_path, form):
+    """The page is UTF-8, as its head says; messages are what the terminal can show."""
+    good = write(tmp_path, "gr\u00fcn.json", make_document("\u00c4, \u4e2d", cases=[make_case(1.0)]))
+    done = run_module([good, str(tmp_path / "n\u00f6"), "--format", form],
+                      env={"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})
+    assert done.returncode == 1
+    assert done.stderr.decode("ascii").endswith(": No such file or directory\n")
+    assert "gr\u00fcn.json" in done.stdout.decode("utf-8") and "\u00c4, \u4e2d" in done.stdout.decode("utf-8")
+
+
+def test_file_names_of_any_bytes(tmp_path):
+    good = os.path.join(os.fsencode(tmp_path), b"\xff.json")
+    with open(good, "w", encoding="utf-8") as file:
+        json.dump(make_document(), file)
+    done = run_module([good, good + b"\n", "--format", "markdown"])
+    assert (done.returncode, "\ufffd.json" in done.stdout.decode("utf-8")) == (1, True)
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_a_reader_that_goes_away(tmp_path):
+    good = write(tmp_path, "good.json", make_document())
+    done = subprocess.run(["bash", "-c", '"$@" > >(exec <&-)', "bash", sys.executable, "-c",
+                           "import sys, time; time.sleep(0.5); sys.argv = sys.argv[1:]; "
+                           "from grkan.report.__main__ import main; sys.exit(main())", "report", good, "--format", "markdown"],
+                          env={**os.environ, "PYTHONPATH": str(ROOT / "python")}, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (1, b"grkan.report: -: Broken pipe\n")
+
+
+def test_names_that_matplotlib_reads_otherwise(tmp_path, capsys):
+    target = tmp_path / "page.html"
+    good = write(tmp_path, "a.json", make_document("_$\\frac{1$ \x01", cases=[make_case(1.0)]))
+    assert main([good, "-o", str(target)]) == 0
+    text = target.read_text(encoding="utf-8")
+    assert text.count("_$\\frac{1$ \ufffd, cpu") > 5
 
 
 def test_the_same_device_twice_gets_two_labels(tmp_path, capsys):
@@ -203,3 +268,9 @@ def test_tables_without_rows_are_left_out():
     device = documents.Device("A", {**document["devices"][0], "errors": []})
     found = tables.all_tables([documents.Document("a.json", document, [device])])
     assert [table.title for table in found] == ["Machines"]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests" / "fuzz" / "corpus" / "report").iterdir()), ids=lambda path: path.name)
+def test_a_page_or_one_sentence(path):
+    """The fuzzer's contract, on files that broke it and their neighbours, plots included."""
+    fuzz_report.Reporter()(path.read_bytes())

@@ -2,10 +2,10 @@
 """The command python3 -m grkan.report."""
 
 import argparse
-import os
 import sys
-import tempfile
+import warnings
 
+from .. import _output
 from . import documents, page
 
 
@@ -22,20 +22,15 @@ def _parse(arguments):
     return parser.parse_args(arguments)
 
 
-def _write(path, text):
-    """The whole file or none."""
-    if path == "-":
-        sys.stdout.write(text)
-        return
-    folder = os.path.dirname(os.path.abspath(path))
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=folder, delete=False) as file:
-        file.write(text)
-    try:
-        os.chmod(file.name, 0o644)
-        os.replace(file.name, path)
-    except OSError:
-        os.unlink(file.name)
-        raise
+def _printable(text, most=500):
+    """One line that any terminal shows: what it cannot becomes escapes, and what is long is cut."""
+    text = "".join(one if one.isprintable() else one.encode("unicode_escape", "surrogatepass").decode() for one in text)
+    return text if len(text) <= most else text[:most] + "..."
+
+
+def _say(text):
+    """stderr replaces what its encoding does not have."""
+    print(f"grkan.report: {_printable(text)}", file=sys.stderr)
 
 
 def main(arguments=None):
@@ -44,16 +39,20 @@ def main(arguments=None):
 
     def complain(path, reason):
         bad.append(path)
-        print(f"grkan.report: {path}: {reason}", file=sys.stderr)
+        _say(f"{path}: {reason}")
 
-    read = documents.read(options.files, complain)
-    if not read:
-        print("grkan.report: no file is left to report", file=sys.stderr)
-        return 1
     try:
-        _write(options.output, page.to_html(read) if options.format == "html" else page.to_markdown(read))
+        _output.check(options.output)
+        read = documents.read(options.files, complain)
+        if not read:
+            _say("no file is left to report")
+            return 1
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of scales without data, and of letters that the font does not have
+            text = page.to_html(read) if options.format == "html" else page.to_markdown(read)
+        _output.write(options.output, text)
     except OSError as error:
-        print(f"grkan.report: {options.output}: {error.strerror}", file=sys.stderr)
+        _say(f"{options.output}: {error.strerror}")
         return 1
     return 1 if bad else 0
 

@@ -3,6 +3,8 @@
 
 import dataclasses
 import json
+import math
+import os
 import pathlib
 
 import jsonschema
@@ -26,18 +28,22 @@ class Device:
     properties: dict
 
     def cases(self, part=None):
-        """The cases that were measured: of one part of a study, or of none and of the part "times"."""
-        for case in self.properties["cases"]:
+        """grkan's measured cases of one part of a study, or of none and of the part "times"."""
+        for case in self.all_cases():
             own = case.get("part")
-            if "milliseconds" in case and (own == part if part else own in (None, "times")):
+            if own == part if part else own in (None, "times"):
                 yield case
 
     def all_cases(self):
         """The measured cases of grkan itself, whatever their part."""
-        return [case for case in self.properties["cases"] if "milliseconds" in case and "implementation" not in case]
+        return [case for case in self.properties["cases"] if not {"unsupported", "implementation"} & case.keys()]
+
+    def peers(self):
+        """The measured cases of a run of several implementations, grkan's among them."""
+        return [case for case in self.properties["cases"] if "implementation" in case and "unsupported" not in case]
 
     def errors(self):
-        return [case for case in self.properties.get("errors", []) if "seeds" in case]
+        return [case for case in self.properties.get("errors", []) if "unsupported" not in case]
 
 
 @dataclasses.dataclass
@@ -53,13 +59,48 @@ def _reject(constant):
     raise BadDocument(f"holds {constant}, which is no number of JSON")
 
 
-def _parse(text):
+def _float(text):
+    value = float(text)
+    if not math.isfinite(value):
+        raise BadDocument(f"holds {_short(text)}, which no double can be")
+    return value
+
+
+def _int(text):
+    if len(text) > 309:  # more than any double has
+        raise BadDocument(f"holds {_short(text)}, which no double can be")
+    _float(text)
+    return int(text)
+
+
+def _object(pairs):
+    found = {}
+    for key, value in pairs:
+        if key in found:
+            raise BadDocument(f"holds the key {_short(key)!r} twice in one object")
+        found[key] = value
+    return found
+
+
+def _short(text, most=40):
+    return text if len(text) <= most else f"{text[:most]}... ({len(text)} characters)"
+
+
+def _parse(data):
+    """JSON as RFC 8259 has it, with a byte order mark or without one."""
     try:
-        return json.loads(text, parse_constant=_reject)
+        text = data.decode("utf-8-sig")
+        content = json.loads(text, parse_constant=_reject, parse_float=_float, parse_int=_int, object_pairs_hook=_object)
+        json.dumps(content, ensure_ascii=False).encode("utf-8")  # half of a surrogate pair is no text
     except json.JSONDecodeError as error:
         raise BadDocument(f"not JSON, or cut off: line {error.lineno}, column {error.colno}: {error.msg}") from error
+    except UnicodeDecodeError as error:
+        raise BadDocument("not text in UTF-8") from error
+    except UnicodeEncodeError as error:
+        raise BadDocument("holds half of a surrogate pair, which is no text") from error
     except RecursionError as error:
         raise BadDocument("nested too deeply") from error
+    return content
 
 
 def _check_version(content):
@@ -69,27 +110,37 @@ def _check_version(content):
         raise BadDocument('not a file of `grkan bench --json`: it has no "schema" of grkan\'s')
     kind, _, version = schema.partition("/")
     if kind != "grkan-bench":
-        raise BadDocument(f"its schema is {schema}; expected {SCHEMA}")
+        raise BadDocument(f"its schema is {_short(schema)}; expected {SCHEMA}")
     if schema != SCHEMA:
-        raise BadDocument(f"its schema is {schema}; this report reads {SCHEMA}: version {version} needs another grkan")
+        raise BadDocument(f"its schema is {_short(schema)}; this report reads {SCHEMA}: version {_short(version)} needs "
+                          "another grkan")
+
+
+def _read_bytes(path):
+    """At most what a file may have: a pipe or a device may not end."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise BadDocument(error.strerror or str(error)) from error
+    if len(data) > LARGEST_FILE:
+        raise BadDocument(f"larger than {LARGEST_FILE >> 20} MiB")
+    return data
 
 
 def read_content(path):
     """The content of a file; BadDocument says what is wrong with it."""
-    try:
-        if pathlib.Path(path).stat().st_size > LARGEST_FILE:
-            raise BadDocument(f"larger than {LARGEST_FILE >> 20} MiB")
-        text = pathlib.Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise BadDocument(error.strerror or str(error)) from error
-    except UnicodeDecodeError as error:
-        raise BadDocument("not text in UTF-8") from error
-    content = _parse(text)
+    content = _parse(_read_bytes(path))
     _check_version(content)
     error = jsonschema.exceptions.best_match(_validator.iter_errors(content))
     if error is not None:
         raise BadDocument(f"{error.json_path}: {error.message[:200]}")
     return content
+
+
+def _name(path):
+    """Of the file, without its folders. Bytes that are not UTF-8 become marks."""
+    return os.fsencode(os.path.basename(path)).decode("utf-8", "replace")
 
 
 def _labels(contents):
@@ -111,7 +162,7 @@ def read(paths, complain):
     for path in paths:
         try:
             contents.append(read_content(path))
-            names.append(pathlib.Path(path).name)
+            names.append(_name(path))
         except BadDocument as error:
             complain(path, str(error))
     return [Document(name, content, [Device(label, device) for label, device in zip(labels, content["devices"])])

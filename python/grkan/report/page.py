@@ -18,7 +18,8 @@ svg { max-width: 100%; height: auto; } code { background: #f2f2f2; padding: 0 0.
 
 
 def _escape(text):
-    return html.escape(str(text), quote=True)
+    """For HTML, which has no control characters."""
+    return html.escape(re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "\ufffd", str(text)), quote=True)
 
 
 def _html_cell(cell):
@@ -56,7 +57,8 @@ def to_html(read):
 
 
 def _markdown_row(cells):
-    return "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+    cells = (re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", str(cell)) for cell in cells)  # of one line
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def to_markdown(read):

@@ -22,6 +22,12 @@ _STRATEGIES = ("element", "block", "tree")
 _EVERYWHERE = "tree, device_to_device"
 
 
+def _label(device):
+    """As matplotlib takes it: $ begins a formula, and a label that begins with _ is left out of legends."""
+    text = "".join(one if one.isprintable() else "\ufffd" for one in device.label).replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
+
+
 def _colour(number):
     return _COLOURS[number % len(_COLOURS)]
 
@@ -76,7 +82,7 @@ def _types(devices, part):
 
 def _plain_cases(device):
     return [case for case in device.cases() if case["determinism"] == "run_to_run" and case.get("arithmetic", 1) == 1 and
-            case["strategy"] in ("tree", "auto") and "implementation" not in case]
+            case["strategy"] in ("tree", "auto") and case["pass"] in _PASSES]
 
 
 def fraction_of_copy(devices):
@@ -102,7 +108,7 @@ def _copy_panel(ax, devices, cases, dtype, one_pass):
         number = devices.index(device)
         xs = [i + (place - (len(shown) - 1) / 2) * width for i, c in enumerate(channels) if c in own[device.label]]
         ys = [own[device.label][c] for c in channels if c in own[device.label]]
-        ax.bar(xs, ys, width * 0.9, color=_colour(number), label=device.label)
+        ax.bar(xs, ys, width * 0.9, color=_colour(number), label=_label(device))
     ax.axhline(1, color="black", linewidth=0.8)
     ax.set_xticks(range(len(channels)), [str(c) for c in channels])
     ax.set_title(f"{one_pass}, {dtype}")
@@ -124,7 +130,7 @@ def arithmetic(devices):
             if 1 in times:
                 xs = sorted(times)
                 ax.plot(xs, [times[x] / times[1] for x in xs], marker=_MARKERS[number % 8], color=_colour(number),
-                        label=device.label)
+                        label=_label(device))
         ax.plot([1, 8], [1, 8], color="black", linewidth=0.8, linestyle=":", label="bound by arithmetic")
         ax.set_xscale("log", base=2)
         ax.set_yscale("log", base=2)
@@ -150,7 +156,7 @@ def ladder(devices):
                      if case["dtype"] == dtype}
             xs = [i + (place - (len(shown) - 1) / 2) * width for i, s in enumerate(_STRATEGIES) if s in times]
             bars = ax.bar(xs, [times[s] for s in _STRATEGIES if s in times], width * 0.9,
-                          color=_colour(devices.index(device)), label=device.label)
+                          color=_colour(devices.index(device)), label=_label(device))
             ax.bar_label(bars, fmt="%.3g", fontsize=7, padding=1)
         ax.set_yscale("log")
         ax.margins(y=0.15)
@@ -181,7 +187,7 @@ def growth(devices):
                 continue
             xs = [of(case["operation"]) for case in cases]
             ax.plot(xs, [case["milliseconds"]["median"] for case in cases], marker=_MARKERS[number % 8], markersize=4,
-                    color=_colour(number), label=device.label)
+                    color=_colour(number), label=_label(device))
             ax.plot(xs, [case["predicted_milliseconds"] for case in cases], color=_colour(number), linestyle=":")
         if name != "degrees":
             ax.set_xscale("log", base=10 if name == "sizes" else 2)
@@ -209,11 +215,13 @@ def errors(devices):
                 if case["dtype"] != dtype:
                     continue
                 kind = _EVERYWHERE if case["determinism"] == "device_to_device" else case["strategy"]
+                if kind not in kinds:
+                    continue
                 place = kinds.index(kind) + (number - (len(devices) - 1) / 2) * 0.8 / len(devices)
                 for gradient, offset, filled in (("numerator", -0.03, True), ("denominator", 0.03, False)):
                     ax.plot(place + offset, case[gradient]["relative"], marker=_MARKERS[number % 8], linestyle="none",
                             color=_colour(number), fillstyle="full" if filled else "none",
-                            label=f"{device.label}: {'da' if filled else 'db'}")
+                            label=f"{_label(device)}: {'da' if filled else 'db'}")
         ax.set_yscale("log")
         ax.set_xlim(-0.5, len(kinds) - 0.5)
         ax.set_xticks(range(len(kinds)), [kind.replace(", ", ",\n") for kind in kinds])
@@ -236,7 +244,7 @@ def predicted(devices):
     for number, device in enumerate(devices):
         if points[device.label]:
             ax.plot(*zip(*points[device.label]), marker=_MARKERS[number % 8], markersize=4, linestyle="none",
-                    color=_colour(number), alpha=0.7, label=device.label)
+                    color=_colour(number), alpha=0.7, label=_label(device))
     for axis, scale in ((ax.xaxis, ax.set_xscale), (ax.yaxis, ax.set_yscale)):
         scale("log")
         _plain_log(axis)
@@ -264,7 +272,7 @@ def determinism(devices):
             times = own[number]
             xs = [i + (place - (len(shown) - 1) / 2) * width for i, level in enumerate(levels) if level in times]
             ax.bar(xs, [times[level] / times["run_to_run"] for level in levels if level in times], width * 0.9,
-                   color=_colour(number), label=devices[number].label)
+                   color=_colour(number), label=_label(devices[number]))
         ax.axhline(1, color="black", linewidth=0.8)
         ax.set_xticks(range(len(levels)), levels)
         ax.set_title(f"{one_pass}, {dtype}")

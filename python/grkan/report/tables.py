@@ -86,7 +86,7 @@ def peers(devices):
     """Every implementation of a run beside grkan in the same run."""
     rows = []
     for device in devices:
-        measured = [case for case in device.properties["cases"] if "implementation" in case and "milliseconds" in case]
+        measured = device.peers()
         own = {_layer(case): case for case in measured if case["implementation"] == "grkan"}
         for case in measured:
             grkan = own.get(_layer(case))
