@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import contextlib
-import threading
+import weakref
 from collections.abc import Iterator
 from ctypes import byref, c_void_p
 from typing import Any
@@ -15,14 +15,18 @@ from ._dlpack import NUMPY_COEFFICIENTS, Array, assert_writable, empty_like, vie
 from ._errors import InvalidArgumentError
 from ._library import ACCUMULATIONS, BufferStruct, check, index_of, load
 from ._plan import Options, Plan, open_device, operation_of, plan_for
+from ._workspaces import Workspaces
 
 
 class _Memory:
-    """Memory of a device, from the library."""
+    """Memory of a device, from the library. Freed with the object."""
 
     def __init__(self, selector: str | None, size: int):
         self._device, self._base, self.bytes = open_device(selector).handle, c_void_p(), size
         check(load().grkan_memory_allocate(self._device, max(size, 1), byref(self._base)))
+        # At the end of Python, the system takes all.
+        self.free = weakref.finalize(self, load().grkan_memory_free, self._device, self._base)
+        self.free.atexit = False
 
     @property
     def address(self) -> int:
@@ -34,25 +38,14 @@ class _Memory:
     def download(self, address: int) -> None:
         check(load().grkan_memory_download(self._device, address, BufferStruct(self._base, 0), self.bytes))
 
-    def free(self) -> None:
-        load().grkan_memory_free(self._device, self._base)
+
+_workspaces: Workspaces[_Memory] = Workspaces()
 
 
-_own = threading.local()  # calls that can run at the same time need workspaces of their own
-
-
-def _workspace(selector: str | None, stream: int, size: int) -> int:
-    """The address of this thread's workspace for a stream: made on first use, made anew when it is too small."""
-    if not hasattr(_own, "workspaces"):
-        _own.workspaces = {}
-    found = _own.workspaces.get((selector, stream))
-    if found is None or found.bytes < size:
-        if found is not None:
-            found.free()
-        found = _own.workspaces[(selector, stream)] = _Memory(selector, size)
-        zeros = numpy.zeros(size, numpy.uint8)
-        found.upload(zeros.ctypes.data)
-    return found.address
+def _zeroed(selector: str, size: int) -> _Memory:
+    memory = _Memory(selector, size)
+    memory.upload(numpy.zeros(size, numpy.uint8).ctypes.data)
+    return memory
 
 
 def _bytes_of(array: Array) -> int:
@@ -169,7 +162,11 @@ def backward(x: Any, dy: Any, numerator: Any, denominator: Any, *, form: str = "
         outputs.append(view_like(f"out: {name}", array, x_, like.shape, like.dtype, stream))
     selector = _select(x_, device)
     plan = _plan(x_, a_, b_, form, channel_dim, selector, Options(strategy=strategy, determinism=determinism))
-    workspace = _workspace(selector, stream, plan.workspace_bytes) if plan.workspace_bytes else 0
+    place, size = Workspaces.place(selector, stream), plan.workspace_bytes
+    workspace = (_workspaces.take(place, size) or _zeroed(selector, size)) if size > 0 else None
+    workspace_at = workspace.address if workspace else 0
     with _on_device(selector, [x_, dy_, a_, b_], outputs) as (x_at, dy_at, a_at, b_at, dx_at, da_at, db_at):
-        plan.backward(x_at, dy_at, a_at, b_at, dx_at, da_at, db_at, workspace, stream, accumulation)
+        plan.backward(x_at, dy_at, a_at, b_at, dx_at, da_at, db_at, workspace_at, stream, accumulation)
+    if workspace:
+        _workspaces.give(place, workspace.bytes, workspace)
     return out

@@ -6,7 +6,6 @@ The host's time counts here: small models are bound by it. So one dictionary loo
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import torch
@@ -14,13 +13,14 @@ import torch
 from .._errors import InvalidArgumentError
 from .._library import DETERMINISM_LEVELS, FORMS, index_of
 from .._plan import MOST_PLANS, Options, Plan, channel_of, operation_of, plan_for
+from .._workspaces import Workspaces
 
 _DTYPES = {torch.float32: "f32", torch.float16: "f16", torch.bfloat16: "bf16", torch.float64: "f64"}
 _GPU_BACKEND = "hip" if torch.version.hip else "cuda"
 
 _determinism = "run_to_run"
 _plans: dict[Any, Plan] = {}
-_own = threading.local()  # calls that can run at the same time need workspaces of their own
+_workspaces: Workspaces[torch.Tensor] = Workspaces()
 
 # PyTorch's own short cuts, which cost a tenth of the public functions' time.
 _raw_stream = getattr(torch._C, "_cuda_getCurrentRawStream", None) or (
@@ -169,27 +169,16 @@ def run_backward(dy: torch.Tensor, x: torch.Tensor, numerator: torch.Tensor, den
     dx = torch.empty_like(x)
     dnumerator, ddenominator = torch.empty_like(numerator), torch.empty_like(denominator)
     stream = _raw_stream(index) if index >= 0 else 0
-    workspace = _workspace(plan.workspace_bytes, x, stream, keep_workspace) if plan.workspace_bytes else None
+    size = plan.workspace_bytes
+    # While a CUDA graph is captured, memory is the graph's own: zeros would be written at the next replay only, and
+    # replays on other streams would share them.
+    is_kept = size > 0 and keep_workspace and not (index >= 0 and _is_capturing())
+    place = Workspaces.place(index, stream) if is_kept else None
+    workspace = _workspaces.take(place, size) if place is not None else None
+    if workspace is None:
+        workspace = torch.zeros(size, dtype=torch.uint8, device=x.device)
     plan.backward(x.data_ptr(), dy.data_ptr(), numerator.data_ptr(), denominator.data_ptr(), dx.data_ptr(),
-                  dnumerator.data_ptr(), ddenominator.data_ptr(), 0 if workspace is None else workspace.data_ptr(),
-                  stream)
+                  dnumerator.data_ptr(), ddenominator.data_ptr(), workspace.data_ptr(), stream)
+    if place is not None:
+        _workspaces.give(place, workspace.numel(), workspace)
     return dx, dnumerator, ddenominator
-
-
-def _workspace(size: int, x: torch.Tensor, stream: int, keep: bool) -> torch.Tensor:
-    """A workspace, zero before its first use.
-
-    Kept for the next call of this thread on this stream, but not while a CUDA graph is captured: the memory would be
-    the graph's own, its zeros would be written at the next replay only, and replays on other streams would share it.
-    """
-    if not keep or (x.is_cuda and _is_capturing()):
-        return torch.zeros(size, dtype=torch.uint8, device=x.device)
-    try:
-        kept = _own.workspaces
-    except AttributeError:
-        kept = _own.workspaces = {}
-    key = x.get_device(), stream
-    found = kept.get(key)
-    if found is None or found.numel() < size:
-        found = kept[key] = torch.zeros(size, dtype=torch.uint8, device=x.device)
-    return found

@@ -32,11 +32,13 @@ def is_plain(*tensors: torch.Tensor) -> bool:
     Not seen here are those without memory (meta, sparse, nested, zero, wrapped by vmap as it was before torch.func):
     whoever takes an address fails, and asks has_memory().
     """
+    if (_count_dispatch_modes() or _has_function_mode() or _has_transform() or _tracing_state() is not None
+            or forward_ad._current_level >= 0):
+        return False
     for t in tensors:
         if type(t) not in _PLAIN or t.is_neg():
             return False
-    return not (_count_dispatch_modes() or _has_function_mode() or _has_transform()
-                or _tracing_state() is not None or forward_ad._current_level >= 0)
+    return True
 
 
 def has_memory(*tensors: torch.Tensor) -> bool:
