@@ -43,8 +43,8 @@ _workspaces: Workspaces[_Memory] = Workspaces()
 
 
 def _zeroed(selector: str, size: int) -> _Memory:
-    memory = _Memory(selector, size)
-    memory.upload(numpy.zeros(size, numpy.uint8).ctypes.data)
+    memory, zeros = _Memory(selector, size), numpy.zeros(size, numpy.uint8)
+    memory.upload(zeros.ctypes.data)
     return memory
 
 
