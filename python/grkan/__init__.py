@@ -16,6 +16,8 @@ from ._errors import (CompileError, DeviceError, Error, InvalidArgumentError, Li
 from ._fit import Fit, fit, preset
 from ._plan import Device, Operation, Options, Plan, Version, device, devices, version
 
+__version__ = "0.1.0"  # of this package; version() is the library's
+
 __all__ = ["CompileError", "Device", "DeviceError", "Error", "Fit", "InvalidArgumentError", "LibraryNotFoundError",
            "NoBackendError", "NoDeviceError", "Operation", "Options", "OutOfMemoryError", "Plan", "UnsupportedError",
            "Version", "backward", "device", "devices", "fit", "forward", "preset", "version"]

@@ -13,7 +13,8 @@ import numpy
 
 from ._dlpack import NUMPY_COEFFICIENTS, Array, assert_writable, empty_like, view, view_like
 from ._errors import InvalidArgumentError
-from ._library import ACCUMULATIONS, BufferStruct, check, index_of, load
+from ._library import ACCUMULATIONS, BufferStruct, check, load
+from ._names import Accumulation, Determinism, Form, Strategy, index_of
 from ._plan import Options, Plan, open_device, operation_of, plan_for
 from ._workspaces import Workspaces
 
@@ -79,7 +80,13 @@ def _coefficients(name: str, values: Any, x: Array, stream: int) -> Array:
     """An array as it is; on the host also whatever NumPy makes an array of."""
     wanted = NUMPY_COEFFICIENTS[x.dtype]
     if x.selector == "cpu" and (isinstance(values, numpy.ndarray) or not hasattr(values, "__dlpack__")):
-        values = numpy.ascontiguousarray(values, wanted)
+        try:
+            if values is None:
+                raise TypeError("None is no array")
+            values = numpy.ascontiguousarray(values, wanted)
+        except (TypeError, ValueError) as error:
+            raise InvalidArgumentError(f"{name} is a {type(values).__name__}; expected an array of numbers, or what "
+                                       f"NumPy makes one of ({error})") from None
     found = view(name, values, stream)
     return view_like(name, values, x, found.shape, "f64" if x.dtype == "f64" else "f32", stream)
 
@@ -94,14 +101,14 @@ def _select(x: Array, device: str | None) -> str:
     return selector
 
 
-def _plan(x: Array, numerator: Array, denominator: Array, form: str, channel_dim: int, selector: str,
+def _plan(x: Array, numerator: Array, denominator: Array, form: Form, channel_dim: int, selector: str,
           options: Options) -> Plan:
     operation = operation_of(x.shape, numerator.shape, denominator.shape, form, channel_dim, x.dtype)
     return plan_for(selector, operation, options)
 
 
-def forward(x: Any, numerator: Any, denominator: Any, *, form: str = "abs_terms", channel_dim: int = -1,
-            out: Any = None, device: str | None = None, determinism: str = "run_to_run", stream: int = 0) -> Any:
+def forward(x: Any, numerator: Any, denominator: Any, *, form: Form = "abs_terms", channel_dim: int = -1,
+            out: Any = None, device: str | None = None, determinism: Determinism = "run_to_run", stream: int = 0) -> Any:
     """F(x) for every element x, with the coefficients of the group that its channel belongs to.
 
     Args:
@@ -121,9 +128,9 @@ def forward(x: Any, numerator: Any, denominator: Any, *, form: str = "abs_terms"
     Returns:
         out, or a new array of the kind of x.
     """
+    x_ = view("x", x, stream)
     result = empty_like(x) if out is None else out
     assert_writable("out", result)
-    x_ = view("x", x, stream)
     y_ = view_like("out", result, x_, x_.shape, x_.dtype, stream)
     a_, b_ = _coefficients("numerator", numerator, x_, stream), _coefficients("denominator", denominator, x_, stream)
     selector = _select(x_, device)
@@ -133,9 +140,9 @@ def forward(x: Any, numerator: Any, denominator: Any, *, form: str = "abs_terms"
     return result
 
 
-def backward(x: Any, dy: Any, numerator: Any, denominator: Any, *, form: str = "abs_terms", channel_dim: int = -1,
-             out: tuple[Any, Any, Any] | None = None, accumulation: str = "overwrite", device: str | None = None,
-             strategy: str = "auto", determinism: str = "run_to_run", stream: int = 0) -> tuple[Any, Any, Any]:
+def backward(x: Any, dy: Any, numerator: Any, denominator: Any, *, form: Form = "abs_terms", channel_dim: int = -1,
+             out: tuple[Any, Any, Any] | None = None, accumulation: Accumulation = "overwrite", device: str | None = None,
+             strategy: Strategy = "auto", determinism: Determinism = "run_to_run", stream: int = 0) -> tuple[Any, Any, Any]:
     """The gradients of a loss with respect to x, numerator and denominator, given dy, that with respect to F(x).
 
     Args:
@@ -148,7 +155,7 @@ def backward(x: Any, dy: Any, numerator: Any, denominator: Any, *, form: str = "
     Returns:
         (dx, dnumerator, ddenominator): out, or new arrays of the kinds of x, numerator and denominator.
     """
-    index_of("accumulation", accumulation, tuple(ACCUMULATIONS))
+    index_of("accumulation", accumulation, ACCUMULATIONS)
     x_ = view("x", x, stream)
     dy_ = view_like("dy", dy, x_, x_.shape, x_.dtype, stream)
     a_, b_ = _coefficients("numerator", numerator, x_, stream), _coefficients("denominator", denominator, x_, stream)
@@ -156,6 +163,8 @@ def backward(x: Any, dy: Any, numerator: Any, denominator: Any, *, form: str = "
         if accumulation == "add":
             raise InvalidArgumentError("accumulation is 'add' and out is None; expected the gradients to add to")
         out = empty_like(x), empty_like(a_.source), empty_like(b_.source)
+    if not isinstance(out, (tuple, list)) or len(out) != 3:
+        raise InvalidArgumentError(f"out is a {type(out).__name__}; expected (dx, dnumerator, ddenominator)")
     outputs = []
     for name, array, like in zip(("dx", "dnumerator", "ddenominator"), out, (x_, a_, b_)):
         assert_writable(f"out: {name}", array)

@@ -13,7 +13,8 @@ from typing import Any
 import numpy
 
 from ._errors import InvalidArgumentError
-from ._library import DTYPES, FORMS, check, index_of, load
+from ._library import DTYPES, FORMS, check, load
+from ._names import Dtype, Form, Function, PresetName, degrees_of, index_of, pair, text
 
 _MAX_COEFFICIENTS = 16
 _Coefficients = c_double * _MAX_COEFFICIENTS
@@ -66,8 +67,17 @@ def _fit_of(found: Any, error: ErrorStruct, form: str, degrees: tuple[int, int])
                form, error.error, error.x)
 
 
-def fit(target: str | tuple[Sequence[float], Sequence[float]], degrees: tuple[int, int] = (5, 4), *,
-        form: str = "abs_terms", interval: tuple[float, float] = (-3.0, 3.0), dtype: str = "f32") -> Fit:
+def _numbers(argument: str, value: Any, what: str) -> tuple[Any, Any]:
+    """Two arrays, or numbers, in f64."""
+    first, second = pair(argument, value, what)
+    try:
+        return numpy.ascontiguousarray(first, numpy.float64), numpy.ascontiguousarray(second, numpy.float64)
+    except (TypeError, ValueError):
+        raise InvalidArgumentError(f"{argument} is {value!r}; expected {what}") from None
+
+
+def fit(target: Function | tuple[Sequence[float], Sequence[float]], degrees: tuple[int, int] = (5, 4), *,
+        form: Form = "abs_terms", interval: tuple[float, float] = (-3.0, 3.0), dtype: Dtype = "f32") -> Fit:
     """The coefficients whose largest error is least (grkan_fit).
 
     Args:
@@ -78,13 +88,17 @@ def fit(target: str | tuple[Sequence[float], Sequence[float]], degrees: tuple[in
         dtype: of the tensors ("f32", "f16", "bf16" or "f64"): the error of coefficients as these take them is made
             least, in f64 or f32.
     """
+    degrees = degrees_of(degrees)
     problem = ProblemStruct(denominator=index_of("form", form, FORMS), numerator_degree=degrees[0],
                             denominator_degree=degrees[1], dtype=index_of("dtype", dtype, DTYPES))
     if isinstance(target, str):
         problem.function = target.encode()
-        problem.low, problem.high = interval
+        low, high = _numbers("interval", interval, "(low, high)")
+        if low.size != 1 or high.size != 1:
+            raise InvalidArgumentError(f"interval is {interval!r}; expected (low, high)")
+        problem.low, problem.high = low.item(), high.item()
     else:
-        x, y = (numpy.ascontiguousarray(values, numpy.float64) for values in target)
+        x, y = _numbers("target", target, "the name of a function, or points (x, y)")
         if x.ndim != 1 or x.shape != y.shape:
             raise InvalidArgumentError(f"target has x of shape {x.shape} and y of shape {y.shape}; expected as many y "
                                        "as x, in one dimension")
@@ -95,14 +109,19 @@ def fit(target: str | tuple[Sequence[float], Sequence[float]], degrees: tuple[in
     return _fit_of(result, result.f64 if dtype == "f64" else result.f32, form, degrees)
 
 
-@functools.lru_cache(maxsize=None)
-def preset(name: str, form: str = "abs_terms") -> Fit:
+def preset(name: PresetName, form: Form = "abs_terms") -> Fit:
     """Coefficients that the library holds ready, of degrees (5, 4) on [-3, 3] (grkan_preset_find).
 
     Args:
         name: of a function; or "kat_" and a name of KAT's own tables, each of which has one form.
         form: of the denominator.
     """
+    text("name", name), index_of("form", form, FORMS)
+    return _preset(name, form)
+
+
+@functools.lru_cache(maxsize=None)
+def _preset(name: str, form: Form) -> Fit:
     found = POINTER(PresetStruct)()
-    check(load().grkan_preset_find(name.encode(), index_of("form", form, FORMS), byref(found)))
+    check(load().grkan_preset_find(text("name", name), index_of("form", form, FORMS), byref(found)))
     return _fit_of(found[0], found[0].f32, form, (found[0].numerator_degree, found[0].denominator_degree))

@@ -7,28 +7,17 @@ import ctypes
 import functools
 import os
 import struct
-from collections.abc import Sequence
 from ctypes import POINTER, c_char, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 from pathlib import Path
+from typing import get_args
 
-from ._errors import BY_STATUS, Error, InvalidArgumentError, LibraryNotFoundError
+from ._errors import BY_STATUS, Error, LibraryNotFoundError
+from ._names import Accumulation, Determinism, Dtype, Form, Strategy
 
 LIBRARY_VARIABLE = "GRKAN_LIBRARY"
 
-# The enumerations of grkan.h, each in the order of its values.
-DTYPES = ("f32", "f16", "bf16", "f64")
-FORMS = ("abs_terms", "abs_sum", "abs_sum_offset", "plain")
-STRATEGIES = ("auto", "element", "block", "tree")
-DETERMINISM_LEVELS = ("run_to_run", "none", "device_to_device")
-ACCUMULATIONS = {"overwrite": 0, "add": 1}
-
-
-def index_of(argument: str, value: str, expected: Sequence[str]) -> int:
-    """The number that an enumeration has for a name."""
-    try:
-        return expected.index(value)
-    except ValueError:
-        raise InvalidArgumentError(f"{argument} is {value!r}; expected one of {', '.join(expected)}") from None
+DTYPES, FORMS, STRATEGIES = get_args(Dtype), get_args(Form), get_args(Strategy)
+DETERMINISM_LEVELS, ACCUMULATIONS = get_args(Determinism), get_args(Accumulation)
 
 
 class OperationStruct(ctypes.Structure):

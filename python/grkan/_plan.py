@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from ._errors import InvalidArgumentError
 from ._library import (ACCUMULATIONS, DETERMINISM_LEVELS, DTYPES, FORMS, STRATEGIES, OperationStruct, OptionsStruct,
-                       PropertiesStruct, check, index_of, load, pack_backward_arguments, pack_forward_arguments,
+                       PropertiesStruct, check, load, pack_backward_arguments, pack_forward_arguments,
                        raise_last_error)
+from ._names import Accumulation, Determinism, Dtype, Form, Strategy, index_of, integer, text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,38 +50,49 @@ class Operation:
     denominator_groups: int
     numerator_degree: int
     denominator_degree: int
-    form: str
-    dtype: str
+    form: Form
+    dtype: Dtype
+
+    def __post_init__(self) -> None:
+        index_of("form", self.form, FORMS)
+        index_of("dtype", self.dtype, DTYPES)
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
     """How it is computed (grkan_options)."""
 
-    strategy: str = "auto"
-    determinism: str = "run_to_run"
+    strategy: Strategy = "auto"
+    determinism: Determinism = "run_to_run"
     cpu_threads: int = 0
+
+    def __post_init__(self) -> None:
+        index_of("strategy", self.strategy, STRATEGIES)
+        index_of("determinism", self.determinism, DETERMINISM_LEVELS)
 
 
 def channel_of(shape: Sequence[int], channel_dim: int) -> int:
     """channel_dim counted from the first dimension."""
-    if not -len(shape) <= channel_dim < len(shape):
-        raise InvalidArgumentError(f"channel_dim is {channel_dim}; expected a dimension of x, whose shape is "
-                                   f"{tuple(shape)}")
-    return channel_dim % len(shape)
+    try:
+        return integer("channel_dim", channel_dim, -len(shape), len(shape) - 1) % len(shape)
+    except InvalidArgumentError:
+        raise InvalidArgumentError(f"channel_dim is {channel_dim!r}; expected a dimension of x, whose shape is "
+                                   f"{tuple(shape)}") from None
 
 
-def operation_of(shape: Sequence[int], numerator_shape: Sequence[int], denominator_shape: Sequence[int], form: str,
-                 channel_dim: int, dtype: str) -> Operation:
+def operation_of(shape: Sequence[int], numerator_shape: Sequence[int], denominator_shape: Sequence[int], form: Form,
+                 channel_dim: int, dtype: Dtype) -> Operation:
     """The operation on a contiguous tensor of a shape, its channels at channel_dim."""
     for name, coefficients in (("numerator", numerator_shape), ("denominator", denominator_shape)):
         if len(coefficients) != 2:
             raise InvalidArgumentError(f"{name} has shape {tuple(coefficients)}; expected [groups, coefficients]")
     channel = channel_of(shape, channel_dim)
-    offset = 1 if form == "abs_sum_offset" else 0
+    offset, groups = 1 if form == "abs_sum_offset" else 0, max(numerator_shape[0], denominator_shape[0])
+    if groups > shape[channel] > 0:
+        raise InvalidArgumentError(f"groups is {groups}; expected 1 to {shape[channel]}, the channels of x")
     return Operation(
         outer=math.prod(shape[:channel]), channels=shape[channel], inner=math.prod(shape[channel + 1:]),
-        groups=max(numerator_shape[0], denominator_shape[0]),
+        groups=groups,
         numerator_groups=numerator_shape[0], denominator_groups=denominator_shape[0],
         numerator_degree=numerator_shape[1] - 1, denominator_degree=denominator_shape[1] - offset,
         form=form, dtype=dtype)
@@ -125,8 +137,11 @@ def _locked(most: int | None):
 def open_device(selector: str | None) -> _OpenDevice:
     """The device of a selector; None as for grkan_device_open."""
     handle = c_void_p()
-    check(load().grkan_device_open(None if selector is None else selector.encode(), byref(handle)))
+    check(load().grkan_device_open(None if selector is None else text("device", selector), byref(handle)))
     return _OpenDevice(handle)
+
+
+_ACCUMULATION = {name: value for value, name in enumerate(ACCUMULATIONS)}
 
 
 class Plan:
@@ -156,10 +171,10 @@ class Plan:
             raise_last_error(status)
 
     def backward(self, x: int, dy: int, numerator: int, denominator: int, dx: int, dnumerator: int, ddenominator: int,
-                 workspace: int, stream: int = 0, accumulation: str = "overwrite") -> None:
+                 workspace: int, stream: int = 0, accumulation: Accumulation = "overwrite") -> None:
         """Enqueue the gradients. The workspace holds workspace_bytes."""
         arguments = pack_backward_arguments(x, 0, dy, 0, numerator, 0, denominator, 0, dx, 0, dnumerator, 0,
-                                            ddenominator, 0, ACCUMULATIONS[accumulation], workspace, 0,
+                                            ddenominator, 0, _ACCUMULATION[accumulation], workspace, 0,
                                             self.workspace_bytes)
         status = self._backward(self._handle, arguments, stream)
         if status:

@@ -8,12 +8,13 @@ import subprocess
 import sys
 import weakref
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from conftest import ROOT, require
 
 import grkan
-from grkan import _fit, _library, _plan
+from grkan import _fit, _library, _names, _plan
 
 STRUCTS = {
     "grkan_fit_problem": _fit.ProblemStruct,
@@ -63,6 +64,19 @@ def test_names_are_those_of_the_library(function, names):
     assert name_of(len(names)) is None
 
 
+def test_functions_are_those_of_the_library():
+    name_of = _library.load().grkan_function_name
+    name_of.restype = ctypes.c_char_p
+    names = get_args(_names.Function)
+    assert tuple(name_of(i).decode() for i in range(len(names))) == names and name_of(len(names)) is None
+
+
+def test_presets_are_those_of_the_library():
+    with pytest.raises(grkan.InvalidArgumentError) as caught:
+        grkan.preset("")
+    assert tuple(str(caught.value).split("expected one of ")[1].split(", ")) == get_args(_names.PresetName)
+
+
 def run_python(code, **environment):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False,
                           env={**os.environ, "PYTHONPATH": str(ROOT / "python"), **environment})
@@ -100,7 +114,7 @@ def test_errors_carry_the_sentence_of_the_library(selector, error, text):
 
 def test_version():
     version, commit = grkan.version()
-    assert version == "0.1.0" and commit
+    assert version == "0.1.0" == grkan.__version__ and commit
 
 
 def resident_bytes():

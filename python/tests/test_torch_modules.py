@@ -4,7 +4,9 @@
 import copy
 import inspect
 import io
+from typing import get_args
 
+import numpy
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -12,6 +14,7 @@ torch = pytest.importorskip("torch")
 from conftest import FORMS  # noqa: E402
 
 import grkan  # noqa: E402
+from grkan._names import Mode  # noqa: E402
 from grkan.torch import FlashKAT_Group, KAT_Group, KAT_Group2D, Rational, formula  # noqa: E402
 
 # As published: rational_kat_cu's KAT_Group and KAT_Group2D, FlashKAT's FlashKAT_Group.
@@ -40,7 +43,7 @@ def test_published_checkpoints_load(kind, signature, arguments, parameters):
     model.blocks = torch.nn.ModuleList([torch.nn.Module()])
     model.blocks[0].act = module
     model.load_state_dict(checkpoint, strict=True)
-    x = torch.randn(2, 16, 16)
+    x = torch.randn((2, 16, 4, 4) if kind is KAT_Group2D else (2, 16, 16))
     channel_dim = 1 if kind is KAT_Group2D else -1
     expected = formula(x.double(), *(checkpoint[f"blocks.0.act.{name}"].double() for name in parameters),
                        "abs_terms", channel_dim)
@@ -92,7 +95,7 @@ def test_kat_group_2d_reads_channels_where_they_are():
         module.weight_denominator.add_(torch.rand(4, 4))
     last = KAT_Group(num_groups=4)
     last.load_state_dict(module.state_dict())
-    torch.testing.assert_close(module(x), last(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2))
+    torch.testing.assert_close(module(x), last(x.permute(0, 2, 3, 1).flatten(1, 2)).unflatten(1, (5, 3)).permute(0, 3, 1, 2))
 
 
 def test_flashkat_without_groups_has_one_for_each_channel():
@@ -107,6 +110,63 @@ def test_flashkat_without_groups_has_one_for_each_channel():
 def test_a_name_without_coefficients():
     with pytest.raises(grkan.InvalidArgumentError, match='name is "gellu"; expected one of .*gelu'):
         KAT_Group(mode="gellu")
+
+
+@pytest.mark.parametrize("make, text", [
+    *((lambda groups=groups: Rational(groups=groups), f"groups is {groups!r}; expected an integer from 1")
+      for groups in (0, -8, 2.0, "8", None, True)),
+    *((lambda groups=groups: KAT_Group(groups), f"num_groups is {groups!r}; expected an integer from 1")
+      for groups in (0, -1, 8.5, None, False)),
+    (lambda: Rational(degrees=(16, 4)), "degrees: m is 16; expected an integer from 0 to 15"),
+    (lambda: Rational(degrees=(5, -1)), "degrees: n is -1; expected an integer from 0 to 15"),
+    (lambda: Rational(degrees=5), "degrees is 5; expected (m, n)"),
+    (lambda: Rational(degrees=None), "degrees is None; expected (m, n)"),
+    (lambda: Rational(form=None), "form is None; expected one of abs_terms"),
+    (lambda: Rational(form=["plain"]), "form is ['plain']; expected one of abs_terms"),
+    (lambda: Rational(init=None), "init is None; expected the name of a function"),
+    (lambda: Rational(init=[1.0]), "init is [1.0]; expected the name of a function"),
+    (lambda: Rational(channel_dim=None), "channel_dim is None; expected an integer"),
+    (lambda: KAT_Group(mode=None), "mode is None; expected a string"),
+    (lambda: FlashKAT_Group(0, 1, 1, 6, 4, "gelu"), "in_features is 0; expected an integer from 1"),
+    (lambda: FlashKAT_Group(16, 17, 1, 6, 4, "gelu"), "num_groups is 17; expected an integer from"),
+    (lambda: FlashKAT_Group(16, 1, "8", 6, 4, "gelu"), "den_groups is '8'; expected an integer from"),
+    (lambda: FlashKAT_Group(16, 2, 8, 6, 4, "gelu"), "num_groups is 2 and den_groups 8; expected one of them 1"),
+])
+def test_modules_refuse_what_makes_no_sense(make, text):
+    with pytest.raises(grkan.InvalidArgumentError) as caught:
+        make()
+    assert text in str(caught.value)
+
+
+def test_numbers_of_numpy_are_numbers():
+    module = Rational(groups=numpy.int64(4), degrees=(numpy.int32(3), numpy.int8(2)), init="tanh")
+    assert module.numerator.shape == (1, 4) and module.denominator.shape == (4, 2)
+
+
+@pytest.mark.parametrize("call, text", [
+    (lambda: KAT_Group()(torch.ones(2, 16, 5, 3)), "input has shape (2, 16, 5, 3); expected [batch, length, channels] "
+     "(KAT_Group2D takes [batch, channels, height, width]"),
+    (lambda: KAT_Group()(torch.tensor(1.0)), "input has shape (); expected [batch, length, channels]"),
+    (lambda: KAT_Group2D()(torch.ones(2, 16, 5)), "input has shape (2, 16, 5); expected [batch, channels, height,"),
+    (lambda: KAT_Group2D()(torch.ones(1, 2, 16, 5, 5)), "expected [batch, channels, height, width]"),
+    (lambda: KAT_Group()(torch.ones(2, 3, 4)), "groups is 8; expected 1 to 4, the channels of x"),
+    (lambda: Rational(groups=5)(torch.ones(3, 4)), "groups is 5; expected 1 to 4, the channels of x"),
+    (lambda: Rational(channel_dim=1)(torch.ones(16)), "channel_dim is 1; expected a dimension of x"),
+    (lambda: FlashKAT_Group(16, 1, 8, 6, 4, "gelu")(torch.ones(2, 32)), "input has shape (2, 32); expected [..., 16]"),
+    (lambda: FlashKAT_Group(16, 1, 8, 6, 4, "gelu")(torch.tensor(1.0)), "input has shape (); expected [..., 16]"),
+    (lambda: KAT_Group()(None), "x is a NoneType; expected a torch.Tensor"),
+    (lambda: KAT_Group2D()([[1.0]]), "x is a list; expected a torch.Tensor"),
+    (lambda: FlashKAT_Group(16, 1, 8, 6, 4, "gelu")([1.0]), "x is a list; expected a torch.Tensor"),
+])
+def test_modules_refuse_other_shapes(call, text):
+    with pytest.raises(grkan.InvalidArgumentError) as caught:
+        call()
+    assert text in str(caught.value)
+
+
+@pytest.mark.parametrize("mode", get_args(Mode))
+def test_every_mode_has_coefficients(mode):
+    assert KAT_Group(mode=mode).weight_numerator.shape == (1, 6)
 
 
 def test_a_module_learns_a_function():

@@ -9,6 +9,8 @@ import torch
 from torch.overrides import handle_torch_function, has_torch_function
 
 from .._errors import InvalidArgumentError
+from .._library import FORMS
+from .._names import Form, index_of
 from ._formula import formula, gradients_of_formula
 from ._kernels import check_arguments, check_gradient, coefficient_dtype, run_backward, run_forward
 from ._paths import has_memory, is_plain, needs_formula, untraced
@@ -20,7 +22,7 @@ except ImportError:  # before PyTorch 2.4
     operator = None
 
 
-def gradients_by_dispatcher(ctx, dy: torch.Tensor, form: str, channel_dim: int) -> tuple[torch.Tensor | None, ...]:
+def gradients_by_dispatcher(ctx, dy: torch.Tensor, form: Form, channel_dim: int) -> tuple[torch.Tensor | None, ...]:
     """The gradients of what is not plain, and those that have derivatives themselves."""
     x, numerator, denominator = saved = ctx.saved_tensors
     check_gradient(dy, *saved)
@@ -72,7 +74,7 @@ def _coefficients(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.T
     return numerator.contiguous(), denominator.contiguous()
 
 
-def _by_dispatcher(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: str,
+def _by_dispatcher(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: Form,
                    channel_dim: int) -> torch.Tensor:
     """rational() of what is not plain."""
     tensors = x, numerator, denominator
@@ -92,7 +94,7 @@ def _by_dispatcher(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.
     return formula(x, numerator, denominator, form, channel_dim)
 
 
-def rational(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: str = "abs_terms",
+def rational(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: Form = "abs_terms",
              channel_dim: int = -1) -> torch.Tensor:
     """The group-wise rational function P(x) / Q(x), differentiable in all three tensors any number of times.
 
@@ -117,4 +119,7 @@ def rational(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor
         except RuntimeError:
             if has_memory(x, numerator, denominator):
                 raise
+        except TypeError:
+            index_of("form", form, FORMS)  # a list, perhaps, which finds no plan
+            raise
     return _by_dispatcher(x, numerator, denominator, form, channel_dim)

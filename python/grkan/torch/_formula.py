@@ -7,6 +7,7 @@ from __future__ import annotations
 import torch
 from torch.overrides import handle_torch_function, has_torch_function
 
+from .._names import Form
 from ._paths import shape_of
 
 
@@ -38,7 +39,7 @@ def _polynomial(coefficients: list[torch.Tensor], x: torch.Tensor) -> torch.Tens
     return total
 
 
-def formula(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: str = "abs_terms",
+def formula(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: Form = "abs_terms",
             channel_dim: int = -1) -> torch.Tensor:
     """What grkan.torch.rational computes, as operations of PyTorch: slow, differentiable any number of times.
 
@@ -65,7 +66,7 @@ def formula(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor,
 
 
 def gradients_of_formula(dy: torch.Tensor, inputs: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
-                         wanted: tuple[bool, bool, bool], form: str, channel_dim: int) -> tuple[torch.Tensor | None, ...]:
+                         wanted: tuple[bool, bool, bool], form: Form, channel_dim: int) -> tuple[torch.Tensor | None, ...]:
     """The gradients of the wanted inputs (x, numerator, denominator), which require them; with a graph behind them if
     gradients are being recorded."""
     create_graph = torch.is_grad_enabled()

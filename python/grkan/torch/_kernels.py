@@ -11,14 +11,15 @@ from typing import Any
 import torch
 
 from .._errors import InvalidArgumentError
-from .._library import DETERMINISM_LEVELS, FORMS, index_of
+from .._library import DETERMINISM_LEVELS, FORMS
+from .._names import Determinism, Form, index_of
 from .._plan import MOST_PLANS, Options, Plan, channel_of, operation_of, plan_for
 from .._workspaces import Workspaces
 
 _DTYPES = {torch.float32: "f32", torch.float16: "f16", torch.bfloat16: "bf16", torch.float64: "f64"}
 _GPU_BACKEND = "hip" if torch.version.hip else "cuda"
 
-_determinism = "run_to_run"
+_determinism: Determinism = "run_to_run"
 _plans: dict[Any, Plan] = {}
 _workspaces: Workspaces[torch.Tensor] = Workspaces()
 
@@ -28,7 +29,7 @@ _raw_stream = getattr(torch._C, "_cuda_getCurrentRawStream", None) or (
 _is_capturing = getattr(torch._C, "_cuda_isCurrentStreamCapturing", None) or torch.cuda.is_current_stream_capturing
 
 
-def set_determinism(level: str) -> None:
+def set_determinism(level: Determinism) -> None:
     """What is promised about the bits of results from now on: "run_to_run" (the default), "device_to_device" or "none".
 
     torch.use_deterministic_algorithms(True) makes "run_to_run" of "none".
@@ -38,7 +39,7 @@ def set_determinism(level: str) -> None:
     _determinism = level
 
 
-def get_determinism() -> str:
+def get_determinism() -> Determinism:
     """The level that calls have now."""
     if _determinism == "none" and torch.are_deterministic_algorithms_enabled():
         return "run_to_run"
@@ -80,7 +81,7 @@ def coefficient_dtype(x: torch.Tensor) -> torch.dtype:
     return torch.float64 if x.dtype is torch.float64 else torch.float32
 
 
-def check_tensors(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: str,
+def check_tensors(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: Form,
                   channel_dim: int) -> None:
     """Raise for what no kernel takes, whatever the sizes."""
     index_of("form", form, FORMS)
@@ -108,8 +109,8 @@ def check_gradient(dy: torch.Tensor, x: torch.Tensor, numerator: torch.Tensor, d
                                            f"with dy: a saved-tensor hook has to give back what forward saved")
 
 
-def _make_plan(selector: str, x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: str,
-               channel_dim: int, determinism: str) -> Plan:
+def _make_plan(selector: str, x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: Form,
+               channel_dim: int, determinism: Determinism) -> Plan:
     check_tensors(x, numerator, denominator, form, channel_dim)
     # Only the channels' place in memory matters: channels_last, or a transposed tensor, is as good as contiguous.
     order = _memory_order(x) or list(range(x.dim()))
@@ -119,7 +120,7 @@ def _make_plan(selector: str, x: torch.Tensor, numerator: torch.Tensor, denomina
     return plan_for(selector, operation, Options(determinism=determinism, cpu_threads=threads))
 
 
-def _plan_of(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: str, channel_dim: int) -> Plan:
+def _plan_of(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: Form, channel_dim: int) -> Plan:
     """The plan for a dense x, and contiguous coefficients."""
     determinism = _determinism if _determinism != "none" else get_determinism()
     # Indices of devices, since objects take longer to make and to compare. -1 is the cpu, where threads count, and meta.
@@ -134,13 +135,13 @@ def _plan_of(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor
     return plan
 
 
-def check_arguments(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: str,
+def check_arguments(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: Form,
                     channel_dim: int) -> None:
     """Raise what a plan would, for calls that the kernels do not see. The cpu's plans cost next to nothing."""
     _make_plan("cpu", x, numerator, denominator, form, channel_dim, "run_to_run")
 
 
-def run_forward(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: str,
+def run_forward(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: Form,
                 channel_dim: int) -> torch.Tensor:
     """F(x) for contiguous coefficients, on the current stream of the device."""
     if not x.is_contiguous():
@@ -153,7 +154,7 @@ def run_forward(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Ten
     return y
 
 
-def run_backward(dy: torch.Tensor, x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: str,
+def run_backward(dy: torch.Tensor, x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: Form,
                  channel_dim: int, keep_workspace: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """dx, dnumerator, ddenominator for contiguous coefficients, on the current stream.
 

@@ -10,11 +10,15 @@ from torch import nn
 
 from .._errors import InvalidArgumentError
 from .._fit import Fit, fit, preset
+from .._library import FORMS
+from .._names import Form, Function, Mode, degrees_of, index_of, integer, text
 from ._autograd import rational
+from ._paths import shape_of
 
 
-def _published(mode: str) -> Fit:
+def _published(mode: Mode) -> Fit:
     """KAT's own table of a name; where that was fitted for another form (gelu), grkan's preset of the function."""
+    text("mode", mode)
     try:
         return preset(f"kat_{mode}")
     except InvalidArgumentError:
@@ -43,12 +47,17 @@ class Rational(nn.Module):
         device, dtype: of the parameters.
     """
 
-    def __init__(self, groups: int = 8, init: str | Fit = "gelu", *, degrees: tuple[int, int] = (5, 4),
-                 form: str = "abs_terms", shared_numerator: bool = True, channel_dim: int = -1,
+    def __init__(self, groups: int = 8, init: Function | Fit = "gelu", *, degrees: tuple[int, int] = (5, 4),
+                 form: Form = "abs_terms", shared_numerator: bool = True, channel_dim: int = -1,
                  device: torch.device | str | None = None, dtype: torch.dtype | None = None):
         super().__init__()
+        groups, channel_dim = integer("groups", groups, 1), integer("channel_dim", channel_dim, -64, 63)
+        index_of("form", form, FORMS)
+        degrees = degrees_of(degrees)
         if isinstance(init, str):
             init = preset(init, form) if degrees == (5, 4) else fit(init, degrees, form=form)
+        elif not isinstance(init, Fit):
+            raise InvalidArgumentError(f"init is {init!r}; expected the name of a function, or what grkan.fit gave")
         self.groups, self.form, self.channel_dim = groups, init.form, channel_dim
         self.numerator = _parameter(init.numerator, 1 if shared_numerator else groups, device, dtype)
         self.denominator = _parameter(init.denominator, groups, device, dtype)
@@ -62,7 +71,7 @@ class Rational(nn.Module):
 
 
 class KAT_Group(nn.Module):
-    """KAT's activation of [..., channels]: rational_kat's KAT_Group.
+    """KAT's activation of [batch, length, channels], or [batch, channels]: rational_kat's KAT_Group.
 
     Args:
         num_groups: groups of channels, each with a denominator of its own; the numerator is shared.
@@ -70,10 +79,12 @@ class KAT_Group(nn.Module):
         device: there for compatibility, without effect: a call computes where its input lies.
     """
 
-    channel_dim = -1
+    channel_dim, dims = -1, (1, 2, 3)
+    expected = "[batch, length, channels] (KAT_Group2D takes [batch, channels, height, width], Rational any shape)"
 
-    def __init__(self, num_groups: int = 8, mode: str = "gelu", device: str = "cuda"):
+    def __init__(self, num_groups: int = 8, mode: Mode = "gelu", device: str = "cuda"):
         super().__init__()
+        num_groups = integer("num_groups", num_groups, 1)
         start = _published(mode)
         self.order = (5, 4)
         self.num_groups = num_groups
@@ -81,6 +92,8 @@ class KAT_Group(nn.Module):
         self.weight_denominator = _parameter(start.denominator, num_groups)
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
+        if isinstance(input, torch.Tensor) and input.dim() not in self.dims:
+            raise InvalidArgumentError(f"input has shape {tuple(input.shape)}; expected {self.expected}")
         return rational(input, self.weight_numerator, self.weight_denominator, "abs_terms", self.channel_dim)
 
     def extra_repr(self) -> str:
@@ -90,7 +103,8 @@ class KAT_Group(nn.Module):
 class KAT_Group2D(KAT_Group):
     """The same for [batch, channels, height, width], which is read as it lies, not transposed."""
 
-    channel_dim = 1
+    channel_dim, dims = 1, (4,)
+    expected = "[batch, channels, height, width] (KAT_Group takes [batch, length, channels], Rational any shape)"
 
 
 class FlashKAT_Group(nn.Module):
@@ -106,20 +120,27 @@ class FlashKAT_Group(nn.Module):
         device: there for compatibility, without effect: a call computes where its input lies.
     """
 
-    def __init__(self, in_features: int, num_groups: int, den_groups: int, m: int, n: int, mode: str,
+    def __init__(self, in_features: int, num_groups: int, den_groups: int, m: int, n: int, mode: Mode,
                  device: str = "cuda"):
         super().__init__()
         if (m, n) != (6, 4):
             raise InvalidArgumentError(f"(m, n) is {(m, n)}; expected (6, 4), as FlashKAT has it (grkan.torch.Rational "
                                        "takes any degrees)")
-        self.m, self.n, self.in_features = m, n, in_features
-        self.num_groups = num_groups if num_groups > 0 else in_features
-        self.den_groups = den_groups if den_groups > 0 else in_features
+        self.m, self.n, self.in_features = m, n, integer("in_features", in_features, 1)
+        self.num_groups = integer("num_groups", num_groups, -2**31, in_features)
+        self.den_groups = integer("den_groups", den_groups, -2**31, in_features)
+        self.num_groups, self.den_groups = (g if g > 0 else in_features for g in (self.num_groups, self.den_groups))
+        if 1 != self.num_groups != self.den_groups != 1:
+            raise InvalidArgumentError(f"num_groups is {self.num_groups} and den_groups {self.den_groups}; expected one "
+                                       "of them 1, or both the same")
         start = _published(mode)
         self.numerator_v = _parameter(start.numerator, self.num_groups)
         self.denominator_v = _parameter(start.denominator, self.den_groups)
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
+        if isinstance(input, torch.Tensor) and (input.dim() == 0 or shape_of(input)[-1] != self.in_features):
+            raise InvalidArgumentError(f"input has shape {tuple(input.shape)}; expected [..., {self.in_features}], the "
+                                       "in_features")
         return rational(input, self.numerator_v, self.denominator_v)
 
     def extra_repr(self) -> str:
