@@ -376,7 +376,8 @@ static int chunk_bytes(const grkan_operation *o, const grkan_tiling *t)
 static grkan_tuning backward_tuning_of(const grkan_device_limits *limits, const grkan_operation *o,
                                        const grkan_tiling *t, int coefficients)
 {
-    /* With less beside, loops spill; where degrees are high, that costs less than fewer threads do: docs/performance.md. */
+    /* With less beside, loops spill; where degrees are high, that costs less than fewer threads do
+       (docs/notebook/nvidia.md). */
     enum { beside = 42, least_beside = 34 };
     const int kept = 2 * t->sets * coefficients;
     const grkan_tunings *const all = &limits->tunings;

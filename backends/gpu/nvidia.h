@@ -8,7 +8,7 @@
 /** Of 32 bits, in a multiprocessor. */
 enum { nvidia_registers = 65536 };
 
-/** Measured on an H200, see docs/performance.md. */
+/** Measured on an H200, see docs/notebook/nvidia.md. */
 static const grkan_tunings nvidia_tunings = {
     .forward = {.block = 384, .threads = 1152, .rounds = 24, .ahead = 1, .step = 8},
     .forward_16_bit = {.block = 384, .threads = 1152, .rounds = 6, .ahead = 1, .step = 16},

@@ -8,7 +8,7 @@
 
 /*
  * Order for the assembler. It puts the older of two factors first, and neighbours whose first factor is the same register
- * read it once; a register that is not read again saves more time here than an instruction (docs/performance.md).
+ * read it once; a register that is not read again saves more time here than an instruction (docs/notebook/nvidia.md).
  */
 #if GRKAN_DTYPE == 3
 #define AFTER(value, other) (value)
