@@ -161,6 +161,8 @@ typedef struct grkan_backend {
                          grkan_backend_program **program);
     /** Called before close. */
     void (*unload)(grkan_backend_program *program);
+    /** Called for each plan before the caller gets it: to have ready what its calls share, such as threads. Optional. */
+    void (*prepare)(grkan_backend_device *device, const grkan_plan_data *plan);
 
     /* Enqueue and return: no allocation, no synchronisation. */
     grkan_status (*forward)(grkan_backend_program *program, const grkan_plan_data *plan,

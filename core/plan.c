@@ -21,6 +21,10 @@ static grkan_status check_options(const grkan_options *options)
     if (options->cpu_simd != GRKAN_CPU_SIMD_AUTO && options->cpu_simd != GRKAN_CPU_SIMD_OFF)
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "options.cpu_simd is %d; expected a grkan_cpu_simd",
                           (int)options->cpu_simd);
+    if (options->cpu_parallel_for == NULL && options->cpu_parallel_context != NULL)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT,
+                          "options.cpu_parallel_context is %p but options.cpu_parallel_for is NULL; expected a function",
+                          options->cpu_parallel_context);
     if (options->determinism != GRKAN_NONE && options->strategy != GRKAN_STRATEGY_AUTO &&
         options->strategy != GRKAN_STRATEGY_TREE)
         return grkan_fail(GRKAN_ERROR_UNSUPPORTED,
@@ -114,6 +118,8 @@ grkan_status grkan_plan_create(grkan_device *device, const grkan_operation *oper
         free(made);
         return status;
     }
+    if (device->backend->prepare != NULL)
+        device->backend->prepare(device->state, &made->data);
     *plan = made;
     return GRKAN_SUCCESS;
 }

@@ -97,6 +97,8 @@ static const plan_case refused_plans[] = {
     INVALID_OPTION(cpu_threads, 1025, "options.cpu_threads is 1025; expected 0 (automatic) to 1024"),
     INVALID_OPTION(cpu_simd, 2, "options.cpu_simd is 2; expected a grkan_cpu_simd"),
     INVALID_OPTION(cpu_simd, -1, "options.cpu_simd is -1; expected a grkan_cpu_simd"),
+    INVALID_OPTION(cpu_parallel_context, 0x10,
+                   "options.cpu_parallel_context is 0x10 but options.cpu_parallel_for is NULL; expected a function"),
     UNORDERED(GRKAN_STRATEGY_ELEMENT, GRKAN_RUN_TO_RUN,
               "options.strategy element adds in no fixed order and cannot keep options.determinism run_to_run; "
               "expected strategy tree, or determinism none"),
@@ -137,7 +139,7 @@ static void apply(void *to, const change *changes, size_t count)
 static grkan_plan *make_plan(grkan_device *device, const plan_case *one)
 {
     grkan_operation operation = GRKAN_OPERATION_INIT;
-    grkan_options options = {GRKAN_STRATEGY_AUTO, GRKAN_RUN_TO_RUN, 0, GRKAN_CPU_SIMD_AUTO};
+    grkan_options options = {0};
     int anything = 0;
     grkan_plan *plan = (grkan_plan *)&anything;
     operation.outer = 2;

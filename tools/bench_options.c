@@ -21,7 +21,7 @@ enum key {
 static const struct argp_option options[] = {
     {NULL, 0, NULL, 0, "Where:", 1},
     {"device", KEY_DEVICE, "D", 0, "Device, as `grkan devices' lists them; may be repeated", 1},
-    {"cpu-threads", KEY_CPU_THREADS, "N", 0, "Threads of the cpu backend (OpenMP's choice)", 1},
+    {"cpu-threads", KEY_CPU_THREADS, "N", 0, "Threads of the cpu backend (all processors)", 1},
     {"pass", KEY_PASS, "P", 0, "forward or backward (both); may be repeated", 2},
     {"study", KEY_STUDY, NULL, 0,
      "Instead of these, the cases of a study, with predictions: the parts named (times, ladder, sizes, groups, "

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file study_exact.c @brief Random tensors on the host, and the exact gradients of the coefficients over them. */
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 
 #include "bench.h"
 #include "check/storage.h"
+#include "parallel.h"
 #include "study_exact.h"
 
 enum { MOST_COUNT = GRKAN_MAX_DEGREE + 1 };
@@ -44,17 +46,28 @@ void study_layer_free(study_layer *layer)
     free(layer->denominator);
 }
 
-void study_layer_fill(study_layer *layer, uint64_t seed)
+/** A layer that is filled. */
+typedef struct filling {
+    study_layer *layer;
+    uint64_t seed;
+} filling;
+
+static void fill_rows(void *context, int64_t first, int64_t end)
 {
-    const int64_t channels = layer->operation.channels;
-#pragma omp parallel for schedule(static)
-    for (int64_t row = 0; row < layer->operation.outer; row++) {
-        uint64_t state = bench_stream(seed, (uint64_t)row);
+    const filling *const f = context;
+    const int64_t channels = f->layer->operation.channels;
+    for (int64_t row = first; row < end; row++) {
+        uint64_t state = bench_stream(f->seed, (uint64_t)row);
         for (int64_t i = row * channels; i < (row + 1) * channels; i++) {
-            bench_store(layer->x, (size_t)i, layer->operation.dtype, bench_normal(&state));
-            bench_store(layer->dy, (size_t)i, layer->operation.dtype, bench_normal(&state));
+            bench_store(f->layer->x, (size_t)i, f->layer->operation.dtype, bench_normal(&state));
+            bench_store(f->layer->dy, (size_t)i, f->layer->operation.dtype, bench_normal(&state));
         }
     }
+}
+
+void study_layer_fill(study_layer *layer, uint64_t seed)
+{
+    tool_parallel(layer->operation.outer, fill_rows, &(filling){layer, seed});
 }
 
 study_gradient study_gradient_create(const grkan_operation *operation, int is_denominator)
@@ -118,23 +131,34 @@ static void merge(const study_layer *layer, int64_t group, const group_sums *sum
     }
 }
 
+/** Gradients that rows are added to. */
+typedef struct addition {
+    const study_layer *layer;
+    study_gradient *gradients;
+    pthread_mutex_t lock; /* of the gradients */
+} addition;
+
+static void add_rows(void *context, int64_t first, int64_t end)
+{
+    addition *const a = context;
+    const grkan_operation *const o = &a->layer->operation;
+    group_sums *const sums = tool_allocate((size_t)o->groups * sizeof *sums);
+    for (int64_t row = first; row < end; row++)
+        for (int64_t group = 0; group < o->groups; group++)
+            add_group(a->layer, row, group, &sums[group]);
+    (void)pthread_mutex_lock(&a->lock);
+    for (int64_t group = 0; group < o->groups; group++)
+        merge(a->layer, group, &sums[group], a->gradients);
+    (void)pthread_mutex_unlock(&a->lock);
+    free(sums);
+}
+
 void study_exact(const study_layer *layer, study_gradient gradients[2])
 {
-    const grkan_operation *o = &layer->operation;
+    addition a = {layer, gradients, PTHREAD_MUTEX_INITIALIZER};
     for (int k = 0; k < 2; k++) {
         memset(gradients[k].value, 0, (size_t)gradients[k].count * sizeof(long double));
         memset(gradients[k].size, 0, (size_t)gradients[k].count * sizeof(long double));
     }
-#pragma omp parallel
-    {
-        group_sums *sums = tool_allocate((size_t)o->groups * sizeof *sums);
-#pragma omp for schedule(static)
-        for (int64_t row = 0; row < o->outer; row++)
-            for (int64_t group = 0; group < o->groups; group++)
-                add_group(layer, row, group, &sums[group]);
-#pragma omp critical
-        for (int64_t group = 0; group < o->groups; group++)
-            merge(layer, group, &sums[group], gradients);
-        free(sums);
-    }
+    tool_parallel(layer->operation.outer, add_rows, &a);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file backend.c @brief The cpu backend: blocks of a plan shared among OpenMP threads. */
-#include <omp.h>
+/** @file backend.c @brief The cpu backend: blocks of a plan shared among threads. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +9,8 @@
 
 #include "cpu.h"
 #include "interface.h"
+#include "share.h"
+#include "../../core/platform/platform.h"
 #ifdef CPU_HAS_X86
 #include <cpuid.h>
 #endif
@@ -56,13 +58,14 @@ static const cpu_simd *find_widest(void)
 #endif
 }
 
-struct grkan_backend_device {
-    struct timespec timer_start;
-};
-
 /** All kernels are part of the library: a plan chooses among them when it runs. */
 struct grkan_backend_program {
-    char nothing;
+    int threads; /* of plans that say nothing else */
+};
+
+struct grkan_backend_device {
+    struct timespec timer_start;
+    grkan_backend_program all;
 };
 
 static const grkan_host *host;
@@ -76,15 +79,47 @@ static grkan_status cpu_count(const grkan_host *the_host, int *count)
     return GRKAN_SUCCESS;
 }
 
+#define THREADS_VARIABLE "GRKAN_CPU_THREADS"
+enum { most_threads = 1024 };
+
+/** Threads of plans that say nothing: the environment's, else one for each processor that this process may use. */
+static grkan_status find_threads(int *threads)
+{
+    const char *const text = getenv(THREADS_VARIABLE);
+    if (text == NULL || text[0] == '\0') {
+        const int processors = grkan_processors();
+        *threads = processors < most_threads ? processors : most_threads;
+        return GRKAN_SUCCESS;
+    }
+    const size_t digits = strspn(text, "0123456789");
+    errno = 0;
+    const long value = strtol(text, NULL, 10);
+    if (digits == 0 || text[digits] != '\0' || errno != 0 || value < 1 || value > most_threads)
+        return host->set_error(GRKAN_ERROR_INVALID_ARGUMENT, "the environment's %s is \"%s\"; expected 1 to %d",
+                               THREADS_VARIABLE, text, (int)most_threads);
+    *threads = (int)value;
+    return GRKAN_SUCCESS;
+}
+
 static grkan_status cpu_open(int index, grkan_backend_device **device)
 {
+    int threads = 1;
     (void)index;
-    *device = calloc(1, sizeof **device);
-    return *device ? GRKAN_SUCCESS : host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for the cpu device");
+    const grkan_status status = find_threads(&threads);
+    if (status != GRKAN_SUCCESS)
+        return status;
+    grkan_backend_device *const made = calloc(1, sizeof *made);
+    if (made == NULL)
+        return host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for the cpu device");
+    made->all.threads = threads;
+    grkan_pool_hold();
+    *device = made;
+    return GRKAN_SUCCESS;
 }
 
 static void cpu_close(grkan_backend_device *device)
 {
+    grkan_pool_release();
     free(device);
 }
 
@@ -113,12 +148,12 @@ static uint64_t known_size(long value)
 static grkan_status cpu_describe(const grkan_backend_device *device, grkan_device_properties *properties,
                                  grkan_device_limits *limits)
 {
-    (void)device;
+    const int threads = device->all.threads;
     const grkan_tuning whole_rows = {.block = CPU_MOST_THREADS};
     *properties = (grkan_device_properties){
         .selector = "cpu",
         .backend = "cpu",
-        .compute_units = omp_get_max_threads(),
+        .compute_units = threads,
         .wave_width = widest->lanes,
         .dtypes = 1u << GRKAN_F32 | 1u << GRKAN_F16 | 1u << GRKAN_BF16 | 1u << GRKAN_F64,
         .has_atomics = 1,
@@ -128,9 +163,9 @@ static grkan_status cpu_describe(const grkan_backend_device *device, grkan_devic
     properties->cache_bytes = known_size(sysconf(_SC_LEVEL3_CACHE_SIZE));
 #endif
     read_name(properties->name, sizeof properties->name);
-    snprintf(properties->driver, sizeof properties->driver, "OpenMP %d, %d threads", _OPENMP, omp_get_max_threads());
+    snprintf(properties->driver, sizeof properties->driver, "%d thread%s", threads, threads == 1 ? "" : "s");
     snprintf(properties->architecture, sizeof properties->architecture, "%s", widest->name);
-    *limits = (grkan_device_limits){.compute_units = omp_get_max_threads(),
+    *limits = (grkan_device_limits){.compute_units = threads,
                                     .is_fixed = 1,
                                     .least_elements = 160,
                                     .max_block = CPU_MOST_THREADS,
@@ -139,20 +174,39 @@ static grkan_status cpu_describe(const grkan_backend_device *device, grkan_devic
     return GRKAN_SUCCESS;
 }
 
+static int threads_of(const grkan_backend_program *program, const grkan_plan_data *plan)
+{
+    return plan->options.cpu_threads > 0 ? plan->options.cpu_threads : program->threads;
+}
+
 static grkan_status cpu_load(grkan_backend_device *device, const grkan_plan_data *plan, const grkan_blob *binary,
                              grkan_backend_program **program)
 {
-    static grkan_backend_program all;
-    (void)device;
     (void)plan;
     (void)binary;
-    *program = &all;
+    *program = &device->all;
     return GRKAN_SUCCESS;
 }
 
 static void cpu_unload(grkan_backend_program *program)
 {
     (void)program;
+}
+
+static int64_t most_turns(const grkan_plan_data *plan)
+{
+    const int64_t forward = plan->forward.stripes * plan->forward.spans;
+    const int64_t backward = plan->backward.stripes * plan->backward.spans;
+    return forward > backward ? forward : backward;
+}
+
+/** Forward and backward start no thread, so those that they share their blocks with are started here. */
+static void cpu_prepare(grkan_backend_device *device, const grkan_plan_data *plan)
+{
+    const int threads = threads_of(&device->all, plan);
+    const int64_t turns = most_turns(plan);
+    if (plan->options.cpu_parallel_for == NULL)
+        grkan_pool_grow((turns < threads ? (int)turns : threads) - 1);
 }
 
 static const cpu_kernels *kernels_of(const grkan_plan_data *plan)
@@ -166,11 +220,6 @@ static void *address(grkan_buffer buffer)
     return buffer.base == NULL ? NULL : (char *)buffer.base + buffer.offset;
 }
 
-static int threads_of(const grkan_plan_data *plan)
-{
-    return plan->options.cpu_threads > 0 ? plan->options.cpu_threads : omp_get_max_threads();
-}
-
 static grkan_status check_stream(const void *stream)
 {
     if (stream != NULL)
@@ -179,19 +228,31 @@ static grkan_status check_stream(const void *stream)
     return GRKAN_SUCCESS;
 }
 
+/** What the turns of a pass do. */
+typedef struct kernel_call {
+    void (*run)(const cpu_job *job, int64_t index);
+    const cpu_job *job;
+} kernel_call;
+
+static void run_kernel(const void *context, int64_t index)
+{
+    const kernel_call *const call = context;
+    call->run(call->job, index);
+}
+
 /** Run one function for every index, shared among at most `threads`. */
 static void run_blocks(int threads, void (*run)(const cpu_job *, int64_t), const cpu_job *job, int64_t count)
 {
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1 && count > 1)
-    for (int64_t i = 0; i < count; ++i)
-        run(job, i);
+    const kernel_call call = {run, job};
+    const cpu_loop loop = {run_kernel, &call, count};
+    cpu_share(&loop, threads, &job->plan->options);
 }
 
 /** Threads that are worth waking to combine parts. Other work may have them, and then waking takes a time slice. */
-static int combine_threads(const grkan_plan_data *plan)
+static int combine_threads(const grkan_backend_program *program, const grkan_plan_data *plan)
 {
     const size_t worth = (size_t)1 << 18;
-    return plan->workspace_bytes < worth ? 1 : threads_of(plan);
+    return plan->workspace_bytes < worth ? 1 : threads_of(program, plan);
 }
 
 static grkan_status cpu_forward(grkan_backend_program *program, const grkan_plan_data *plan,
@@ -202,10 +263,9 @@ static grkan_status cpu_forward(grkan_backend_program *program, const grkan_plan
                          .result = address(arguments->y),
                          .numerator = address(arguments->numerator),
                          .denominator = address(arguments->denominator)};
-    (void)program;
     if (check_stream(stream) != GRKAN_SUCCESS)
         return GRKAN_ERROR_INVALID_ARGUMENT;
-    run_blocks(threads_of(plan), kernels_of(plan)->forward_block, &job, plan->forward.stripes * plan->forward.spans);
+    run_blocks(threads_of(program, plan), kernels_of(plan)->forward_block, &job, plan->forward.stripes * plan->forward.spans);
     return GRKAN_SUCCESS;
 }
 
@@ -234,14 +294,13 @@ static grkan_status cpu_backward(grkan_backend_program *program, const grkan_pla
                          .workspace = address(arguments->workspace),
                          .add = arguments->accumulation == GRKAN_ADD};
     const cpu_kernels *const kernels = kernels_of(plan);
-    (void)program;
     if (check_stream(stream) != GRKAN_SUCCESS)
         return GRKAN_ERROR_INVALID_ARGUMENT;
     if (plan->options.strategy != GRKAN_STRATEGY_TREE && !job.add)
         clear_gradients(&job);
-    run_blocks(threads_of(plan), kernels->backward_block, &job, plan->backward.stripes * plan->backward.spans);
+    run_blocks(threads_of(program, plan), kernels->backward_block, &job, plan->backward.stripes * plan->backward.spans);
     if (plan->options.strategy == GRKAN_STRATEGY_TREE && plan->workspace_bytes > 0)
-        run_blocks(combine_threads(plan), kernels->combine_output, &job,
+        run_blocks(combine_threads(program, plan), kernels->combine_output, &job,
                    (int64_t)plan->backward.numerator_width + plan->backward.denominator_width);
     return GRKAN_SUCCESS;
 }
@@ -274,18 +333,28 @@ static grkan_status cpu_download(grkan_backend_device *device, void *to, grkan_b
     return GRKAN_SUCCESS;
 }
 
+enum { copy_piece = 1 << 18 }; /* bytes */
+
+typedef struct copy {
+    char *to;
+    const char *from;
+    size_t bytes;
+} copy;
+
+static void copy_one_piece(const void *context, int64_t index)
+{
+    const copy *const c = context;
+    const size_t start = (size_t)index * copy_piece;
+    memcpy(c->to + start, c->from + start, c->bytes - start < copy_piece ? c->bytes - start : copy_piece);
+}
+
 /** With all threads, since it is what a bandwidth is measured with. */
 static grkan_status cpu_copy(grkan_backend_device *device, grkan_buffer to, grkan_buffer from, size_t bytes)
 {
-    (void)device;
-    const int64_t piece = 1 << 18;
-    const int64_t pieces = ((int64_t)bytes + piece - 1) / piece;
-#pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < pieces; ++i) {
-        const size_t start = (size_t)(i * piece);
-        memcpy((char *)address(to) + start, (const char *)address(from) + start,
-               bytes - start < (size_t)piece ? bytes - start : (size_t)piece);
-    }
+    const copy c = {address(to), address(from), bytes};
+    const cpu_loop loop = {copy_one_piece, &c, (int64_t)((bytes - 1) / copy_piece + 1)};
+    grkan_pool_grow(device->all.threads - 1);
+    cpu_share(&loop, device->all.threads, NULL);
     return GRKAN_SUCCESS;
 }
 
@@ -320,6 +389,7 @@ const grkan_backend grkan_cpu_backend = {
     .describe = cpu_describe,
     .load = cpu_load,
     .unload = cpu_unload,
+    .prepare = cpu_prepare,
     .forward = cpu_forward,
     .backward = cpu_backward,
     .allocate = cpu_allocate,

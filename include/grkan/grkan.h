@@ -111,12 +111,42 @@ typedef struct grkan_operation {
         .numerator_degree = 5, .denominator_degree = 4, .denominator = GRKAN_ABS_TERMS, .dtype = GRKAN_F32             \
     }
 
-/** How to run it. All zero is the default. */
+/** A part of the work of one call, of the library's making: see grkan_parallel_for. */
+typedef void (*grkan_task)(void *argument, int64_t index);
+
+/**
+ * A parallel loop over a pool of threads of the caller's, for the cpu backend: call task(argument, i) for each i of
+ * 0..count - 1, on any threads and in any order, the calling thread among them or not, and return when all those calls
+ * have returned. It is called during grkan_forward and grkan_backward, on the thread that called them, and by several
+ * threads at once if those are.
+ *
+ * Tasks share out the work as they come, so it does no harm to call fewer of them, or to call them one after the other:
+ * what is left is done by the calling thread. So a pool that is busy, or has no thread to give, need not wait, and
+ * there is no error to report. Results do not depend on it. No C++ exception or longjmp may leave it.
+ *
+ * A task computes: it does not wait for other tasks, takes no lock, allocates nothing, and leaves the floating-point
+ * environment of its thread as it was. It wants the stack that grkan_forward wants.
+ * @param context  cpu_parallel_context of the options
+ * @param count    at least 2, at most the number of threads
+ * @param argument the task's; valid until this returns
+ */
+typedef void (*grkan_parallel_for)(void *context, int64_t count, grkan_task task, void *argument);
+
+/**
+ * How to run it. All zero is the default.
+ *
+ * The cpu backend's threads: cpu_threads, else the environment's GRKAN_CPU_THREADS when the device was opened, else one
+ * for each processor that the process may use. Those beside the caller's are started when a plan is made and shared by
+ * all plans; fewer are used where the system does not give so many, or where other callers have them. They are parked
+ * between calls, and end when the last cpu device is closed. A forked child has none until it makes a plan.
+ */
 typedef struct grkan_options {
     grkan_strategy strategy;
     grkan_determinism determinism;
-    int cpu_threads; /**< cpu backend: OpenMP threads, 1..1024; 0: OpenMP's own choice */
+    int cpu_threads; /**< cpu backend: threads at most, the calling one among them, 1..1024; 0: see above */
     grkan_cpu_simd cpu_simd;
+    grkan_parallel_for cpu_parallel_for; /**< cpu backend: a pool of the caller's; NULL: the library's own */
+    void *cpu_parallel_context;          /**< passed to it; must live as long as the plan's calls */
 } grkan_options;
 
 typedef struct grkan_device grkan_device;
@@ -163,7 +193,7 @@ typedef struct grkan_device_properties {
     char name[128];        /**< as the vendor gives it */
     char driver[128];      /**< driver and runtime versions */
     char architecture[64]; /**< what kernels are compiled for: "sm_90", "gfx90a", ... */
-    int32_t compute_units; /**< multiprocessors, compute units, or threads */
+    int32_t compute_units; /**< multiprocessors, compute units, or on the cpu threads */
     int32_t wave_width;    /**< threads that run in step; on the cpu, f32 lanes */
     int32_t is_gpu;        /**< 1 for a GPU, 0 otherwise */
     uint32_t dtypes;       /**< bit (1 << grkan_dtype) for each storage type that it runs */

@@ -31,7 +31,8 @@ class OperationStruct(ctypes.Structure):
 class OptionsStruct(ctypes.Structure):
     """grkan_options"""
 
-    _fields_ = [("strategy", c_int), ("determinism", c_int), ("cpu_threads", c_int), ("cpu_simd", c_int)]
+    _fields_ = [("strategy", c_int), ("determinism", c_int), ("cpu_threads", c_int), ("cpu_simd", c_int),
+                ("cpu_parallel_for", c_void_p), ("cpu_parallel_context", c_void_p)]
 
 
 class BufferStruct(ctypes.Structure):

@@ -54,7 +54,7 @@ def make_document(name="A cpu", scale=1.0, cases=None):
                "numerator": error, "denominator": error}
               for strategy, level in (("element", "none"), ("block", "none"), ("tree", "run_to_run"),
                                       ("tree", "device_to_device"))]
-    device = {"device": "cpu", "backend": "cpu", "name": name, "driver": "OpenMP", "architecture": "avx2",
+    device = {"device": "cpu", "backend": "cpu", "name": name, "driver": "2 threads", "architecture": "avx2",
               "copy_gb_per_s": 19.5, "cases": study_cases(scale) if cases is None else cases, "errors": errors}
     return {"schema": "grkan-bench/1", "grkan": {"version": "0.1.0", "commit": "abc"}, "command": "grkan bench --study",
             "date": "2026-11-23T00:00:00Z", "devices": [device],

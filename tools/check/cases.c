@@ -37,11 +37,14 @@ static const int outers[] = {1, 2, 7, 64};
 static const int inners[] = {1, 5, 49, 8};
 static const int offsets[] = {0, 1, 3};
 static const int threads[] = {0, 1, 3};
+#define OPTIONS(strategy_, promise)                                                                                    \
+    {                                                                                                                  \
+        .strategy = GRKAN_STRATEGY_##strategy_, .determinism = GRKAN_##promise                                         \
+    }
 static const grkan_options strategies[] = {
-    {GRKAN_STRATEGY_AUTO, GRKAN_RUN_TO_RUN, 0, 0}, {GRKAN_STRATEGY_TREE, GRKAN_DEVICE_TO_DEVICE, 0, 0},
-    {GRKAN_STRATEGY_TREE, GRKAN_NONE, 0, 0},       {GRKAN_STRATEGY_AUTO, GRKAN_DEVICE_TO_DEVICE, 0, 0},
-    {GRKAN_STRATEGY_TREE, GRKAN_RUN_TO_RUN, 0, 0}, {GRKAN_STRATEGY_BLOCK, GRKAN_NONE, 0, 0},
-    {GRKAN_STRATEGY_ELEMENT, GRKAN_NONE, 0, 0}};
+    OPTIONS(AUTO, RUN_TO_RUN),       OPTIONS(TREE, DEVICE_TO_DEVICE), OPTIONS(TREE, NONE),
+    OPTIONS(AUTO, DEVICE_TO_DEVICE), OPTIONS(TREE, RUN_TO_RUN),       OPTIONS(BLOCK, NONE),
+    OPTIONS(ELEMENT, NONE)};
 
 #define ATOMIC 5 /* the first of the strategies with atomics */
 

@@ -10,15 +10,17 @@
 #include "judge.h"
 #include "storage.h"
 
-#define TREE GRKAN_STRATEGY_TREE
 #define BITS GRKAN_DEVICE_TO_DEVICE
+#define OPTIONS(promise, threads, simd)                                                                                \
+    {                                                                                                                  \
+        .strategy = GRKAN_STRATEGY_TREE, .determinism = promise, .cpu_threads = threads,                               \
+        .cpu_simd = GRKAN_CPU_SIMD_##simd                                                                              \
+    }
 
 const check_variant check_cpu_variants[CHECK_CPU_VARIANTS] = {
-    {"1 thread, 2 threads", {TREE, BITS, 1, GRKAN_CPU_SIMD_AUTO}, {TREE, BITS, 2, GRKAN_CPU_SIMD_AUTO}},
-    {"SIMD, scalar", {TREE, BITS, 2, GRKAN_CPU_SIMD_AUTO}, {TREE, BITS, 1, GRKAN_CPU_SIMD_OFF}},
-    {"SIMD, scalar, run_to_run",
-     {TREE, GRKAN_RUN_TO_RUN, 2, GRKAN_CPU_SIMD_AUTO},
-     {TREE, GRKAN_RUN_TO_RUN, 2, GRKAN_CPU_SIMD_OFF}},
+    {"1 thread, 2 threads", OPTIONS(BITS, 1, AUTO), OPTIONS(BITS, 2, AUTO)},
+    {"SIMD, scalar", OPTIONS(BITS, 2, AUTO), OPTIONS(BITS, 1, OFF)},
+    {"SIMD, scalar, run_to_run", OPTIONS(GRKAN_RUN_TO_RUN, 2, AUTO), OPTIONS(GRKAN_RUN_TO_RUN, 2, OFF)},
 };
 
 static bool finish(check_report *report, check_outcome outcome, const char *text)
