@@ -14,6 +14,7 @@
 
 #include <ctype.h>
 #include <dlfcn.h>
+#include <fenv.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -317,7 +318,11 @@ grkan_status grkan_registry_find(const char *name, const grkan_backend **backend
     }
     (void)pthread_mutex_lock(&entry->mutex);
     if (!entry->is_known) {
+        fenv_t own; /* a driver that was linked with -Ofast has the thread that loads it flush subnormals */
+        (void)fegetenv(&own);
+        (void)fesetenv(FE_DFL_ENV);
         look(entry);
+        (void)fesetenv(&own);
     }
     (void)pthread_mutex_unlock(&entry->mutex);
 

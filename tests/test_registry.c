@@ -9,6 +9,7 @@
 #define _GNU_SOURCE 1
 
 #include <fcntl.h>
+#include <fenv.h>
 #include <limits.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -78,6 +79,10 @@ static int answer(const char *how, const char *what)
         (void)snprintf(result, sizeof result, "%s", backend == NULL ? "none" : backend->name);
     } else if (strcmp(how, "threads") == 0) {
         status = count_in_threads();
+    } else if (strcmp(how, "rounding") == 0) {
+        (void)fesetround(FE_DOWNWARD);
+        status = grkan_device_count(what, &count);
+        (void)snprintf(result, sizeof result, "%s", fegetround() == FE_DOWNWARD ? "kept" : "changed");
     } else if (strcmp(how, "native") == 0) {
         status = grkan_device_open_native(what, &count, &count, &device);
     } else {
@@ -268,6 +273,7 @@ static void test_modules_are_found_where_they_may_be(void **state)
         {"devices", "@/grkan/libgrkan_hip.so", NULL, NULL, "@/program", "count", "hip", GOOD, "3", ""},
         {"devices", HIP, "", NULL, "@/program", "count", "hip", GOOD, "3", ""},
         {"devices", HIP, "@", NULL, NULL, "threads", "hip", GOOD, NULL, ""},
+        {"rounding", HIP, "@", NULL, NULL, "rounding", "hip", GOOD, "kept", ""},
         {"no_device", HIP, "@", NULL, NULL, "find", "hip", GOOD, "hip", NULL},
         /* The first that exists counts, whether it loads or not. */
         {NULL, NULL, "@:@/second", NULL, NULL, "count", "hip", GOOD, "3", ""},

@@ -16,7 +16,9 @@ typedef struct cpu_loop {
 } cpu_loop;
 
 /**
- * Run a loop on at most so many threads, the calling one among them.
+ * Run a loop on at most so many threads, the calling one among them. All of its arithmetic is done in the default
+ * floating-point environment, whatever that of the threads is; what it raises is added to the flags of the calling
+ * thread, and those of the others stay as they are.
  * @param options NULL: the library's own pool
  */
 void cpu_share(const cpu_loop *loop, int threads, const grkan_options *options);

@@ -2,6 +2,7 @@
 /** @file fit.c @brief grkan_fit: checks the problem and samples it. */
 #include "search.h"
 
+#include <fenv.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -122,7 +123,7 @@ static grkan_status sample(const grkan_fit_problem *problem, fit_function functi
     return GRKAN_SUCCESS;
 }
 
-grkan_status grkan_fit(const grkan_fit_problem *problem, grkan_fit_result *result)
+static grkan_status check_and_fit(const grkan_fit_problem *problem, grkan_fit_result *result)
 {
     fit_samples coarse = {0}, fine = {0};
     fit_function function = NULL;
@@ -145,5 +146,16 @@ grkan_status grkan_fit(const grkan_fit_problem *problem, grkan_fit_result *resul
         status = grkan_fit_search(problem, &coarse, &fine, result);
     free_samples(&coarse);
     free_samples(&fine);
+    return status;
+}
+
+/** The same problem gives the same coefficients: however the caller rounds, and also if exceptions trap. */
+grkan_status grkan_fit(const grkan_fit_problem *problem, grkan_fit_result *result)
+{
+    fenv_t own;
+    (void)fegetenv(&own);
+    (void)fesetenv(FE_DFL_ENV);
+    const grkan_status status = check_and_fit(problem, result);
+    (void)fesetenv(&own);
     return status;
 }
