@@ -36,7 +36,7 @@ class FitCase(ToolCase):
         return os.path.join(self.folder.name, name)
 
     def write(self, name, text):
-        with open(self.path(name), "w", encoding="utf-8") as file:
+        with open(self.path(name), "w", encoding="utf-8", newline="") as file:
             file.write(text)
         return self.path(name)
 
@@ -207,6 +207,10 @@ class TestMisuse(FitCase):
         for line in ("1", "1 2 3", "a b", "1;2", "1,,2"):
             path = self.write("points", f"0 0\n{line}\n")
             self.refuse(f"{path}:2: '{line}' is not two numbers", "--points", path)
+        for text, shown in (("0 0\r1 1\r", "0 0?1 1"), ("0 0\0 1 1\n", "0 0"), ("# x\r0 0\n", "# x?0 0"),
+                            ("\x1b[31m" + 99 * "y" + "\n", "?[31m" + 55 * "y" + "...")):
+            self.refuse(f":1: '{shown}' is not two numbers", "--points", self.write("points", text))
+        self.refuse("Is a directory", "--points", self.folder.name)
         path = self.write("points", "0 0\n1 1\n")
         self.refuse("problem.points is 2; expected at least 10", "--points", path)
         self.refuse("there is no point in", "--points", self.write("empty", "# x y\n"))

@@ -6,6 +6,8 @@
 
 #include "fit.h"
 
+enum { SHOWN = 60 }; /* characters of a bad line, which may be as long as the file */
+
 /** A number at *text, which moves behind it and behind what separates it from the next. @return 0, or -1 */
 static int read_number(char **text, double *value)
 {
@@ -19,14 +21,35 @@ static int read_number(char **text, double *value)
     return 0;
 }
 
-/** @return 1 with a point, 0 for an empty line, -1 for anything else */
-static int read_line(char *line, double *x, double *y)
+/** @return 1 with a point, 0 for an empty line, -1 for anything else: every byte of a line counts */
+static int read_line(char *line, size_t length, double *x, double *y)
 {
-    line[strcspn(line, "#\r\n")] = '\0';
-    line += strspn(line, " \t");
-    if (*line == '\0')
+    length -= length > 0 && line[length - 1] == '\n';
+    length -= length > 0 && line[length - 1] == '\r';
+    line[length] = '\0';
+    if (strlen(line) != length || strchr(line, '\r') != NULL) /* as in UTF-16, or with line ends of another kind */
+        return -1;
+    char *const comment = strchr(line, '#');
+    char *text = line + strspn(line, " \t");
+    if (*text == '\0' || text == comment)
         return 0;
-    return read_number(&line, x) == 0 && read_number(&line, y) == 0 && *line == '\0' ? 1 : -1;
+    if (comment != NULL)
+        *comment = '\0';
+    const int is_point = read_number(&text, x) == 0 && read_number(&text, y) == 0 && *text == '\0';
+    if (comment != NULL)
+        *comment = '#'; /* for the message */
+    return is_point ? 1 : -1;
+}
+
+/** The beginning of a line, as any terminal shows it. */
+static void complain_of_line(const char *who, const char *path, long number, char *line)
+{
+    const size_t length = strlen(line);
+    for (char *at = line; *at != '\0'; at++)
+        if (*at != '\t' && ((unsigned char)*at < ' ' || *at == 0x7f))
+            *at = '?';
+    fprintf(stderr, "%s: --points: %s:%ld: '%.*s%s' is not two numbers, as \"0.5 0.25\"\n", who, path, number, SHOWN,
+            line, length > SHOWN ? "..." : "");
 }
 
 static void add_point(fit_outcome *outcome, double x, double y)
@@ -47,16 +70,21 @@ static int read_stream(const char *who, const char *path, FILE *stream, fit_outc
 {
     char *line = NULL;
     size_t room = 0;
+    ssize_t length;
     int result = TOOL_GOOD;
-    for (int number = 1; result == TOOL_GOOD && getline(&line, &room, stream) >= 0; number++) {
+    for (long number = 1; result == TOOL_GOOD && (length = getline(&line, &room, stream)) >= 0; number++) {
         double x = 0, y = 0;
-        const int kind = read_line(line, &x, &y);
+        const int kind = read_line(line, (size_t)length, &x, &y);
         if (kind > 0)
             add_point(outcome, x, y);
         if (kind < 0) {
-            fprintf(stderr, "%s: --points: %s:%d: '%s' is not two numbers, as \"0.5 0.25\"\n", who, path, number, line);
+            complain_of_line(who, path, number, line);
             result = TOOL_BAD_USAGE;
         }
+    }
+    if (result == TOOL_GOOD && !feof(stream)) { /* also a line that there is no memory for */
+        fprintf(stderr, "%s: --points: cannot read '%s': %s\n", who, path, strerror(errno));
+        result = TOOL_BAD_USAGE;
     }
     free(line);
     return result;
@@ -65,13 +93,12 @@ static int read_stream(const char *who, const char *path, FILE *stream, fit_outc
 int fit_read_points(const char *who, const char *path, fit_outcome *outcome)
 {
     FILE *stream = fopen(path, "r");
-    int result = stream ? read_stream(who, path, stream, outcome) : TOOL_GOOD;
-    if (stream == NULL || ferror(stream)) {
+    if (stream == NULL) {
         fprintf(stderr, "%s: --points: cannot read '%s': %s\n", who, path, strerror(errno));
-        result = TOOL_BAD_USAGE;
+        return TOOL_BAD_USAGE;
     }
-    if (stream != NULL)
-        (void)fclose(stream);
+    int result = read_stream(who, path, stream, outcome);
+    (void)fclose(stream);
     if (result == TOOL_GOOD && outcome->points == 0) {
         fprintf(stderr, "%s: --points: there is no point in '%s'\n", who, path);
         result = TOOL_BAD_USAGE;
