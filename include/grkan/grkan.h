@@ -154,7 +154,8 @@ typedef struct grkan_plan grkan_plan;
 
 /**
  * Memory of a device, owned by the caller. base is a pointer for the cpu, CUDA and HIP and a cl_mem for OpenCL; offset
- * counts bytes from its start. base + offset needs the alignment of one element; 16 bytes is fastest.
+ * counts bytes from its start. base + offset needs the alignment of one element; 16 bytes is fastest. Of a cl_mem that
+ * is memory of the host's (CL_MEM_USE_HOST_PTR), or a part of one, the start is where that lies; its size is checked.
  */
 typedef struct grkan_buffer {
     void *base;
@@ -436,8 +437,9 @@ GRKAN_API grkan_status grkan_plan_predict(const grkan_plan *plan, const grkan_ce
 
 /**
  * Enqueue y = F(x).
- * @param stream the device's own: CUstream/cudaStream_t, hipStream_t, cl_command_queue (in order); NULL for the
- *               device's default. The cpu has none (NULL only) and is done when the call returns.
+ * @param stream the device's own: CUstream/cudaStream_t, hipStream_t, cl_command_queue (of the device and its
+ *               context, in order: others are refused); NULL for the device's default. The cpu has none (NULL only)
+ *               and is done when the call returns.
  */
 GRKAN_API grkan_status grkan_forward(const grkan_plan *plan, const grkan_forward_arguments *arguments, void *stream);
 

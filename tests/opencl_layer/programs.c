@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file programs.c @brief Programs and kernels: for which devices, with which options, by which thread. */
+#include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 
 #include "layer.h"
 
@@ -193,9 +195,22 @@ static cl_int set(cl_kernel kernel, cl_uint index, size_t bytes, const void *val
     return code;
 }
 
-static CL_API_ENTRY cl_int CL_API_CALL set_argument(cl_kernel kernel, cl_uint index, size_t bytes, const void *value)
+static cl_int guard_set(cl_kernel kernel, cl_uint index, size_t bytes, const void *value)
 {
     GUARDED("clSetKernelArg", set(kernel, index, bytes, value));
+}
+
+/** Where an application has several threads, the others get a chance to come between. */
+static CL_API_ENTRY cl_int CL_API_CALL set_argument(cl_kernel kernel, cl_uint index, size_t bytes, const void *value)
+{
+    static const struct timespec pause = {0, 20000};
+    static atomic_uintptr_t first;
+    uintptr_t nobody = 0;
+    const cl_int code = guard_set(kernel, index, bytes, value);
+    if (!atomic_compare_exchange_strong(&first, &nobody, (uintptr_t)pthread_self()) &&
+        nobody != (uintptr_t)pthread_self())
+        (void)nanosleep(&pause, NULL);
+    return code;
 }
 
 void layer_fill_programs(cl_icd_dispatch *own)

@@ -9,6 +9,7 @@
 #define CL_USE_DEPRECATED_OPENCL_1_2_APIS /* clCreateCommandQueue: of every version */
 #include "control.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -234,6 +235,56 @@ static void queues_must_be_the_devices(void **state)
     CHECK_CL(clReleaseContext(other));
 }
 
+/** A thread's own queue and tensors, on a plan of all. */
+static void *run_often(void *run)
+{
+    cl_int code = CL_SUCCESS;
+    const cl_command_queue queue = clCreateCommandQueue(own.context, own.ids[0], 0, &code);
+    const grkan_forward_arguments forward = native_forward_arguments(run);
+    const grkan_backward_arguments backward = native_backward_arguments(run);
+    grkan_status status = code == CL_SUCCESS ? GRKAN_SUCCESS : GRKAN_ERROR_DEVICE;
+    for (int i = 0; i < 4 && status == GRKAN_SUCCESS; i++) {
+        status = grkan_forward(((native_run *)run)->plan, &forward, queue);
+        if (status == GRKAN_SUCCESS)
+            status = grkan_backward(((native_run *)run)->plan, &backward, queue);
+    }
+    if (code == CL_SUCCESS && (clFinish(queue) != CL_SUCCESS || clReleaseCommandQueue(queue) != CL_SUCCESS))
+        status = GRKAN_ERROR_DEVICE;
+    return status == GRKAN_SUCCESS ? run : NULL;
+}
+
+/** A kernel keeps its arguments: to set them and to enqueue it is one step, which no other thread may come between. */
+static void threads_share_a_plan(void **state)
+{
+    (void)state;
+    enum { threads = 3 };
+    pthread_t thread[threads];
+    native_run runs[threads];
+    grkan_device *const device = open_on(0);
+    char *const expected = native_expected("opencl:0:0", &bf16);
+    for (int i = 0; i < threads; i++) {
+        runs[i] = begin(device, &bf16);
+        if (i > 0) {
+            grkan_plan_destroy(runs[i].plan);
+            runs[i].plan = runs[0].plan;
+        }
+    }
+    for (int i = 0; i < threads; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, run_often, &runs[i]), 0);
+    for (int i = 0; i < threads; i++) {
+        void *good = NULL;
+        assert_int_equal(pthread_join(thread[i], &good), 0);
+        assert_non_null(good);
+    }
+    for (int i = threads - 1; i >= 0; i--) {
+        expect_bits(&runs[i], expected, "a plan of several threads");
+        runs[i].plan = i > 0 ? NULL : runs[i].plan;
+        native_end(&runs[i]);
+    }
+    free(expected);
+    grkan_device_close(device);
+}
+
 /* ------------------------------------------------------------------------------------------------------ memory */
 
 /** Every type with memory that is aligned to its elements and no more, whole or in part. */
@@ -367,7 +418,8 @@ int main(void)
     cl_platform_id platform = NULL;
     const struct CMUnitTest tests[] = {
         WATCHED(contexts_of_several_devices), WATCHED(queues_must_be_in_order), WATCHED(queues_must_be_the_devices),
-        WATCHED(memory_of_the_hosts),         WATCHED(memory_that_does_not_do), WATCHED(shared_virtual_memory),
+        WATCHED(threads_share_a_plan),        WATCHED(memory_of_the_hosts),     WATCHED(memory_that_does_not_do),
+        WATCHED(shared_virtual_memory),
     };
     if (clGetPlatformIDs(1, &platform, NULL) != CL_SUCCESS ||
         clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, most_devices, own.ids, &own.count) != CL_SUCCESS) {
