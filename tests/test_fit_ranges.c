@@ -66,7 +66,7 @@ static void coefficients_beyond_f32_are_reported(void **state)
 /** Where powers of x are all but dependent, so that a high degree cancels in its own rounding. */
 static const struct {
     double low, high;
-} narrow[] = {{1, 1 + 0x1p-52},     {100, 100.0001}, {-100.0001, -100}, {3, 3 + 1e-7}, {1e9 - 1, 1e9},
+} narrow[] = {{1, 1 + 0x1p-52},    {100, 100.0001}, {-100.0001, -100},  {3, 3 + 1e-7}, {1e9 - 1, 1e9},
               {-1e9, -1e9 + 2e-7}, {1e-9, 2e-9},    {-0x1p-1060, 1e-9}, {1e5, 1e5 + 3}};
 
 static double stored_error(const grkan_fit_problem *problem)
@@ -105,9 +105,9 @@ static void fits_to_narrow_ranges_are_no_worse_than_lower_degrees(void **state)
     (void)state;
     static const char *const functions[] = {"gelu", "sin", "sigmoid", "leaky_relu"};
     for (size_t i = 0; i < COUNT_OF(narrow); i++)
-        for (int form = 0; form < FORMS; form++) {
+        for (int form = (int)(i % 2); form < FORMS; form += 2) {
             const char *function = functions[(i + (size_t)form) % 4];
-            const grkan_dtype dtype = (i / 4 + (size_t)form) % 2 ? GRKAN_F32 : GRKAN_F64;
+            const grkan_dtype dtype = (i / 2 + (size_t)form / 2) % 2 ? GRKAN_F32 : GRKAN_F64;
             const grkan_fit_problem problem = narrow_problem(i, function, form, 5, 4, dtype);
             const grkan_fit_problem line = narrow_problem(i, function, form, 1, 0, dtype);
             double unit = 0;

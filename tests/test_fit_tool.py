@@ -59,7 +59,7 @@ class FitCase(ToolCase):
 class TestFit(FitCase):
     def test_function(self):
         document, out = self.fit("--function", "tanh")
-        self.assertEqual(set(document), FIT_KEYS | {"function", "dtype", "f64"})
+        self.assertEqual(set(document), FIT_KEYS | {"function", "dtype", "growth", "f64"})
         self.assertEqual((document["function"], document["form"], document["degrees"], document["range"]),
                          ("tanh", "abs_terms", [5, 4], [-3, 3]))
         self.assertEqual((len(document["numerator"]), len(document["denominator"])), (6, 4))
@@ -97,6 +97,15 @@ class TestFit(FitCase):
         half, _ = self.fit(*narrow, "--dtype", "bf16")
         self.assertEqual(half["numerator"], single["numerator"])
 
+    def test_growth(self):
+        """Unless it may, gelu does not grow faster than x; what that costs is little."""
+        linear, _ = self.fit("--function", "gelu")
+        free, _ = self.fit("--function", "gelu", "--growth", "any")
+        self.assertEqual((linear["growth"], free["growth"]), ("auto", "any"))
+        self.assertLess(max(abs(abs_terms(linear, x)) for x in (-1e6, 1e6)), 2e6)
+        self.assertGreater(min(abs(abs_terms(free, x)) for x in (-1e6, 1e6)), 1e9)
+        self.assertLess(linear["f32"]["error"], 1.05 * free["f32"]["error"])
+
     def test_json_on_the_standard_output(self):
         status, out, err = run("fit", "--function", "gelu", "--json", "-")
         self.assertEqual(status, GOOD)
@@ -107,7 +116,7 @@ class TestFit(FitCase):
         lines = ["# x y", ""] + [f"{x / 10}, {(x / 10) ** 2 / 2}  # a half" for x in range(-20, 20)] + ["\t3  4.5\r"]
         path = self.write("points & more.txt", "\n".join(lines))
         document, out = self.fit("--points", path, "--degrees", "2,0")
-        self.assertEqual(set(document), FIT_KEYS | {"points", "dtype", "f64"})
+        self.assertEqual(set(document), FIT_KEYS | {"points", "dtype", "growth", "f64"})
         self.assertEqual((document["points"], document["range"], document["denominator"]),
                          ("points & more.txt", [-2, 3], []))
         for found, expected in zip(document["numerator"], (0, 0, 0.5)):
@@ -186,12 +195,16 @@ class TestMisuse(FitCase):
         self.refuse("--range is where a function is approximated", "--points", "x", "--range", "0,1")
         self.refuse("a preset has its degrees and range", "--preset", "gelu", "--degrees", "5,4")
         self.refuse("a preset has its degrees and range", "--preset", "gelu", "--dtype", "f64")
+        self.refuse("a preset has its degrees and range", "--preset", "gelu", "--growth", "any")
         self.refuse("--list prints a table", "--list", "--json", "-")
 
     def test_values(self):
         gelu = ["--function", "gelu"]
         self.refuse("problem.function is \"gelo\"; expected one of identity, relu", "--function", "gelo")
         self.refuse("--form: 'abs' is none of abs_terms, abs_sum, abs_sum_offset, plain", *gelu, "--form", "abs")
+        self.refuse("--growth: 'fast' is none of auto, linear, any", *gelu, "--growth", "fast")
+        self.refuse("problem.growth is linear and problem.numerator_degree 7; expected at most 5", *gelu, "--growth",
+                    "linear", "--degrees", "7,4")
         self.refuse("--degrees: '5' is not two whole numbers from 0 to 15", *gelu, "--degrees", "5")
         for text in ("3", "a,b", "1,", ",1", "0,1x"):
             self.refuse(f"--range: '{text}' is not two numbers with a comma between them", *gelu, f"--range={text}")

@@ -12,7 +12,8 @@ typedef struct fit_request {
     const char *function, *points, *preset, *json, *plot; /**< NULL: not given */
     grkan_denominator form;
     grkan_dtype dtype;
-    int has_form, has_dtype, has_degrees, has_range, lists;
+    grkan_growth growth;
+    int has_form, has_dtype, has_growth, has_degrees, has_range, lists;
     int numerator_degree, denominator_degree;
     double low, high;
 } fit_request;
@@ -27,6 +28,7 @@ typedef struct fit_outcome {
     double low, high;
     grkan_denominator form;
     grkan_dtype dtype;
+    grkan_growth growth;
     int numerator_degree, denominator_degree;
     grkan_fit_result result;
 } fit_outcome;

@@ -20,6 +20,7 @@ static int fit(const char *who, const fit_request *request, fit_outcome *outcome
                              .high = request->high,
                              .form = request->form,
                              .dtype = request->dtype,
+                             .growth = request->growth,
                              .numerator_degree = request->numerator_degree,
                              .denominator_degree = request->denominator_degree};
     const int result = request->points ? fit_read_points(who, request->points, outcome) : TOOL_GOOD;
@@ -34,7 +35,8 @@ static int fit(const char *who, const fit_request *request, fit_outcome *outcome
                                        .denominator = outcome->form,
                                        .numerator_degree = outcome->numerator_degree,
                                        .denominator_degree = outcome->denominator_degree,
-                                       .dtype = outcome->dtype};
+                                       .dtype = outcome->dtype,
+                                       .growth = outcome->growth};
     const grkan_status status = grkan_fit(&problem, &outcome->result);
     return status == GRKAN_SUCCESS ? TOOL_GOOD : tool_complain(who, outcome->target, status);
 }

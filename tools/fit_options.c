@@ -5,7 +5,19 @@
 #include "fit.h"
 #include "operation_options.h"
 
-enum key { KEY_FUNCTION = 256, KEY_POINTS, KEY_PRESET, KEY_LIST, KEY_DEGREES, KEY_FORM, KEY_RANGE, KEY_DTYPE, KEY_JSON, KEY_PLOT };
+enum key {
+    KEY_FUNCTION = 256,
+    KEY_POINTS,
+    KEY_PRESET,
+    KEY_LIST,
+    KEY_DEGREES,
+    KEY_FORM,
+    KEY_RANGE,
+    KEY_DTYPE,
+    KEY_GROWTH,
+    KEY_JSON,
+    KEY_PLOT
+};
 
 static const struct argp_option options[] = {
     {NULL, 0, NULL, 0, "What to approximate (one of these):", 1},
@@ -20,7 +32,12 @@ static const struct argp_option options[] = {
     {"denominator", KEY_FORM, "D", OPTION_ALIAS, NULL, 2},
     {"range", KEY_RANGE, "lo,hi", 0, "Where a function is approximated (-3,3)", 2},
     {"dtype", KEY_DTYPE, "T", 0,
-     "Type of the tensors, f32 (the default), f16, bf16 or f64: coefficients are judged as such a layer stores them", 2},
+     "Type of the tensors, f32 (the default), f16, bf16 or f64: coefficients are judged as such a layer stores them",
+     2},
+    {"growth", KEY_GROWTH, "G", 0,
+     "Outside the range: linear (at most; without a pole), any (whatever is best inside), or auto, the default: linear "
+     "for a function whose degrees allow it",
+     2},
     {NULL, 0, NULL, 0, "How to report:", 3},
     {"json", KEY_JSON, "FILE", 0,
      "Write the result as JSON too; - is the standard output, and the table goes to the standard error", 3},
@@ -43,6 +60,11 @@ static void parse_range(struct argp_state *state, const char *text, fit_request 
     request->has_range = 1;
 }
 
+static const char *growth_name(int value)
+{
+    return grkan_growth_name((grkan_growth)value);
+}
+
 /** After the last option: what does not go together. */
 static void check_request(struct argp_state *state, const fit_request *request)
 {
@@ -52,8 +74,9 @@ static void check_request(struct argp_state *state, const fit_request *request)
         argp_error(state, "expected one of --function, --points, --preset and --list, as in --function gelu");
     if (request->points != NULL && request->has_range)
         argp_error(state, "--range is where a function is approximated; points have theirs");
-    if (request->preset != NULL && (request->has_range || request->has_degrees || request->has_dtype))
-        argp_error(state, "a preset has its degrees and range; leave out --degrees, --range and --dtype");
+    if (request->preset != NULL &&
+        (request->has_range || request->has_degrees || request->has_dtype || request->has_growth))
+        argp_error(state, "a preset has its degrees and range; leave out --degrees, --range, --dtype and --growth");
     if (request->lists && (request->json != NULL || request->plot != NULL))
         argp_error(state, "--list prints a table; --json and --plot go with coefficients");
 }
@@ -89,6 +112,10 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         request->dtype = (grkan_dtype)option_parse_name(state, "dtype", text, option_dtype_name);
         request->has_dtype = 1;
         return 0;
+    case KEY_GROWTH:
+        request->growth = (grkan_growth)option_parse_name(state, "growth", text, growth_name);
+        request->has_growth = 1;
+        return 0;
     case KEY_JSON:
         request->json = text;
         return 0;
@@ -112,7 +139,8 @@ static const struct argp parser = {
     .doc =
         "Coefficients whose rational function has the least largest error from a function, or from points."
         "\vThe largest error is given for the coefficients in f64 and for the same rounded to f32, as layers of f32, "
-        "f16 and bf16 take them. A fit with the form plain has no pole in the range, but may have one outside.",
+        "f16 and bf16 take them. "
+        "With --growth any the form plain has no pole in the range, but may have one outside.",
 };
 
 void fit_parse(int argc, char **argv, fit_request *request)
@@ -120,6 +148,7 @@ void fit_parse(int argc, char **argv, fit_request *request)
     const grkan_fit_problem problem = GRKAN_FIT_PROBLEM_INIT;
     *request = (fit_request){.form = problem.denominator,
                              .dtype = problem.dtype,
+                             .growth = problem.growth,
                              .numerator_degree = problem.numerator_degree,
                              .denominator_degree = problem.denominator_degree,
                              .low = problem.low,

@@ -74,8 +74,10 @@ cJSON *fit_document(const fit_outcome *outcome, int argc, char **argv)
     cJSON_AddStringToObject(document, outcome->function ? "function" : "points", outcome->target);
     cJSON_AddItemToObject(document, "range", cJSON_CreateDoubleArray(range, 2));
     cJSON_AddStringToObject(document, "form", grkan_denominator_name(outcome->form));
-    if (outcome->preset == NULL)
+    if (outcome->preset == NULL) {
         cJSON_AddStringToObject(document, "dtype", grkan_dtype_name(outcome->dtype));
+        cJSON_AddStringToObject(document, "growth", grkan_growth_name(outcome->growth));
+    }
     cJSON_AddItemToObject(document, "degrees", cJSON_CreateIntArray(degrees, 2));
     cJSON_AddItemToObject(document, "numerator",
                           cJSON_CreateDoubleArray(result->numerator, outcome->numerator_degree + 1));

@@ -12,21 +12,27 @@ static long double polynomial(const double *c, int count, long double x)
     return sum;
 }
 
+/** B(x): Q without its constant and its bars. */
+static long double inner_of(const grkan_fit_problem *problem, const grkan_fit_result *result, long double x)
+{
+    const bool has_constant = problem->denominator == GRKAN_ABS_SUM_OFFSET;
+    const long double of = problem->denominator == GRKAN_ABS_TERMS ? fabsl(x) : x; /* fits have no b_j < 0 then */
+    const long double b = polynomial(result->denominator, problem->denominator_degree + (has_constant ? 1 : 0), of);
+    return has_constant ? b : of * b;
+}
+
+static bool has_bars(const grkan_fit_problem *problem)
+{
+    return problem->denominator == GRKAN_ABS_SUM || problem->denominator == GRKAN_ABS_SUM_OFFSET;
+}
+
 /** F(x) of the coefficients as they are handed out. */
 static long double value_of(const grkan_fit_problem *problem, const grkan_fit_result *result, long double x)
 {
-    const long double p = polynomial(result->numerator, problem->numerator_degree + 1, x);
-    switch (problem->denominator) {
-    case GRKAN_ABS_TERMS: /* fits have no b_j < 0 */
-        return p / (1 + fabsl(x) * polynomial(result->denominator, problem->denominator_degree, fabsl(x)));
-    case GRKAN_ABS_SUM:
-        return p / (1 + fabsl(x * polynomial(result->denominator, problem->denominator_degree, x)));
-    case GRKAN_ABS_SUM_OFFSET:
-        return p / (0.1L + fabsl(polynomial(result->denominator, problem->denominator_degree + 1, x)));
-    case GRKAN_PLAIN:
-        break;
-    }
-    return p / (1 + x * polynomial(result->denominator, problem->denominator_degree, x));
+    const long double b = inner_of(problem, result, x);
+    const long double q =
+        (problem->denominator == GRKAN_ABS_SUM_OFFSET ? 0.1L : 1) + (has_bars(problem) ? fabsl(b) : b);
+    return polynomial(result->numerator, problem->numerator_degree + 1, x) / q;
 }
 
 static grkan_fit_error largest_error(const grkan_fit_problem *problem, const grkan_fit_result *result,
@@ -51,6 +57,44 @@ static grkan_fit_result rounded_to_f32(const grkan_fit_result *result)
         rounded.denominator[i] = (float)result->denominator[i];
     }
     return rounded;
+}
+
+/** Whether F(x) is within the room that there is at a sample outside, at or next to x. */
+static bool stays_at(const grkan_fit_problem *problem, const fit_outside *outside, long double steepness,
+                     const grkan_fit_result *stored, size_t i, long double x)
+{
+    const long double room = outside->height + steepness * outside->slope * outside->distance[i];
+    return fabsl(value_of(problem, stored, x) - outside->y[i]) <= room;
+}
+
+/** Where B is 0 between two samples: |B| makes a spike there that neither may see. */
+static long double root_of(const grkan_fit_problem *problem, const grkan_fit_result *stored, long double x,
+                           long double other)
+{
+    const bool is_above = inner_of(problem, stored, x) > 0;
+    for (int i = 0; i < 64; i++) {
+        const long double middle = (x + other) / 2;
+        *((inner_of(problem, stored, middle) > 0) == is_above ? &x : &other) = middle;
+    }
+    return x;
+}
+
+bool grkan_fit_stays(const grkan_fit_problem *problem, const fit_outside *outside, long double steepness,
+                     const grkan_fit_result *result)
+{
+    const grkan_fit_result stored = problem->dtype == GRKAN_F64 ? *result : rounded_to_f32(result);
+    for (size_t i = 0; i < outside->count; i++) {
+        const long double x = outside->x[i];
+        if (!stays_at(problem, outside, steepness, &stored, i, x))
+            return false;
+        if (!has_bars(problem) || i == 0 || outside->distance[i] < outside->distance[i - 1])
+            continue;
+        const long double before = outside->x[i - 1];
+        if (inner_of(problem, &stored, before) * inner_of(problem, &stored, x) < 0 &&
+            !stays_at(problem, outside, steepness, &stored, i, root_of(problem, &stored, x, before)))
+            return false;
+    }
+    return true;
 }
 
 void grkan_fit_measure(const grkan_fit_problem *problem, const fit_samples *samples, grkan_fit_result *result)

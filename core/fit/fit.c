@@ -9,10 +9,21 @@
 /* Samples of each side of 0: enough for every swing of an error curve of 32 parameters, and to find its peaks. */
 enum { FIT_SAMPLES = 384, MEASURE_SAMPLES = 8192 };
 
+/* Samples of each side of the range. */
+enum { FIT_OUTSIDE = 96, MEASURE_OUTSIDE = 1000 };
+
 #define LEAST_X 1e-9
 #define LARGEST 1e9
 
 static const double pi = 3.14159265358979323846;
+
+static const char *const growth_names[] = {"auto", "linear", "any"};
+
+const char *grkan_growth_name(grkan_growth growth)
+{
+    const int value = (int)growth;
+    return value >= 0 && value < (int)(sizeof growth_names / sizeof *growth_names) ? growth_names[value] : NULL;
+}
 
 static grkan_status fail_range(const char *argument, double value, const char *expected)
 {
@@ -35,8 +46,20 @@ static grkan_status check_shape(const grkan_fit_problem *problem)
     if (grkan_dtype_name(problem->dtype) == NULL)
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "problem.dtype is %d; expected a grkan_dtype",
                           (int)problem->dtype);
-    const grkan_status status = check_degree("numerator_degree", problem->numerator_degree);
-    return status == GRKAN_SUCCESS ? check_degree("denominator_degree", problem->denominator_degree) : status;
+    if (grkan_growth_name(problem->growth) == NULL)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "problem.growth is %d; expected a grkan_growth",
+                          (int)problem->growth);
+    grkan_status status = check_degree("numerator_degree", problem->numerator_degree);
+    if (status == GRKAN_SUCCESS)
+        status = check_degree("denominator_degree", problem->denominator_degree);
+    if (status == GRKAN_SUCCESS && problem->growth == GRKAN_GROWTH_LINEAR &&
+        problem->numerator_degree > problem->denominator_degree + 1)
+        return grkan_fail(
+            GRKAN_ERROR_INVALID_ARGUMENT,
+            "problem.growth is linear and problem.numerator_degree %d; expected at most %d, one more than "
+            "problem.denominator_degree",
+            problem->numerator_degree, problem->denominator_degree + 1);
+    return status;
 }
 
 static grkan_status check_range(const grkan_fit_problem *problem)
@@ -87,10 +110,13 @@ static grkan_status allocate_samples(size_t count, fit_samples *samples)
                                     : grkan_fail(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for %zu samples", count);
 }
 
-static void free_samples(fit_samples *samples)
+static void free_ground(fit_ground *ground)
 {
-    free(samples->x);
-    free(samples->y);
+    free(ground->samples.x);
+    free(ground->samples.y);
+    free(ground->outside.x);
+    free(ground->outside.y);
+    free(ground->outside.distance);
 }
 
 /** Samples of a piece, denser at its ends, which are among them. */
@@ -123,9 +149,26 @@ static grkan_status sample(const grkan_fit_problem *problem, fit_function functi
     return GRKAN_SUCCESS;
 }
 
+/** F shall grow at most linearly: asked for, or the function does and the degrees allow it. */
+static bool is_linear(const grkan_fit_problem *problem)
+{
+    const bool can_be = problem->numerator_degree <= problem->denominator_degree + 1;
+    return problem->growth == GRKAN_GROWTH_LINEAR ||
+           (problem->growth == GRKAN_GROWTH_AUTO && problem->function != NULL && can_be);
+}
+
+static grkan_status survey(const grkan_fit_problem *problem, fit_function function, size_t count, size_t outside,
+                           fit_ground *ground)
+{
+    const grkan_status status = sample(problem, function, count, &ground->samples);
+    return status == GRKAN_SUCCESS && is_linear(problem)
+               ? grkan_fit_sample_outside(&ground->samples, function, outside, &ground->outside)
+               : status;
+}
+
 static grkan_status check_and_fit(const grkan_fit_problem *problem, grkan_fit_result *result)
 {
-    fit_samples coarse = {0}, fine = {0};
+    fit_ground coarse = {0}, fine = {0};
     fit_function function = NULL;
     if (problem == NULL || result == NULL)
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "%s is NULL", problem == NULL ? "problem" : "result");
@@ -139,13 +182,13 @@ static grkan_status check_and_fit(const grkan_fit_problem *problem, grkan_fit_re
     if (status == GRKAN_SUCCESS)
         status = function ? check_range(problem) : check_points(problem, (size_t)parameters);
     if (status == GRKAN_SUCCESS)
-        status = sample(problem, function, FIT_SAMPLES, &coarse);
+        status = survey(problem, function, FIT_SAMPLES, FIT_OUTSIDE, &coarse);
     if (status == GRKAN_SUCCESS)
-        status = sample(problem, function, MEASURE_SAMPLES, &fine);
+        status = survey(problem, function, MEASURE_SAMPLES, MEASURE_OUTSIDE, &fine);
     if (status == GRKAN_SUCCESS)
         status = grkan_fit_search(problem, &coarse, &fine, result);
-    free_samples(&coarse);
-    free_samples(&fine);
+    free_ground(&coarse);
+    free_ground(&fine);
     return status;
 }
 

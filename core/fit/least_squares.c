@@ -17,7 +17,7 @@ typedef struct normal_equations {
 static long double sum_of_squares(const fit_model *model, const long double *parameters)
 {
     long double sum = 0;
-    fit_residual residual;
+    fit_term residual;
     for (size_t i = 0; i < model->samples.count; i++) {
         if (!grkan_fit_evaluate(model, parameters, i, &residual))
             return INFINITY;
@@ -29,7 +29,7 @@ static long double sum_of_squares(const fit_model *model, const long double *par
 static void add_up(const fit_model *model, const long double *parameters, normal_equations *equations)
 {
     *equations = (normal_equations){0};
-    fit_residual residual;
+    fit_term residual;
     for (size_t i = 0; i < model->samples.count; i++) {
         (void)grkan_fit_evaluate(model, parameters, i, &residual);
         for (int j = 0; j < model->parameters; j++) {

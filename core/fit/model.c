@@ -9,11 +9,6 @@ bool grkan_fit_is_bounded(const fit_model *model, int parameter)
     return model->form == GRKAN_ABS_TERMS && parameter >= model->numerator_count;
 }
 
-bool grkan_fit_may_have_poles(const fit_model *model)
-{
-    return model->form != GRKAN_ABS_TERMS && !model->has_bars;
-}
-
 /** T_0(u) to T_(count-1)(u), times factor. */
 static void chebyshev(long double u, long double factor, int count, long double *values)
 {
@@ -21,46 +16,134 @@ static void chebyshev(long double u, long double factor, int count, long double 
         values[k] = k == 0 ? factor : k == 1 ? u * factor : 2 * u * values[k - 1] - values[k - 2];
 }
 
-/** What the parameters are multiplied with, in P and B. */
-static void fill_basis(const fit_model *model, long double x, long double *basis)
+/** What the parameters are multiplied with, in P and B, times factor. */
+static void fill_basis(const fit_model *model, long double x, long double factor, long double *basis)
 {
     const long double u = (x - model->middle) / model->half_width, t = x / model->x_scale;
     const int first = model->numerator_count, count = model->parameters - first;
-    chebyshev(u, 1, first, basis);
+    chebyshev(u, factor, first, basis);
     if (model->form != GRKAN_ABS_TERMS)
-        chebyshev(u, model->form == GRKAN_ABS_SUM_OFFSET ? 1 : t, count, basis + first);
+        chebyshev(u, model->form == GRKAN_ABS_SUM_OFFSET ? factor : t * factor, count, basis + first);
     else
         for (int k = 0; k < count; k++)
-            basis[first + k] = fabsl(t) * (k ? basis[first + k - 1] : 1);
+            basis[first + k] = fabsl(t) * (k ? basis[first + k - 1] : factor);
 }
 
-bool grkan_fit_evaluate(const fit_model *model, const long double *parameters, size_t sample, fit_residual *residual)
+/** P, Q and derivatives at an x, all times factor. Q's derivatives are those of the side of 0 that B is on. */
+typedef struct fraction {
+    long double p, q;
+    long double basis[FIT_PARAMETERS];
+} fraction;
+
+static fraction fraction_at(const fit_model *model, const long double *parameters, long double x, long double factor)
 {
-    long double basis[FIT_PARAMETERS], p = 0, b = 0;
-    fill_basis(model, model->samples.x[sample], basis);
+    fraction f = {0};
+    fill_basis(model, x, factor, f.basis);
     for (int k = 0; k < model->parameters; k++)
-        *(k < model->numerator_count ? &p : &b) += parameters[k] * basis[k];
-    const long double direction = model->has_bars && b < 0 ? -1 : 1;
-    const long double q = (model->form == GRKAN_ABS_SUM_OFFSET ? 0.1L : 1) + direction * b, f = p / q;
+        *(k < model->numerator_count ? &f.p : &f.q) += parameters[k] * f.basis[k];
+    if (model->has_bars && f.q < 0) {
+        f.q = -f.q;
+        for (int k = model->numerator_count; k < model->parameters; k++)
+            f.basis[k] = -f.basis[k];
+    }
+    f.q += (model->form == GRKAN_ABS_SUM_OFFSET ? 0.1L : 1) * factor;
+    return f;
+}
+
+bool grkan_fit_evaluate(const fit_model *model, const long double *parameters, size_t sample, fit_term *residual)
+{
+    const fraction at = fraction_at(model, parameters, model->samples.x[sample], 1);
+    const long double f = at.p / at.q;
     residual->value = f - model->samples.y[sample] / model->y_scale;
     for (int k = 0; k < model->parameters; k++)
-        residual->gradient[k] = basis[k] / q * (k < model->numerator_count ? 1 : -f * direction);
-    residual->q = q;
+        residual->gradient[k] = at.basis[k] / at.q * (k < model->numerator_count ? 1 : -f);
+    return at.q >= FIT_LEAST_Q;
+}
+
+/* -------------------------------------------------------------------------------------------------------- limits */
+
+/** The part of the room outside that steps leave to what is between the samples. */
+#define SPARE 0.05L
+
+/** A violation that is nothing but rounding errors. */
+#define ROUNDING 1e-12L
+
+size_t grkan_fit_limit_count(const fit_model *model)
+{
+    return (model->least_q > 0 ? model->samples.count + model->outside.count : 0) + 2 * model->outside.count;
+}
+
+/** A power of the distance from the middle that keeps P and Q outside in the range of numbers. */
+static long double factor_outside(const fit_model *model, size_t sample)
+{
+    const int first = model->numerator_count, n = model->parameters - first;
+    const long double u = fabsl((model->outside.x[sample] - model->middle) / model->half_width);
+    return powl(u, -(first > n + 1 ? first : n + 1));
+}
+
+/** What Q has above its least value. */
+static fit_term excess(const fit_model *model, const long double *parameters, long double x, long double factor)
+{
+    const fraction at = fraction_at(model, parameters, x, factor);
+    fit_term limit = {.value = at.q - model->least_q * factor};
     for (int k = model->numerator_count; k < model->parameters; k++)
-        residual->q_gradient[k - model->numerator_count] = basis[k];
-    return q >= FIT_LEAST_Q;
+        limit.gradient[k] = at.basis[k];
+    return limit;
+}
+
+/** What is left of a part of the room above F (side 1) or below it (-1), (room + side y) Q - side P, over room Q. */
+static fit_term room_outside(const fit_model *model, const long double *parameters, size_t sample, long double side,
+                             long double part)
+{
+    const fit_outside *outside = &model->outside;
+    const long double factor = factor_outside(model, sample);
+    const fraction at = fraction_at(model, parameters, outside->x[sample], factor);
+    const long double room = part * (outside->height + outside->slope * outside->distance[sample]) / model->y_scale;
+    const long double bound = room + side * outside->y[sample] / model->y_scale;
+    const long double unit = room > 0 ? room * fmaxl(at.q, factor) : factor;
+    fit_term limit = {.value = (bound * at.q - side * at.p) / unit};
+    for (int k = 0; k < model->parameters; k++)
+        limit.gradient[k] = at.basis[k] * (k < model->numerator_count ? -side : bound) / unit;
+    return limit;
+}
+
+void grkan_fit_limits(const fit_model *model, const long double *parameters, fit_term *limits)
+{
+    const bool has_least = model->least_q > 0;
+    for (size_t i = 0; has_least && i < model->samples.count; i++)
+        *limits++ = excess(model, parameters, model->samples.x[i], 1);
+    for (size_t i = 0; has_least && i < model->outside.count; i++)
+        *limits++ = excess(model, parameters, model->outside.x[i], factor_outside(model, i));
+    for (size_t i = 0; i < model->outside.count; i++) {
+        *limits++ = room_outside(model, parameters, i, 1, 1 - SPARE);
+        *limits++ = room_outside(model, parameters, i, -1, 1 - SPARE);
+    }
 }
 
 long double grkan_fit_largest(const fit_model *model, const long double *parameters)
 {
     long double largest = 0;
-    fit_residual residual;
+    fit_term residual;
     for (size_t i = 0; i < model->samples.count; i++) {
         if (!grkan_fit_evaluate(model, parameters, i, &residual))
             return INFINITY;
         largest = fmaxl(largest, fabsl(residual.value));
     }
     return largest;
+}
+
+static bool stays(const fit_model *model, const long double *parameters)
+{
+    for (size_t i = 0; i < model->outside.count; i++)
+        for (int side = -1; side <= 1; side += 2)
+            if (!(room_outside(model, parameters, i, side, 1).value >= -ROUNDING))
+                return false;
+    return true;
+}
+
+long double grkan_fit_error_within(const fit_model *model, const long double *parameters)
+{
+    return stays(model, parameters) ? grkan_fit_largest(model, parameters) : INFINITY;
 }
 
 /** Powers of t of sum_k c_k T_k(slope t + start). */

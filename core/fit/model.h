@@ -33,22 +33,33 @@ typedef struct fit_samples {
     long double *x, *y;
 } fit_samples;
 
+/**
+ * Where F is kept from growing: outside the range |F(x) - y| is at most height + slope * distance from the range. y is
+ * the function, or 0 for points. F = 0 is within that, and for forms without bars the set of all F that are is convex.
+ */
+typedef struct fit_outside {
+    size_t count; /* 0: F may grow as it likes */
+    long double *x, *y, *distance;
+    long double height; /* the largest |y| in the range */
+    long double slope;
+} fit_outside;
+
 typedef struct fit_model {
     grkan_denominator form;
-    bool has_bars; /**< |B|. Without the bars the functions within a given error are convex in the parameters. */
+    bool has_bars;       /**< |B|. Without the bars the functions within a given error are convex in the parameters. */
+    long double least_q; /**< that steps keep to; 0: the form sees to it */
     int numerator_count, parameters;
     long double middle, half_width; /* of the range */
     long double x_scale, y_scale;
     fit_samples samples;
+    fit_outside outside;
 } fit_model;
 
-/** F - y and Q at one sample, and their derivatives by the parameters. */
-typedef struct fit_residual {
+/** F - y at one sample, or something that shall not be negative, and its derivatives by the parameters. */
+typedef struct fit_term {
     long double value;
     long double gradient[FIT_PARAMETERS];
-    long double q;
-    long double q_gradient[GRKAN_MAX_COEFFICIENTS]; /**< by the parameters of B, without bars */
-} fit_residual;
+} fit_term;
 
 /** Whether a parameter may not be negative. */
 bool grkan_fit_is_bounded(const fit_model *model, int parameter);
@@ -56,14 +67,20 @@ bool grkan_fit_is_bounded(const fit_model *model, int parameter);
 /** Q's least value. A smaller one would be next to a pole, and F would lose digits in f32. */
 #define FIT_LEAST_Q 0x1p-6L
 
-/** Whether nothing in the form keeps Q from a pole. */
-bool grkan_fit_may_have_poles(const fit_model *model);
-
 /** @return false where Q is too small */
-bool grkan_fit_evaluate(const fit_model *model, const long double *parameters, size_t sample, fit_residual *residual);
+bool grkan_fit_evaluate(const fit_model *model, const long double *parameters, size_t sample, fit_term *residual);
+
+/** How many things shall not be negative: what Q has above its least value, and the room for F outside. */
+size_t grkan_fit_limit_count(const fit_model *model);
+
+/** Them. @param limits  out, [grkan_fit_limit_count] */
+void grkan_fit_limits(const fit_model *model, const long double *parameters, fit_term *limits);
 
 /** The largest |F - y|; infinite with a pole. */
 long double grkan_fit_largest(const fit_model *model, const long double *parameters);
+
+/** The same; infinite too if F does not stay where it shall outside. */
+long double grkan_fit_error_within(const fit_model *model, const long double *parameters);
 
 /** The coefficients of the operation. */
 void grkan_fit_convert(const fit_model *model, const long double *parameters, grkan_fit_result *result);
@@ -71,18 +88,20 @@ void grkan_fit_convert(const fit_model *model, const long double *parameters, gr
 /** Improve parameters in the sense of least squares (Levenberg and Marquardt). */
 void grkan_fit_least_squares(const fit_model *model, long double *parameters);
 
-/** Make the largest error as small as it gets. @return it; -1 without memory */
+/**
+ * Make the largest error as small as it gets, within the limits.
+ * @return it; infinite if nothing within the limits was found; -1 without memory
+ */
 long double grkan_fit_minimax(const fit_model *model, long double *parameters);
 
 /**
- * A linear program: |value + gradient . step| <= t at all residuals, lower <= step <= upper, t least; and, where there
- * may be poles, q + q_gradient . step >= FIT_LEAST_Q.
+ * A linear program: |value + gradient . step| <= t at all residuals, lower <= step <= upper, t least; and
+ * value + gradient . step >= 0 at all limits.
  */
 typedef struct fit_program {
-    size_t count;
-    const fit_residual *residuals;
-    int numerator_count, parameters;
-    bool may_have_poles;
+    size_t residual_count, limit_count;
+    const fit_term *residuals, *limits;
+    int parameters;
     long double lower[FIT_PARAMETERS], upper[FIT_PARAMETERS];
 } fit_program;
 

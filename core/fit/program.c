@@ -23,9 +23,6 @@ enum { SIZE = FIT_PARAMETERS + 1, MAX_EXCHANGES = 2000 };
 /** A violation that is not worth an exchange, beside the largest value. */
 #define TOLERANCE 1e-15L
 
-/** Least Q, and a little more, so that rounding does not take it below. */
-#define ROOM (FIT_LEAST_Q * (1 + 1e-6L))
-
 /** A weight that is nothing but rounding errors. */
 #define LEAST_WEIGHT 1e-14L
 
@@ -46,7 +43,7 @@ typedef struct state {
 /** t - side (gradient . step) >= side value, for side 1 and -1. */
 static constraint of_residual(const fit_program *program, size_t index, long double side)
 {
-    const fit_residual *residual = &program->residuals[index];
+    const fit_term *residual = &program->residuals[index];
     constraint c = {.limit = side * residual->value};
     for (int k = 0; k < program->parameters; k++)
         c.normal[k] = -side * residual->gradient[k];
@@ -54,13 +51,13 @@ static constraint of_residual(const fit_program *program, size_t index, long dou
     return c;
 }
 
-/** q_gradient . step >= ROOM - q. */
-static constraint of_pole(const fit_program *program, size_t index)
+/** gradient . step >= -value. */
+static constraint of_limit(const fit_program *program, size_t index)
 {
-    const fit_residual *residual = &program->residuals[index];
-    constraint c = {.limit = ROOM - residual->q};
-    for (int k = program->numerator_count; k < program->parameters; k++)
-        c.normal[k] = residual->q_gradient[k - program->numerator_count];
+    const fit_term *limit = &program->limits[index];
+    constraint c = {.limit = -limit->value};
+    for (int k = 0; k < program->parameters; k++)
+        c.normal[k] = limit->gradient[k];
     return c;
 }
 
@@ -84,7 +81,7 @@ static void find_vertex(state *s)
 static size_t largest_residual(const fit_program *program)
 {
     size_t largest = 0;
-    for (size_t i = 1; i < program->count; i++)
+    for (size_t i = 1; i < program->residual_count; i++)
         if (fabsl(program->residuals[i].value) > fabsl(program->residuals[largest].value))
             largest = i;
     return largest;
@@ -112,20 +109,20 @@ static void begin(state *s, const fit_program *program)
     find_vertex(s);
 }
 
-/** Sum of gradient . z, over count components of z from first on. */
-static long double change(const state *s, const long double *gradient, int first, int count)
+/** What a residual or a limit is after the step. */
+static long double after(const state *s, const fit_term *term)
 {
-    long double sum = 0;
-    for (int k = 0; k < count; k++)
-        sum += gradient[k] * s->z[first + k];
-    return sum;
+    long double value = term->value;
+    for (int k = 0; k < s->program->parameters; k++)
+        value += term->gradient[k] * s->z[k];
+    return value;
 }
 
 /** The constraint that z violates most. @return by how much */
 static long double most_violated(const state *s, constraint *worst)
 {
     const fit_program *program = s->program;
-    const int last = program->parameters, first = program->numerator_count;
+    const int last = program->parameters;
     long double most = 0;
     for (int k = 0; k < last; k++) {
         const long double under = program->lower[k] - s->z[k], over = s->z[k] - program->upper[k];
@@ -134,19 +131,18 @@ static long double most_violated(const state *s, constraint *worst)
             *worst = of_bound(program, k, under > over ? 1 : -1);
         }
     }
-    for (size_t i = 0; i < program->count; i++) {
-        const fit_residual *residual = &program->residuals[i];
-        const long double value = residual->value + change(s, residual->gradient, 0, last);
+    for (size_t i = 0; i < program->residual_count; i++) {
+        const long double value = after(s, &program->residuals[i]);
         if (fabsl(value) - s->z[last] > most) {
             most = fabsl(value) - s->z[last];
             *worst = of_residual(program, i, value < 0 ? -1 : 1);
         }
-        if (!program->may_have_poles)
-            continue;
-        const long double missing = ROOM - residual->q - change(s, residual->q_gradient, first, last - first);
-        if (missing > most) {
-            most = missing;
-            *worst = of_pole(program, i);
+    }
+    for (size_t i = 0; i < program->limit_count; i++) {
+        const long double value = after(s, &program->limits[i]);
+        if (-value > most) {
+            most = -value;
+            *worst = of_limit(program, i);
         }
     }
     return most;

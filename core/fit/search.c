@@ -5,6 +5,7 @@
  */
 #include "search.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -19,29 +20,50 @@ enum { MAX_CANDIDATES = 2 + GRKAN_MAX_COEFFICIENTS, MAX_POLISHED = 2 };
 /* An error, beside values of 1, that polishing cannot make smaller. */
 #define EXACT 1e-17L
 
+/* An error, beside the largest value, at which a line will do, if its coefficients survive their rounding. */
+#define LINE 1e-15L
+
 /* Coefficients whose rounding adds no more than this part to the error are as good as exact ones. */
 #define ROUNDING 1e-3L
+
+/* Least Q, and a little more, so that rounding does not take it below. */
+#define LEAST_Q_OF_STEPS (FIT_LEAST_Q * (1 + 1e-6L))
+
+/* How steep a fit may be outside where a flat one costs too much, beside the slope there; and what is too much. */
+#define STEEP 8
+#define PRICE 3
 
 /* Polynomials up to this degree are tried where the degrees asked for do not do. */
 enum { SAFE_DEGREE = 3 };
 
-static fit_model model_of(grkan_denominator form, int m, int n, const fit_samples *samples)
+fit_range grkan_fit_range_of(const fit_samples *samples)
 {
+    fit_range range = {.low = samples->x[0], .high = samples->x[0]};
+    for (size_t i = 0; i < samples->count; i++) {
+        range.low = fminl(range.low, samples->x[i]);
+        range.high = fmaxl(range.high, samples->x[i]);
+        range.largest_y = fmaxl(range.largest_y, fabsl(samples->y[i]));
+    }
+    range.half_width = range.high > range.low ? (range.high - range.low) / 2 : fabsl(range.high);
+    return range;
+}
+
+/** A model of some degrees that may be steepness times as steep outside as the slope there. */
+static fit_model model_of(grkan_denominator form, int m, int n, const fit_ground *ground, long double steepness)
+{
+    const fit_range range = grkan_fit_range_of(&ground->samples);
     fit_model model = {.form = form,
                        .has_bars = form == GRKAN_ABS_SUM || form == GRKAN_ABS_SUM_OFFSET,
+                       .least_q = form == GRKAN_PLAIN ? LEAST_Q_OF_STEPS : 0,
                        .numerator_count = m + 1,
                        .parameters = m + 1 + n + (form == GRKAN_ABS_SUM_OFFSET ? 1 : 0),
-                       .samples = *samples};
-    long double low = samples->x[0], high = low;
-    for (size_t i = 0; i < samples->count; i++) {
-        low = fminl(low, samples->x[i]);
-        high = fmaxl(high, samples->x[i]);
-        model.y_scale = fmaxl(model.y_scale, fabsl(samples->y[i]));
-    }
-    model.middle = (low + high) / 2;
-    model.half_width = high > low ? (high - low) / 2 : fabsl(high);
-    model.x_scale = fmaxl(fabsl(low), fabsl(high));
-    model.y_scale = model.y_scale > 0 ? model.y_scale : 1;
+                       .middle = (range.low + range.high) / 2,
+                       .half_width = range.half_width,
+                       .x_scale = fmaxl(fabsl(range.low), fabsl(range.high)),
+                       .y_scale = range.largest_y > 0 ? range.largest_y : 1,
+                       .samples = ground->samples,
+                       .outside = ground->outside};
+    model.outside.slope *= steepness;
     return model;
 }
 
@@ -56,20 +78,34 @@ static int by_error(const void *left, const void *right)
     return (l > r) - (l < r);
 }
 
-/** The best fit without bars, which is the best of all if its B is nowhere negative. */
+/** The best fit whose B is nowhere negative. */
 static void fit_convex(const fit_model *model, long double *parameters)
 {
     fit_model convex = *model;
     convex.has_bars = false;
+    if (model->has_bars)
+        convex.least_q = model->form == GRKAN_ABS_SUM_OFFSET ? 0.1L : 1;
     grkan_fit_least_squares(&convex, parameters);
     (void)grkan_fit_minimax(&convex, parameters);
 }
 
+/** Keep a candidate if it is the best so far on the samples of a model. */
+static void keep_best(const fit_model *model, const candidate *found, candidate *best)
+{
+    const long double error = grkan_fit_error_within(model, found->parameters);
+    if (error < best->error || !isfinite(best->error)) {
+        *best = *found;
+        best->error = error;
+    }
+}
+
 /**
  * Fit in the sense of least squares: without bars from Q = 1, and with them from there and from each basis function
- * of B alone. @return how many candidates, best first
+ * of B alone. The others may not stay where they shall outside, and be far off once they do: the first is kept.
+ * @return how many candidates, best first
  */
-static int list_candidates(const fit_model *model, candidate candidates[MAX_CANDIDATES])
+static int list_candidates(const fit_model *model, const fit_model *judge, candidate candidates[MAX_CANDIDATES],
+                           candidate *best)
 {
     const int count = model->has_bars ? 2 + model->parameters - model->numerator_count : 1;
     for (int i = 0; i < count; i++) {
@@ -79,6 +115,7 @@ static int list_candidates(const fit_model *model, candidate candidates[MAX_CAND
         (i ? grkan_fit_least_squares : fit_convex)(model, candidates[i].parameters);
         candidates[i].error = grkan_fit_largest(model, candidates[i].parameters);
     }
+    keep_best(judge, &candidates[0], best);
     qsort(candidates, (size_t)count, sizeof *candidates, by_error);
     return count;
 }
@@ -91,18 +128,8 @@ static void drop_noise(const fit_model *model, candidate *found)
         if (fabsl(kept) > NOISE)
             continue;
         found->parameters[k] = 0;
-        if (!(grkan_fit_largest(model, found->parameters) <= found->error * (1 + 1e-6L) + EXACT))
+        if (!(grkan_fit_error_within(model, found->parameters) <= found->error * (1 + 1e-6L) + EXACT))
             found->parameters[k] = kept;
-    }
-}
-
-/** Keep a candidate if it is the best so far on the samples of a model. */
-static void keep_best(const fit_model *model, const candidate *found, candidate *best)
-{
-    const long double error = grkan_fit_largest(model, found->parameters);
-    if (error < best->error || !isfinite(best->error)) {
-        *best = *found;
-        best->error = error;
     }
 }
 
@@ -110,13 +137,15 @@ static void keep_best(const fit_model *model, const candidate *found, candidate 
  * Polish the best candidates, and keep the best of them, before and after it, as the samples of measuring see it: one
  * that fits the samples of the fit may be off between them.
  */
-static grkan_status fit(const fit_model *model, const fit_samples *measuring, candidate *best)
+static grkan_status fit(const fit_model *model, const fit_ground *measuring, candidate *best)
 {
     candidate candidates[MAX_CANDIDATES];
     fit_model judge = *model;
-    judge.samples = *measuring;
+    judge.samples = measuring->samples;
+    judge.outside = measuring->outside;
+    judge.outside.slope = model->outside.slope;
     best->error = INFINITY;
-    const int count = list_candidates(model, candidates);
+    const int count = list_candidates(model, &judge, candidates, best);
     const long double hopeless = HOPELESS * candidates[0].error;
     for (int i = 0; i < count && i < MAX_POLISHED && candidates[i].error <= hopeless && best->error > EXACT; i++) {
         keep_best(&judge, &candidates[i], best);
@@ -133,7 +162,8 @@ static grkan_status fit(const fit_model *model, const fit_samples *measuring, ca
 /** The best coefficients so far. */
 typedef struct search {
     const grkan_fit_problem *problem;
-    const fit_samples *coarse, *fine; /* for fitting and for measuring */
+    const fit_ground *coarse, *fine; /* for fitting and for measuring */
+    long double steepness;
     grkan_fit_result best;
     double error; /* of them, as they will be stored */
 } search;
@@ -143,8 +173,10 @@ static void keep_coefficients(search *s, const fit_model *model, const long doub
 {
     grkan_fit_result found = {0};
     grkan_fit_convert(model, parameters, &found);
-    grkan_fit_measure(s->problem, s->fine, &found);
-    const double error = s->problem->dtype == GRKAN_F64 ? found.f64.error : found.f32.error;
+    grkan_fit_measure(s->problem, &s->fine->samples, &found);
+    double error = s->problem->dtype == GRKAN_F64 ? found.f64.error : found.f32.error;
+    if (!grkan_fit_stays(s->problem, &s->fine->outside, s->steepness, &found))
+        error = INFINITY;
     if (error < s->error || !isfinite(s->error)) {
         s->best = found;
         s->error = error;
@@ -154,7 +186,7 @@ static void keep_coefficients(search *s, const fit_model *model, const long doub
 /** Fit with some degrees. @param exact  out: the error, were there no rounding of coefficients */
 static grkan_status attempt(search *s, int m, int n, long double *exact)
 {
-    const fit_model model = model_of(s->problem->denominator, m, n, s->coarse);
+    const fit_model model = model_of(s->problem->denominator, m, n, s->coarse, s->steepness);
     candidate best = {0};
     const grkan_status status = fit(&model, s->fine, &best);
     if (status == GRKAN_SUCCESS)
@@ -166,11 +198,12 @@ static grkan_status attempt(search *s, int m, int n, long double *exact)
 /** A constant halfway between the least and the largest value: none has a smaller error. */
 static void attempt_constant(search *s)
 {
-    const fit_model model = model_of(s->problem->denominator, 0, 0, s->fine);
-    long double parameters[FIT_PARAMETERS] = {0}, least = s->fine->y[0], most = least;
-    for (size_t i = 0; i < s->fine->count; i++) {
-        least = fminl(least, s->fine->y[i]);
-        most = fmaxl(most, s->fine->y[i]);
+    const fit_model model = model_of(s->problem->denominator, 0, 0, s->fine, s->steepness);
+    const fit_samples *samples = &s->fine->samples;
+    long double parameters[FIT_PARAMETERS] = {0}, least = samples->y[0], most = least;
+    for (size_t i = 0; i < samples->count; i++) {
+        least = fminl(least, samples->y[i]);
+        most = fmaxl(most, samples->y[i]);
     }
     parameters[0] = (least + most) / 2 / model.y_scale;
     if (model.form == GRKAN_ABS_SUM_OFFSET)
@@ -179,7 +212,7 @@ static void attempt_constant(search *s)
 }
 
 /**
- * The narrower a range, and the further from 0, the more digits cancel between powers of x. Degrees are halved, and then
+ * The narrower a range, and the further from 0, the more digits cancel between powers of x. Degrees are halved, then
  * polynomials tried, as long as a fit with exact coefficients would be better than the best so far.
  */
 static grkan_status attempt_lower(search *s)
@@ -191,22 +224,39 @@ static grkan_status attempt_lower(search *s)
     while (n > 0 && status == GRKAN_SUCCESS && exact < s->error)
         status = attempt(s, m /= 2, n /= 2, &exact);
     exact = 0;
-    for (m = highest; m > 0 && status == GRKAN_SUCCESS && exact < s->error; m--)
+    for (m = highest; m > 1 && status == GRKAN_SUCCESS && exact < s->error; m--)
         status = attempt(s, m, 0, &exact);
     if (status == GRKAN_SUCCESS)
         attempt_constant(s);
     return status;
 }
 
-grkan_status grkan_fit_search(const grkan_fit_problem *problem, const fit_samples *coarse, const fit_samples *fine,
+/** Search with one steepness. What a line does needs no P and Q with a common factor. */
+static grkan_status run(search *s)
+{
+    const int m = s->problem->numerator_degree, n = s->problem->denominator_degree;
+    const long double scale = grkan_fit_range_of(&s->coarse->samples).largest_y;
+    long double exact = 0;
+    grkan_status status = attempt(s, m < 1 ? m : 1, 0, &exact);
+    if (status != GRKAN_SUCCESS || (exact <= LINE * scale && s->error <= FLT_EPSILON * scale))
+        return status;
+    status = attempt(s, m, n, &exact);
+    const bool is_good = isfinite(s->error) && s->error <= exact * (1 + ROUNDING);
+    return status == GRKAN_SUCCESS && !is_good ? attempt_lower(s) : status;
+}
+
+/** Of a fit that may be steep outside, and one that may not, the latter, unless it is much worse in the range. */
+grkan_status grkan_fit_search(const grkan_fit_problem *problem, const fit_ground *coarse, const fit_ground *fine,
                               grkan_fit_result *result)
 {
-    search s = {.problem = problem, .coarse = coarse, .fine = fine, .error = INFINITY};
-    long double exact = 0;
-    grkan_status status = attempt(&s, problem->numerator_degree, problem->denominator_degree, &exact);
-    if (status == GRKAN_SUCCESS && !(s.error <= exact * (1 + ROUNDING)))
-        status = attempt_lower(&s);
+    search steep = {.problem = problem, .coarse = coarse, .fine = fine, .steepness = STEEP, .error = INFINITY};
+    search flat = steep;
+    flat.steepness = 1;
+    grkan_status status = run(&steep);
+    const bool is_flat = grkan_fit_stays(problem, &fine->outside, 1, &steep.best);
+    if (status == GRKAN_SUCCESS && !is_flat)
+        status = run(&flat);
     if (status == GRKAN_SUCCESS)
-        *result = s.best;
+        *result = is_flat || flat.error > PRICE * steep.error ? steep.best : flat.best;
     return status;
 }

@@ -34,6 +34,16 @@ GRKAN_API grkan_status grkan_function_value(const char *function, double x, doub
 
 /* ---------------------------------------------------------------------------------------------------------- fits */
 
+/** How F = P / Q may grow outside the range. */
+typedef enum grkan_growth {
+    GRKAN_GROWTH_AUTO = 0,   /**< LINEAR for a function, all of which grow so, if m <= n + 1; else ANY */
+    GRKAN_GROWTH_LINEAR = 1, /**< at most linearly, as grkan_fit says, and without a pole; needs m <= n + 1 */
+    GRKAN_GROWTH_ANY = 2     /**< whatever gives the least error in the range, as x^2 and faster */
+} grkan_growth;
+
+/** @return "auto", "linear" or "any"; NULL for another value */
+GRKAN_API const char *grkan_growth_name(grkan_growth growth);
+
 /** What to approximate and with what. */
 typedef struct grkan_fit_problem {
     const char *function; /**< a name that grkan_function_name gives; NULL: the points */
@@ -45,13 +55,14 @@ typedef struct grkan_fit_problem {
     int denominator_degree; /**< n, 0..GRKAN_MAX_DEGREE */
     grkan_dtype dtype;      /**< of the tensors: with GRKAN_F64 the error of the coefficients in f64 is made least, else
                                  that in f32, which the other types take */
+    grkan_growth growth;
 } grkan_fit_problem;
 
 /** KAT's degrees and form over [-3, 3], in f32. Set function, or x, y and points. */
 #define GRKAN_FIT_PROBLEM_INIT                                                                                         \
     {                                                                                                                  \
         .low = -3, .high = 3, .denominator = GRKAN_ABS_TERMS, .numerator_degree = 5, .denominator_degree = 4,          \
-        .dtype = GRKAN_F32                                                                                             \
+        .dtype = GRKAN_F32, .growth = GRKAN_GROWTH_AUTO                                                                \
     }
 
 /** The largest |F(x) - f(x)| over the range (or over the points), and an x where it is reached. */
@@ -76,8 +87,14 @@ typedef struct grkan_fit_result {
  *
  * For GRKAN_ABS_TERMS and GRKAN_PLAIN the functions within a given error form a convex set, so there is one best fit,
  * which this finds up to a small part of its error; for the forms with |sum| it is the best of several starts. A fit
- * with GRKAN_PLAIN keeps Q above 1/64 in the range, far from a pole; outside of it there may be poles. Degrees beyond
- * about (9, 8) leave nothing to gain for a smooth function; there the error is that of rounding.
+ * with GRKAN_PLAIN keeps Q above 1/64 in the range, far from a pole. Degrees beyond about (9, 8) leave nothing to gain
+ * for a smooth function; there the error is that of rounding.
+ *
+ * Outside the range the least error leaves F alone, and it may grow as x^2, or have poles. With GRKAN_GROWTH_LINEAR
+ * |F(x) - f(x)| is at most h + s d there: h the largest |f| in the range, d the distance of x from it, and s the larger
+ * of f's steepness, (f(x) - f(end of the range)) / d at most, and of h over half of the range's width. Where that
+ * costs more than it is worth, three times the error, it is h + 8 s d. For points f is 0 outside. On [-3, 3] at (5, 4)
+ * gelu's error is 0.0013 with and without it for GRKAN_ABS_TERMS; without it F(100) is 453, with it 188.
  *
  * Coefficients are of powers of x, so in a range that is narrow beside its distance from 0 they cancel, and what their
  * rounding adds may be more than what a high degree gains. Lower degrees are then tried too, with 0 for the
@@ -105,7 +122,8 @@ typedef struct grkan_preset {
 
 /**
  * @return preset index; NULL from the end on, and below 0. There is one for every function and form, of degrees (5, 4)
- *         on [-3, 3], fitted by grkan_fit; and those that the authors of KAT publish.
+ *         on [-3, 3], fitted by grkan_fit so that they grow at most linearly outside; and those that the authors of
+ *         KAT publish.
  */
 GRKAN_API const grkan_preset *grkan_preset_at(int index);
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy
 
 from ._errors import InvalidArgumentError
-from ._library import DTYPES, FORMS, check, load
-from ._names import Dtype, Form, Function, PresetName, degrees_of, index_of, pair, text
+from ._library import DTYPES, FORMS, GROWTHS, check, load
+from ._names import Dtype, Form, Function, Growth, PresetName, degrees_of, index_of, pair, text
 
 _MAX_COEFFICIENTS = 16
 _Coefficients = c_double * _MAX_COEFFICIENTS
@@ -31,7 +31,7 @@ class ProblemStruct(ctypes.Structure):
 
     _fields_ = [("function", c_char_p), ("low", c_double), ("high", c_double), ("x", POINTER(c_double)),
                 ("y", POINTER(c_double)), ("points", c_size_t), ("denominator", c_int), ("numerator_degree", c_int),
-                ("denominator_degree", c_int), ("dtype", c_int)]
+                ("denominator_degree", c_int), ("dtype", c_int), ("growth", c_int)]
 
 
 class ResultStruct(ctypes.Structure):
@@ -77,7 +77,8 @@ def _numbers(argument: str, value: Any, what: str) -> tuple[Any, Any]:
 
 
 def fit(target: Function | tuple[Sequence[float], Sequence[float]], degrees: tuple[int, int] = (5, 4), *,
-        form: Form = "abs_terms", interval: tuple[float, float] = (-3.0, 3.0), dtype: Dtype = "f32") -> Fit:
+        form: Form = "abs_terms", interval: tuple[float, float] = (-3.0, 3.0), dtype: Dtype = "f32",
+        growth: Growth = "auto") -> Fit:
     """The coefficients whose largest error is least (grkan_fit).
 
     Args:
@@ -87,10 +88,13 @@ def fit(target: Function | tuple[Sequence[float], Sequence[float]], degrees: tup
         interval: of x, for a function.
         dtype: of the tensors ("f32", "f16", "bf16" or "f64"): the error of coefficients as these take them is made
             least, in f64 or f32.
+        growth: outside the interval: "linear" (at most), "any", or "auto": linear for a function whose degrees allow
+            it, m <= n + 1.
     """
     degrees = degrees_of(degrees)
     problem = ProblemStruct(denominator=index_of("form", form, FORMS), numerator_degree=degrees[0],
-                            denominator_degree=degrees[1], dtype=index_of("dtype", dtype, DTYPES))
+                            denominator_degree=degrees[1], dtype=index_of("dtype", dtype, DTYPES),
+                            growth=index_of("growth", growth, GROWTHS))
     if isinstance(target, str):
         problem.function = target.encode()
         low, high = _numbers("interval", interval, "(low, high)")

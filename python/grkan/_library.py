@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import get_args
 
 from ._errors import BY_STATUS, Error, LibraryNotFoundError
-from ._names import Accumulation, Determinism, Dtype, Form, Strategy
+from ._names import Accumulation, Determinism, Dtype, Form, Growth, Strategy
 
 LIBRARY_VARIABLE = "GRKAN_LIBRARY"
 
 DTYPES, FORMS, STRATEGIES = get_args(Dtype), get_args(Form), get_args(Strategy)
-DETERMINISM_LEVELS, ACCUMULATIONS = get_args(Determinism), get_args(Accumulation)
+DETERMINISM_LEVELS, ACCUMULATIONS, GROWTHS = get_args(Determinism), get_args(Accumulation), get_args(Growth)
 
 
 class OperationStruct(ctypes.Structure):
@@ -80,6 +80,7 @@ _SIGNATURES = {
     "grkan_memory_free": (None, [c_void_p, c_void_p]),
     "grkan_memory_upload": (c_int, [c_void_p, BufferStruct, c_void_p, c_size_t]),
     "grkan_memory_download": (c_int, [c_void_p, c_void_p, BufferStruct, c_size_t]),
+    "grkan_growth_name": (c_char_p, [c_int]),
     "grkan_fit": (c_int, [c_void_p, c_void_p]),
     "grkan_preset_find": (c_int, [c_char_p, c_int, c_void_p]),
 }

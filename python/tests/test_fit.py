@@ -48,6 +48,15 @@ def test_types():
     assert single.error < largest_error(double, numpy.sin, 100, 100.001)
 
 
+def test_growth():
+    """gelu stays near x outside the interval, unless it may go where it likes."""
+    x = numpy.array([[-1e4], [1e4]])
+    linear, free = (grkan.fit("gelu", growth=growth) for growth in ("auto", "any"))
+    assert numpy.abs(reference(x, linear.numerator, linear.denominator)).max() < 2e4
+    assert numpy.abs(reference(x, free.numerator, free.denominator)).max() > 1e6
+    assert linear.error < 1.05 * free.error
+
+
 def test_points():
     x = numpy.linspace(-2, 2, 101)
     fit = grkan.fit((x, numpy.sin(x).tolist()), (5, 2))
@@ -88,6 +97,8 @@ def test_tables_of_kat():
     (lambda: grkan.preset(None), "name is None; expected a string"),
     (lambda: grkan.preset(["gelu"]), "name is ['gelu']; expected a string"),
     (lambda: grkan.preset("gelu", ["plain"]), "form is ['plain']; expected one of abs_terms"),
+    (lambda: grkan.fit("gelu", (7, 4), growth="linear"), "expected at most 5"),
+    (lambda: grkan.fit("gelu", growth="slow"), "growth is 'slow'; expected one of auto"),
     (lambda: grkan.fit("gelu", dtype="float"), "dtype is 'float'; expected one of f32"),
     (lambda: grkan.fit("gelu", interval=(3, -3)), "low"),
     (lambda: grkan.fit(([1.0, 2.0], [1.0])), "expected as many y as x"),

@@ -56,6 +56,7 @@ def test_structs_lie_as_the_compiler_lays_them(tmp_path):
 
 @pytest.mark.parametrize("function, names", [("grkan_dtype_name", _library.DTYPES),
                                              ("grkan_denominator_name", _library.FORMS),
+                                             ("grkan_growth_name", _library.GROWTHS),
                                              ("grkan_strategy_name", _library.STRATEGIES),
                                              ("grkan_determinism_name", _library.DETERMINISM_LEVELS)])
 def test_names_are_those_of_the_library(function, names):
