@@ -8,6 +8,7 @@
 #ifndef GRKAN_PLATFORM_H
 #define GRKAN_PLATFORM_H
 
+#include <pthread.h>
 #include <semaphore.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,12 +21,20 @@
 /** Processors that the calling thread may run on; at least 1. */
 int grkan_processors(void);
 
+typedef pthread_t grkan_thread;
+
 /**
- * Start a thread that ends by itself when `run` returns, which gives NULL. It gets no signal that is not of its own making, so that no
+ * Start a thread, which ends when `run` returns NULL. It gets no signal that is not of its own making, so that no
  * handler of the program's runs on its small stack. It allocates nothing.
  * @return false if the system gives none now: a limit is reached, or memory ran out
  */
-bool grkan_thread_start(void *(*run)(void *argument), void *argument, size_t stack_bytes);
+bool grkan_thread_start(grkan_thread *thread, void *(*run)(void *argument), void *argument, size_t stack_bytes);
+
+/** Wait until a thread has ended. */
+void grkan_thread_join(grkan_thread thread);
+
+/** Or let it end with the process. */
+void grkan_thread_detach(grkan_thread thread);
 
 /** Have a function called in every forked child, by its only thread, before fork returns. Once for each function. */
 void grkan_on_fork(void (*in_child)(void));

@@ -13,10 +13,10 @@
  */
 #include "platform.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 enum {
+    most_threads = 1023,
     place_count = 16, /* loops that threads can help with at a time */
     spin_rounds = 1000, /* before a thread is parked: some 20 microseconds, which is what waking one takes */
     line_bytes = 64
@@ -45,10 +45,11 @@ static struct {
     atomic_int spinning; /* threads that look for work */
     atomic_int parked;   /* threads that wait for a post, or are about to */
     atomic_int is_ending;
-    grkan_semaphore posts, gone;
+    grkan_semaphore posts;
 } pool;
 
-static pthread_mutex_t growing = PTHREAD_MUTEX_INITIALIZER; /* guards the number of threads, and the next line */
+static pthread_mutex_t growing = PTHREAD_MUTEX_INITIALIZER; /* guards the number of threads, and the next lines */
+static grkan_thread threads_of_pool[most_threads];
 static int holders, is_watching_forks;
 
 /* ---------------------------------------------------------------------------------------------------- parking */
@@ -136,7 +137,6 @@ static void *work(void *unused)
         if (!has_helped)
             wait_for_work();
     }
-    grkan_semaphore_post(&pool.gone);
     return NULL;
 }
 
@@ -193,7 +193,6 @@ static void clear(void)
     atomic_store(&pool.parked, 0);
     atomic_store(&pool.is_ending, 0);
     grkan_semaphore_init(&pool.posts);
-    grkan_semaphore_init(&pool.gone);
     for (int i = 0; i < place_count; i++) {
         place *const p = &pool.places[i];
         atomic_store(&p->welcome, 0);
@@ -229,7 +228,8 @@ void grkan_pool_grow(int helpers)
     const int processors = grkan_processors();
     (void)pthread_mutex_lock(&growing);
     int threads = atomic_load(&pool.threads);
-    while (threads < helpers && grkan_thread_start(work, NULL, stack_bytes))
+    while (threads < helpers && threads < most_threads &&
+           grkan_thread_start(&threads_of_pool[threads], work, NULL, stack_bytes))
         atomic_store(&pool.threads, ++threads);
     atomic_store(&pool.rounds, threads < processors ? spin_rounds : 0);
     (void)pthread_mutex_unlock(&growing);
@@ -243,8 +243,15 @@ static void end_threads(void)
     for (int i = 0; i < threads; i++)
         grkan_semaphore_post(&pool.posts);
     for (int i = 0; i < threads; i++)
-        grkan_semaphore_wait(&pool.gone);
+        grkan_thread_join(threads_of_pool[i]);
     clear();
+}
+
+/** At the end of the process, threads that nobody ended: of a device that is still open. */
+__attribute__((destructor)) static void let_go(void)
+{
+    for (int i = 0; i < atomic_load(&pool.threads); i++)
+        grkan_thread_detach(threads_of_pool[i]);
 }
 
 void grkan_pool_release(void)

@@ -54,22 +54,22 @@ static void fill_blocked(sigset_t *blocked)
 }
 
 /** A system may take thread-local storage, of which a program's libraries have any amount, off the stack. */
-static bool start_with(pthread_attr_t *attributes, void *(*run)(void *), void *argument, size_t stack_bytes)
+static bool start_with(pthread_attr_t *attributes, pthread_t *thread, void *(*run)(void *), void *argument,
+                       size_t stack_bytes)
 {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE), most = (size_t)16 << 20;
-    pthread_t thread;
     int status = 1;
     for (size_t bytes = (stack_bytes + page - 1) / page * page; bytes <= most && status != 0; bytes *= 2) {
         status = pthread_attr_setstacksize(attributes, bytes);
         if (status == 0)
-            status = pthread_create(&thread, attributes, run, argument);
+            status = pthread_create(thread, attributes, run, argument);
         if (status != 0 && status != EINVAL)
             break;
     }
     return status == 0;
 }
 
-bool grkan_thread_start(void *(*run)(void *), void *argument, size_t stack_bytes)
+bool grkan_thread_start(grkan_thread *thread, void *(*run)(void *), void *argument, size_t stack_bytes)
 {
     sigset_t blocked, earlier;
     pthread_attr_t attributes;
@@ -77,13 +77,22 @@ bool grkan_thread_start(void *(*run)(void *), void *argument, size_t stack_bytes
     if (pthread_attr_init(&attributes) != 0)
         return false;
     fill_blocked(&blocked);
-    (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     if (pthread_sigmask(SIG_SETMASK, &blocked, &earlier) == 0) {
-        is_started = start_with(&attributes, run, argument, stack_bytes);
+        is_started = start_with(&attributes, thread, run, argument, stack_bytes);
         (void)pthread_sigmask(SIG_SETMASK, &earlier, NULL);
     }
     (void)pthread_attr_destroy(&attributes);
     return is_started;
+}
+
+void grkan_thread_join(grkan_thread thread)
+{
+    (void)pthread_join(thread, NULL);
+}
+
+void grkan_thread_detach(grkan_thread thread)
+{
+    (void)pthread_detach(thread);
 }
 
 void grkan_on_fork(void (*in_child)(void))
