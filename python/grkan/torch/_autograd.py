@@ -12,8 +12,8 @@ from .._errors import InvalidArgumentError
 from .._library import FORMS
 from .._names import Form, index_of
 from ._formula import formula, gradients_of_formula
-from ._kernels import check_arguments, check_gradient, coefficient_dtype, run_backward, run_forward
-from ._paths import has_memory, is_plain, needs_formula, untraced
+from ._kernels import check_arguments, check_gradient, run_backward, run_forward
+from ._paths import has_memory, is_plain, is_plain_too, needs_formula, untraced
 
 operator: Any
 try:
@@ -48,7 +48,7 @@ class RationalFunction(torch.autograd.Function):
     def backward(ctx, dy):
         form, channel_dim = ctx.names
         x, numerator, denominator = saved = ctx.saved_tensors
-        if not torch.is_grad_enabled() and is_plain(dy, *saved):
+        if not torch.is_grad_enabled() and is_plain(x, numerator, denominator) and is_plain_too(dy):
             try:
                 return *run_backward(dy, x, numerator.contiguous(), denominator.contiguous(), form, channel_dim,
                                      True), None, None
@@ -66,7 +66,7 @@ _apply = super(torch.autograd.Function, RationalFunction).apply
 def _coefficients(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor) -> tuple[torch.Tensor,
                                                                                                  torch.Tensor]:
     """Numerator and denominator as the kernels take them: contiguous, f32 (f64 for an x of f64)."""
-    wanted = coefficient_dtype(x)
+    wanted = torch.float64 if x.dtype is torch.float64 else torch.float32  # coefficient_dtype, without a call
     if numerator.dtype is not wanted:
         numerator = numerator.to(wanted)
     if denominator.dtype is not wanted:

@@ -120,12 +120,14 @@ def _make_plan(selector: str, x: torch.Tensor, numerator: torch.Tensor, denomina
     return plan_for(selector, operation, Options(determinism=determinism, cpu_threads=threads))
 
 
-def _plan_of(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: Form, channel_dim: int) -> Plan:
-    """The plan for a dense x, and contiguous coefficients."""
+def _plan_of(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: Form, channel_dim: int,
+             index: int, is_contiguous: bool) -> Plan:
+    """The plan for a dense x on the device of an index, and contiguous coefficients."""
     determinism = _determinism if _determinism != "none" else get_determinism()
-    # Indices of devices, since objects take longer to make and to compare. -1 is the cpu, where threads count, and meta.
-    key = (x.shape, x.dtype, x.get_device(), x.is_cuda or (x.is_cpu and torch.get_num_threads()),
-           x.is_contiguous() or x.stride(), numerator.shape, numerator.dtype, numerator.get_device(),
+    # Indices of devices, since objects take longer to make and to compare. -1 is the cpu, where threads count; meta
+    # tensors have it too, but no address, which the library refuses.
+    key = (x.shape, x.dtype, index if index >= 0 else -torch.get_num_threads(), is_contiguous or x.stride(),
+           numerator.shape, numerator.dtype, numerator.get_device(),
            denominator.shape, denominator.dtype, denominator.get_device(), form, channel_dim, determinism)
     plan = _plans.get(key)
     if plan is None:
@@ -144,11 +146,12 @@ def check_arguments(x: torch.Tensor, numerator: torch.Tensor, denominator: torch
 def run_forward(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: Form,
                 channel_dim: int) -> torch.Tensor:
     """F(x) for contiguous coefficients, on the current stream of the device."""
-    if not x.is_contiguous():
+    index, is_contiguous = x.get_device(), x.is_contiguous()
+    if not is_contiguous:
         x = _dense(x)
-    plan = _plan_of(x, numerator, denominator, form, channel_dim)
+        is_contiguous = x.is_contiguous()
+    plan = _plan_of(x, numerator, denominator, form, channel_dim, index, is_contiguous)
     y = torch.empty_like(x)
-    index = x.get_device()
     plan.forward(x.data_ptr(), numerator.data_ptr(), denominator.data_ptr(), y.data_ptr(),
                  _raw_stream(index) if index >= 0 else 0)
     return y
@@ -163,10 +166,12 @@ def run_backward(dy: torch.Tensor, x: torch.Tensor, numerator: torch.Tensor, den
     index = x.get_device()
     if dy.dtype is not x.dtype or dy.shape != x.shape or dy.get_device() != index:
         check_gradient(dy, x, numerator, denominator)
-    if not (x.is_contiguous() and dy.is_contiguous()):
+    is_contiguous = x.is_contiguous()
+    if not (is_contiguous and dy.is_contiguous()):
         x = _dense(x)
         dy = _like(dy, x)
-    plan = _plan_of(x, numerator, denominator, form, channel_dim)
+        is_contiguous = x.is_contiguous()
+    plan = _plan_of(x, numerator, denominator, form, channel_dim, index, is_contiguous)
     dx = torch.empty_like(x)
     dnumerator, ddenominator = torch.empty_like(numerator), torch.empty_like(denominator)
     stream = _raw_stream(index) if index >= 0 else 0

@@ -23,22 +23,24 @@ def _never() -> bool:
 _count_dispatch_modes = getattr(torch._C, "_len_torch_dispatch_stack", _never)  # make_fx, FakeTensorMode, counters
 _has_function_mode = getattr(torch._C, "_is_torch_function_mode_enabled", _never)  # torch.set_default_device
 _has_transform = getattr(torch._C, "_are_functorch_transforms_active", _never)  # torch.func: grad, vmap, jvp
-_tracing_state = torch._C._get_tracing_state  # torch.jit.trace, and ONNX's exporter on top of it
+_is_tracing = torch._C._is_tracing  # torch.jit.trace, and ONNX's exporter on top of it
 
 
-def is_plain(*tensors: torch.Tensor) -> bool:
+def is_plain(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor) -> bool:
     """Whether tensors are what lies at their addresses, and nothing watches or transforms the calls of this thread.
 
     Not seen here are those without memory (meta, sparse, nested, zero, wrapped by vmap as it was before torch.func):
     whoever takes an address fails, and asks has_memory().
     """
-    if (_count_dispatch_modes() or _has_function_mode() or _has_transform() or _tracing_state() is not None
-            or forward_ad._current_level >= 0):
-        return False
-    for t in tensors:
-        if type(t) not in _PLAIN or t.is_neg():
-            return False
-    return True
+    return not (_count_dispatch_modes() or _has_function_mode() or _has_transform() or _is_tracing()
+                or forward_ad._current_level >= 0
+                or type(x) not in _PLAIN or type(numerator) not in _PLAIN or type(denominator) not in _PLAIN
+                or x.is_neg() or numerator.is_neg() or denominator.is_neg())
+
+
+def is_plain_too(t: torch.Tensor) -> bool:
+    """The same of another tensor beside those."""
+    return type(t) in _PLAIN and not t.is_neg()
 
 
 def has_memory(*tensors: torch.Tensor) -> bool:
@@ -52,13 +54,13 @@ def has_memory(*tensors: torch.Tensor) -> bool:
 
 def needs_formula() -> bool:
     """Whether what is active has rules for PyTorch's own operations only: forward mode, torch.func, torch.jit.trace."""
-    return _has_transform() or _tracing_state() is not None or forward_ad._current_level >= 0
+    return _has_transform() or _is_tracing() or forward_ad._current_level >= 0
 
 
 @contextlib.contextmanager
 def untraced() -> Iterator[None]:
     """Let torch.jit.trace record nothing: while it records, sizes are tensors, and each use as a number is warned of."""
-    state = _tracing_state()
+    state = torch._C._get_tracing_state()
     if state is not None:
         torch._C._set_tracing_state(None)
     try:
