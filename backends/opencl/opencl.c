@@ -63,20 +63,28 @@ static grkan_status find_place(cl_program program, cl_device_id id, size_t count
     return GRKAN_SUCCESS;
 }
 
-/** The sizes and binaries of all devices of a program, of which one is wanted: the others' places stay NULL. */
+/** The binaries of all devices of a program, one behind the other, of which one is wanted: some runtimes write to NULL. */
 static grkan_status read_binary_at(cl_program program, size_t count, size_t place, size_t *sizes,
                                    unsigned char **binaries, grkan_blob *binary)
 {
+    size_t all = 0, before = 0;
     OPENCL_TRY(clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, count * sizeof *sizes, sizes, NULL));
-    binaries[place] = malloc(sizes[place] > 0 ? sizes[place] : 1);
-    if (binaries[place] == NULL)
-        return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for a program of %zu bytes", sizes[place]);
+    for (size_t i = 0; i < count; all += sizes[i++])
+        if (i == place)
+            before = all;
+    unsigned char *const data = malloc(all > 0 ? all : 1);
+    if (data == NULL)
+        return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for programs of %zu bytes", all);
+    binaries[0] = data;
+    for (size_t i = 1; i < count; ++i)
+        binaries[i] = binaries[i - 1] + sizes[i - 1];
     const cl_int code = clGetProgramInfo(program, CL_PROGRAM_BINARIES, count * sizeof *binaries, binaries, NULL);
     if (code != CL_SUCCESS) {
-        free(binaries[place]);
+        free(data);
         return opencl_failed("clGetProgramInfo", code);
     }
-    *binary = (grkan_blob){binaries[place], sizes[place]};
+    memmove(data, data + before, sizes[place]);
+    *binary = (grkan_blob){data, sizes[place]};
     return GRKAN_SUCCESS;
 }
 
