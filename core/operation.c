@@ -15,6 +15,15 @@ static grkan_status check_range(const char *name, int64_t value, int64_t low, in
     return GRKAN_SUCCESS;
 }
 
+static grkan_status check_groups(const grkan_operation *operation)
+{
+    if (operation->groups < 1 || operation->groups > operation->channels)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT,
+                          "operation.groups is %" PRId64 "; expected 1 to %" PRId64 ", the channels", operation->groups,
+                          operation->channels);
+    return GRKAN_SUCCESS;
+}
+
 static grkan_status check_shared_or_groups(const char *name, int64_t value, int64_t groups)
 {
     if (value != 1 && value != groups)
@@ -53,7 +62,7 @@ grkan_status grkan_operation_check(const grkan_operation *operation)
     if ((status = check_range("outer", operation->outer, 0, INT64_MAX)) != GRKAN_SUCCESS ||
         (status = check_range("channels", operation->channels, 1, INT64_MAX)) != GRKAN_SUCCESS ||
         (status = check_range("inner", operation->inner, 0, INT64_MAX)) != GRKAN_SUCCESS ||
-        (status = check_range("groups", operation->groups, 1, operation->channels)) != GRKAN_SUCCESS ||
+        (status = check_groups(operation)) != GRKAN_SUCCESS ||
         (status = check_range("numerator_degree", operation->numerator_degree, 0, GRKAN_MAX_DEGREE)) != GRKAN_SUCCESS ||
         (status = check_range("denominator_degree", operation->denominator_degree, 0, GRKAN_MAX_DEGREE)) !=
             GRKAN_SUCCESS ||

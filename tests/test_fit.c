@@ -370,10 +370,10 @@ static void wrong_pointers(void **state)
     const grkan_fit_problem problem = problem_of("gelu", GRKAN_ABS_TERMS, 5, 4);
     grkan_fit_result result;
     double y = 7;
-    EXPECT_INVALID(grkan_fit(NULL, &result), "problem is NULL");
-    EXPECT_INVALID(grkan_fit(&problem, NULL), "result is NULL");
-    EXPECT_INVALID(grkan_function_value(NULL, 1, &y), "function is NULL");
-    EXPECT_INVALID(grkan_function_value("gelu", 1, NULL), "y is NULL");
+    EXPECT_INVALID(grkan_fit(NULL, &result), "problem is NULL; expected what to fit");
+    EXPECT_INVALID(grkan_fit(&problem, NULL), "result is NULL; expected where to put the coefficients");
+    EXPECT_INVALID(grkan_function_value(NULL, 1, &y), "function is NULL; expected the name of a function");
+    EXPECT_INVALID(grkan_function_value("gelu", 1, NULL), "y is NULL; expected where to put the value");
     EXPECT_INVALID(grkan_function_value("", 1, &y), "function is \"\"; expected one of " NAMES);
     assert_true(y == 7);
 }

@@ -59,9 +59,9 @@ static const plan_case refused_plans[] = {
     INVALID_OPERATION(channels, 0, "operation.channels is 0; expected 1 to " MOST),
     INVALID_OPERATION(channels, -8, "operation.channels is -8; expected 1 to " MOST),
     INVALID_OPERATION(inner, -1, "operation.inner is -1; expected 0 to " MOST),
-    INVALID_OPERATION(groups, 0, "operation.groups is 0; expected 1 to 8"),
-    INVALID_OPERATION(groups, -8, "operation.groups is -8; expected 1 to 8"),
-    INVALID_OPERATION(groups, 9, "operation.groups is 9; expected 1 to 8"),
+    INVALID_OPERATION(groups, 0, "operation.groups is 0; expected 1 to 8, the channels"),
+    INVALID_OPERATION(groups, -8, "operation.groups is -8; expected 1 to 8, the channels"),
+    INVALID_OPERATION(groups, 9, "operation.groups is 9; expected 1 to 8, the channels"),
     INVALID_OPERATION(numerator_groups, 0,
                       "operation.numerator_groups is 0; expected 1 (shared by all groups) or groups (8)"),
     INVALID_OPERATION(numerator_groups, 2,
@@ -224,7 +224,7 @@ static void test_misuse_of_compiling_without_a_device(void **state)
            "backend \"cpu\" compiles for a device that is there only; expected cuda or hip");
     operation.groups = 9;
     EXPECT_INVALID(grkan_compile("cpu", "sm_90", NULL, &operation, NULL, &made),
-                   "operation.groups is 9; expected 1 to 8");
+                   "operation.groups is 9; expected 1 to 8, the channels");
     assert_memory_equal(&made, &nothing, sizeof made);
     grkan_compilation_free(NULL);
 

@@ -99,8 +99,10 @@ grkan_status grkan_function_find(const char *argument, const char *name, fit_fun
 grkan_status grkan_function_value(const char *function, double x, double *y)
 {
     fit_function f;
-    if (function == NULL || y == NULL)
-        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "%s is NULL", function == NULL ? "function" : "y");
+    if (function == NULL)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "function is NULL; expected the name of a function");
+    if (y == NULL)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "y is NULL; expected where to put the value");
     const grkan_status status = grkan_function_find("function", function, &f);
     if (status == GRKAN_SUCCESS)
         *y = (double)f(x);

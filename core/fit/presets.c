@@ -164,8 +164,11 @@ static grkan_status fail_name(const char *name)
 grkan_status grkan_preset_find(const char *name, grkan_denominator form, const grkan_preset **preset)
 {
     const grkan_preset *candidate, *other = NULL;
-    if (name == NULL || preset == NULL)
-        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "%s is NULL", name == NULL ? "name" : "preset");
+    if (preset == NULL)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "preset is NULL; expected where to put it");
+    *preset = NULL;
+    if (name == NULL)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "name is NULL; expected the name of a preset");
     if (grkan_denominator_name(form) == NULL)
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "form is %d; expected a grkan_denominator", (int)form);
     for (int i = 0; (candidate = grkan_preset_at(i)) != NULL; i++) {

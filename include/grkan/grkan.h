@@ -13,8 +13,11 @@
  * How to use it: open a device by name, describe the operation, make a plan, then enqueue forward and backward as
  * often as you like. Plans are immutable and may be shared by threads and streams.
  *
- * The library never prints, exits or aborts. A call that fails returns a negative status, changes nothing, and leaves
- * a sentence for this thread in grkan_last_error().
+ * The library never prints, exits or aborts. A call that fails returns a negative status and leaves a sentence for this
+ * thread in grkan_last_error(). Of what it was to give, a pointer (to a device, a plan, memory, a preset) is NULL then, a
+ * count is 0 and a grkan_compilation is empty, so that what cleans up may run as it stands; other structs and numbers to
+ * fill in, and tensors, are as they were. Only where a device itself fails (GRKAN_ERROR_DEVICE) may a part of what a call
+ * writes be written.
  */
 #ifndef GRKAN_GRKAN_H
 #define GRKAN_GRKAN_H
@@ -104,11 +107,11 @@ typedef struct grkan_operation {
     grkan_dtype dtype;
 } grkan_operation;
 
-/** The layer of KAT: 8 groups, degrees (5, 4), shared numerator, f32. Set outer and channels (and inner). */
+/** The layer of KAT: 8 groups, degrees (5, 4), shared numerator, f32. Set outer and channels (and inner). The members in
+    their order, since C++ before 20 does not name them. */
 #define GRKAN_OPERATION_INIT                                                                                           \
     {                                                                                                                  \
-        .outer = 0, .channels = 8, .inner = 1, .groups = 8, .numerator_groups = 1, .denominator_groups = 8,            \
-        .numerator_degree = 5, .denominator_degree = 4, .denominator = GRKAN_ABS_TERMS, .dtype = GRKAN_F32             \
+        0, 8, 1, 8, 1, 8, 5, 4, GRKAN_ABS_TERMS, GRKAN_F32                                                             \
     }
 
 /** A part of the work of one call, of the library's making: see grkan_parallel_for. */
@@ -430,7 +433,7 @@ GRKAN_API grkan_status grkan_plan_describe(const grkan_plan *plan, grkan_plan_de
  * Predict what the passes of a plan take, from what the device reaches at best with its kind of kernels. Nothing is
  * measured or run. See docs/study.md for the model and for how well it does.
  * @param ceilings   not NULL; finite seconds, 0 or more
- * @param prediction out, not NULL; untouched on an error
+ * @param prediction out, not NULL
  */
 GRKAN_API grkan_status grkan_plan_predict(const grkan_plan *plan, const grkan_ceilings *ceilings,
                                           grkan_prediction *prediction);
