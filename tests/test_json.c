@@ -140,6 +140,27 @@ static void test_no_numbers_are_null(void **state)
     free(text);
 }
 
+/** File names may hold any bytes. */
+static void test_texts_are_utf_8(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *expected;
+    } cases[] = {{"plain", "plain"},
+                 {"\xc3\xa4 \xe4\xb8\xad \xf0\x9f\x98\x80", "\xc3\xa4 \xe4\xb8\xad \xf0\x9f\x98\x80"},
+                 {"\xff.json", "?.json"},
+                 {"cut \xe4\xb8", "cut ??"},
+                 {"\xc0\xaf \xe0\x80\xaf \xf0\x80\x80\xaf", "?? ??? ????"}, /* longer than need be */
+                 {"\xed\xa0\x80 \xf4\x90\x80\x80", "??? ????"}};            /* half of a pair; beyond U+10FFFF */
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char expected[64];
+        char *text = print(cJSON_CreateString(cases[i].text));
+        snprintf(expected, sizeof expected, "\"%s\"\n", cases[i].expected);
+        assert_string_equal(text, expected);
+        free(text);
+    }
+}
+
 static void test_counts_have_64_bits(void **state)
 {
     (void)state;
@@ -183,6 +204,7 @@ int main(void)
         cmocka_unit_test(test_short_numbers_stay_short),
         cmocka_unit_test(test_negative_zero_has_a_point),
         cmocka_unit_test(test_no_numbers_are_null),
+        cmocka_unit_test(test_texts_are_utf_8),
         cmocka_unit_test(test_counts_have_64_bits),
         cmocka_unit_test(test_sizes_of_an_operation),
         cmocka_unit_test(test_measured),

@@ -121,12 +121,40 @@ static void write_number(char *text, size_t bytes, double value)
     while (strtod(text, NULL) != value && ++digits <= 17);
 }
 
-/** cJSON writes 15 digits where those agree nearly: replace its numbers by texts of our own. */
-static void fix_numbers(cJSON *item)
+/** Bytes of the UTF-8 character at text; 0: there is none. */
+static size_t character_bytes(const unsigned char *text)
+{
+    const size_t bytes = *text < 0x80 ? 1 : *text >= 0xc2 && *text < 0xe0 ? 2 : *text >= 0xe0 && *text < 0xf0 ? 3 : 4;
+    if (bytes == 4 && (*text < 0xf0 || *text > 0xf4))
+        return 0;
+    for (size_t i = 1; i < bytes; i++)
+        if ((text[i] & 0xc0) != 0x80) /* also the final 0 */
+            return 0;
+    const int is_too_long = (*text == 0xe0 && text[1] < 0xa0) || (*text == 0xf0 && text[1] < 0x90);
+    const int is_no_character = (*text == 0xed && text[1] >= 0xa0) || (*text == 0xf4 && text[1] >= 0x90);
+    return is_too_long || is_no_character ? 0 : bytes;
+}
+
+/** JSON is UTF-8; names of files and of devices may be any bytes. */
+static void fix_text(char *text)
+{
+    for (size_t bytes; *text != '\0'; text += bytes) {
+        bytes = character_bytes((const unsigned char *)text);
+        if (bytes == 0) {
+            *text = '?';
+            bytes = 1;
+        }
+    }
+}
+
+/** Make texts UTF-8; and replace cJSON's numbers, of 15 digits where those agree nearly, by texts of our own. */
+static void fix(cJSON *item)
 {
     char text[32];
     for (; item != NULL; item = item->next) {
-        fix_numbers(item->child);
+        fix(item->child);
+        if (cJSON_IsString(item))
+            fix_text(item->valuestring);
         if (!cJSON_IsNumber(item))
             continue;
         write_number(text, sizeof text, item->valuedouble);
@@ -137,7 +165,7 @@ static void fix_numbers(cJSON *item)
 
 int report_write(const char *path, cJSON *document)
 {
-    fix_numbers(document);
+    fix(document);
     char *text = cJSON_Print(document);
     if (text == NULL) {
         errno = ENOMEM;

@@ -25,7 +25,8 @@ cJSON *report_operation(const grkan_operation *operation);
 
 /**
  * Write a document and a newline, as output_write does. Every number reads back as the same double; NaN and infinities,
- * which JSON does not have, become null. The document's numbers turn into texts, so it is only good for writing then.
+ * which JSON does not have, become null; bytes that are not UTF-8 become question marks. The document's numbers turn into
+ * texts, so it is only good for writing then.
  * @return 0, or -1 with errno set
  */
 int report_write(const char *path, cJSON *document);
