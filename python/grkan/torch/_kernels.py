@@ -175,16 +175,18 @@ def run_backward(dy: torch.Tensor, x: torch.Tensor, numerator: torch.Tensor, den
     dx = torch.empty_like(x)
     dnumerator, ddenominator = torch.empty_like(numerator), torch.empty_like(denominator)
     stream = _raw_stream(index) if index >= 0 else 0
-    size = plan.workspace_bytes
-    # While a CUDA graph is captured, memory is the graph's own: zeros would be written at the next replay only, and
-    # replays on other streams would share them.
-    is_kept = size > 0 and keep_workspace and not (index >= 0 and _is_capturing())
-    place = Workspaces.place(index, stream) if is_kept else None
-    workspace = _workspaces.take(place, size) if place is not None else None
-    if workspace is None:
-        workspace = torch.zeros(size, dtype=torch.uint8, device=x.device)
+    place = workspace = None
+    if plan.workspace_bytes:
+        # While a CUDA graph is captured, memory is the graph's own: zeros would be written at the next replay only, and
+        # replays on other streams would share them.
+        if keep_workspace and not (index >= 0 and _is_capturing()):
+            place = Workspaces.place(index, stream)
+            workspace = _workspaces.take(place, plan.workspace_bytes)
+        if workspace is None:
+            workspace = torch.zeros(plan.workspace_bytes, dtype=torch.uint8, device=x.device)
     plan.backward(x.data_ptr(), dy.data_ptr(), numerator.data_ptr(), denominator.data_ptr(), dx.data_ptr(),
-                  dnumerator.data_ptr(), ddenominator.data_ptr(), workspace.data_ptr(), stream)
-    if place is not None:
+                  dnumerator.data_ptr(), ddenominator.data_ptr(), 0 if workspace is None else workspace.data_ptr(),
+                  stream)
+    if place is not None and workspace is not None:
         _workspaces.give(place, workspace.numel(), workspace)
     return dx, dnumerator, ddenominator
