@@ -90,7 +90,7 @@ typedef struct grkan_plan_data {
     int32_t last_block_combines;      /**< the parts of all blocks; 0: a second launch does */
     grkan_tuning forward_tuning;
     grkan_tuning backward_tuning;
-    int32_t near_exponent;     /**< |x| <= 2^near_exponent is evaluated in x, beyond in 1 / x; below 63 */
+    int32_t near_exponent;     /**< |x| <= 2^near_exponent is evaluated in x, unless a coefficient is large; below 63 */
     int32_t repeats;           /**< how often an element near zero is computed: 1, or what the caller asked for */
     int64_t numerator_parts;   /**< partial sums per coefficient of the numerator in the workspace; 1: none, direct */
     int64_t denominator_parts; /**< likewise for the denominator */

@@ -97,10 +97,9 @@ static void devices_are_there(void **state)
     }
 }
 
-static void cases_match_the_oracle(void **state)
+/** Every case on every device against the oracle. */
+static void check_oracle(check_table table)
 {
-    (void)state;
-    check_table table = check_table_oracle(all.seed, false);
     int failed = 0;
     assert_true(table.count > 0);
     for (int d = 0; d < all.count; d++) {
@@ -116,23 +115,21 @@ static void cases_match_the_oracle(void **state)
     assert_int_equal(failed, 0);
 }
 
-/** Of the cases of seed 1, on processors with AVX2 and AArch64. New cases, formulas or cuts of a tensor change it. */
-static const uint64_t digest_elsewhere = UINT64_C(0xd6e6e8fb72d95ad0);
-
-static void bits_are_the_same_everywhere(void **state)
+/**
+ * Every case's bits on every device against those on the others. @param elsewhere digest of the cases of seed 1 on
+ * processors with AVX2 and AArch64; new cases, formulas or cuts of a tensor change it
+ */
+static void check_bits(check_table table, uint64_t elsewhere)
 {
-    (void)state;
-    check_table table = check_table_bits(all.seed, false);
     int failed = 0;
-    assert_true(table.count >= 200);
     memset(all.tallies, 0, sizeof all.tallies);
     suite_bits(all.devices, all.count, &table, heard, NULL, all.tallies);
     for (int d = 0; d < all.count; d++) {
         print_tally(d);
         failed += all.tallies[d].failed;
-        if (all.seed == 1 && all.tallies[d].digested == table.count && all.tallies[d].digest != digest_elsewhere) {
+        if (all.seed == 1 && all.tallies[d].digested == table.count && all.tallies[d].digest != elsewhere) {
             printf("%s: the digest is %016" PRIx64 "; on other machines %016" PRIx64 "\n",
-                   all.devices[d].properties.selector, all.tallies[d].digest, digest_elsewhere);
+                   all.devices[d].properties.selector, all.tallies[d].digest, elsewhere);
             failed++;
         }
     }
@@ -140,12 +137,40 @@ static void bits_are_the_same_everywhere(void **state)
     assert_int_equal(failed, 0);
 }
 
+static void cases_match_the_oracle(void **state)
+{
+    (void)state;
+    check_oracle(check_table_oracle(all.seed, false));
+}
+
+static void limits_match_the_oracle(void **state)
+{
+    (void)state;
+    check_oracle(check_table_limits(all.seed, false));
+}
+
+static void bits_are_the_same_everywhere(void **state)
+{
+    (void)state;
+    check_table table = check_table_bits(all.seed, false);
+    assert_true(table.count >= 200);
+    check_bits(table, UINT64_C(0xd6e6e8fb72d95ad0));
+}
+
+static void bits_at_the_limits_are_the_same(void **state)
+{
+    (void)state;
+    check_bits(check_table_limits(all.seed, false), UINT64_C(0xb19d20e9a7d183f1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(devices_are_there),
         cmocka_unit_test(cases_match_the_oracle),
+        cmocka_unit_test(limits_match_the_oracle),
         cmocka_unit_test(bits_are_the_same_everywhere),
+        cmocka_unit_test(bits_at_the_limits_are_the_same),
     };
     return cmocka_run_group_tests_name("devices", tests, open_all, close_all);
 }

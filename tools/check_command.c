@@ -11,6 +11,9 @@
 #include "progress.h"
 #include "tools.h"
 
+/** The tables of cases. */
+enum { ORACLE, BITS, LIMITS, TABLES };
+
 enum { OPTION_SEED = 0x100, OPTION_LIST, OPTION_CASE, OPTION_PART, OPTION_LARGE };
 
 /** The command line. */
@@ -108,30 +111,31 @@ static void heard(void *context, const char *device, const char *label, const ch
     progress_show(++s->done, s->total, device);
 }
 
-static void list_cases(const check_table *oracle, const check_table *bits)
+static void list_cases(const check_table *tables)
 {
-    for (int i = 0; i < oracle->count; i++)
-        printf("%4d %s\n", i, oracle->cases[i].name);
-    for (int i = 0; i < bits->count; i++)
-        printf("%4d %s (bits)\n", oracle->count + i, bits->cases[i].name);
+    int index = 0;
+    for (int t = 0; t < TABLES; t++)
+        for (int i = 0; i < tables[t].count; i++)
+            printf("%4d %s%s\n", index++, tables[t].cases[i].name, t == BITS ? " (bits)" : "");
 }
 
-/** Keep one case only: of the first table, or of the second, whose indices follow. false: there is no such case. */
-static bool keep_one(check_table *oracle, check_table *bits, const char *text)
+/** Keep one case only. An index counts the tables' cases one after the other. false: there is no such case. */
+static bool keep_one(check_table *tables, const char *text)
 {
     char *end, rest[32];
-    const long index = strtol(text, &end, 10);
+    long index = strtol(text, &end, 10);
     const bool is_index = end != text && *end == 0;
-    snprintf(rest, sizeof rest, "%ld", index - oracle->count);
-    const check_case *first = check_table_find(oracle, text);
-    const check_case *second = first ? NULL : check_table_find(bits, is_index ? rest : text);
-    if (first)
-        oracle->cases[0] = *first;
-    if (second)
-        bits->cases[0] = *second;
-    oracle->count = first ? 1 : 0;
-    bits->count = second ? 1 : 0;
-    return first || second;
+    bool found = false;
+    for (int t = 0; t < TABLES; t++) {
+        snprintf(rest, sizeof rest, "%ld", index);
+        const check_case *one = found ? NULL : check_table_find(&tables[t], is_index ? rest : text);
+        index -= tables[t].count;
+        if (one)
+            tables[t].cases[0] = *one;
+        tables[t].count = one ? 1 : 0;
+        found = found || one;
+    }
+    return found;
 }
 
 static void keep_part(check_table *table, int part, int parts)
@@ -146,11 +150,15 @@ static void print_tally(const suite_device *device, const suite_tally *tally)
 {
     printf("%s (%s): %d passed, %d failed, %d skipped; worst error %.2f of its bound\n", device->properties.selector,
            device->properties.name, tally->passed, tally->failed, tally->skipped, tally->worst);
-    if (tally->digested > 0)
-        printf("       digest of the bits of %d device_to_device cases, the same on every device: %016" PRIx64 "\n",
-               tally->digested, tally->digest);
     for (int i = 0; i < SUITE_REASONS && tally->reasons[i].count; i++)
         printf("       %d skipped: %s\n", tally->reasons[i].count, tally->reasons[i].text);
+}
+
+static void print_digest(const suite_tally *tally, const char *what)
+{
+    if (tally->digested > 0)
+        printf("       digest of the bits of %d %s, the same on every device: %016" PRIx64 "\n", tally->digested, what,
+               tally->digest);
 }
 
 /** Run the large cases. @return how many failed */
@@ -181,25 +189,44 @@ static int run_large(const suite_device *devices, int count, const command *c)
     return failed;
 }
 
-/** @return how many checks failed. */
-static int run_checks(const suite_device *devices, int count, const check_table *oracle, const check_table *bits)
+/** Check a table's bits into digests of its own, and count its checks with the others. */
+static void run_bits(const suite_device *devices, int count, const check_table *table, steps *s, suite_tally *tallies,
+                     suite_tally *digests)
 {
-    suite_tally tallies[SUITE_DEVICES] = {{0}};
-    steps s = {.total = (size_t)(count * oracle->count + suite_bits_steps(devices, count, bits))};
-    for (int d = 0; d < count; d++)
-        suite_oracle(&devices[d], oracle, heard, &s, &tallies[d]);
-    suite_bits(devices, count, bits, heard, &s, tallies);
+    suite_bits(devices, count, table, heard, s, tallies);
+    for (int d = 0; d < count; d++) {
+        digests[d] = tallies[d];
+        tallies[d].digest = 0;
+        tallies[d].digested = 0;
+    }
+}
+
+/** @return how many checks failed. */
+static int run_checks(const suite_device *devices, int count, const check_table *tables)
+{
+    suite_tally tallies[SUITE_DEVICES] = {{0}}, bits[SUITE_DEVICES], limits[SUITE_DEVICES];
+    steps s = {.total = (size_t)(count * (tables[ORACLE].count + tables[LIMITS].count) +
+                                 suite_bits_steps(devices, count, &tables[BITS]) +
+                                 suite_bits_steps(devices, count, &tables[LIMITS]))};
+    for (int d = 0; d < count; d++) {
+        suite_oracle(&devices[d], &tables[ORACLE], heard, &s, &tallies[d]);
+        suite_oracle(&devices[d], &tables[LIMITS], heard, &s, &tallies[d]);
+    }
+    run_bits(devices, count, &tables[BITS], &s, tallies, bits);
+    run_bits(devices, count, &tables[LIMITS], &s, tallies, limits);
     progress_clear();
     int failed = 0;
     for (int d = 0; d < count; d++) {
         print_tally(&devices[d], &tallies[d]);
+        print_digest(&bits[d], "device_to_device cases");
+        print_digest(&limits[d], "cases at the limits of numbers");
         failed += tallies[d].failed;
     }
     return failed;
 }
 
 /** Open the devices, run, close them again. @return the exit status */
-static int check_devices(const command *c, const check_table *oracle, const check_table *bits, const char *who)
+static int check_devices(const command *c, const check_table *tables, const char *who)
 {
     suite_device devices[SUITE_DEVICES] = {{0}};
     const int wanted = c->devices ? c->devices : 1;
@@ -210,7 +237,7 @@ static int check_devices(const command *c, const check_table *oracle, const chec
         if (status != GRKAN_SUCCESS)
             result = tool_complain(who, selector ? selector : "default device", status);
     }
-    if (result == TOOL_GOOD && (c->large ? run_large(devices, open, c) : run_checks(devices, open, oracle, bits)) > 0)
+    if (result == TOOL_GOOD && (c->large ? run_large(devices, open, c) : run_checks(devices, open, tables)) > 0)
         result = TOOL_CHECK_FAILED;
     for (int d = 0; d < open; d++)
         grkan_device_close(devices[d].device);
@@ -226,25 +253,28 @@ int grkan_tool_check(int argc, char **argv)
     if (argp_parse(&parser, argc, argv, 0, NULL, &c) != 0)
         return TOOL_BAD_USAGE;
 
-    check_table oracle = check_table_oracle(c.seed, c.quick), bits = check_table_bits(c.seed, c.quick);
+    check_table tables[TABLES] = {[ORACLE] = check_table_oracle(c.seed, c.quick),
+                                  [BITS] = check_table_bits(c.seed, c.quick),
+                                  [LIMITS] = check_table_limits(c.seed, c.quick)};
     int status = TOOL_GOOD;
-    if (oracle.count == 0 || bits.count == 0) {
+    if (tables[ORACLE].count == 0 || tables[BITS].count == 0 || tables[LIMITS].count == 0) {
         fprintf(stderr, "%s: the table of cases could not be made\n", argv[0]);
         status = TOOL_CHECK_FAILED;
     } else if (c.list) {
-        list_cases(&oracle, &bits);
-    } else if (c.one && !keep_one(&oracle, &bits, c.one)) {
+        list_cases(tables);
+    } else if (c.one && !keep_one(tables, c.one)) {
         fprintf(stderr, "%s: --case: there is no case \"%s\"; see --list\n", argv[0], c.one);
         status = TOOL_BAD_USAGE;
     } else {
-        keep_part(&oracle, c.part, c.parts);
-        keep_part(&bits, c.part, c.parts);
+        for (int t = 0; t < TABLES; t++)
+            keep_part(&tables[t], c.part, c.parts);
         if (!c.large)
-            printf("cases against the oracle: %d; for equal bits: %d; seed %" PRIu64 "\n", oracle.count, bits.count,
-                   c.seed);
-        status = check_devices(&c, &oracle, &bits, argv[0]);
+            printf("cases against the oracle: %d; for equal bits: %d; for both, at the limits of numbers: %d; seed "
+                   "%" PRIu64 "\n",
+                   tables[ORACLE].count, tables[BITS].count, tables[LIMITS].count, c.seed);
+        status = check_devices(&c, tables, argv[0]);
     }
-    check_table_free(&oracle);
-    check_table_free(&bits);
+    for (int t = 0; t < TABLES; t++)
+        check_table_free(&tables[t]);
     return status;
 }

@@ -50,6 +50,26 @@ static inline float float_of(unsigned int bits)
 #define BITS_OF bits_of
 #define FLOAT_OF float_of
 
+#if CPU_DTYPE == 3
+static inline double double_of(unsigned int low, unsigned int high)
+{
+    const uint64_t bits = (uint64_t)high << 32 | low;
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static inline unsigned int high_of(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return (unsigned int)(bits >> 32);
+}
+
+#define DOUBLE_OF double_of
+#define HIGH_OF high_of
+#endif
+
 #define DIVIDE(a, b) ((a) / (b))
 #define PLUS_ZERO(x) (x)
 
@@ -134,6 +154,8 @@ DEVICE int has_no_lane(real_bits mask)
     return any == 0;
 #endif
 }
+
+#define ANY_ABOVE(v, limit) (!has_no_lane(IS_ABOVE(v, limit)))
 
 /** Atomic addition by compare and exchange. */
 static inline void atomic_add(scalar *sum, scalar term)

@@ -14,8 +14,9 @@ enum { longest_run = 128 };
 /** Neighbouring columns that have the same coefficients; one vector of columns where groups meet. */
 typedef struct run {
     coefficients c;
+    scalar limit;      /* of |x|, up to which no element needs far.h */
     int first, end;    /* columns, whole vectors */
-    uint64_t far_rows; /* bit i: staged row i needs the formulas in 1 / x in this run */
+    uint64_t far_rows; /* bit i: staged row i needs far.h in this run */
 } run;
 
 typedef run block_runs[most_width / CPU_LANES];
@@ -58,22 +59,18 @@ static int find_runs(const cpu_job *job, const grkan_tiling *t, const tile *b, i
             column += CPU_LANES;
         r->end = column;
         load_coefficients(kind_of(job->plan), job, t, groups + r->first, &r->c);
+        r->limit = has_large(kind_of(job->plan), &r->c) ? -(scalar)1 : near_limit(kind_of(job->plan));
     }
     return count;
 }
 
-/** Whether no element of a run's row needs the formulas in 1 / x. */
-DEVICE int row_is_near(scalar limit, const run *r, const scalar *x)
+/** Whether no element of a run's row needs far.h. */
+DEVICE int row_is_near(const run *r, const scalar *x)
 {
     real_bits far = {0};
     for (int column = r->first; column < r->end; column += CPU_LANES)
-        far |= IS_ABOVE(ABS(load_lanes(x + column)), limit);
+        far |= IS_ABOVE(ABS(load_lanes(x + column)), r->limit);
     return has_no_lane(far);
-}
-
-DEVICE scalar near_limit(const cpu_job *job)
-{
-    return (scalar)((int64_t)1 << job->plan->near_exponent);
 }
 
 /* -------------------------------------------------------------------------------------------------- forward */
@@ -90,7 +87,7 @@ typedef struct forward_state {
 DEVICE void forward_run(const cpu_job *job, rational kind, const run *r, const scalar *x, scalar *y)
 {
     const int first = r->first, end = r->end;
-    if (row_is_near(near_limit(job), r, x))
+    if (row_is_near(r, x))
         for (int column = first; column < end; column += CPU_LANES)
             store_lanes(y + column, forward_near(kind, &r->c, load_lanes(x + column)));
     else
@@ -153,16 +150,15 @@ typedef struct backward_state {
 } backward_state;
 
 /** First pass: dx, and what the second one needs. Rows with large elements are left to it. */
-DEVICE void backward_slopes(const cpu_job *job, rational kind, int rows, backward_state *state)
+DEVICE void backward_slopes(rational kind, int rows, backward_state *state)
 {
-    const scalar limit = near_limit(job);
     for (int row = 0; row < rows; ++row) {
         const scalar *x = state->rows.x[row];
         const scalar *dy = state->rows.dy[row];
         scalar *dx = state->rows.result[row];
         for (run *r = state->runs; r < state->runs + state->run_count; ++r) {
             kept *shares = state->shares + r->first / CPU_LANES * rows + row;
-            if (!row_is_near(limit, r, x)) {
+            if (!row_is_near(r, x)) {
                 r->far_rows |= (uint64_t)1 << row;
                 continue;
             }
@@ -221,7 +217,7 @@ DEVICE void backward_sums(const cpu_job *job, rational kind, int rows, backward_
 
 DEVICE void backward_rows(const cpu_job *job, rational kind, int rows, backward_state *state)
 {
-    backward_slopes(job, kind, rows, state);
+    backward_slopes(kind, rows, state);
     backward_sums(job, kind, rows, state);
 }
 

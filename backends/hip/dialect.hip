@@ -41,6 +41,7 @@ typedef scalar real;
    a kernel's arrays would be indexed in scratch memory then. */
 #define UNROLL _Pragma("clang loop unroll(full)")
 #define NO_UNROLL _Pragma("nounroll")
+#define UNROLL_RARE UNROLL
 #define TILE_FOLDS(t) (GRKAN_FOLDED ? (t)->folds : 1)
 #define TILE_VECTOR(t) GRKAN_VECTOR
 #define TILE_SETS(t) GRKAN_SETS

@@ -64,21 +64,22 @@ DEVICE tensors first_elements(tensors given, const grkan_launch *launch)
     return base;
 }
 
-/** A thread's coefficients and register sums. */
+/** A thread's coefficients and register sums, and one of its chunks. */
 typedef struct thread_state {
     coefficients c[GRKAN_SETS];
     real sums[SUMS];
+    tensors chunk;
 } thread_state;
 
-/** As forward_rare. Out of line, and given copies, so that the loop around it keeps registers. */
-OUTLINE void backward_rare(thread_state *state, tensors base, GLOBAL storage *dx)
+/** As forward_rare. */
+OUTLINE void backward_rare(thread_state *state)
 {
-    GLOBAL const storage *const x = base.x + (dx - base.dx);
-    GLOBAL const storage *const dy = base.dy + (dx - base.dx);
     NO_UNROLL
     for (int v = 0; v < GRKAN_VECTOR; ++v) {
         const int s = v % GRKAN_SETS;
-        dx[v] = PACK(backward_element(the_kind(), &state->c[s], UNPACK(x[v]), UNPACK(dy[v]), state->sums + s * COUNT));
+        const real x = UNPACK(state->chunk.x[v]), dy = UNPACK(state->chunk.dy[v]);
+        const real dx = backward_element(the_kind(), &state->c[s], x, dy, state->sums + s * COUNT);
+        state->chunk.dx[v] = PACK(dx);
     }
 }
 
@@ -126,7 +127,6 @@ DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const 
     int place_in_queue = QUEUE_START(); /* of the step at hand */
     const int queue_ends = ends_of_queue(BACKWARD_LENGTH, BACKWARD_AHEAD);
     const int loads = launch->aligned ? p->visits : 0; /* visits whose chunks are asked for ahead */
-    const real limit = near_limit(launch);
     grkan_int64 start;
     walk here = start_walk(t, cursor_at(t, b, p, 0), &start), next = here;
     const tensors base = first_elements(given, launch);
@@ -139,6 +139,7 @@ DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const 
     for (int i = 0; i < BACKWARD_AHEAD; ++i)
         ask_step(t, b, p, loads - i * BACKWARD_ROWS, &next, x, dy, queue, place_in_queue + i * BACKWARD_LENGTH);
     load_sets(t, b, p, OFFSET(numerator, launch->numerator), OFFSET(denominator, launch->denominator), c);
+    const int rare = is_rare(launch, c);
     UNROLL
     for (int i = 0; i < SUMS; ++i)
         second_level[slot_of(i)] = REAL(0.0);
@@ -160,7 +161,7 @@ DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const 
             ask_step(t, b, p, loads - visit - BACKWARD_AHEAD * BACKWARD_ROWS, &next, x, dy, queue, place_in_queue);
             place_in_queue = next_place(place_in_queue, queue_ends, BACKWARD_LENGTH, BACKWARD_AHEAD);
             walk at = GRKAN_FOLDED ? here : next;
-            if (!(largest_in(x_now, BACKWARD_ROWS) > limit)) {
+            if (!rare && !(largest_in(x_now, BACKWARD_ROWS) > near_limit(the_kind()))) {
                 real xs[BACKWARD_ROWS * GRKAN_VECTOR];
                 coefficients renewed[GRKAN_SETS];
                 UNROLL
@@ -196,8 +197,12 @@ DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const 
                     state.sums[i] = sums[i];
                 NO_UNROLL
                 for (int r = 0; r < BACKWARD_ROWS; ++r) {
-                    if (has_result(t, b, p, &at, r, p->visits - visit))
-                        backward_rare(&state, again, AT(dx, &at));
+                    if (has_result(t, b, p, &at, r, p->visits - visit)) {
+                        state.chunk.dx = AT(dx, &at);
+                        state.chunk.x = again.x + (state.chunk.dx - again.dx);
+                        state.chunk.dy = again.dy + (state.chunk.dx - again.dx);
+                        backward_rare(&state);
+                    }
                     walk_on(t, &at);
                 }
                 UNROLL

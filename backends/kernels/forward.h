@@ -6,8 +6,11 @@
 #define FORWARD_STRIDE QUEUE_STRIDE(GRKAN_FORWARD_BLOCK) /* from a chunk of the queue to a thread's next */
 #define FORWARD_LENGTH (FORWARD_ROWS * FORWARD_STRIDE)   /* of a step in the queue */
 
-/** Everything that is rare: elements far from zero, and tensors that are not aligned to chunks. */
-DEVICE void forward_rare(const coefficients *c, GLOBAL const storage *x_base, GLOBAL storage *y_base, GLOBAL storage *y)
+/**
+ * Everything that is rare: elements far from zero, large coefficients, and tensors that are not aligned to chunks. Out of
+ * line, and given copies, so that the loop around it keeps registers.
+ */
+OUTLINE void forward_rare(const coefficients *c, GLOBAL const storage *x_base, GLOBAL storage *y_base, GLOBAL storage *y)
 {
     GLOBAL const storage *const x = x_base + (y - y_base);
     NO_UNROLL
@@ -42,7 +45,6 @@ grkan_forward(GLOBAL const storage *x, GLOBAL const scalar *numerator, GLOBAL co
     coefficients c[GRKAN_SETS];
     const int queue_ends = ends_of_queue(FORWARD_LENGTH, FORWARD_AHEAD);
     const int loads = launch.aligned ? p.visits : 0; /* visits whose chunks are asked for ahead */
-    const real limit = near_limit(&launch);
     grkan_int64 start;
     walk here = start_walk(&tiling, cursor_at(&tiling, &b, &p, 0), &start), next = here;
     GLOBAL const storage *const x_base = OFFSET(x, launch.x);
@@ -55,6 +57,7 @@ grkan_forward(GLOBAL const storage *x, GLOBAL const scalar *numerator, GLOBAL co
     for (int i = 0; i < FORWARD_AHEAD; ++i)
         ask_forward(&tiling, &b, &p, loads - i * FORWARD_ROWS, &next, x, queue, place_in_queue + i * FORWARD_LENGTH);
     load_sets(&tiling, &b, &p, OFFSET(numerator, launch.numerator), OFFSET(denominator, launch.denominator), c);
+    const int rare = is_rare(&launch, c);
     NO_UNROLL
     while (visit < p.visits) {
         chunk now[FORWARD_ROWS];
@@ -65,7 +68,7 @@ grkan_forward(GLOBAL const storage *x, GLOBAL const scalar *numerator, GLOBAL co
         ask_forward(&tiling, &b, &p, loads - visit - FORWARD_AHEAD * FORWARD_ROWS, &next, x, queue, place_in_queue);
         place_in_queue = next_place(place_in_queue, queue_ends, FORWARD_LENGTH, FORWARD_AHEAD);
         walk at = GRKAN_FOLDED ? here : next;
-        if (!(largest_in(now, FORWARD_ROWS) > limit)) {
+        if (!rare && !(largest_in(now, FORWARD_ROWS) > near_limit(the_kind()))) {
             real values[FORWARD_ROWS * GRKAN_VECTOR];
             UNROLL
             for (int r = 0; r < FORWARD_ROWS; ++r)
@@ -81,10 +84,14 @@ grkan_forward(GLOBAL const storage *x, GLOBAL const scalar *numerator, GLOBAL co
                 walk_on(&tiling, &at);
             }
         } else {
+            coefficients copies[GRKAN_SETS];
+            UNROLL
+            for (int s = 0; s < GRKAN_SETS; ++s)
+                copies[s] = c[s];
             NO_UNROLL
             for (int r = 0; r < FORWARD_ROWS; ++r) {
                 if (has_result(&tiling, &b, &p, &at, r, p.visits - visit))
-                    forward_rare(c, x_base, y_base, AT(y, &at));
+                    forward_rare(copies, x_base, y_base, AT(y, &at));
                 walk_on(&tiling, &at);
             }
         }

@@ -160,9 +160,12 @@ DEVICE void load_sets(const grkan_tiling *t, const tile *b, const place *p, GLOB
         c[s] = load_coefficients(t, group_in_chunk(t, b, p, s), numerator, denominator);
 }
 
-/** Up to where steps need only the formulas in x: none does whose chunks are not loaded ahead. */
-DEVICE real near_limit(const grkan_launch *launch)
+/** Whether no step can do with rational.h alone: a coefficient is large, or chunks are not loaded ahead. */
+DEVICE int is_rare(const grkan_launch *launch, const coefficients *c)
 {
-    const float limit = launch->aligned ? (float)((grkan_int64)1 << GRKAN_NEAR_EXPONENT) : -1.0f;
-    return FLOAT_OF((unsigned int)HIDE(BITS_OF(limit)));
+    int rare = !launch->aligned;
+    UNROLL
+    for (int s = 0; s < GRKAN_SETS; ++s)
+        rare |= has_large(the_kind(), &c[s]);
+    return rare;
 }

@@ -14,6 +14,10 @@
  *     FLIP(v, by)     by < 0 ? -v : v, so that sign(0) = +1, for a by that has been through
  *     PLUS_ZERO(by)   by, with +0 in the place of -0 if FLIP takes that for negative
  *     NO_UNROLL       in front of a loop that shall stay one
+ *     ANY_ABOVE(v, limit)  v > limit, in any lane
+ *     HIDE_REAL(value)     the value, of which the compiler knows nothing; only where the rare path is inlined into the loop
+ *                     around it. What it computes of coefficients alone would be computed before the loop otherwise, and
+ *                     take registers all along
  *
  * Nothing else of floating point is used, and contraction is off: this fixes every bit.
  *
@@ -23,6 +27,23 @@
 
 #define MAX_DEGREE 15
 #define MAX_COEFFICIENTS (2 * (MAX_DEGREE + 1))
+
+#ifndef ANY_ABOVE
+#define ANY_ABOVE(v, limit) ((v) > (limit))
+#endif
+#ifndef HIDE_REAL
+#define HIDE_REAL(value) (value)
+#endif
+
+/**
+ * Near zero, powers of x stay below 2^60 (f64: 2^480), and Q, unless its terms cancel, above 0.1. With no coefficient above
+ * this, P, Q, their derivatives and the quotients of any two are normal numbers then, with room for dy on either side.
+ */
+#ifdef DOUBLE_OF
+#define LARGE_COEFFICIENT 1e77
+#else
+#define LARGE_COEFFICIENT 4e9f
+#endif
 
 /* Values of grkan_denominator. */
 #define FORM_ABS_TERMS 0
@@ -35,7 +56,7 @@ typedef struct rational {
     int m;             /* degree of the numerator */
     int n;             /* degree of the denominator */
     int form;          /* FORM_... */
-    int near_exponent; /* |x| <= 2^near_exponent is evaluated in x, beyond in 1 / x */
+    int near_exponent; /* |x| <= 2^near_exponent is near zero: evaluated in x, unless a coefficient is large */
     int repeats;       /* how often an element near zero is computed: 1, but in studies of what bounds the time */
 } rational;
 
@@ -71,6 +92,25 @@ DEVICE real sum_offset(rational kind)
 DEVICE int has_abs_sum(rational kind)
 {
     return kind.form == FORM_ABS_SUM || kind.form == FORM_ABS_SUM_OFFSET;
+}
+
+/** Whether a coefficient of a group, or of several, is large. */
+DEVICE int has_large(rational kind, const coefficients *c)
+{
+    int large = 0;
+    UNROLL
+    for (int i = 0; i <= kind.m; ++i)
+        large |= ANY_ABOVE(ABS(HIDE_REAL(c->a[i])), LARGE_COEFFICIENT);
+    UNROLL
+    for (int j = 0; j <= kind.n; ++j)
+        large |= ANY_ABOVE(ABS(HIDE_REAL(c->b[j])), LARGE_COEFFICIENT);
+    return large;
+}
+
+/** Up to which |x| elements can be near zero. */
+DEVICE scalar near_limit(rational kind)
+{
+    return (scalar)((grkan_int64)1 << kind.near_exponent);
 }
 
 /** Horner's scheme for c0 + c1 x + ... and its derivative: one fma for each term of either. */

@@ -22,7 +22,8 @@ typedef enum check_values {
     CHECK_ORDINARY = 0, /**< like a normal distribution */
     CHECK_HUGE,         /**< half of them up to 1e30 (f16: 65504, f64: 1e100) */
     CHECK_SPECIAL,      /**< by group: zeros and subnormals, NaN, infinities, non-finite dy */
-    CHECK_GRID          /**< x evenly over [-3, 3] */
+    CHECK_GRID,         /**< x evenly over [-3, 3] */
+    CHECK_LIMITS        /**< of any size, and the coefficients, too; what is not in range differs from group to group */
 } check_values;
 
 /** What the coefficients hold. */
@@ -62,6 +63,9 @@ check_table check_table_oracle(uint64_t seed, bool quick);
 
 /** The table of GRKAN_DEVICE_TO_DEVICE cases whose bits are compared: 216 of them, on programs of the other table. */
 check_table check_table_bits(uint64_t seed, bool quick);
+
+/** The table of GRKAN_DEVICE_TO_DEVICE cases whose numbers are at the ends of their types' range. */
+check_table check_table_limits(uint64_t seed, bool quick);
 
 void check_table_free(check_table *table);
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "at_limits.h"
 #include "random.h"
 #include "storage.h"
 
@@ -96,6 +97,21 @@ static void fill_coefficients(const check_case *one, check_random *random, check
                    o->denominator == GRKAN_PLAIN ? 0.3 : 0.8);
 }
 
+static void fill_limits(const check_case *one, check_random *random, check_data *data)
+{
+    const grkan_operation *o = &one->operation;
+    const grkan_dtype dtype = storage_of_coefficients(o->dtype);
+    const int counts[2] = {o->numerator_degree + 1, stored_denominator(one)};
+    double values[2 * ORACLE_COEFFICIENTS];
+    for (int64_t g = 0; g < o->groups; g++) {
+        const double *value = values;
+        limits_coefficients(one, random, limits_kind_of(one, g), values, counts[0] + counts[1]);
+        for (int k = 0; k < 2; k++)
+            for (int i = 0; i < counts[k]; i++)
+                storage_store(dtype, data->tensor[CHECK_NUMERATOR + k], g * counts[k] + i, *value++);
+    }
+}
+
 static void fill_published(const check_case *one, check_data *data)
 {
     const grkan_dtype dtype = storage_of_coefficients(one->operation.dtype);
@@ -151,6 +167,8 @@ static void fill_element(const check_case *one, check_random *random, int64_t in
     long double dy = fabs(normal_dy) < 1e-3 ? 1e-3 : normal_dy;
     if (one->values == CHECK_HUGE)
         x = huge_value(one->operation.dtype, random);
+    else if (one->values == CHECK_LIMITS)
+        limits_element(one, random, limits_kind_of(one, group), &x, &dy);
     else if (one->values == CHECK_SPECIAL)
         special_element(one, random, group, &x, &dy);
     else if (one->values == CHECK_GRID)
@@ -186,6 +204,8 @@ bool check_data_create(const check_case *one, check_data *data)
     check_random random = {one->seed};
     if (one->coefficients == CHECK_PUBLISHED)
         fill_published(one, data);
+    else if (one->values == CHECK_LIMITS)
+        fill_limits(one, &random, data);
     else
         fill_coefficients(one, &random, data);
     for (int t = CHECK_DNUMERATOR; t <= CHECK_DDENOMINATOR; t++)
@@ -217,5 +237,7 @@ oracle_function check_function(const check_case *one, const check_data *data, in
     /* Only device_to_device promises to keep subnormals. A few underflows in one element, scaled by its coefficients. */
     f.tiny =
         256 * (one->options.determinism == GRKAN_DEVICE_TO_DEVICE ? storage_ulp(dtype, 0) : storage_min_normal(dtype));
+    if (one->values == CHECK_LIMITS)
+        f.tiny *= limits_underflow(one, limits_kind_of(one, group));
     return f;
 }

@@ -31,6 +31,7 @@ typedef struct total {
     long double value, error;
     long double size; /* of absolute values, for the roundings of the additions */
     bool is_nan, is_open, is_infinite;
+    bool has_sign[2]; /* +, - */
 } total;
 
 /** The totals of all coefficients, numerator and denominator. */
@@ -83,6 +84,8 @@ static void add(total *t, oracle_number share)
         t->is_infinite = true;
     else if (!(share.error < INFINITY))
         t->is_open = true;
+    if (share.value != 0)
+        t->has_sign[share.value < 0] = true;
     t->value += share.value;
     t->error += share.error;
     t->size += fabsl(share.value);
@@ -112,7 +115,7 @@ static oracle_number wanted(const total *t, grkan_dtype dtype, long double chain
         return (oracle_number){INFINITY, INFINITY};
     const long double own = (long double)elements * LDBL_EPSILON; /* the oracle's additions round, too */
     const long double error = t->error + (chain * unit + own) * t->size;
-    if (t->size + error < storage_max(dtype))
+    if (t->size + error < storage_max(dtype) || !(t->has_sign[0] && t->has_sign[1]))
         return (oracle_number){t->value, error};
     if (fabsl(t->value) > storage_max(dtype) + error)
         return (oracle_number){INFINITY, INFINITY}; /* partial sums may have overflowed either way */

@@ -16,8 +16,8 @@
  * and through quotients and products by the usual first-order rules, divided by (1 - e)^2 where e, the relative error
  * of Q, is not small: the rest of the geometric series. At e > 1/2, beside a pole, nothing can be said.
  *
- * Where B(x) of |B(x)| is smaller than its own error, its sign is open, and the derivatives may jump by twice the
- * part that it turns.
+ * Where B(x) of |B(x)| is smaller than its own error, or than an underflow, its sign is open, and the derivatives may
+ * jump by twice the part that it turns.
  */
 #include "oracle.h"
 
@@ -87,7 +87,7 @@ static quotient quotient_of(const oracle_function *f, long double x)
         turn = sign_of(x);
     } else if (f->form != GRKAN_PLAIN) {
         turn = r.direction = sign_of(b.value);
-        r.open = fabsl(b.value) < roundings * b.size;
+        r.open = fabsl(b.value) < roundings * b.size || (b.value != 0 && fabsl(b.value) < f->tiny);
     }
     const long double start = f->form == GRKAN_ABS_SUM_OFFSET ? 0.1L : 1;
     r.q.value = start + (f->form == GRKAN_PLAIN ? b.value : fabsl(b.value));

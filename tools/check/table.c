@@ -37,7 +37,7 @@ void check_table_free(check_table *table)
 
 static const char *values_name(const check_case *one)
 {
-    static const char *const names[] = {"", "/huge", "/special", "/grid"};
+    static const char *const names[] = {"", "/huge", "/special", "/grid", "/limits"};
     return names[one->values];
 }
 
