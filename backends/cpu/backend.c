@@ -61,6 +61,7 @@ static const cpu_simd *find_widest(void)
 /** All kernels are part of the library: a plan chooses among them when it runs. */
 struct grkan_backend_program {
     int threads; /* of plans that say nothing else */
+    cpu_scratches *scratches;
 };
 
 struct grkan_backend_device {
@@ -103,6 +104,7 @@ static grkan_status find_threads(int *threads)
 
 static grkan_status cpu_open(int index, grkan_backend_device **device)
 {
+    const int processors = grkan_processors();
     int threads = 1;
     (void)index;
     const grkan_status status = find_threads(&threads);
@@ -112,6 +114,7 @@ static grkan_status cpu_open(int index, grkan_backend_device **device)
     if (made == NULL)
         return host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for the cpu device");
     made->all.threads = threads;
+    made->all.scratches = cpu_scratches_create(threads < processors ? threads : processors);
     grkan_pool_hold();
     *device = made;
     return GRKAN_SUCCESS;
@@ -120,6 +123,7 @@ static grkan_status cpu_open(int index, grkan_backend_device **device)
 static void cpu_close(grkan_backend_device *device)
 {
     grkan_pool_release();
+    cpu_scratches_destroy(device->all.scratches);
     free(device);
 }
 
@@ -284,6 +288,7 @@ static grkan_status cpu_backward(grkan_backend_program *program, const grkan_pla
                                  const grkan_backward_arguments *arguments, void *stream)
 {
     const cpu_job job = {.plan = plan,
+                         .scratches = program->scratches,
                          .x = address(arguments->x),
                          .dy = address(arguments->dy),
                          .result = address(arguments->dx),

@@ -3,11 +3,34 @@
 #ifndef GRKAN_CPU_H
 #define GRKAN_CPU_H
 
+#include <stdatomic.h>
+
 #include "../backend.h"
+
+/**
+ * Memory for blocks of backward: taken when a device is opened, so that no call allocates, and lent to whoever runs a
+ * block. Whoever finds none does with a little of its stack.
+ */
+typedef struct cpu_scratches cpu_scratches;
+
+/** Bytes of one: the sums, coefficients and staged rows of a block of the widest rows, with room to spare. */
+#define CPU_SCRATCH_BYTES (640 << 10)
+
+typedef struct cpu_scratch {
+    char *bytes; /* CPU_SCRATCH_BYTES, from a cache line on; NULL: none was left */
+    atomic_int *is_taken;
+} cpu_scratch;
+
+/** @return NULL if memory does not suffice, which the others take for none */
+cpu_scratches *cpu_scratches_create(int count);
+void cpu_scratches_destroy(cpu_scratches *scratches);
+cpu_scratch cpu_scratch_take(cpu_scratches *scratches);
+void cpu_scratch_give_back(cpu_scratch scratch);
 
 /** One call, with buffers resolved to addresses. */
 typedef struct cpu_job {
     const grkan_plan_data *plan;
+    cpu_scratches *scratches;
     const void *x;
     const void *dy;
     void *result; /* y, or dx */

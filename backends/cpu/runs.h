@@ -15,11 +15,9 @@ enum { longest_run = 128 };
 typedef struct run {
     coefficients c;
     scalar limit;      /* of |x|, up to which no element needs far.h */
-    int first, end;    /* columns, whole vectors */
+    int first, end;    /* columns of the strip, whole vectors */
     uint64_t far_rows; /* bit i: staged row i needs far.h in this run */
 } run;
-
-typedef run block_runs[most_width / CPU_LANES];
 
 /** An element between the two passes. */
 typedef struct kept {
@@ -27,39 +25,71 @@ typedef struct kept {
     share s;
 } kept;
 
-/** The group of each column of a stage: of each thread of the block, row by row, and of any for columns beyond. */
-static void find_groups(const grkan_tiling *t, const tile *b, int width, int64_t *groups)
+/** The group of a column of a block, and of the next ones: row by row, and of any for columns beyond. */
+typedef struct column_group {
+    int chunk;
+    int64_t group;
+    int64_t end; /* of the group, from the span's start, in elements */
+} column_group;
+
+DEVICE int64_t end_of_group(const grkan_tiling *t, const tile *b, int64_t group)
 {
-    int column = 0;
-    while (column < width) {
-        int64_t group = b->first_group;
-        int64_t end = group_start(t, group + 1), element = b->start;
-        for (int chunk = 0; chunk < t->span_chunks && column < width; ++chunk, element += t->vector) {
-            while (group + 1 < b->end_group && element >= end)
-                end = group_start(t, ++group + 1);
-            groups[column++] = group;
-        }
-    }
+    return group + 1 < b->end_group ? group_start(t, group + 1) - b->start : INT64_MAX;
 }
 
-static int find_runs(const cpu_job *job, const grkan_tiling *t, const tile *b, int width, run *runs)
+DEVICE column_group group_of_column(const grkan_tiling *t, const tile *b, int column)
 {
-    int64_t groups[most_width];
-    int count = 0;
-    find_groups(t, b, width, groups);
-    for (int column = 0; column < width; ++count) {
-        run *r = runs + count;
-        const int64_t group = groups[column];
-        const int is_one = is_one_group(groups + column);
-        r->far_rows = 0;
-        r->first = column;
-        column += CPU_LANES;
-        while (is_one && column < width && column - r->first < longest_run && groups[column] == group &&
-               is_one_group(groups + column))
-            column += CPU_LANES;
-        r->end = column;
-        load_coefficients(kind_of(job->plan), job, t, groups + r->first, &r->c);
-        r->limit = has_large(kind_of(job->plan), &r->c) ? -(scalar)1 : near_limit(kind_of(job->plan));
+    const int chunk = column % t->span_chunks;
+    const int64_t group = group_of(t, b, chunk * t->vector);
+    const column_group g = {chunk, group, end_of_group(t, b, group)};
+    return g;
+}
+
+static void to_next_column(const grkan_tiling *t, const tile *b, column_group *g)
+{
+    if (++g->chunk == t->span_chunks) {
+        g->chunk = 0;
+        g->group = b->first_group;
+        g->end = end_of_group(t, b, g->group);
+    }
+    while ((int64_t)g->chunk * t->vector >= g->end)
+        g->end = end_of_group(t, b, ++g->group);
+}
+
+/** A run of columns whose first ones have these groups. @return it, its columns not yet known */
+static run *load_run(const cpu_job *job, const grkan_tiling *t, const int64_t *groups, run *r)
+{
+    const rational kind = kind_of(job->plan);
+    load_coefficients(kind, job, t, groups, &r->c);
+    r->limit = has_large(kind, &r->c) ? -(scalar)1 : near_limit(kind);
+    r->far_rows = 0;
+    return r;
+}
+
+/**
+ * The runs of a strip, up to most_runs of them; a strip that has more ends there.
+ * @return their number
+ */
+static int find_runs(const cpu_job *job, const grkan_tiling *t, const tile *b, strip *s, run *runs, int most_runs)
+{
+    column_group at = group_of_column(t, b, s->first);
+    int count = 0, is_one = 0;
+    int64_t group = -1;
+    for (int column = 0; column < s->width; column += CPU_LANES) {
+        int64_t groups[CPU_LANES];
+        for (int lane = 0; lane < CPU_LANES; ++lane, to_next_column(t, b, &at))
+            groups[lane] = at.group;
+        const int was_one = is_one && group == groups[0];
+        is_one = is_one_group(groups);
+        group = groups[0];
+        if (!was_one || !is_one || column - runs[count - 1].first >= longest_run) {
+            if (count == most_runs) {
+                s->columns = s->width = column;
+                break;
+            }
+            load_run(job, t, groups, runs + count++)->first = column;
+        }
+        runs[count - 1].end = column + CPU_LANES;
     }
     return count;
 }
@@ -75,79 +105,83 @@ DEVICE int row_is_near(const run *r, const scalar *x)
 
 /* -------------------------------------------------------------------------------------------------- forward */
 
-/** What a block of forward keeps. */
-typedef struct forward_state {
-    staged x;
-    staged_visits at;
-    staged_rows rows;
-    block_runs runs;
+/** A row of forward, where each run's coefficients are at hand. Chunks are of one element: cpu_describe asks for no others. */
+typedef struct forward_row {
+    const scalar *x; /* where it lies, or staged */
+    scalar *y;
+    const storage *next_x; /* what is asked for meanwhile; NULL: nothing */
+    const storage *next_y;
+    const run *runs;
     int run_count;
-} forward_state;
+} forward_row;
 
-DEVICE void forward_run(const cpu_job *job, rational kind, const run *r, const scalar *x, scalar *y)
+DEVICE void forward_runs(const cpu_job *job, rational kind, const forward_row *row)
 {
-    const int first = r->first, end = r->end;
-    if (row_is_near(r, x))
-        for (int column = first; column < end; column += CPU_LANES)
-            store_lanes(y + column, forward_near(kind, &r->c, load_lanes(x + column)));
-    else
-        for (int column = first; column < end; column += CPU_LANES)
-            store_lanes(y + column, forward_lanes(job->plan, &r->c, load_lanes(x + column)));
-}
-
-/** The staged rows; meanwhile the next stage is asked for. */
-DEVICE void forward_rows(const cpu_job *job, rational kind, const stage *s, const forward_state *state)
-{
-    const staged_visits *at = &state->at;
-    for (int visit = 0; visit < at->visits; ++visit) {
-        const int64_t next = visit < at->next ? at->element[at->visits + visit] : -1;
-        for (const run *r = state->runs; r < state->runs + state->run_count; ++r) {
-            if (next >= 0)
-                ask_for((const storage *)job->x + next + r->first * s->vector,
-                        (const storage *)job->result + next + r->first * s->vector, (r->end - r->first) * s->vector);
-            for (int row = visit * s->vector; row < (visit + 1) * s->vector; ++row)
-                forward_run(job, kind, r, state->rows.x[row], state->rows.result[row]);
+    const scalar *const x = row->x;
+    scalar *const y = row->y;
+    for (const run *r = row->runs; r < row->runs + row->run_count; ++r) {
+        const int first = r->first, end = r->end;
+        for (int i = first; row->next_x != NULL && i < end; i += line / (int)sizeof(storage)) {
+            __builtin_prefetch(row->next_x + i);
+            __builtin_prefetch(row->next_y + i, 1);
         }
+        if (row_is_near(r, x))
+            for (int column = first; column < end; column += CPU_LANES)
+                store_lanes(y + column, forward_near(kind, &r->c, load_lanes(x + column)));
+        else
+            for (int column = first; column < end; column += CPU_LANES)
+                store_lanes(y + column, forward_lanes(job->plan, &r->c, load_lanes(x + column)));
     }
 }
 
 /** Functions that the compiler does not know, apart from the others, whose registers would not suffice for all. */
-static __attribute__((noinline)) void forward_any(const cpu_job *job, const stage *s, const forward_state *state)
+static __attribute__((noinline)) void forward_any(const cpu_job *job, const forward_row *row)
 {
     if (job->plan->repeats == 1)
-        forward_rows(job, repeated(kind_of(job->plan), 1), s, state);
+        forward_runs(job, repeated(kind_of(job->plan), 1), row);
     else
-        forward_rows(job, kind_of(job->plan), s, state);
+        forward_runs(job, kind_of(job->plan), row);
 }
 
 /** The loop of one function that the compiler knows, if it is the one at hand. */
 #define FORWARD_IF(m, n, form, repeats)                                                                                \
     if (is_known(kind, m, n, form, repeats)) {                                                                         \
-        forward_rows(job, known(m, n, form, repeats), s, state);                                                       \
+        forward_runs(job, known(m, n, form, repeats), row);                                                            \
         return;                                                                                                        \
     }
 
-static __attribute__((noinline)) void forward_stage(const cpu_job *job, const stage *s, const forward_state *state)
+static __attribute__((noinline)) void forward_known(const cpu_job *job, const forward_row *row)
 {
     const rational kind = kind_of(job->plan);
     FOR_EACH_KNOWN(FORWARD_IF)
     (void)kind;
-    forward_any(job, s, state);
+    forward_any(job, row);
 }
 
 /* ------------------------------------------------------------------------------------------------- backward */
 
-/** What a block of backward keeps: threads in their registers and in shared memory on a GPU. */
+/** What a block of backward keeps: threads in their registers and in shared memory on a GPU. Sums are by vectors of columns:
+    [vector of columns][coefficient]. */
 typedef struct backward_state {
-    staged x, dy;
+    strip s;
     staged_visits at;
     staged_rows rows;
-    kept shares[most_staged / CPU_LANES];                 /* [vector of columns][staged row] */
-    real sums[MAX_COEFFICIENTS * most_width / CPU_LANES]; /* first level, [vector of columns][coefficient] */
-    scalar slots[CPU_LOCAL_BYTES / sizeof(scalar)];       /* second level */
-    block_runs runs;
+    scalar *x;
+    scalar *dy;   /* staged, and then dx */
+    kept *shares; /* [vector of columns][staged row] */
+    run *runs;
     int run_count;
+    real *sums;      /* first level, between stages of a chain */
+    real *slots;     /* second level */
+    scalar *totals;  /* over row lanes: [coefficient][column] */
+    scalar *outputs; /* of the block, see reduce.h */
 } backward_state;
+
+/** Where a stage is in the chain of additions of the first level. */
+typedef struct chain {
+    int starts;
+    int ends;
+} chain;
 
 /** First pass: dx, and what the second one needs. Rows with large elements are left to it. */
 DEVICE void backward_slopes(rational kind, int rows, backward_state *state)
@@ -171,14 +205,38 @@ DEVICE void backward_slopes(rational kind, int rows, backward_state *state)
     }
 }
 
-/** Second pass over a run where some rows have large elements. */
-static __attribute__((noinline, cold)) void add_far_run(const cpu_job *job, const run *r, int rows,
+/** The sums of a vector of columns as the second pass finds them. */
+DEVICE void load_sums(const backward_state *state, chain at, int vector, int count, real *sums)
+{
+    UNROLL
+    for (int i = 0; i < count; ++i)
+        sums[i] = at.starts ? REAL(0) : state->sums[vector * count + i];
+}
+
+/** And as it leaves them: at the end of a chain they are added to the second level. */
+DEVICE void store_sums(const backward_state *state, chain at, int vector, int count, const real *sums)
+{
+    UNROLL
+    for (int i = 0; i < count; ++i) {
+        if (at.ends)
+            state->slots[vector * count + i] = state->slots[vector * count + i] + sums[i];
+        else
+            state->sums[vector * count + i] = sums[i];
+    }
+}
+
+/** Second pass over a run where some rows have large elements. Sums stay in memory: the stack is small. */
+static __attribute__((noinline, cold)) void add_far_run(const cpu_job *job, const run *r, chain at, int rows,
                                                         backward_state *state)
 {
     const rational kind = kind_of(job->plan);
+    const int count = coefficient_count(kind);
     for (int column = r->first; column < r->end; column += CPU_LANES) {
         const kept *shares = state->shares + column / CPU_LANES * rows;
-        real *sums = state->sums + column / CPU_LANES * coefficient_count(kind);
+        real *const sums = state->sums + column / CPU_LANES * count;
+        real *const slots = state->slots + column / CPU_LANES * count;
+        for (int i = 0; at.starts && i < count; ++i)
+            sums[i] = REAL(0);
         for (int row = 0; row < rows; ++row) {
             if (r->far_rows >> row & 1)
                 store_lanes(state->rows.result[row] + column,
@@ -187,59 +245,57 @@ static __attribute__((noinline, cold)) void add_far_run(const cpu_job *job, cons
             else
                 add_share(kind, shares[row].x, shares[row].s, sums);
         }
+        for (int i = 0; at.ends && i < count; ++i)
+            slots[i] = slots[i] + sums[i];
     }
 }
 
 /** Second pass: the sums of every column, in the order of the rows. */
-DEVICE void backward_sums(const cpu_job *job, rational kind, int rows, backward_state *state)
+DEVICE void backward_sums(const cpu_job *job, rational kind, chain at, int rows, backward_state *state)
 {
     const int count = coefficient_count(kind);
     for (run *r = state->runs; r < state->runs + state->run_count; ++r) {
         if (r->far_rows != 0) {
-            add_far_run(job, r, rows, state);
+            add_far_run(job, r, at, rows, state);
             r->far_rows = 0;
             continue;
         }
         for (int vector = r->first / CPU_LANES; vector < r->end / CPU_LANES; ++vector) {
             const kept *shares = state->shares + vector * rows;
             real sums[MAX_COEFFICIENTS];
-            UNROLL
-            for (int i = 0; i < count; ++i)
-                sums[i] = state->sums[vector * count + i];
+            load_sums(state, at, vector, count, sums);
             for (int row = 0; row < rows; ++row)
                 add_share(kind, shares[row].x, shares[row].s, sums);
-            UNROLL
-            for (int i = 0; i < count; ++i)
-                state->sums[vector * count + i] = sums[i];
+            store_sums(state, at, vector, count, sums);
         }
     }
 }
 
-DEVICE void backward_rows(const cpu_job *job, rational kind, int rows, backward_state *state)
+DEVICE void backward_rows(const cpu_job *job, rational kind, chain at, int rows, backward_state *state)
 {
     backward_slopes(kind, rows, state);
-    backward_sums(job, kind, rows, state);
+    backward_sums(job, kind, at, rows, state);
 }
 
-static __attribute__((noinline)) void backward_any(const cpu_job *job, int rows, backward_state *state)
+static __attribute__((noinline)) void backward_any(const cpu_job *job, chain at, int rows, backward_state *state)
 {
     if (job->plan->repeats == 1)
-        backward_rows(job, repeated(kind_of(job->plan), 1), rows, state);
+        backward_rows(job, repeated(kind_of(job->plan), 1), at, rows, state);
     else
-        backward_rows(job, kind_of(job->plan), rows, state);
+        backward_rows(job, kind_of(job->plan), at, rows, state);
 }
 
 #define BACKWARD_IF(m, n, form, repeats)                                                                               \
     if (is_known(kind, m, n, form, repeats)) {                                                                         \
-        backward_rows(job, known(m, n, form, repeats), rows, state);                                                   \
+        backward_rows(job, known(m, n, form, repeats), at, rows, state);                                               \
         return;                                                                                                        \
     }
 
-/** As forward_stage. */
-static __attribute__((noinline)) void backward_stage(const cpu_job *job, int rows, backward_state *state)
+/** As forward_known. */
+static __attribute__((noinline)) void backward_stage(const cpu_job *job, chain at, int rows, backward_state *state)
 {
     const rational kind = kind_of(job->plan);
     FOR_EACH_KNOWN(BACKWARD_IF)
     (void)kind;
-    backward_any(job, rows, state);
+    backward_any(job, at, rows, state);
 }

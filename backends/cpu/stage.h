@@ -12,12 +12,8 @@
 
 enum {
     most_vector = 8,
-    forward_elements = 1536,  /* of a stage: few, since the next stage is on its way into the first-level cache */
-    backward_elements = 9216, /* many, since each loads and stores sums; four of 12 rows x 768 fill a chain of 48 */
-    most_width = CPU_MOST_THREADS + 16,
-    most_staged = backward_elements + most_vector * most_width,
-    most_rows = 64,
-    line = 64 /* bytes of a cache line */
+    most_rows = 48, /* of a stage: a chain of additions of backward at most */
+    line = 64       /* bytes of a cache line */
 };
 
 #if CPU_DTYPE == 0 || CPU_DTYPE == 3
@@ -34,32 +30,50 @@ typedef uint16_t storage;
 #define PACK (storage) float_to_bf16
 #endif
 
-typedef scalar staged[most_staged] __attribute__((aligned(64)));
-
 static int least(int a, int b)
 {
     return a < b ? a : b;
 }
 
+/** Memory that is cut into a block's arrays, each from a cache line on. */
+typedef struct memory {
+    char *next;
+    char *end;
+} memory;
+
+static void *take(memory *m, size_t bytes)
+{
+    void *const taken = m->next;
+    m->next += (bytes + line - 1) / line * line;
+    return taken;
+}
+
+static int bytes_left(const memory *m)
+{
+    return (int)(m->end - m->next);
+}
+
 /**
- * A thread's share of a row lane: which visits are staged, and how wide their rows are. A block with several row lanes
- * has whole rows, and those of a visit lie one behind the other: they are one row here.
+ * Neighbouring columns of a block, which are walked from the first visit to the last before the next ones are. A block
+ * with several row lanes has whole rows, and those of a visit lie one behind the other: they are one row here.
  */
-typedef struct stage {
-    int columns; /* with work: the block's threads */
+typedef struct strip {
+    int first;   /* column: thread of the block */
+    int columns; /* with work */
     int width;   /* columns, rounded up to whole vectors; the rest reads as 0 */
     int vector;
-    int visits; /* that fit at once */
-} stage;
+    int visits; /* that are staged at once */
+} strip;
 
-DEVICE stage stage_of(const grkan_tiling *t, const tile *b, int elements)
+/** The columns of a block with work: its threads. */
+DEVICE int columns_of_block(const grkan_tiling *t, const tile *b)
 {
-    const int columns = (int)smaller(b->chunks, t->span_chunks) * t->row_lanes;
-    stage s = {columns, (columns + CPU_LANES - 1) / CPU_LANES * CPU_LANES, t->vector, 1};
-    if (s.width > 0)
-        s.visits = least(most_rows, elements / s.width) / t->vector;
-    s.visits += s.visits == 0;
-    return s;
+    return (int)smaller(b->chunks, t->span_chunks) * t->row_lanes;
+}
+
+DEVICE int whole_vectors(int columns)
+{
+    return (columns + CPU_LANES - 1) / CPU_LANES * CPU_LANES;
 }
 
 enum { halves_at_once = 8 };
@@ -113,42 +127,57 @@ DEVICE void pack_chunks(const scalar *from, int count, int vector, int width, mo
 }
 
 /** The strides are constants where the compiler can make permutations of them. */
-static void unpack_wide_row(const storage *from, int count, const stage *s, scalar *to)
+static void unpack_stored(const moved *from, int count, const strip *s, scalar *to)
 {
-#ifdef CONVERTS_HALVES
-    scalar row[most_vector * most_width];
-    convert_in(from, count * s->vector, row);
-#else
-    const storage *const row = from;
-#endif
     if (s->vector == 2)
-        unpack_chunks(row, count, 2, s->width, to);
+        unpack_chunks(from, count, 2, s->width, to);
     else if (s->vector == 4)
-        unpack_chunks(row, count, 4, s->width, to);
+        unpack_chunks(from, count, 4, s->width, to);
     else
-        unpack_chunks(row, count, 8, s->width, to);
+        unpack_chunks(from, count, 8, s->width, to);
 }
 
-static void pack_wide_row(const scalar *from, int count, const stage *s, storage *to)
+static void pack_stored(const scalar *from, int count, const strip *s, moved *to)
 {
-#ifdef CONVERTS_HALVES
-    scalar row[most_vector * most_width];
-#else
-    storage *const row = to;
-#endif
     if (s->vector == 2)
-        pack_chunks(from, count, 2, s->width, row);
+        pack_chunks(from, count, 2, s->width, to);
     else if (s->vector == 4)
-        pack_chunks(from, count, 4, s->width, row);
+        pack_chunks(from, count, 4, s->width, to);
     else
-        pack_chunks(from, count, 8, s->width, row);
-#ifdef CONVERTS_HALVES
-    convert_out(row, count * s->vector, to);
-#endif
+        pack_chunks(from, count, 8, s->width, to);
 }
+
+#ifdef CONVERTS_HALVES
+enum { converted_at_once = 32 }; /* chunks */
+
+static void unpack_wide_row(const storage *from, int count, const strip *s, scalar *to)
+{
+    scalar some[converted_at_once * most_vector];
+    for (; count > 0; count -= converted_at_once, to += converted_at_once) {
+        const int now = least(count, converted_at_once);
+        convert_in(from, now * s->vector, some);
+        unpack_stored(some, now, s, to);
+        from += now * s->vector;
+    }
+}
+
+static void pack_wide_row(const scalar *from, int count, const strip *s, storage *to)
+{
+    scalar some[converted_at_once * most_vector];
+    for (; count > 0; count -= converted_at_once, from += converted_at_once) {
+        const int now = least(count, converted_at_once);
+        pack_stored(from, now, s, some);
+        convert_out(some, now * s->vector, to);
+        to += now * s->vector;
+    }
+}
+#else
+#define unpack_wide_row unpack_stored
+#define pack_wide_row pack_stored
+#endif
 
 /** Chunks of one tile row. */
-static void unpack_row(const storage *from, int count, const stage *s, scalar *to)
+static void unpack_row(const storage *from, int count, const strip *s, scalar *to)
 {
     if (s->vector == 1)
         convert_in(from, count, to);
@@ -159,7 +188,7 @@ static void unpack_row(const storage *from, int count, const stage *s, scalar *t
             to[v * s->width + column] = 0;
 }
 
-static void pack_row(const scalar *from, int count, const stage *s, storage *to)
+static void pack_row(const scalar *from, int count, const strip *s, storage *to)
 {
     if (s->vector == 1)
         convert_out(from, count, to);
@@ -167,25 +196,23 @@ static void pack_row(const scalar *from, int count, const stage *s, storage *to)
         pack_wide_row(from, count, s, to);
 }
 
-/** Visits that are staged together, and those that will be next. */
+/** Visits that are at hand. */
 typedef struct staged_visits {
     int visits;
-    int next;
-    grkan_int64 element[2 * most_rows]; /* first of each visit; the next ones follow */
-    int count[2 * most_rows];           /* chunks of each */
+    grkan_int64 element[most_rows]; /* first of each visit */
+    int count[most_rows];           /* chunks of each */
 } staged_visits;
 
-static void find_visits(const grkan_tiling *t, const tile *b, const place *p, const stage *s, int first, int end,
+static void find_visits(const grkan_tiling *t, const tile *b, const place *p, const strip *s, int first, int end,
                         staged_visits *v)
 {
     cursor at = cursor_at(t, b, p, first);
     grkan_int64 rows = b->rows - first * t->row_step;
-    v->visits = least(s->visits, end - first);
-    v->next = least(s->visits, end - first - v->visits);
-    for (int visit = 0; visit < v->visits + v->next; ++visit, rows -= t->row_step, cursor_advance(t, &at)) {
+    v->visits = end - first;
+    for (int visit = 0; visit < v->visits; ++visit, rows -= t->row_step, cursor_advance(t, &at)) {
         const grkan_int64 chunks =
-            t->row_lanes > 1 ? smaller(rows, t->row_lanes) * b->chunks : chunks_left(t, b, p, &at);
-        v->element[visit] = at.element;
+            (t->row_lanes > 1 ? smaller(rows, t->row_lanes) * b->chunks : chunks_left(t, b, p, &at)) - s->first;
+        v->element[visit] = at.element + (grkan_int64)s->first * s->vector;
         v->count[visit] = chunks > 0 ? (int)smaller(chunks, s->columns) : 0;
     }
 }
@@ -198,13 +225,13 @@ typedef struct staged_rows {
 } staged_rows;
 
 /** Whether the tensor has what a stage would hold: whole vectors of the type of arithmetic. */
-DEVICE int is_as_it_lies(const stage *s, int count)
+DEVICE int is_as_it_lies(const strip *s, int count)
 {
     return (CPU_DTYPE == 0 || CPU_DTYPE == 3) && s->vector == 1 && count == s->width;
 }
 
 /** @param row out: where each staged row of `from` can be read */
-static void stage_in(const stage *s, const staged_visits *v, const storage *from, scalar *to, const scalar **row)
+static void stage_in(const strip *s, const staged_visits *v, const storage *from, scalar *to, const scalar **row)
 {
     for (int visit = 0; visit < v->visits; ++visit, row += s->vector, to += s->vector * s->width) {
         const int copied = !is_as_it_lies(s, v->count[visit]);
@@ -216,7 +243,7 @@ static void stage_in(const stage *s, const staged_visits *v, const storage *from
 }
 
 /** @param row out: where each row of the result is to be written; stage_out brings it to `to` if need be */
-static void prepare_result(const stage *s, const staged_visits *v, scalar *staged_result, storage *to, scalar **row)
+static void prepare_result(const strip *s, const staged_visits *v, scalar *staged_result, storage *to, scalar **row)
 {
     for (int visit = 0; visit < v->visits; ++visit, row += s->vector, staged_result += s->vector * s->width) {
         const int copied = !is_as_it_lies(s, v->count[visit]);
@@ -225,18 +252,9 @@ static void prepare_result(const stage *s, const staged_visits *v, scalar *stage
     }
 }
 
-static void stage_out(const stage *s, const staged_visits *v, const scalar *from, storage *to)
+static void stage_out(const strip *s, const staged_visits *v, const scalar *from, storage *to)
 {
     for (int visit = 0; visit < v->visits; ++visit, from += s->vector * s->width)
         if (!is_as_it_lies(s, v->count[visit]))
             pack_row(from, v->count[visit], s, to + v->element[visit]);
-}
-
-/** Ask for cache lines, to read and to write. A hint, so that addresses beyond the tensor do no harm. */
-DEVICE void ask_for(const storage *from, const storage *to, int elements)
-{
-    for (int i = 0; i < elements; i += line / (int)sizeof(storage)) {
-        __builtin_prefetch(from + i);
-        __builtin_prefetch(to + i, 1);
-    }
 }

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file scratch.c @brief Memory of a device that is lent to the threads that run blocks. No thread waits for any. */
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "cpu.h"
+
+struct cpu_scratches {
+    int count;
+    char *bytes;
+    atomic_int is_taken[];
+};
+
+cpu_scratches *cpu_scratches_create(int count)
+{
+    cpu_scratches *const made = calloc(1, sizeof *made + (size_t)count * sizeof made->is_taken[0]);
+    if (made == NULL)
+        return NULL;
+    made->count = count;
+    made->bytes = aligned_alloc(64, (size_t)count * CPU_SCRATCH_BYTES); /* pages that no block touches take nothing */
+    if (made->bytes == NULL) {
+        free(made);
+        return NULL;
+    }
+    return made;
+}
+
+void cpu_scratches_destroy(cpu_scratches *scratches)
+{
+    if (scratches != NULL)
+        free(scratches->bytes);
+    free(scratches);
+}
+
+/** A thread begins at a place that its stack gives, so that it mostly finds what it has in its cache. */
+cpu_scratch cpu_scratch_take(cpu_scratches *scratches)
+{
+    const cpu_scratch none = {NULL, NULL};
+    const int count = scratches == NULL ? 0 : scratches->count;
+    const uintptr_t start = (uintptr_t)&none >> 16;
+    for (int i = 0; i < count; ++i) {
+        const size_t place = (start + (uintptr_t)i) % (uintptr_t)count;
+        if (atomic_load_explicit(&scratches->is_taken[place], memory_order_relaxed) == 0 &&
+            atomic_exchange_explicit(&scratches->is_taken[place], 1, memory_order_acquire) == 0)
+            return (cpu_scratch){scratches->bytes + place * CPU_SCRATCH_BYTES, &scratches->is_taken[place]};
+    }
+    return none;
+}
+
+void cpu_scratch_give_back(cpu_scratch scratch)
+{
+    atomic_store_explicit(scratch.is_taken, 0, memory_order_release);
+}
