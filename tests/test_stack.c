@@ -201,6 +201,54 @@ static void test_most_sums_fit(void **state)
 
 /* ------------------------------------------------------------------------------------------------------- devices */
 
+/** The environment caps the width of vectors. */
+static void test_the_environment_caps_the_width(void **state)
+{
+#if defined(__x86_64__)
+    static const char *const names[] = {"scalar", "avx2", "avx512"};
+    const char *const expected = "scalar, avx2 or avx512";
+#else
+    static const char *const names[] = {"scalar", "vector"};
+    const char *const expected = "scalar or vector";
+#endif
+    static const char *const wrong[] = {"sse2", "AVX2", "avx2 ", "0", "avx", "auto"};
+    enum { name_count = sizeof names / sizeof names[0] };
+    grkan_device *opened = NULL;
+    grkan_device_properties widest, capped;
+    char text[160];
+    (void)state;
+    const char *const before = getenv("GRKAN_CPU_SIMD"); /* the whole test may run with one */
+    char *const kept = before == NULL ? NULL : strdup(before);
+    assert_int_equal(setenv("GRKAN_CPU_SIMD", "", 1), 0);
+    assert_int_equal(grkan_device_open("cpu", &opened), GRKAN_SUCCESS);
+    assert_int_equal(grkan_device_describe(opened, &widest), GRKAN_SUCCESS);
+    grkan_device_close(opened);
+    bool is_beyond = false; /* what the processor has */
+    for (int i = 0; i < name_count; i++) {
+        assert_int_equal(setenv("GRKAN_CPU_SIMD", names[i], 1), 0);
+        assert_int_equal(grkan_device_open("cpu", &opened), GRKAN_SUCCESS);
+        assert_int_equal(grkan_device_describe(opened, &capped), GRKAN_SUCCESS);
+        assert_string_equal(capped.architecture, is_beyond ? widest.architecture : names[i]);
+        is_beyond = is_beyond || strcmp(names[i], widest.architecture) == 0;
+        grkan_device_close(opened);
+    }
+    assert_true(is_beyond);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        opened = NULL;
+        assert_int_equal(setenv("GRKAN_CPU_SIMD", wrong[i], 1), 0);
+        assert_int_equal(grkan_device_open("cpu", &opened), GRKAN_ERROR_INVALID_ARGUMENT);
+        assert_null(opened);
+        (void)snprintf(text, sizeof text, "device \"cpu\": the environment's GRKAN_CPU_SIMD is \"%s\"; expected %s",
+                       wrong[i], expected);
+        assert_string_equal(grkan_last_error(), text);
+    }
+    if (kept == NULL)
+        assert_int_equal(unsetenv("GRKAN_CPU_SIMD"), 0);
+    else
+        assert_int_equal(setenv("GRKAN_CPU_SIMD", kept, 1), 0);
+    free(kept);
+}
+
 static rlim_t address_space(void)
 {
     unsigned long pages = 0;
@@ -238,6 +286,7 @@ static int close_devices(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_calls_fit_on_small_stacks),
-                                       cmocka_unit_test(test_most_sums_fit)};
+                                       cmocka_unit_test(test_most_sums_fit),
+                                       cmocka_unit_test(test_the_environment_caps_the_width)};
     return cmocka_run_group_tests(tests, open_devices, close_devices);
 }

@@ -61,6 +61,7 @@ static const cpu_simd *find_widest(void)
 /** All kernels are part of the library: a plan chooses among them when it runs. */
 struct grkan_backend_program {
     int threads; /* of plans that say nothing else */
+    const cpu_simd *simd;
     cpu_scratches *scratches;
 };
 
@@ -71,6 +72,35 @@ struct grkan_backend_device {
 
 static const grkan_host *host;
 static const cpu_simd *widest; /* that this processor has */
+
+#define SIMD_VARIABLE "GRKAN_CPU_SIMD"
+
+/** What the environment may name, and the names. */
+#ifdef CPU_HAS_X86
+static const cpu_simd *const known_simds[] = {&scalar, &avx2, &avx512};
+#define SIMD_NAMES "scalar, avx2 or avx512"
+#else
+static const cpu_simd *const known_simds[] = {&scalar, &vector};
+#define SIMD_NAMES "scalar or vector"
+#endif
+
+/** The widest instructions of this processor, or narrower ones, if the environment asks for those. */
+static grkan_status find_simd(const cpu_simd **simd)
+{
+    const char *const text = getenv(SIMD_VARIABLE);
+    *simd = widest;
+    if (text == NULL || text[0] == '\0')
+        return GRKAN_SUCCESS;
+    for (size_t i = 0; i < sizeof known_simds / sizeof known_simds[0]; ++i) {
+        if (strcmp(text, known_simds[i]->name) != 0)
+            continue;
+        if (known_simds[i]->lanes < widest->lanes)
+            *simd = known_simds[i];
+        return GRKAN_SUCCESS;
+    }
+    return host->set_error(GRKAN_ERROR_INVALID_ARGUMENT, "the environment's %s is \"%s\"; expected %s", SIMD_VARIABLE,
+                           text, SIMD_NAMES);
+}
 
 static grkan_status cpu_count(const grkan_host *the_host, int *count)
 {
@@ -106,14 +136,16 @@ static grkan_status cpu_open(int index, grkan_backend_device **device)
 {
     const int processors = grkan_processors();
     int threads = 1;
+    const cpu_simd *simd = NULL;
+    grkan_status status;
     (void)index;
-    const grkan_status status = find_threads(&threads);
-    if (status != GRKAN_SUCCESS)
+    if ((status = find_threads(&threads)) != GRKAN_SUCCESS || (status = find_simd(&simd)) != GRKAN_SUCCESS)
         return status;
     grkan_backend_device *const made = calloc(1, sizeof *made);
     if (made == NULL)
         return host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for the cpu device");
     made->all.threads = threads;
+    made->all.simd = simd;
     made->all.scratches = cpu_scratches_create(threads < processors ? threads : processors);
     grkan_pool_hold();
     *device = made;
@@ -158,7 +190,7 @@ static grkan_status cpu_describe(const grkan_backend_device *device, grkan_devic
         .selector = "cpu",
         .backend = "cpu",
         .compute_units = threads,
-        .wave_width = widest->lanes,
+        .wave_width = device->all.simd->lanes,
         .dtypes = 1u << GRKAN_F32 | 1u << GRKAN_F16 | 1u << GRKAN_BF16 | 1u << GRKAN_F64,
         .has_atomics = 1,
         .is_ieee = 1,
@@ -168,7 +200,7 @@ static grkan_status cpu_describe(const grkan_backend_device *device, grkan_devic
 #endif
     read_name(properties->name, sizeof properties->name);
     snprintf(properties->driver, sizeof properties->driver, "%d thread%s", threads, threads == 1 ? "" : "s");
-    snprintf(properties->architecture, sizeof properties->architecture, "%s", widest->name);
+    snprintf(properties->architecture, sizeof properties->architecture, "%s", device->all.simd->name);
     *limits = (grkan_device_limits){.compute_units = threads,
                                     .is_fixed = 1,
                                     .least_elements = 160,
@@ -213,10 +245,10 @@ static void cpu_prepare(grkan_backend_device *device, const grkan_plan_data *pla
         grkan_pool_grow((turns < threads ? (int)turns : threads) - 1);
 }
 
-static const cpu_kernels *kernels_of(const grkan_plan_data *plan)
+static const cpu_kernels *kernels_of(const grkan_backend_program *program, const grkan_plan_data *plan)
 {
     const int plain = plan->options.cpu_simd == GRKAN_CPU_SIMD_OFF || plan->options.strategy == GRKAN_STRATEGY_ELEMENT;
-    return (plain ? &scalar : widest)->kernels[plan->operation.dtype];
+    return (plain ? &scalar : program->simd)->kernels[plan->operation.dtype];
 }
 
 static void *address(grkan_buffer buffer)
@@ -269,7 +301,8 @@ static grkan_status cpu_forward(grkan_backend_program *program, const grkan_plan
                          .denominator = address(arguments->denominator)};
     if (check_stream(stream) != GRKAN_SUCCESS)
         return GRKAN_ERROR_INVALID_ARGUMENT;
-    run_blocks(threads_of(program, plan), kernels_of(plan)->forward_block, &job, plan->forward.stripes * plan->forward.spans);
+    run_blocks(threads_of(program, plan), kernels_of(program, plan)->forward_block, &job,
+               plan->forward.stripes * plan->forward.spans);
     return GRKAN_SUCCESS;
 }
 
@@ -298,7 +331,7 @@ static grkan_status cpu_backward(grkan_backend_program *program, const grkan_pla
                          .ddenominator = address(arguments->ddenominator),
                          .workspace = address(arguments->workspace),
                          .add = arguments->accumulation == GRKAN_ADD};
-    const cpu_kernels *const kernels = kernels_of(plan);
+    const cpu_kernels *const kernels = kernels_of(program, plan);
     if (check_stream(stream) != GRKAN_SUCCESS)
         return GRKAN_ERROR_INVALID_ARGUMENT;
     if (plan->options.strategy != GRKAN_STRATEGY_TREE && !job.add)
