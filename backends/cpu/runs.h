@@ -205,27 +205,27 @@ DEVICE void backward_slopes(rational kind, int rows, backward_state *state)
     }
 }
 
-/** The sums of a vector of columns as the second pass finds them. */
-DEVICE void load_sums(const backward_state *state, chain at, int vector, int count, real *sums)
+/** What the sums of a vector of columns begin with, unless it is with those of the stage before. */
+DEVICE void start_sums(chain at, int count, real *sums)
 {
+    if (!at.starts)
+        return;
     UNROLL
     for (int i = 0; i < count; ++i)
-        sums[i] = at.starts ? REAL(0) : state->sums[vector * count + i];
+        sums[i] = REAL(0);
 }
 
-/** And as it leaves them: at the end of a chain they are added to the second level. */
-DEVICE void store_sums(const backward_state *state, chain at, int vector, int count, const real *sums)
+/** At the end of a chain they are added to the second level. */
+DEVICE void end_sums(chain at, int count, const real *sums, real *slots)
 {
+    if (!at.ends)
+        return;
     UNROLL
-    for (int i = 0; i < count; ++i) {
-        if (at.ends)
-            state->slots[vector * count + i] = state->slots[vector * count + i] + sums[i];
-        else
-            state->sums[vector * count + i] = sums[i];
-    }
+    for (int i = 0; i < count; ++i)
+        slots[i] = slots[i] + sums[i];
 }
 
-/** Second pass over a run where some rows have large elements. Sums stay in memory: the stack is small. */
+/** Second pass over a run where some rows have large elements. */
 static __attribute__((noinline, cold)) void add_far_run(const cpu_job *job, const run *r, chain at, int rows,
                                                         backward_state *state)
 {
@@ -234,9 +234,7 @@ static __attribute__((noinline, cold)) void add_far_run(const cpu_job *job, cons
     for (int column = r->first; column < r->end; column += CPU_LANES) {
         const kept *shares = state->shares + column / CPU_LANES * rows;
         real *const sums = state->sums + column / CPU_LANES * count;
-        real *const slots = state->slots + column / CPU_LANES * count;
-        for (int i = 0; at.starts && i < count; ++i)
-            sums[i] = REAL(0);
+        start_sums(at, count, sums);
         for (int row = 0; row < rows; ++row) {
             if (r->far_rows >> row & 1)
                 store_lanes(state->rows.result[row] + column,
@@ -245,13 +243,41 @@ static __attribute__((noinline, cold)) void add_far_run(const cpu_job *job, cons
             else
                 add_share(kind, shares[row].x, shares[row].s, sums);
         }
-        for (int i = 0; at.ends && i < count; ++i)
-            slots[i] = slots[i] + sums[i];
+        end_sums(at, count, sums, state->slots + column / CPU_LANES * count);
     }
 }
 
+/** Second pass over a vector of columns, whose sums the compiler knows the number of: they are in registers. */
+DEVICE void add_in_registers(rational kind, chain at, int rows, const kept *shares, real *kept_sums, real *slots)
+{
+    const int count = coefficient_count(kind);
+    real sums[MAX_COEFFICIENTS];
+    UNROLL
+    for (int i = 0; i < count; ++i)
+        sums[i] = kept_sums[i];
+    start_sums(at, count, sums);
+    for (int row = 0; row < rows; ++row)
+        add_share(kind, shares[row].x, shares[row].s, sums);
+    end_sums(at, count, sums, slots);
+    if (at.ends)
+        return;
+    UNROLL
+    for (int i = 0; i < count; ++i)
+        kept_sums[i] = sums[i];
+}
+
+/** Likewise, where they have no room in registers, nor twice in memory: the stack is small. */
+DEVICE void add_in_memory(rational kind, chain at, int rows, const kept *shares, real *sums, real *slots)
+{
+    const int count = coefficient_count(kind);
+    start_sums(at, count, sums);
+    for (int row = 0; row < rows; ++row)
+        add_share(kind, shares[row].x, shares[row].s, sums);
+    end_sums(at, count, sums, slots);
+}
+
 /** Second pass: the sums of every column, in the order of the rows. */
-DEVICE void backward_sums(const cpu_job *job, rational kind, chain at, int rows, backward_state *state)
+DEVICE void backward_sums(const cpu_job *job, rational kind, int is_known, chain at, int rows, backward_state *state)
 {
     const int count = coefficient_count(kind);
     for (run *r = state->runs; r < state->runs + state->run_count; ++r) {
@@ -261,33 +287,33 @@ DEVICE void backward_sums(const cpu_job *job, rational kind, chain at, int rows,
             continue;
         }
         for (int vector = r->first / CPU_LANES; vector < r->end / CPU_LANES; ++vector) {
-            const kept *shares = state->shares + vector * rows;
-            real sums[MAX_COEFFICIENTS];
-            load_sums(state, at, vector, count, sums);
-            for (int row = 0; row < rows; ++row)
-                add_share(kind, shares[row].x, shares[row].s, sums);
-            store_sums(state, at, vector, count, sums);
+            const kept *const shares = state->shares + vector * rows;
+            real *const sums = state->sums + vector * count, *const slots = state->slots + vector * count;
+            if (is_known)
+                add_in_registers(kind, at, rows, shares, sums, slots);
+            else
+                add_in_memory(kind, at, rows, shares, sums, slots);
         }
     }
 }
 
-DEVICE void backward_rows(const cpu_job *job, rational kind, chain at, int rows, backward_state *state)
+DEVICE void backward_rows(const cpu_job *job, rational kind, int is_known, chain at, int rows, backward_state *state)
 {
     backward_slopes(kind, rows, state);
-    backward_sums(job, kind, at, rows, state);
+    backward_sums(job, kind, is_known, at, rows, state);
 }
 
 static __attribute__((noinline)) void backward_any(const cpu_job *job, chain at, int rows, backward_state *state)
 {
     if (job->plan->repeats == 1)
-        backward_rows(job, repeated(kind_of(job->plan), 1), at, rows, state);
+        backward_rows(job, repeated(kind_of(job->plan), 1), 0, at, rows, state);
     else
-        backward_rows(job, kind_of(job->plan), at, rows, state);
+        backward_rows(job, kind_of(job->plan), 0, at, rows, state);
 }
 
 #define BACKWARD_IF(m, n, form, repeats)                                                                               \
     if (is_known(kind, m, n, form, repeats)) {                                                                         \
-        backward_rows(job, known(m, n, form, repeats), at, rows, state);                                               \
+        backward_rows(job, known(m, n, form, repeats), 1, at, rows, state);                                            \
         return;                                                                                                        \
     }
 

@@ -12,7 +12,7 @@
 
 enum {
     most_vector = 8,
-    most_rows = 48, /* of a stage: a chain of additions of backward at most */
+    most_rows = 32, /* of a stage */
     line = 64       /* bytes of a cache line */
 };
 
