@@ -139,7 +139,7 @@ DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const 
     for (int i = 0; i < BACKWARD_AHEAD; ++i)
         ask_step(t, b, p, loads - i * BACKWARD_ROWS, &next, x, dy, queue, place_in_queue + i * BACKWARD_LENGTH);
     load_sets(t, b, p, OFFSET(numerator, launch->numerator), OFFSET(denominator, launch->denominator), c);
-    const int rare = is_rare(launch, c);
+    const real limit = step_limit(launch, c);
     UNROLL
     for (int i = 0; i < SUMS; ++i)
         second_level[slot_of(i)] = REAL(0.0);
@@ -161,7 +161,7 @@ DEVICE void fill_slots(const grkan_tiling *t, const grkan_launch *launch, const 
             ask_step(t, b, p, loads - visit - BACKWARD_AHEAD * BACKWARD_ROWS, &next, x, dy, queue, place_in_queue);
             place_in_queue = next_place(place_in_queue, queue_ends, BACKWARD_LENGTH, BACKWARD_AHEAD);
             walk at = GRKAN_FOLDED ? here : next;
-            if (!rare && !(largest_in(x_now, BACKWARD_ROWS) > near_limit(the_kind()))) {
+            if (!(largest_in(x_now, BACKWARD_ROWS) > limit)) {
                 real xs[BACKWARD_ROWS * GRKAN_VECTOR];
                 coefficients renewed[GRKAN_SETS];
                 UNROLL

@@ -160,12 +160,13 @@ DEVICE void load_sets(const grkan_tiling *t, const tile *b, const place *p, GLOB
         c[s] = load_coefficients(t, group_in_chunk(t, b, p, s), numerator, denominator);
 }
 
-/** Whether no step can do with rational.h alone: a coefficient is large, or chunks are not loaded ahead. */
-DEVICE int is_rare(const grkan_launch *launch, const coefficients *c)
+/** Up to where steps need only rational.h: no step does where a coefficient is large, or chunks are not loaded ahead. */
+DEVICE real step_limit(const grkan_launch *launch, const coefficients *c)
 {
     int rare = !launch->aligned;
     UNROLL
     for (int s = 0; s < GRKAN_SETS; ++s)
         rare |= has_large(the_kind(), &c[s]);
-    return rare;
+    const float limit = rare ? -1.0f : (float)((grkan_int64)1 << GRKAN_NEAR_EXPONENT);
+    return FLOAT_OF((unsigned int)HIDE(BITS_OF(limit))); /* one number, one comparison: 2 to 4 % of a bf16 backward (H200) */
 }
