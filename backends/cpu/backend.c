@@ -295,6 +295,7 @@ static grkan_status cpu_forward(grkan_backend_program *program, const grkan_plan
                                 const grkan_forward_arguments *arguments, void *stream)
 {
     const cpu_job job = {.plan = plan,
+                         .scratches = program->scratches,
                          .x = address(arguments->x),
                          .result = address(arguments->y),
                          .numerator = address(arguments->numerator),

@@ -8,7 +8,7 @@
 #include "../backend.h"
 
 /**
- * Memory for blocks of backward: taken when a device is opened, so that no call allocates, and lent to whoever runs a
+ * Memory for blocks: taken when a device is opened, so that no call allocates, and lent to whoever runs a
  * block. Whoever finds none does with a little of its stack.
  */
 typedef struct cpu_scratches cpu_scratches;

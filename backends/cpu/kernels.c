@@ -272,14 +272,13 @@ static void forward_visit(const cpu_job *job, grkan_int64 element, int columns, 
         convert_out(staged, columns, y);
 }
 
-/** In strips of as many columns as their runs have memory for. */
-static void forward_block(const cpu_job *job, int64_t block)
+/** In strips of as many columns as their runs have memory for: `most` runs, at least one. */
+static void forward_in(const cpu_job *job, int64_t block, run *runs, int most)
 {
     const grkan_tiling *t = &job->plan->forward;
     const tile b = tile_of_block(t, (int)block);
     const place p = place_of_thread(t, &b, 0);
     const int all = p.visits > 0 ? columns_of_block(t, &b) : 0;
-    run runs[most_forward_runs];
     scalar staged[forward_elements] __attribute__((aligned(64)));
     forward_row row = {.runs = runs};
     staged_visits v;
@@ -287,13 +286,32 @@ static void forward_block(const cpu_job *job, int64_t block)
     for (int first = 0; first < all; first += s.columns) {
         const int columns = least(all - first, forward_elements);
         s = (strip){first, columns, whole_vectors(columns), 1, 0};
-        row.run_count = find_runs(job, t, &b, &s, runs, most_forward_runs);
+        row.run_count = find_runs(job, t, &b, &s, runs, most);
         for (int visit = 0; visit < p.visits; visit += v.visits) {
             find_visits(t, &b, &p, &s, visit, least(visit + most_rows, p.visits), &v);
             for (int i = 0; i < v.visits; ++i)
                 forward_visit(job, v.element[i], v.count[i], i + 1 < v.visits ? v.element[i + 1] : -1, &row, staged);
         }
     }
+}
+
+/** As backward_on_stack. */
+static __attribute__((noinline)) void forward_on_stack(const cpu_job *job, int64_t block)
+{
+    run runs[most_forward_runs];
+    forward_in(job, block, runs, most_forward_runs);
+}
+
+/** Where groups are narrower than a vector, each has a run; whole rows of those have memory in a scratch only. */
+static void forward_block(const cpu_job *job, int64_t block)
+{
+    const cpu_scratch scratch = cpu_scratch_take(job->scratches);
+    if (scratch.bytes == NULL) {
+        forward_on_stack(job, block);
+        return;
+    }
+    forward_in(job, block, (run *)(void *)scratch.bytes, CPU_SCRATCH_BYTES / (int)sizeof(run));
+    cpu_scratch_give_back(scratch);
 }
 
 /** One number of a gradient, if its parts wait: those of the numerator come first. */

@@ -445,9 +445,9 @@ GRKAN_API grkan_status grkan_plan_predict(const grkan_plan *plan, const grkan_ce
  *               and is done when the call returns.
  *
  * A call on the cpu, forward or backward, takes at most 32 KiB of the stack of the calling thread and of those that it
- * shares its work with. It allocates nothing: backward's blocks work in memory that the device took when it was opened, 640 KiB
- * for each processor; where more callers than that are at it, or there was none to take, in their stacks,
- * which takes up to twice as long. The bits are the same.
+ * shares its work with. It allocates nothing: blocks work in memory that the device took when it was opened, 640 KiB for
+ * each processor; where more callers than that are at it, or there was none to take, in their stacks, which takes up to
+ * twice as long. The bits are the same.
  */
 GRKAN_API grkan_status grkan_forward(const grkan_plan *plan, const grkan_forward_arguments *arguments, void *stream);
 
