@@ -4,6 +4,8 @@
 #if CPU_BYTES == 0
 /* The reference is what others are compared with, and takes what is rare: one loop serves every function. */
 #define FOR_EACH_KNOWN(DO)
+#elif defined(CPU_FEW_KNOWN)
+#define FOR_EACH_KNOWN(DO) DO(5, 4, FORM_ABS_TERMS, 1)
 #else
 #define IN_EVERY_FORM(DO, m, n)                                                                                        \
     DO(m, n, FORM_ABS_TERMS, 1)                                                                                        \
