@@ -26,6 +26,11 @@ _has_transform = getattr(torch._C, "_are_functorch_transforms_active", _never)  
 _is_tracing = torch._C._is_tracing  # torch.jit.trace, and ONNX's exporter on top of it
 
 
+def is_compiling() -> bool:
+    """Whether torch.compile or torch.export traces this call; PyTorch before 2.1 has no word for it."""
+    return hasattr(torch, "compiler") and torch.compiler.is_compiling()
+
+
 def is_plain(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor) -> bool:
     """Whether tensors are what lies at their addresses, and nothing watches or transforms the calls of this thread.
 
@@ -54,7 +59,8 @@ def has_memory(*tensors: torch.Tensor) -> bool:
 
 def needs_formula() -> bool:
     """Whether what is active has rules for PyTorch's own operations only: forward mode, torch.func, torch.jit.trace."""
-    return _has_transform() or _is_tracing() or forward_ad._current_level >= 0
+    # torch.compile's own tracer knows no torch.jit.trace, and takes no question about it.
+    return _has_transform() or forward_ad._current_level >= 0 or (not is_compiling() and _is_tracing())
 
 
 @contextlib.contextmanager
