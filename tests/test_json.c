@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "../tools/json_report.h"
+#include "../tools/common/json_report.h"
 
 enum { RANDOM = 20000 };
 

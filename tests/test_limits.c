@@ -14,7 +14,7 @@
 
 #include "execute.h"
 #include "judge.h"
-#include "storage.h"
+#include "storage_types.h"
 
 enum { wanted = 4 };
 

@@ -16,7 +16,7 @@
 #include "judge.h"
 #include "oracle.h"
 #include "random.h"
-#include "storage.h"
+#include "storage_types.h"
 
 static const int degrees[][2] = {{5, 4}, {3, 2}, {7, 6}, {0, 0}, {15, 15}, {0, 4}, {4, 0}};
 

@@ -21,7 +21,7 @@
 
 #include <cmocka.h>
 
-#include "../tools/output.h"
+#include "../tools/common/output.h"
 
 static const char OLD[] = "old\n", NEW[] = "new content\n";
 

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "present.h"
-#include "storage.h"
+#include "storage_types.h"
 
 enum { patterns = 65536, most_elements = 70000, most_devices = 4 };
 

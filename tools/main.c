@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tools.h"
+#include "common/tools.h"
 
 static const struct command {
     const char *name;

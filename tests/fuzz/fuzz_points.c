@@ -19,7 +19,7 @@
 static FILE *said;
 #undef stderr
 #define stderr said
-#include "../../tools/fit_points.c"
+#include "../../tools/fit/fit_points.c"
 #undef stderr
 
 const char *grkan_last_error(void)

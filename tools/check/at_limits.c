@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#include "storage.h"
+#include "storage_types.h"
 #include "table.h"
 
 /** Exponents of two, both included. */

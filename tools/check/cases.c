@@ -41,10 +41,10 @@ static const int threads[] = {0, 1, 3};
     {                                                                                                                  \
         .strategy = GRKAN_STRATEGY_##strategy_, .determinism = GRKAN_##promise                                         \
     }
-static const grkan_options strategies[] = {
-    OPTIONS(AUTO, RUN_TO_RUN),       OPTIONS(TREE, DEVICE_TO_DEVICE), OPTIONS(TREE, NONE),
-    OPTIONS(AUTO, DEVICE_TO_DEVICE), OPTIONS(TREE, RUN_TO_RUN),       OPTIONS(BLOCK, NONE),
-    OPTIONS(ELEMENT, NONE)};
+static const grkan_options strategies[] = {OPTIONS(AUTO, RUN_TO_RUN), OPTIONS(TREE, DEVICE_TO_DEVICE),
+                                           OPTIONS(TREE, NONE),       OPTIONS(AUTO, DEVICE_TO_DEVICE),
+                                           OPTIONS(TREE, RUN_TO_RUN), OPTIONS(BLOCK, NONE),
+                                           OPTIONS(ELEMENT, NONE)};
 
 #define ATOMIC 5 /* the first of the strategies with atomics */
 

@@ -8,7 +8,7 @@
 
 #include "at_limits.h"
 #include "random.h"
-#include "storage.h"
+#include "storage_types.h"
 
 const char *check_tensor_name(check_tensor tensor)
 {

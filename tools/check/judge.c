@@ -24,7 +24,7 @@
 
 #include <xxhash.h>
 
-#include "storage.h"
+#include "storage_types.h"
 
 /** A sum of contributions, as the oracle has them. */
 typedef struct total {

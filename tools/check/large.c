@@ -9,7 +9,7 @@
 
 #include "data.h"
 #include "judge.h"
-#include "storage.h"
+#include "storage_types.h"
 
 #define PERIOD 1048576
 #define ROUGH_LIMIT 1e-5

@@ -8,7 +8,7 @@
 
 #include "execute.h"
 #include "judge.h"
-#include "storage.h"
+#include "storage_types.h"
 
 #define BITS GRKAN_DEVICE_TO_DEVICE
 #define OPTIONS(promise, threads, simd)                                                                                \

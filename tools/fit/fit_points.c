@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fit.h"
+#include "fit_tool.h"
 
 enum { SHOWN = 60 }; /* characters of a bad line, which may be as long as the file */
 

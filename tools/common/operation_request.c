@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file presets.c @brief The layers of the published models, and the operations that a request means. */
+/** @file operation_request.c @brief The layers of the published models, and the operations that a request means. */
 #include <string.h>
 
 #include "operation_options.h"

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "json_report.h"
-#include "text_table.h"
+#include "common/json_report.h"
+#include "common/text_table.h"
 
 /** What a backend answered: devices, or the reason why there are none. */
 typedef struct listed_device {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file storage.c @brief f32, f16, bf16 and f64 in software. */
-#include "storage.h"
+/** @file storage_types.c @brief f32, f16, bf16 and f64 in software. */
+#include "storage_types.h"
 
 #include <math.h>
 #include <string.h>

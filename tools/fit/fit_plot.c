@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "fit.h"
+#include "fit_tool.h"
 
 enum { SAMPLES = 1201, WIDTH = 800, HEIGHT = 640, LEFT = 90, RIGHT = 770 };
 

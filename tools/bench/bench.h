@@ -3,9 +3,9 @@
 #ifndef GRKAN_BENCH_H
 #define GRKAN_BENCH_H
 
-#include "json_report.h"
-#include "operation_options.h"
-#include "text_table.h"
+#include "common/json_report.h"
+#include "common/operation_options.h"
+#include "common/text_table.h"
 
 typedef enum bench_pass { BENCH_FORWARD = 0, BENCH_BACKWARD = 1 } bench_pass;
 

@@ -8,8 +8,8 @@
 #include <grkan/fit.h>
 
 #include "bench.h"
-#include "check/storage.h"
-#include "parallel.h"
+#include "check/storage_types.h"
+#include "common/parallel.h"
 #include "study_exact.h"
 
 enum { MOST_COUNT = GRKAN_MAX_DEGREE + 1 };

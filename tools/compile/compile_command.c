@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "compile.h"
-#include "progress.h"
+#include "common/progress.h"
 
 /** Every architecture with every operation and its options. @param count out. Free it. */
 static compile_program *list_programs(const compile_request *request, int *count)

@@ -6,8 +6,8 @@
 
 #include "bench.h"
 #include "check/judge.h"
-#include "check/storage.h"
-#include "progress.h"
+#include "check/storage_types.h"
+#include "common/progress.h"
 #include "study_exact.h"
 
 enum { SEEDS = 10, CHANNELS = 768, PLANS = 4, GPU_ROWS = 128 * 197, LARGE_ROWS = 1024 * 197, OTHER_ROWS = 2 * 197 };

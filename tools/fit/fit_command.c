@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fit.h"
+#include "fit_tool.h"
 
 static const char *without_folders(const char *path)
 {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "bench.h"
-#include "progress.h"
+#include "common/progress.h"
 
 static int open_device(const char *who, const bench_request *request, const char *selector, bench_device *device)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file compile_report.c @brief What compile found, as a table and as JSON; both show the same. */
 #include "compile.h"
-#include "text_table.h"
+#include "common/text_table.h"
 
 static const text_table_column columns[] = {
     {"architecture", 'l'}, {"channels", 'r'},    {"degrees", 'l'},  {"denominator", 'l'}, {"type", 'l'},

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file fit.h @brief What the files of grkan fit share: what was asked for, and the coefficients that came out. */
+/** @file fit_tool.h @brief What the files of grkan fit share: what was asked for, and the coefficients that came out. */
 #ifndef GRKAN_TOOLS_FIT_H
 #define GRKAN_TOOLS_FIT_H
 
 #include <grkan/fit.h>
 
-#include "json_report.h"
+#include "common/json_report.h"
 
 /** The command line. */
 typedef struct fit_request {

@@ -45,7 +45,7 @@ void option_parse_degrees(struct argp_state *state, const char *text, int *numer
 /** A whole number from 1 to high; otherwise a bad usage. */
 int64_t option_parse_number(struct argp_state *state, const char *option, const char *text, int64_t high);
 
-/* presets.c */
+/* operation_request.c */
 
 /** @return 0 when there is a preset of this name, with the channels of its two activations; else -1 */
 int preset_channels(const char *name, int64_t channels[2]);

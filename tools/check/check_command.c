@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "check/large.h"
-#include "check/suite.h"
-#include "progress.h"
-#include "tools.h"
+#include "large.h"
+#include "suite.h"
+#include "common/progress.h"
+#include "common/tools.h"
 
 /** The tables of cases. */
 enum { ORACLE, BITS, LIMITS, TABLES };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file fit_report.c @brief Coefficients and errors as tables and as JSON. */
-#include "fit.h"
-#include "text_table.h"
+#include "fit_tool.h"
+#include "common/text_table.h"
 
 static int denominator_count(const fit_outcome *outcome)
 {

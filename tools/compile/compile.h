@@ -5,8 +5,8 @@
 
 #include <sys/types.h>
 
-#include "json_report.h"
-#include "operation_options.h"
+#include "common/json_report.h"
+#include "common/operation_options.h"
 
 /** What the command line asks for. */
 typedef struct compile_request {

@@ -2,8 +2,8 @@
 /** @file fit_options.c @brief The command line of grkan fit. */
 #include <stdlib.h>
 
-#include "fit.h"
-#include "operation_options.h"
+#include "fit_tool.h"
+#include "common/operation_options.h"
 
 enum key {
     KEY_FUNCTION = 256,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * @file storage.h
+ * @file storage_types.h
  * @brief The storage types, in software: how the checks read and write f32, f16, bf16 and f64 on the host.
  *
  * Independent of the library's own conversions, so that a wrong rounding there shows.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file study_report.c @brief The rounding errors that a study found, as a table and as JSON. */
 #include "bench.h"
-#include "text_table.h"
+#include "common/text_table.h"
 
 static const text_table_column columns[] = {
     {"outer", 'r'},    {"channels", 'r'},      {"type", 'l'},     {"strategy", 'l'}, {"determinism", 'l'},
