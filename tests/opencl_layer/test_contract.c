@@ -20,7 +20,7 @@
 
 #include "../misuse.h"
 #include "../native_run.h"
-#include "../present.h"
+#include "watched.h"
 
 static const check_case f32 = {
     .name = "f32", .seed = 1, .operation = {2500, 96, 1, 8, 1, 8, 5, 4, GRKAN_ABS_TERMS, GRKAN_F32}};
@@ -401,35 +401,21 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    if (clReleaseCommandQueue(own.queue) != CL_SUCCESS || clReleaseContext(own.context) != CL_SUCCESS)
-        return -1;
-    const char *const complaint = opencl_layer_complaint(), *const alive = opencl_layer_alive();
-    if (complaint[0] == '\0' && alive[0] == '\0')
-        return 0;
-    print_error("the layer complains: \"%s\"; not released: \"%s\"\n", complaint, alive);
-    return -1;
+    const bool is_released =
+        clReleaseCommandQueue(own.queue) == CL_SUCCESS && clReleaseContext(own.context) == CL_SUCCESS;
+    return is_released ? watched_end() : -1;
 }
 
 #define WATCHED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {
-    enum { exit_skipped = 77 };
-    cl_platform_id platform = NULL;
     const struct CMUnitTest tests[] = {
         WATCHED(contexts_of_several_devices), WATCHED(queues_must_be_in_order), WATCHED(queues_must_be_the_devices),
         WATCHED(threads_share_a_plan),        WATCHED(memory_of_the_hosts),     WATCHED(memory_that_does_not_do),
+
         WATCHED(shared_virtual_memory),
     };
-    if (clGetPlatformIDs(1, &platform, NULL) != CL_SUCCESS ||
-        clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, most_devices, own.ids, &own.count) != CL_SUCCESS) {
-        printf("absent: opencl: no device\n");
-        return must_be_present("opencl") ? EXIT_FAILURE : exit_skipped;
-    }
-    if (opencl_layer_called(0) == NULL) {
-        printf("absent: a loader that knows of layers\n");
-        return exit_skipped;
-    }
-    own.count = own.count < most_devices ? own.count : most_devices;
-    return cmocka_run_group_tests_name("opencl_contract", tests, NULL, NULL);
+    const int absent = watched_begin(own.ids, most_devices, &own.count);
+    return absent != 0 ? absent : cmocka_run_group_tests_name("opencl_contract", tests, NULL, NULL);
 }

@@ -11,8 +11,7 @@
 #include <cmocka.h>
 
 #include "../faults.h"
-#include "../present.h"
-#include "control.h"
+#include "watched.h"
 
 static int code_of(const char *name)
 {
@@ -120,7 +119,6 @@ static void plans_share_kernels(void **state)
 
 int main(void)
 {
-    enum { exit_skipped = 77 };
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_fail_with_a_cache),
         cmocka_unit_test(calls_fail_without_a_cache),
@@ -128,17 +126,11 @@ int main(void)
     };
     /* Processes are copies of this one: the runtime's beginnings, which take longest, are over. PoCL's device "basic" has
        no threads, which would not be copied. */
-    cl_platform_id platform = NULL;
     cl_device_id id = NULL;
-    if (clGetPlatformIDs(1, &platform, NULL) != CL_SUCCESS ||
-        clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 1, &id, NULL) != CL_SUCCESS) {
-        printf("absent: opencl: no device\n");
-        return must_be_present("opencl") ? EXIT_FAILURE : exit_skipped;
-    }
-    if (opencl_layer_called(0) == NULL) {
-        printf("absent: a loader that knows of layers\n");
-        return exit_skipped;
-    }
+    cl_uint count = 0;
+    const int absent = watched_begin(&id, 1, &count);
+    if (absent != 0)
+        return absent;
     if (!faults_begin(&opencl))
         return EXIT_FAILURE;
     return cmocka_run_group_tests_name("opencl_faults", tests, NULL, NULL);

@@ -16,8 +16,7 @@
 #include <cmocka.h>
 
 #include "../misuse.h"
-#include "../present.h"
-#include "control.h"
+#include "watched.h"
 
 #include <CL/cl_ext.h>
 
@@ -249,18 +248,13 @@ static int tear_down(void **state)
 {
     (void)state;
     answer_extensions(NULL);
-    const char *const complaint = opencl_layer_complaint(), *const alive = opencl_layer_alive();
-    if (complaint[0] == '\0' && alive[0] == '\0')
-        return 0;
-    print_error("the layer complains: \"%s\"; not released: \"%s\"\n", complaint, alive);
-    return -1;
+    return watched_end();
 }
 
 #define WATCHED(test) cmocka_unit_test_teardown(test, tear_down)
 
 int main(void)
 {
-    enum { exit_skipped = 77 };
     const struct CMUnitTest tests[] = {
         WATCHED(without_platforms_or_devices),
         WATCHED(f64_without_atomics_of_64_bits),
@@ -270,14 +264,8 @@ int main(void)
         WATCHED(texts_of_any_length),
         WATCHED(a_stopwatch_that_runs_is_closed_with_its_device),
     };
-    cl_platform_id platform = NULL;
-    if (clGetPlatformIDs(1, &platform, NULL) != CL_SUCCESS) {
-        printf("absent: opencl: no device\n");
-        return must_be_present("opencl") ? EXIT_FAILURE : exit_skipped;
-    }
-    if (opencl_layer_called(0) == NULL) {
-        printf("absent: a loader that knows of layers\n");
-        return exit_skipped;
-    }
-    return cmocka_run_group_tests_name("opencl_kinds", tests, NULL, NULL);
+    cl_device_id id = NULL;
+    cl_uint count = 0;
+    const int absent = watched_begin(&id, 1, &count);
+    return absent != 0 ? absent : cmocka_run_group_tests_name("opencl_kinds", tests, NULL, NULL);
 }

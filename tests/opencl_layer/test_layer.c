@@ -11,8 +11,7 @@
 
 #include <cmocka.h>
 
-#include "../present.h"
-#include "control.h"
+#include "watched.h"
 
 static const char source[] = "kernel void fill(global float *x, float4 value)"
                              "{ x[get_global_id(0)] = value.x; }"
@@ -289,29 +288,25 @@ static int tear_down(void **state)
     for (size_t i = 0; i < sizeof code / sizeof code[0]; i++)
         if (code[i] != CL_SUCCESS)
             return -1;
-    return opencl_layer_alive()[0] == '\0' && opencl_layer_complaint()[0] == '\0' ? 0 : -1;
+    return watched_end();
 }
 
 #define WATCHED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {
-    enum { exit_skipped = 77 };
     const struct CMUnitTest tests[] = {
-        WATCHED(answers_must_fit),        WATCHED(objects_must_be_alive),         WATCHED(arguments_must_be_set),
-        WATCHED(groups_must_fit),         WATCHED(ranges_must_lie_inside),        WATCHED(commands_need_an_order),
-        WATCHED(kernels_are_one_threads), WATCHED(programs_are_of_their_devices), WATCHED(what_is_alive_and_what_fails),
+        WATCHED(answers_must_fit),
+        WATCHED(objects_must_be_alive),
+        WATCHED(arguments_must_be_set),
+        WATCHED(groups_must_fit),
+
+        WATCHED(ranges_must_lie_inside),
+        WATCHED(commands_need_an_order),
+        WATCHED(kernels_are_one_threads),
+        WATCHED(programs_are_of_their_devices),
+        WATCHED(what_is_alive_and_what_fails),
     };
-    cl_platform_id platform = NULL;
-    if (clGetPlatformIDs(1, &platform, NULL) != CL_SUCCESS ||
-        clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, most_devices, own.ids, &own.count) != CL_SUCCESS) {
-        printf("absent: opencl: no device\n");
-        return must_be_present("opencl") ? EXIT_FAILURE : exit_skipped;
-    }
-    if (opencl_layer_called(0) == NULL) {
-        printf("absent: a loader that knows of layers\n");
-        return exit_skipped;
-    }
-    own.count = own.count < most_devices ? own.count : most_devices;
-    return cmocka_run_group_tests_name("opencl_layer", tests, NULL, NULL);
+    const int absent = watched_begin(own.ids, most_devices, &own.count);
+    return absent != 0 ? absent : cmocka_run_group_tests_name("opencl_layer", tests, NULL, NULL);
 }
