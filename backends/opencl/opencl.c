@@ -176,6 +176,10 @@ void gpu_module_unload(gpu_module *module)
     free(module);
 }
 
+/**
+ * CL_KERNEL_WORK_GROUP_SIZE is not asked: NVIDIA's driver answers less than what the kernel requires (KERNEL in dialect.cl)
+ * and runs in. Blocks keep to CL_DEVICE_MAX_WORK_GROUP_SIZE, and what a device refuses yet, it refuses when it is enqueued.
+ */
 grkan_status gpu_kernel_find(gpu_module *module, const char *name, gpu_kernel **kernel)
 {
     cl_int code;

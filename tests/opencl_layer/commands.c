@@ -47,19 +47,24 @@ static cl_int check_arguments(const layer_object *kernel)
     return CL_SUCCESS;
 }
 
-/** Groups as the device and the kernel want them. */
+/**
+ * Groups as the device and the kernel want them. OpenCL 1.2 holds a group against CL_DEVICE_MAX_WORK_GROUP_SIZE and the
+ * size that its kernel requires, 2.0 and later against CL_KERNEL_WORK_GROUP_SIZE. A kernel that requires a size was
+ * compiled for it and runs in no other, whatever it is said to take: NVIDIA's driver answers 256 for kernels that require
+ * groups of 384, and runs them. So the later rule is for kernels that require none.
+ */
 static cl_int check_groups(cl_kernel kernel, cl_device_id device, cl_uint dimensions, const size_t *global,
                            const size_t *local)
 {
-    size_t most = 0, fixed[3] = {0}, most_of[3] = {0}, all = 1;
+    size_t of_device = 0, of_kernel = 0, fixed[3] = {0}, most_of[3] = {0}, all = 1;
     cl_uint bits = 0;
     REQUIRE(dimensions >= 1 && dimensions <= 3, CL_INVALID_WORK_DIMENSION, "%u dimensions", dimensions);
     REQUIRE(global != NULL, CL_INVALID_GLOBAL_WORK_SIZE, "no global size");
-    (void)layer_next.clGetKernelWorkGroupInfo(kernel, device, CL_KERNEL_WORK_GROUP_SIZE, sizeof most, &most, NULL);
-    (void)layer_next.clGetKernelWorkGroupInfo(kernel, device, CL_KERNEL_COMPILE_WORK_GROUP_SIZE, sizeof fixed, fixed,
-                                              NULL);
-    (void)layer_next.clGetDeviceInfo(device, CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof most_of, most_of, NULL);
-    (void)layer_next.clGetDeviceInfo(device, CL_DEVICE_ADDRESS_BITS, sizeof bits, &bits, NULL);
+    (void)layer_ask_kernel(kernel, device, CL_KERNEL_WORK_GROUP_SIZE, sizeof of_kernel, &of_kernel);
+    (void)layer_ask_kernel(kernel, device, CL_KERNEL_COMPILE_WORK_GROUP_SIZE, sizeof fixed, fixed);
+    (void)layer_ask_device(device, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof of_device, &of_device);
+    (void)layer_ask_device(device, CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof most_of, most_of);
+    (void)layer_ask_device(device, CL_DEVICE_ADDRESS_BITS, sizeof bits, &bits);
     for (cl_uint i = 0; i < dimensions; ++i) {
         REQUIRE(global[i] > 0 && (bits >= 64 || global[i] >> bits == 0), CL_INVALID_GLOBAL_WORK_SIZE, "%zu items",
                 global[i]);
@@ -73,7 +78,9 @@ static cl_int check_groups(cl_kernel kernel, cl_device_id device, cl_uint dimens
                 local[i]);
         all *= local[i];
     }
-    REQUIRE(all <= most, CL_INVALID_WORK_GROUP_SIZE, "groups of %zu; the kernel has at most %zu", all, most);
+    REQUIRE(all <= of_device, CL_INVALID_WORK_GROUP_SIZE, "groups of %zu; the device has at most %zu", all, of_device);
+    REQUIRE(fixed[0] != 0 || all <= of_kernel, CL_INVALID_WORK_GROUP_SIZE, "groups of %zu; the kernel has at most %zu",
+            all, of_kernel);
     return CL_SUCCESS;
 }
 

@@ -20,8 +20,11 @@ const char *opencl_layer_alive(void);
 /** What the first call that broke the specification did, since the last time that this was asked; "" if none did. */
 const char *opencl_layer_complaint(void);
 
-/** Another answer of clGetDeviceInfo, from now on: bytes of value, which must live on. NULL: the device's own. */
-void opencl_layer_answer(cl_device_info what, const void *value, size_t bytes);
+/**
+ * Another answer of clGetDeviceInfo or clGetKernelWorkGroupInfo, whose questions are numbers of one list, from now on:
+ * bytes of value, which must live on. NULL: the device's own. The layer holds calls against what it answers.
+ */
+void opencl_layer_answer(cl_uint what, const void *value, size_t bytes);
 
 /** All queues have these properties, too, for who asks; for kinds that no runtime at hand makes. */
 void opencl_layer_add_queue_properties(cl_command_queue_properties properties);

@@ -80,9 +80,14 @@ cl_int layer_invalid(layer_kind kind);
 
 bool layer_has_device(const layer_object *of, cl_device_id device, cl_uint *place);
 
-/** An answer of clGetDeviceInfo that a test wants. @return whether there is one */
-bool layer_answer_of(cl_device_info what, const void **value, size_t *bytes);
+/** An answer that a test wants to a question about a device or a kernel. @return whether there is one */
+bool layer_answer_of(cl_uint what, const void **value, size_t *bytes);
 cl_command_queue_properties layer_added_properties(void);
+
+/* queries.c: what an application is told, which a test may have changed. @return what OpenCL's own question does */
+cl_int layer_ask_device(cl_device_id device, cl_device_info what, size_t size, void *value);
+cl_int layer_ask_kernel(cl_kernel kernel, cl_device_id device, cl_kernel_work_group_info what, size_t size,
+                        void *value);
 
 /** End the entry point with a complaint unless a condition holds. */
 #define REQUIRE(condition, code, ...)                                                                                  \

@@ -29,7 +29,7 @@ static struct {
     cl_int code;
 } fault;
 static struct {
-    cl_device_info what;
+    cl_uint what;
     const void *value;
     size_t bytes;
 } answers[most_answers];
@@ -81,12 +81,15 @@ LAYER_API const char *opencl_layer_complaint(void)
     return text;
 }
 
-LAYER_API void opencl_layer_answer(cl_device_info what, const void *value, size_t bytes)
+LAYER_API void opencl_layer_answer(cl_uint what, const void *value, size_t bytes)
 {
     pthread_mutex_lock(&mutex);
     int place = 0;
-    while (place < most_answers - 1 && answers[place].value != NULL && answers[place].what != what)
+    while (place < most_answers - 1 && answers[place].what != what)
         ++place;
+    for (int i = 0; answers[place].what != what && i < most_answers; ++i)
+        if (answers[i].value == NULL)
+            place = i;
     answers[place].what = what;
     answers[place].value = value;
     answers[place].bytes = bytes;
@@ -102,7 +105,7 @@ LAYER_API void opencl_layer_add_queue_properties(cl_command_queue_properties pro
 
 /* ----------------------------------------------------------------------------- for the layer, which has the lock */
 
-bool layer_answer_of(cl_device_info what, const void **value, size_t *bytes)
+bool layer_answer_of(cl_uint what, const void **value, size_t *bytes)
 {
     for (int i = 0; i < most_answers; ++i) {
         if (answers[i].value != NULL && answers[i].what == what) {

@@ -74,6 +74,11 @@ static CL_API_ENTRY cl_int CL_API_CALL get_device_info(cl_device_id device, cl_d
     GUARDED("clGetDeviceInfo", ask_device(device, what, (answer){size, value, bytes}));
 }
 
+cl_int layer_ask_device(cl_device_id device, cl_device_info what, size_t size, void *value)
+{
+    return ask_device(device, what, (answer){size, value, NULL});
+}
+
 /* --------------------------------------------------------------------------------------------------- objects */
 
 static cl_int ask_queue(cl_command_queue queue, cl_command_queue_info what, answer to)
@@ -121,6 +126,31 @@ static CL_API_ENTRY cl_int CL_API_CALL get_profiling_info(cl_event event, cl_pro
                                                           void *value, size_t *bytes)
 {
     GUARDED("clGetEventProfilingInfo", ask_event(event, what, (answer){size, value, bytes}));
+}
+
+/* ------------------------------------------------------------------------------------------- kernels */
+
+static cl_int ask_kernel(cl_kernel kernel, cl_device_id device, cl_kernel_work_group_info what, answer to)
+{
+    const void *other = NULL;
+    size_t bytes = 0;
+    if (layer_find(KERNEL, kernel) == NULL)
+        return CL_INVALID_KERNEL;
+    if (layer_answer_of(what, &other, &bytes))
+        return give(&to, other, bytes);
+    PASS_ON(to, layer_next.clGetKernelWorkGroupInfo, kernel, device, what);
+}
+
+static CL_API_ENTRY cl_int CL_API_CALL get_kernel_info(cl_kernel kernel, cl_device_id device,
+                                                       cl_kernel_work_group_info what, size_t size, void *value,
+                                                       size_t *bytes)
+{
+    GUARDED("clGetKernelWorkGroupInfo", ask_kernel(kernel, device, what, (answer){size, value, bytes}));
+}
+
+cl_int layer_ask_kernel(cl_kernel kernel, cl_device_id device, cl_kernel_work_group_info what, size_t size, void *value)
+{
+    return ask_kernel(kernel, device, what, (answer){size, value, NULL});
 }
 
 /* -------------------------------------------------------------------------------------------------- programs */
@@ -224,6 +254,7 @@ void layer_fill_queries(cl_icd_dispatch *own)
     own->clGetCommandQueueInfo = get_queue_info;
     own->clGetMemObjectInfo = get_memory_info;
     own->clGetEventProfilingInfo = get_profiling_info;
+    own->clGetKernelWorkGroupInfo = get_kernel_info;
     own->clGetProgramInfo = get_program_info;
     own->clGetProgramBuildInfo = get_build_info;
 }

@@ -285,6 +285,33 @@ static void threads_share_a_plan(void **state)
     grkan_device_close(device);
 }
 
+/* ------------------------------------------------------------------------------------------------------ groups */
+
+/** What a device says of its groups is kept; what it says of a kernel that requires a size is not asked. */
+static void groups_are_as_devices_want_them(void **state)
+{
+    (void)state;
+    static const size_t one = 1, small = 64, middle = 200;
+    static const struct {
+        cl_uint what;
+        const size_t *most;
+    } answers[] = {{CL_KERNEL_WORK_GROUP_SIZE, &one},
+                   {CL_DEVICE_MAX_WORK_GROUP_SIZE, &small},
+                   {CL_DEVICE_MAX_WORK_GROUP_SIZE, &middle}};
+    for (size_t i = 0; i < COUNT_OF(answers); i++) {
+        opencl_layer_answer(answers[i].what, answers[i].most, sizeof *answers[i].most);
+        grkan_device *const device = open_on(0);
+        char *const expected = native_expected("opencl:0:0", &f32);
+        native_run run = begin(device, &f32);
+        native_both(&run, own.queue);
+        expect_bits(&run, expected, "groups of a size that the device wants");
+        native_end(&run);
+        free(expected);
+        grkan_device_close(device);
+        opencl_layer_answer(answers[i].what, NULL, 0);
+    }
+}
+
 /* ------------------------------------------------------------------------------------------------------ memory */
 
 /** Every type with memory that is aligned to its elements and no more, whole or in part. */
@@ -411,9 +438,13 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WATCHED(contexts_of_several_devices), WATCHED(queues_must_be_in_order), WATCHED(queues_must_be_the_devices),
-        WATCHED(threads_share_a_plan),        WATCHED(memory_of_the_hosts),     WATCHED(memory_that_does_not_do),
-
+        WATCHED(contexts_of_several_devices),
+        WATCHED(queues_must_be_in_order),
+        WATCHED(queues_must_be_the_devices),
+        WATCHED(threads_share_a_plan),
+        WATCHED(memory_of_the_hosts),
+        WATCHED(memory_that_does_not_do),
+        WATCHED(groups_are_as_devices_want_them),
         WATCHED(shared_virtual_memory),
     };
     const int absent = watched_begin(own.ids, most_devices, &own.count);

@@ -65,6 +65,14 @@ static cl_int run(cl_command_queue queue, size_t global, size_t local)
     return clEnqueueNDRangeKernel(queue, own.fill, 1, NULL, &global, &local, 0, NULL, NULL);
 }
 
+/** The kernel that is for groups of 8. */
+static cl_int run_fixed(size_t local)
+{
+    const size_t global = items;
+    GOOD(clSetKernelArg(own.fixed, 0, sizeof own.memory, &own.memory));
+    return clEnqueueNDRangeKernel(own.queue, own.fixed, 1, NULL, &global, &local, 0, NULL, NULL);
+}
+
 /* --------------------------------------------------------------------------------------------------------- tests */
 
 static void answers_must_fit(void **state)
@@ -126,20 +134,38 @@ static void arguments_must_be_set(void **state)
 static void groups_must_fit(void **state)
 {
     (void)state;
-    const size_t global = items, local = 16;
-    size_t most = 0;
-    GOOD(clGetKernelWorkGroupInfo(own.fill, own.ids[0], CL_KERNEL_WORK_GROUP_SIZE, sizeof most, &most, NULL));
+    size_t most[8] = {0};
+    GOOD(clGetDeviceInfo(own.ids[0], CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof most, most, NULL));
     set_both();
     REFUSED(run(own.queue, items, 7), CL_INVALID_WORK_GROUP_SIZE, "64 items in groups of 7");
     set_both();
     REFUSED(run(own.queue, 0, 8), CL_INVALID_GLOBAL_WORK_SIZE, "0 items");
     set_both();
-    REFUSED(run(own.queue, most * 2, most * 2), CL_INVALID_WORK_ITEM_SIZE, "at most");
-    GOOD(clSetKernelArg(own.fixed, 0, sizeof own.memory, &own.memory));
-    REFUSED(clEnqueueNDRangeKernel(own.queue, own.fixed, 1, NULL, &global, &local, 0, NULL, NULL),
-            CL_INVALID_WORK_GROUP_SIZE, "groups of 16; the kernel is for groups of 8");
+    REFUSED(run(own.queue, most[0] * 2, most[0] * 2), CL_INVALID_WORK_ITEM_SIZE, "at most");
+    REFUSED(run_fixed(16), CL_INVALID_WORK_GROUP_SIZE, "groups of 16; the kernel is for groups of 8");
     set_both();
     GOOD(run(own.queue, items, 8));
+}
+
+/** The device's limit is every kernel's; a kernel has one of its own only where it does not require a size. */
+static void groups_have_two_limits(void **state)
+{
+    (void)state;
+    static const size_t four = 4;
+    size_t most = 0;
+    opencl_layer_answer(CL_KERNEL_WORK_GROUP_SIZE, &four, sizeof four);
+    GOOD(clGetKernelWorkGroupInfo(own.fill, own.ids[0], CL_KERNEL_WORK_GROUP_SIZE, sizeof most, &most, NULL));
+    assert_int_equal(most, four);
+    set_both();
+    REFUSED(run(own.queue, items, 8), CL_INVALID_WORK_GROUP_SIZE, "groups of 8; the kernel has at most 4");
+    GOOD(run_fixed(8));
+    opencl_layer_answer(CL_DEVICE_MAX_WORK_GROUP_SIZE, &four, sizeof four);
+    opencl_layer_answer(CL_KERNEL_WORK_GROUP_SIZE, NULL, 0);
+    set_both();
+    REFUSED(run(own.queue, items, 8), CL_INVALID_WORK_GROUP_SIZE, "groups of 8; the device has at most 4");
+    REFUSED(run_fixed(8), CL_INVALID_WORK_GROUP_SIZE, "groups of 8; the device has at most 4");
+    opencl_layer_answer(CL_DEVICE_MAX_WORK_GROUP_SIZE, NULL, 0);
+    GOOD(run_fixed(8));
 }
 
 static void ranges_must_lie_inside(void **state)
@@ -300,7 +326,7 @@ int main(void)
         WATCHED(objects_must_be_alive),
         WATCHED(arguments_must_be_set),
         WATCHED(groups_must_fit),
-
+        WATCHED(groups_have_two_limits),
         WATCHED(ranges_must_lie_inside),
         WATCHED(commands_need_an_order),
         WATCHED(kernels_are_one_threads),
