@@ -155,11 +155,14 @@ cl_int layer_ask_kernel(cl_kernel kernel, cl_device_id device, cl_kernel_work_gr
 
 /* -------------------------------------------------------------------------------------------------- programs */
 
-/** What the runtime below has of the binary for a device. Some (PoCL) leave out devices that were not built for. */
+/**
+ * What the runtime below has of the binary for a device. Some (PoCL) leave out devices that were not built for. All places
+ * get room, since some write to those that are NULL.
+ */
 static cl_int find_binary(cl_program program, const layer_object *known, cl_uint device, size_t *bytes,
                           unsigned char *data)
 {
-    size_t answered = 0, sizes[layer_most_devices] = {0};
+    size_t answered = 0, most = 1, sizes[layer_most_devices] = {0};
     unsigned char *binaries[layer_most_devices] = {NULL};
     cl_int code = layer_next.clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof sizes, sizes, &answered);
     const bool has_all = answered / sizeof *sizes == known->device_count;
@@ -167,10 +170,18 @@ static cl_int find_binary(cl_program program, const layer_object *known, cl_uint
     for (cl_uint i = 0; i < device; ++i)
         place += has_all || known->is_built[i];
     *bytes = sizes[place];
-    binaries[place] = data;
-    return code != CL_SUCCESS || data == NULL
-               ? code
-               : layer_next.clGetProgramInfo(program, CL_PROGRAM_BINARIES, answered, binaries, NULL);
+    if (code != CL_SUCCESS || data == NULL)
+        return code;
+    for (cl_uint i = 0; i < layer_most_devices; ++i)
+        most = sizes[i] > most ? sizes[i] : most;
+    unsigned char *const spare = malloc(most);
+    if (spare == NULL)
+        return CL_OUT_OF_HOST_MEMORY;
+    for (cl_uint i = 0; i < layer_most_devices; ++i)
+        binaries[i] = i == place ? data : spare;
+    code = layer_next.clGetProgramInfo(program, CL_PROGRAM_BINARIES, answered, binaries, NULL);
+    free(spare);
+    return code;
 }
 
 /** One number for each device, 0 for those that were not built for. */
