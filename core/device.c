@@ -58,7 +58,7 @@ static grkan_status wrap_state(const grkan_backend *backend, grkan_backend_devic
     }
     made->backend = backend;
     made->state = state;
-    pthread_mutex_init(&made->lock, NULL);
+    grkan_lock_init(&made->lock);
     const grkan_status status = backend->describe(state, &made->properties, &made->limits);
     if (status != GRKAN_SUCCESS) {
         grkan_device_close(made);
@@ -131,7 +131,7 @@ void grkan_device_close(grkan_device *device)
 {
     if (device != NULL) {
         grkan_programs_unload(device);
-        pthread_mutex_destroy(&device->lock);
+        grkan_lock_destroy(&device->lock);
         device->backend->close(device->state);
         free(device);
     }

@@ -3,10 +3,10 @@
 #ifndef GRKAN_INTERNAL_H
 #define GRKAN_INTERNAL_H
 
-#include <pthread.h>
 #include <stdbool.h>
 
 #include "../backends/backend.h"
+#include "platform/platform.h"
 
 typedef struct grkan_loaded grkan_loaded;
 
@@ -16,7 +16,7 @@ struct grkan_device {
     grkan_backend_device *state;
     grkan_device_properties properties;
     grkan_device_limits limits;
-    pthread_mutex_t lock; /* of loaded */
+    grkan_lock lock;      /* of loaded */
     grkan_loaded *loaded; /* see programs.c */
 };
 

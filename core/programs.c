@@ -29,9 +29,9 @@ static grkan_backend_program *find(const grkan_device *device, const grkan_cache
 
 grkan_backend_program *grkan_programs_find(grkan_device *device, const grkan_cache_key *key)
 {
-    pthread_mutex_lock(&device->lock);
+    grkan_lock_take(&device->lock);
     grkan_backend_program *const found = find(device, key);
-    pthread_mutex_unlock(&device->lock);
+    grkan_lock_release(&device->lock);
     return found;
 }
 
@@ -42,13 +42,13 @@ grkan_status grkan_programs_keep(grkan_device *device, const grkan_cache_key *ke
         device->backend->unload(*program);
         return grkan_fail(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for a program of %s", device->properties.selector);
     }
-    pthread_mutex_lock(&device->lock);
+    grkan_lock_take(&device->lock);
     grkan_backend_program *const earlier = find(device, key);
     if (earlier == NULL) {
         *made = (grkan_loaded){device->loaded, *key, *program};
         device->loaded = made;
     }
-    pthread_mutex_unlock(&device->lock);
+    grkan_lock_release(&device->lock);
     if (earlier != NULL) { /* another thread was faster */
         device->backend->unload(*program);
         *program = earlier;

@@ -7,25 +7,17 @@
  * installed, then in the library's directory, where a build tree has it. Never in the current directory. What the
  * first look gave, good or bad, holds until the process ends.
  */
-#define _GNU_SOURCE 1 /* dladdr, secure_getenv */
+#define _GNU_SOURCE 1 /* strdup under -std=c11 */
 
 #include "interface.h"
 #include "internal.h"
 
 #include <ctype.h>
-#include <dlfcn.h>
 #include <fenv.h>
-#include <limits.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#ifndef GRKAN_MODULE_SUFFIX
-#define GRKAN_MODULE_SUFFIX ".so"
-#endif
-#define MODULE_FILE_FORMAT "libgrkan_%s" GRKAN_MODULE_SUFFIX
 #define PATH_VARIABLE "GRKAN_BACKEND_PATH"
 
 /* A name further than this from every backend's is not a slip of the finger. */
@@ -35,7 +27,7 @@
 typedef struct registry_entry {
     const char *name;
     const grkan_backend *built_in; /* NULL: a module */
-    pthread_mutex_t mutex;         /* guards what follows */
+    grkan_lock lock;               /* guards what follows */
     bool is_known;
     const grkan_backend *backend; /* NULL: there is none, see status and error */
     int devices;
@@ -45,10 +37,10 @@ typedef struct registry_entry {
 
 /* In the order of preference. A new backend is one line here. */
 static registry_entry registry[] = {
-    {.name = "cuda", .mutex = PTHREAD_MUTEX_INITIALIZER},
-    {.name = "hip", .mutex = PTHREAD_MUTEX_INITIALIZER},
-    {.name = "opencl", .mutex = PTHREAD_MUTEX_INITIALIZER},
-    {.name = "cpu", .mutex = PTHREAD_MUTEX_INITIALIZER, .built_in = &grkan_cpu_backend},
+    {.name = "cuda", .lock = GRKAN_LOCK_INIT},
+    {.name = "hip", .lock = GRKAN_LOCK_INIT},
+    {.name = "opencl", .lock = GRKAN_LOCK_INIT},
+    {.name = "cpu", .lock = GRKAN_LOCK_INIT, .built_in = &grkan_cpu_backend},
 };
 
 #define REGISTRY_COUNT ((int)(sizeof registry / sizeof registry[0]))
@@ -114,25 +106,19 @@ static grkan_status fail_unknown(const char *typed)
 /* --------------------------------------------------------------------------------------- finding a module */
 
 /* The directory that this library was loaded from; "" if that cannot be told. */
-static char own_directory[PATH_MAX];
+static char own_directory[GRKAN_PATH_BYTES];
 
 /* At load, because the loader's name of the library may be relative to the directory that is current now. */
 __attribute__((constructor)) static void remember_own_directory(void)
 {
-    Dl_info info;
-    if (dladdr((void *)&own_directory, &info) == 0 || info.dli_fname == NULL || strchr(info.dli_fname, '/') == NULL ||
-        realpath(info.dli_fname, own_directory) == NULL) {
-        own_directory[0] = '\0';
-        return;
-    }
-    *strrchr(own_directory, '/') = '\0';
+    (void)grkan_library_folder(own_directory, own_directory, sizeof own_directory);
 }
 
 /* A search under way: where it looked, for the error text, and the file that it found. */
 typedef struct module_search {
     const char *name;
     char looked[2048];
-    char file[PATH_MAX];
+    char file[GRKAN_PATH_BYTES];
 } module_search;
 
 /* true if the module is in directory (of length characters) + subdirectory. */
@@ -142,22 +128,22 @@ static bool is_in(module_search *search, const char *directory, size_t length, c
     const size_t used = strlen(looked);
     (void)snprintf(looked + used, sizeof search->looked - used, "%s%.*s%s", used == 0 ? "" : ", ", (int)length,
                    directory, subdirectory);
-    const int written = snprintf(search->file, sizeof search->file, "%.*s%s/" MODULE_FILE_FORMAT, (int)length,
-                                 directory, subdirectory, search->name);
-    return written > 0 && (size_t)written < sizeof search->file && access(search->file, F_OK) == 0;
+    const int written = snprintf(search->file, sizeof search->file, "%.*s%s/" GRKAN_MODULE_FILE, (int)length, directory,
+                                 subdirectory, search->name);
+    return written > 0 && (size_t)written < sizeof search->file && grkan_is_file(search->file);
 }
 
 /* Every entry must be absolute: a relative or an empty one means the current directory, which anybody may own. */
 static grkan_status check_path(const char *path)
 {
     for (const char *entry = path; entry != NULL;) {
-        const size_t length = strcspn(entry, ":");
-        if (entry[0] != '/') {
+        const size_t length = strcspn(entry, GRKAN_LIST_SEPARATOR);
+        if (!grkan_is_absolute(entry)) {
             return grkan_fail(GRKAN_ERROR_NO_BACKEND,
-                              "%s has the entry \"%.*s\"; expected absolute directories separated by \":\"",
-                              PATH_VARIABLE, (int)length, entry);
+                              "%s has the entry \"%.*s\"; expected absolute directories separated by \"%s\"",
+                              PATH_VARIABLE, (int)length, entry, GRKAN_LIST_SEPARATOR);
         }
-        entry = entry[length] == ':' ? entry + length + 1 : NULL;
+        entry = entry[length] != '\0' ? entry + length + 1 : NULL;
     }
     return GRKAN_SUCCESS;
 }
@@ -165,18 +151,18 @@ static grkan_status check_path(const char *path)
 static bool is_in_path(module_search *search, const char *path)
 {
     for (const char *entry = path; entry != NULL;) {
-        const size_t length = strcspn(entry, ":");
+        const size_t length = strcspn(entry, GRKAN_LIST_SEPARATOR);
         if (is_in(search, entry, length, "")) {
             return true;
         }
-        entry = entry[length] == ':' ? entry + length + 1 : NULL;
+        entry = entry[length] != '\0' ? entry + length + 1 : NULL;
     }
     return false;
 }
 
 static grkan_status find_module(module_search *search)
 {
-    const char *path = secure_getenv(PATH_VARIABLE);
+    const char *path = grkan_trusted_environment(PATH_VARIABLE);
     if (path != NULL && path[0] == '\0') {
         path = NULL;
     }
@@ -190,7 +176,7 @@ static grkan_status find_module(module_search *search)
         (length > 0 && (is_in(search, own_directory, length, "/grkan") || is_in(search, own_directory, length, "")));
     if (!is_found) {
         return grkan_fail(GRKAN_ERROR_NO_BACKEND,
-                          "backend \"%s\" is not built: there is no " MODULE_FILE_FORMAT " in %s", search->name,
+                          "backend \"%s\" is not built: there is no " GRKAN_MODULE_FILE " in %s", search->name,
                           search->name,
                           search->looked[0] == '\0' ? "any directory that could be named" : search->looked);
     }
@@ -258,13 +244,12 @@ static grkan_status load_module(const char *name, const grkan_backend **backend)
     if (found != GRKAN_SUCCESS) {
         return found;
     }
-    void *const module = dlopen(search.file, RTLD_NOW | RTLD_LOCAL);
+    grkan_library *const module = grkan_library_open(search.file);
     if (module == NULL) {
-        const char *const words = dlerror();
         return grkan_fail(GRKAN_ERROR_NO_BACKEND, "backend \"%s\": %s does not load: %s", name, search.file,
-                          words == NULL ? "no reason given" : words);
+                          grkan_library_error());
     }
-    const grkan_backend *const table = dlsym(module, GRKAN_BACKEND_SYMBOL);
+    const grkan_backend *const table = grkan_library_symbol(module, GRKAN_BACKEND_SYMBOL);
     if (table == NULL) {
         return grkan_fail(GRKAN_ERROR_NO_BACKEND, "backend \"%s\": %s has no symbol \"%s\"", name, search.file,
                           GRKAN_BACKEND_SYMBOL);
@@ -316,7 +301,7 @@ grkan_status grkan_registry_find(const char *name, const grkan_backend **backend
     if (entry == NULL) {
         return fail_unknown(name);
     }
-    (void)pthread_mutex_lock(&entry->mutex);
+    grkan_lock_take(&entry->lock);
     if (!entry->is_known) {
         fenv_t own; /* a driver that was linked with -Ofast has the thread that loads it flush subnormals */
         (void)fegetenv(&own);
@@ -324,7 +309,7 @@ grkan_status grkan_registry_find(const char *name, const grkan_backend **backend
         look(entry);
         (void)fesetenv(&own);
     }
-    (void)pthread_mutex_unlock(&entry->mutex);
+    grkan_lock_release(&entry->lock);
 
     /* From here on the entry does not change. Who asks for no count can do without a device: to compile. */
     if (entry->backend == NULL || (count != NULL && entry->status != GRKAN_SUCCESS)) {

@@ -454,7 +454,7 @@ static void test_left_over_files_are_in_nobodys_way(void **state)
     char path[2 * PATH_MAX];
     assert_int_equal(mkdir(cache, 0700), 0);
     for (unsigned i = 0; i < 2000; i++) {
-        (void)snprintf(path, sizeof path, "%s/%s.%ld.%u.new", cache, key.text, (long)getpid(), i);
+        (void)snprintf(path, sizeof path, "%s/.grkan-%ld-%u.tmp", cache, (long)getpid(), i);
         const int file = i % 50 == 0 ? -1 : open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         assert_true(i % 50 == 0 || file >= 0);
         if (file >= 0) {

@@ -4,6 +4,7 @@
 # The arrows between the layers (docs/architecture.md), as greps over the sources:
 #
 #   core/ and include/          include no vendor's header
+#   core/, backends/            include no header of an operating system, but in core/platform/
 #   backends/opencl, cuda, hip  have no word of rational functions
 #   backends/kernels            name no vendor (comments aside)
 #   tools/                      include the users' headers (grkan.h, fit.h) and their own, nothing of core/ or backends/
@@ -18,6 +19,8 @@ trap 'rm -rf -- "$scratch"' EXIT
 
 vendor_include='^[[:space:]]*#[[:space:]]*include[[:space:]]*[<"]([^>"]*/)?(cuda|nvrtc|hip|CL/|cl(_|\.h)|opencl)'
 word_of_rationals='numerator|denominator|rational|pad[eé]([^[:alpha:]]|$)|coefficient'
+system_header='(dirent|dlfcn|fcntl|grp|poll|pthread|pwd|sched|semaphore|signal|spawn|sys/[^>]*|termios|unistd|windows)'
+system_include="^[[:space:]]*#[[:space:]]*include[[:space:]]*<$system_header\\.h>"
 vendor_name='cuda|nvidia|nvrtc|rocm|opencl|intel|(^|[^[:alnum:]])(__)?(hip|amd)|(^|[^[:alnum:]_])(cl|CL)_|cl_khr'
 
 # The files of a folder that people wrote; nothing when there is no such folder.
@@ -75,6 +78,10 @@ violations() {
                 lines_with "$word_of_rationals" "$root/backends/$vendor"
             done
             ;;
+        system)
+            lines_with "$system_include" "$root/core" | grep -v "^$root/core/platform/" || true
+            lines_with "$system_include" "$root/backends"
+            ;;
         kernels) code_with "$vendor_name" "$root/backends/kernels" ;;
         tools) foreign_includes "$root" ;;
     esac
@@ -95,17 +102,18 @@ plant() {
 # A good tree, which no rule may complain about; then one planted line after another.
 try_the_rules() {
     local rule word
-    mkdir -p "$scratch"/{core,include/grkan,tools,backends/{kernels,opencl,cuda,hip}}
+    mkdir -p "$scratch"/{core/platform,include/grkan,tools,backends/{kernels,opencl,cuda,hip}}
     printf '#include <stdio.h>\n#include "../backends/backend.h"\n' >"$scratch/core/a.c"
     cp "$scratch/core/a.c" "$scratch/include/grkan/grkan.h"
     printf '#include "internal.h"\n' >>"$scratch/core/a.c"
+    printf '#include <pthread.h>\n#include <unistd.h>\n' >"$scratch/core/platform/posix.c"
     touch "$scratch/core/internal.h" "$scratch/backends/backend.h" "$scratch/tools/table.h"
     printf '#include <grkan/%s.h>\n' grkan fit >"$scratch/tools/main.c"
     printf '#include <string.h>\n#include "table.h"\n' >>"$scratch/tools/main.c"
     printf '/* OpenCL C, CUDA and HIP */\nint shape(int chip); // padding\n' >"$scratch/backends/kernels/k.h"
     printf '#include <CL/cl.h>\n/* padded */\n' | tee "$scratch"/backends/{opencl,cuda,hip}/r.c >/dev/null
 
-    for rule in includes words kernels tools; do
+    for rule in includes system words kernels tools; do
         if [ -n "$(violations "$rule" "$scratch")" ]; then
             echo "FAIL: rule '$rule' complains about a good tree:"
             violations "$rule" "$scratch"
@@ -116,6 +124,10 @@ try_the_rules() {
     for word in '<CL/cl.h>' '<cuda.h>' '"cuda_runtime.h"' '<nvrtc.h>' '<hip/hip_runtime.h>' '<OpenCL/opencl.h>'; do
         plant includes core/a.c "#include $word"
         plant includes include/grkan/grkan.h "  #  include $word"
+    done
+    for word in dlfcn unistd pthread spawn sys/wait sys/stat fcntl signal windows; do
+        plant system core/a.c "#include <$word.h>"
+        plant system backends/hip/r.c "# include <$word.h>"
     done
     for word in numerator Denominators rational padé pade_unit COEFFICIENT; do
         plant words backends/opencl/r.c "int $word;"
@@ -143,7 +155,7 @@ for folder in core include backends/kernels backends/opencl tools; do
 done
 
 status=0
-for rule in includes words kernels tools; do
+for rule in includes system words kernels tools; do
     found=$(violations "$rule" "$source_root")
     if [ -n "$found" ]; then
         printf 'FAIL: rule %s is broken by\n%s\n' "'$rule'" "${found//$source_root\//}"

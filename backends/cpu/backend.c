@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "cpu.h"
 #include "interface.h"
@@ -66,7 +64,7 @@ struct grkan_backend_program {
 };
 
 struct grkan_backend_device {
-    struct timespec timer_start;
+    double timer_start; /* milliseconds */
     grkan_backend_program all;
 };
 
@@ -159,46 +157,23 @@ static void cpu_close(grkan_backend_device *device)
     free(device);
 }
 
-/** The processor's name as Linux gives it; "cpu" elsewhere. */
-static void read_name(char *name, size_t bytes)
-{
-    FILE *info = fopen("/proc/cpuinfo", "re");
-    char line[256];
-    snprintf(name, bytes, "cpu");
-    while (info != NULL && fgets(line, sizeof line, info) != NULL) {
-        const char *colon = strchr(line, ':');
-        if (strncmp(line, "model name", 10) == 0 && colon != NULL) {
-            snprintf(name, bytes, "%.*s", (int)strcspn(colon + 2, "\n"), colon + 2);
-            break;
-        }
-    }
-    if (info != NULL)
-        fclose(info);
-}
-
-static uint64_t known_size(long value)
-{
-    return value > 0 ? (uint64_t)value : 0;
-}
-
 static grkan_status cpu_describe(const grkan_backend_device *device, grkan_device_properties *properties,
                                  grkan_device_limits *limits)
 {
     const int threads = device->all.threads;
     const grkan_tuning whole_rows = {.block = CPU_MOST_THREADS};
-    *properties = (grkan_device_properties){
-        .selector = "cpu",
-        .backend = "cpu",
-        .compute_units = threads,
-        .wave_width = device->all.simd->lanes,
-        .dtypes = 1u << GRKAN_F32 | 1u << GRKAN_F16 | 1u << GRKAN_BF16 | 1u << GRKAN_F64,
-        .has_atomics = 1,
-        .is_ieee = 1,
-        .memory_bytes = known_size(sysconf(_SC_PHYS_PAGES)) * known_size(sysconf(_SC_PAGESIZE))};
-#ifdef _SC_LEVEL3_CACHE_SIZE
-    properties->cache_bytes = known_size(sysconf(_SC_LEVEL3_CACHE_SIZE));
-#endif
-    read_name(properties->name, sizeof properties->name);
+    *properties =
+        (grkan_device_properties){.selector = "cpu",
+                                  .backend = "cpu",
+                                  .compute_units = threads,
+                                  .wave_width = device->all.simd->lanes,
+                                  .dtypes = 1u << GRKAN_F32 | 1u << GRKAN_F16 | 1u << GRKAN_BF16 | 1u << GRKAN_F64,
+                                  .has_atomics = 1,
+                                  .is_ieee = 1,
+                                  .memory_bytes = grkan_memory_bytes(),
+                                  .cache_bytes = grkan_cache_bytes()};
+    if (!grkan_processor_name(properties->name, sizeof properties->name))
+        snprintf(properties->name, sizeof properties->name, "cpu");
     snprintf(properties->driver, sizeof properties->driver, "%d thread%s", threads, threads == 1 ? "" : "s");
     snprintf(properties->architecture, sizeof properties->architecture, "%s", device->all.simd->name);
     *limits = (grkan_device_limits){.compute_units = threads,
@@ -405,16 +380,13 @@ static grkan_status cpu_synchronize(grkan_backend_device *device)
 
 static grkan_status cpu_timer_start(grkan_backend_device *device)
 {
-    clock_gettime(CLOCK_MONOTONIC, &device->timer_start);
+    device->timer_start = grkan_milliseconds();
     return GRKAN_SUCCESS;
 }
 
 static grkan_status cpu_timer_stop(grkan_backend_device *device, double *milliseconds)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    *milliseconds = (double)(now.tv_sec - device->timer_start.tv_sec) * 1e3 +
-                    (double)(now.tv_nsec - device->timer_start.tv_nsec) * 1e-6;
+    *milliseconds = grkan_milliseconds() - device->timer_start;
     return GRKAN_SUCCESS;
 }
 

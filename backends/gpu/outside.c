@@ -1,31 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file outside.c @brief A compiler that is a program of its own, for architectures that the runtime's does not know. */
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
+#include "../../core/platform/platform.h"
 #include "runtime.h"
 
-extern char **environ;
-
-/** A directory of ours alone, and the files in it. */
+/** A folder of ours alone, and the files in it. */
 typedef struct workplace {
-    char directory[PATH_MAX / 2];
-    char source[PATH_MAX];
-    char binary[PATH_MAX];
-    char log[PATH_MAX];
+    char directory[GRKAN_PATH_BYTES / 2];
+    char source[GRKAN_PATH_BYTES];
+    char binary[GRKAN_PATH_BYTES];
+    char log[GRKAN_PATH_BYTES];
 } workplace;
 
 static int make_workplace(workplace *w)
 {
-    const char *const parent = getenv("TMPDIR");
-    snprintf(w->directory, sizeof w->directory, "%s/grkan-XXXXXX", parent != NULL && *parent != '\0' ? parent : "/tmp");
-    if (mkdtemp(w->directory) == NULL)
+    if (!grkan_temporary_folder(w->directory, sizeof w->directory))
         return 0;
     snprintf(w->source, sizeof w->source, "%s/source", w->directory);
     snprintf(w->binary, sizeof w->binary, "%s/binary", w->directory);
@@ -35,10 +27,10 @@ static int make_workplace(workplace *w)
 
 static void remove_workplace(const workplace *w)
 {
-    (void)unlink(w->source);
-    (void)unlink(w->binary);
-    (void)unlink(w->log);
-    (void)rmdir(w->directory);
+    (void)remove(w->source);
+    (void)remove(w->binary);
+    (void)remove(w->log);
+    grkan_remove_folder(w->directory);
 }
 
 static int write_file(const char *path, const char *text)
@@ -67,41 +59,17 @@ static grkan_blob read_file(const char *path)
     return content;
 }
 
-/** Run a program whose words go to the log. @return its exit status, -1 if it did not run or end by itself */
-static int run(const char **arguments, const char *log, int *error)
-{
-    posix_spawn_file_actions_t actions;
-    pid_t child;
-    int status = 0;
-    *error = posix_spawn_file_actions_init(&actions);
-    if (*error != 0)
-        return -1;
-    *error = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    if (*error == 0)
-        *error = posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log, O_WRONLY | O_CREAT, 0600);
-    if (*error == 0)
-        *error = posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
-    if (*error == 0)
-        *error = posix_spawnp(&child, arguments[0], &actions, NULL, (char *const *)arguments, environ);
-    (void)posix_spawn_file_actions_destroy(&actions);
-    if (*error != 0)
-        return -1;
-    while (waitpid(child, &status, 0) < 0)
-        if (errno != EINTR)
-            return -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
 static grkan_status compile_in(const workplace *w, char *options, const grkan_compile_request *request,
                                grkan_blob *binary, grkan_compiler_report *report)
 {
     enum { most_arguments = 64 };
     const char *arguments[most_arguments] = {request->compiler};
-    int error = 0, count = 1 + rtc_split_options(options, arguments + 1, most_arguments - 5);
+    int exit_status = -1, count = 1 + rtc_split_options(options, arguments + 1, most_arguments - 5);
     arguments[count++] = "-o";
     arguments[count++] = w->binary;
     arguments[count++] = w->source;
-    const int exit_status = run(arguments, w->log, &error);
+    arguments[count] = NULL;
+    const int error = grkan_run_program(arguments, w->log, &exit_status) ? 0 : errno;
     const grkan_blob log = read_file(w->log);
     char none[] = "";
     char *const words = log.data != NULL ? log.data : none;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file hip.c @brief What HIP does its own way: the options of its compilers, architectures, and code objects. */
 #include <amd_comgr.h>
-#include <dlfcn.h>
 #include <stdlib.h>
 
+#include "../../core/platform/platform.h"
 #include "../gpu/runtime.h"
 
 #define TEXT(word) #word
@@ -50,14 +50,15 @@ typedef struct comgr {
 
 typedef amd_comgr_metadata_node_t node;
 
-/** @return 0 if it is not there; dlerror() says why */
+/** @return 0 if it is not there: see grkan_library_error */
 static int load_comgr(comgr *c)
 {
     int is_whole = 1;
-    void *const library = dlopen("libamd_comgr.so." AS_TEXT(AMD_COMGR_INTERFACE_VERSION_MAJOR), RTLD_NOW);
+    grkan_library *const library = grkan_library_open("libamd_comgr.so." AS_TEXT(AMD_COMGR_INTERFACE_VERSION_MAJOR));
     if (library == NULL)
         return 0;
-#define FIND(name) is_whole = is_whole && (c->name = (__typeof__(c->name))dlsym(library, "amd_comgr_" #name)) != NULL;
+#define FIND(name)                                                                                                     \
+    is_whole = is_whole && (c->name = (__typeof__(c->name))grkan_library_symbol(library, "amd_comgr_" #name)) != NULL;
     FOR_EACH_FUNCTION(FIND)
     return is_whole;
 }
@@ -70,7 +71,7 @@ static grkan_status check_architecture(const char *architecture)
     amd_comgr_action_info_t action;
     if (!load_comgr(&c))
         return gpu_host->set_error(GRKAN_ERROR_COMPILE, "no compiler for architecture \"%s\": %s", architecture,
-                                   dlerror());
+                                   grkan_library_error());
     if (c.create_action_info(&action) != AMD_COMGR_STATUS_SUCCESS)
         return gpu_host->set_error(GRKAN_ERROR_COMPILE, "amd_comgr_create_action_info failed");
     snprintf(isa, sizeof isa, "amdgcn-amd-amdhsa--%s", architecture);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file opencl.c @brief OpenCL as the engine wants it: contexts, queues, programs, launches, events. */
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../core/platform/platform.h"
 #include "../gpu/engine.h"
 #include "../gpu/nvidia.h"
 #include "interface.h"
@@ -22,7 +22,7 @@ struct gpu_module {
 struct gpu_kernel {
     grkan_backend_device *device;
     cl_kernel kernel;
-    pthread_mutex_t lock; /* OpenCL keeps arguments in the kernel: set and enqueue are one step */
+    grkan_lock lock; /* OpenCL keeps arguments in the kernel: set and enqueue are one step */
 };
 
 /* ------------------------------------------------------------------------------------------------ programs */
@@ -192,7 +192,7 @@ grkan_status gpu_kernel_find(gpu_module *module, const char *name, gpu_kernel **
         free(made);
         return opencl_failed("clCreateKernel", code);
     }
-    pthread_mutex_init(&made->lock, NULL);
+    grkan_lock_init(&made->lock);
     *kernel = made;
     return GRKAN_SUCCESS;
 }
@@ -202,7 +202,7 @@ void gpu_kernel_release(gpu_kernel *kernel)
     if (kernel == NULL)
         return;
     clReleaseKernel(kernel->kernel);
-    pthread_mutex_destroy(&kernel->lock);
+    grkan_lock_destroy(&kernel->lock);
     free(kernel);
 }
 
@@ -224,14 +224,14 @@ grkan_status gpu_launch(gpu_kernel *kernel, const grkan_kernel_launch *launch, v
     const cl_command_queue queue = stream != NULL ? (cl_command_queue)stream : device->queue;
     cl_event *const event = queue == device->queue ? opencl_timer_event(device) : NULL;
 
-    pthread_mutex_lock(&kernel->lock);
+    grkan_lock_take(&kernel->lock);
     grkan_status status = set_arguments(kernel->kernel, launch);
     if (status == GRKAN_SUCCESS) {
         const cl_int code = clEnqueueNDRangeKernel(queue, kernel->kernel, 1, NULL, &global, &local, 0, NULL, event);
         if (code != CL_SUCCESS)
             status = opencl_failed("clEnqueueNDRangeKernel", code);
     }
-    pthread_mutex_unlock(&kernel->lock);
+    grkan_lock_release(&kernel->lock);
     return status;
 }
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file platform.h
- * @brief The operating system, behind one header: processors, threads and their pool. Private: not installed.
+ * @brief The operating system, behind one header. Private: not installed.
  *
- * One file for each system; what is in pool.c is the same for all.
+ * The static library of this folder is linked into the library, its modules and the program; each has a copy of what it
+ * uses. posix_*.c are for POSIX systems; another system's files stand in their place. pool.c is the same for all.
+ *
+ * Paths and names are text that ends with a zero. Functions that say so leave a reason in errno.
  */
 #ifndef GRKAN_PLATFORM_H
 #define GRKAN_PLATFORM_H
@@ -16,10 +19,27 @@
 
 #include <grkan/grkan.h>
 
-/* --------------------------------------------------------------------------------------------- posix.c: the system */
+/* ------------------------------------------------------------------------------------- posix_machine.c: the machine */
 
 /** Processors that the calling thread may run on; at least 1. */
 int grkan_processors(void);
+
+/** The processor's name as the system has it. @return false, and text is as it was, if the system does not tell */
+bool grkan_processor_name(char *text, size_t bytes);
+
+/** Bytes of the machine's memory; 0: unknown. */
+uint64_t grkan_memory_bytes(void);
+
+/** Bytes of the cache that all processors share; 0: unknown. */
+uint64_t grkan_cache_bytes(void);
+
+/** A clock that nobody sets, in milliseconds since some time in the past. */
+double grkan_milliseconds(void);
+
+/** A variable of the environment. @return NULL if it is not set, or if the process has more rights than its caller */
+const char *grkan_trusted_environment(const char *name);
+
+/* --------------------------------------------------------------------------- posix_threads.c: threads, locks, forks */
 
 typedef pthread_t grkan_thread;
 
@@ -39,11 +59,35 @@ void grkan_thread_detach(grkan_thread thread);
 /** Have a function called in every forked child, by its only thread, before fork returns. Once for each function. */
 void grkan_on_fork(void (*in_child)(void));
 
+/** What one thread holds at a time. */
+typedef struct grkan_lock {
+    pthread_mutex_t handle;
+} grkan_lock;
+
+/** A lock that nobody holds: of static storage, which needs neither of the next two. */
+#define GRKAN_LOCK_INIT                                                                                                \
+    {                                                                                                                  \
+        PTHREAD_MUTEX_INITIALIZER                                                                                      \
+    }
+
+/** Make a lock, which nobody holds. */
+void grkan_lock_init(grkan_lock *lock);
+
+/** Free what a lock has. Nobody holds it. */
+void grkan_lock_destroy(grkan_lock *lock);
+
+/** Wait until nobody holds the lock, and hold it. A thread that holds it already waits for ever. */
+void grkan_lock_take(grkan_lock *lock);
+
+/** Let go. */
+void grkan_lock_release(grkan_lock *lock);
+
 /** A counter that waits to get positive. Nothing has to be freed. */
 typedef struct grkan_semaphore {
     sem_t handle;
 } grkan_semaphore;
 
+/** Begin at 0. */
 void grkan_semaphore_init(grkan_semaphore *semaphore);
 
 /** Add 1, and wake a thread that waits. */
@@ -65,8 +109,8 @@ static inline void grkan_relax(void)
 /* ------------------------------------------------------------------------------------------------- pool.c: the pool */
 
 /**
- * The process has one pool. Its threads stay as long as anybody holds it, parked when there is nothing to do. A forked
- * child starts without any.
+ * A library or a program has one pool. Its threads stay as long as anybody holds it, parked when there is nothing to
+ * do. A forked child starts without any.
  */
 void grkan_pool_hold(void);
 
@@ -81,5 +125,79 @@ void grkan_pool_grow(int helpers);
  * that have nothing else to do. Allocates nothing. With no thread at hand the caller does all.
  */
 void grkan_pool_run(int64_t count, grkan_task task, void *argument);
+
+/* ------------------------------------------------------------------------------ posix_libraries.c: shared libraries */
+
+/** The file of a module, printf style, its argument being a backend's name. */
+#define GRKAN_MODULE_FILE "libgrkan_%s.so"
+
+/** A shared library that is loaded. */
+typedef struct grkan_library grkan_library;
+
+/**
+ * Load a library, whose symbols nobody else sees.
+ * @param file its path, or a name alone for one of the system's
+ * @return NULL if that fails: see grkan_library_error
+ */
+grkan_library *grkan_library_open(const char *file);
+
+/** The address of a symbol; NULL if there is none: see grkan_library_error. */
+void *grkan_library_symbol(grkan_library *library, const char *symbol);
+
+/** Why the last of this thread's calls of the two above failed. Valid until the next one. */
+const char *grkan_library_error(void);
+
+/** The folder of the library or program that has an address. @return false, and path is "", if that cannot be told */
+bool grkan_library_folder(const void *address, char *path, size_t bytes);
+
+/* --------------------------------------------------------------------------------------------- posix_files.c: files */
+
+/** Bytes that hold the paths which the system takes. */
+#define GRKAN_PATH_BYTES 4096
+
+/** What stands between the folders of a list in the environment. */
+#define GRKAN_LIST_SEPARATOR ":"
+
+/** Whether a path begins at the root, and does not depend on the current folder. */
+bool grkan_is_absolute(const char *path);
+
+/** Whether there is something under this name. */
+bool grkan_is_file(const char *path);
+
+/** The folder for what this user's programs can make again. @return false if there is none, or it cannot be trusted */
+bool grkan_caches_folder(char *path, size_t bytes);
+
+/**
+ * Read a file of a private folder: one that is the user's own, and that only he can enter.
+ * @param most the bytes that a file may have
+ * @return its content; free it; NULL if anything is wrong: the file is missing, not the user's, not regular, empty or
+ *         too large, or the folder is not private
+ */
+void *grkan_private_read(const char *folder, const char *name, size_t most, size_t *bytes);
+
+/**
+ * Give a file of a private folder this content: who reads it sees all of the old one or of the new one. It is not
+ * flushed to the disk, so what a crash of the system leaves of it has to be told by its content. The folder, and those
+ * that it lies in, are made if they are not there.
+ * @return false if anything went wrong; the file is then as it was
+ */
+bool grkan_private_write(const char *folder, const char *name, const void *data, size_t bytes);
+
+/* --------------------------------------------------------------------------------------- posix_programs.c: programs */
+
+/** Make a folder of the user's alone for temporary files. @return false with errno set; path names what was tried */
+bool grkan_temporary_folder(char *path, size_t bytes);
+
+/** Remove a folder in which nothing is left. */
+void grkan_remove_folder(const char *path);
+
+/**
+ * Run a program to its end. It reads nothing; what it prints goes to a new file.
+ * @param arguments the program, which is looked for as a shell does, and its arguments; NULL ends them
+ * @param log path of the file
+ * @param exit_status out: -1 if the program did not end by itself
+ * @return false with errno set if it did not start
+ */
+bool grkan_run_program(const char *const arguments[], const char *log, int *exit_status);
 
 #endif

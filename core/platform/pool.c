@@ -17,7 +17,7 @@
 
 enum {
     most_threads = 1023,
-    place_count = 16, /* loops that threads can help with at a time */
+    place_count = 16,   /* loops that threads can help with at a time */
     spin_rounds = 1000, /* before a thread is parked: some 20 microseconds, which is what waking one takes */
     line_bytes = 64
 };
@@ -48,7 +48,7 @@ static struct {
     grkan_semaphore posts;
 } pool;
 
-static pthread_mutex_t growing = PTHREAD_MUTEX_INITIALIZER; /* guards the number of threads, and the next lines */
+static grkan_lock growing = GRKAN_LOCK_INIT; /* guards the number of threads, and the next lines */
 static grkan_thread threads_of_pool[most_threads];
 static int holders, is_watching_forks;
 
@@ -205,20 +205,20 @@ static void clear(void)
 /** The threads are the parent's, and so are the callers that they were helping and whoever had the lock. */
 static void forget_parent(void)
 {
-    (void)pthread_mutex_init(&growing, NULL);
+    grkan_lock_init(&growing);
     clear();
 }
 
 void grkan_pool_hold(void)
 {
-    (void)pthread_mutex_lock(&growing);
+    grkan_lock_take(&growing);
     if (!is_watching_forks) {
         clear();
         grkan_on_fork(forget_parent);
         is_watching_forks = 1;
     }
     holders++;
-    (void)pthread_mutex_unlock(&growing);
+    grkan_lock_release(&growing);
 }
 
 void grkan_pool_grow(int helpers)
@@ -226,13 +226,13 @@ void grkan_pool_grow(int helpers)
     if (atomic_load(&pool.threads) >= helpers)
         return;
     const int processors = grkan_processors();
-    (void)pthread_mutex_lock(&growing);
+    grkan_lock_take(&growing);
     int threads = atomic_load(&pool.threads);
     while (threads < helpers && threads < most_threads &&
            grkan_thread_start(&threads_of_pool[threads], work, NULL, stack_bytes))
         atomic_store(&pool.threads, ++threads);
     atomic_store(&pool.rounds, threads < processors ? spin_rounds : 0);
-    (void)pthread_mutex_unlock(&growing);
+    grkan_lock_release(&growing);
 }
 
 /** The caller has the lock. */
@@ -256,8 +256,8 @@ __attribute__((destructor)) static void let_go(void)
 
 void grkan_pool_release(void)
 {
-    (void)pthread_mutex_lock(&growing);
+    grkan_lock_take(&growing);
     if (--holders == 0)
         end_threads();
-    (void)pthread_mutex_unlock(&growing);
+    grkan_lock_release(&growing);
 }

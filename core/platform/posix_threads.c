@@ -1,46 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file posix.c @brief Processors, threads and semaphores of POSIX systems. */
-#define _GNU_SOURCE 1 /* sched_getaffinity */
-
+/** @file posix_threads.c @brief Threads, locks and semaphores of POSIX systems. */
 #include "platform.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <unistd.h>
-
-#ifdef __linux__
-/* Sets grow until the kernel's fits: it refuses smaller ones. */
-static int count_affine(void)
-{
-    int count = 0;
-    for (size_t most = CPU_SETSIZE; most <= (size_t)CPU_SETSIZE * 64 && count == 0; most *= 2) {
-        cpu_set_t *const set = CPU_ALLOC(most);
-        const size_t bytes = CPU_ALLOC_SIZE(most);
-        if (set == NULL)
-            break;
-        if (sched_getaffinity(0, bytes, set) == 0)
-            count = CPU_COUNT_S(bytes, set);
-        CPU_FREE(set);
-    }
-    return count;
-}
-#else
-static int count_affine(void)
-{
-    return 0;
-}
-#endif
-
-int grkan_processors(void)
-{
-    const int affine = count_affine();
-    if (affine > 0)
-        return affine;
-    const long online = sysconf(_SC_NPROCESSORS_ONLN);
-    return online > 0 ? (int)online : 1;
-}
 
 /* ------------------------------------------------------------------------------------------------------ threads */
 
@@ -100,7 +64,27 @@ void grkan_on_fork(void (*in_child)(void))
     (void)pthread_atfork(NULL, NULL, in_child);
 }
 
-/* --------------------------------------------------------------------------------------------------- semaphores */
+/* ---------------------------------------------------------------------------------------- locks and semaphores */
+
+void grkan_lock_init(grkan_lock *lock)
+{
+    (void)pthread_mutex_init(&lock->handle, NULL);
+}
+
+void grkan_lock_destroy(grkan_lock *lock)
+{
+    (void)pthread_mutex_destroy(&lock->handle);
+}
+
+void grkan_lock_take(grkan_lock *lock)
+{
+    (void)pthread_mutex_lock(&lock->handle);
+}
+
+void grkan_lock_release(grkan_lock *lock)
+{
+    (void)pthread_mutex_unlock(&lock->handle);
+}
 
 void grkan_semaphore_init(grkan_semaphore *semaphore)
 {
