@@ -207,14 +207,12 @@ float bench_normal(uint64_t *state);
 void bench_store(void *to, size_t index, grkan_dtype dtype, float value);
 
 /** Allocate bytes (a multiple of the element) and fill them with random values of about unit variance. */
-grkan_status bench_random_memory(grkan_device *device, grkan_dtype dtype, size_t bytes, uint64_t seed, void **base);
-
-/** Allocate zero bytes; with bytes 0, base is NULL. */
-grkan_status bench_zero_memory(grkan_device *device, size_t bytes, void **base);
+grkan_status bench_random_memory(grkan_device *device, grkan_dtype dtype, size_t bytes, uint64_t seed,
+                                 grkan_buffer *buffer);
 
 /** Allocate rows of coefficients of a mild function: row[i] = scale / (first_power + i)!, varied a little by row. */
 grkan_status bench_coefficient_memory(grkan_device *device, grkan_dtype dtype, int64_t rows, int columns,
-                                      int first_power, double scale, void **base);
+                                      int first_power, double scale, grkan_buffer *buffer);
 
 /* study_cases.c */
 

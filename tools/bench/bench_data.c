@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bench.h"
+#include "check/device_layer.h"
 
 /** Elements made on the host and uploaded again and again; more would only take longer to make. */
 enum { PATTERN_ELEMENTS = 1 << 20 };
@@ -66,64 +67,23 @@ void bench_store(void *to, size_t index, grkan_dtype dtype, float value)
     }
 }
 
-/** Upload a pattern, then double it on the device until bytes are full. */
-static grkan_status upload_pattern(grkan_device *device, void *base, size_t bytes, const void *pattern,
-                                   size_t pattern_bytes)
-{
-    size_t done = bytes < pattern_bytes ? bytes : pattern_bytes;
-    grkan_status status = grkan_memory_upload(device, (grkan_buffer){base, 0}, pattern, done);
-    while (done < bytes && status == GRKAN_SUCCESS) {
-        size_t part = bytes - done < done ? bytes - done : done;
-        status = grkan_memory_copy(device, (grkan_buffer){base, done}, (grkan_buffer){base, 0}, part);
-        done += part;
-    }
-    return status;
-}
-
-/** Allocate, fill from a pattern on the host, and free the device memory again on a failure. */
-static grkan_status make_memory(grkan_device *device, size_t bytes, const void *pattern, size_t pattern_bytes,
-                                void **base)
-{
-    *base = NULL;
-    grkan_status status = grkan_memory_allocate(device, bytes, base);
-    if (status != GRKAN_SUCCESS)
-        return status;
-    status = upload_pattern(device, *base, bytes, pattern, pattern_bytes);
-    if (status != GRKAN_SUCCESS) {
-        grkan_memory_free(device, *base);
-        *base = NULL;
-    }
-    return status;
-}
-
-grkan_status bench_random_memory(grkan_device *device, grkan_dtype dtype, size_t bytes, uint64_t seed, void **base)
+grkan_status bench_random_memory(grkan_device *device, grkan_dtype dtype, size_t bytes, uint64_t seed,
+                                 grkan_buffer *buffer)
 {
     size_t element = grkan_dtype_bytes(dtype);
     size_t elements = bytes / element < PATTERN_ELEMENTS ? bytes / element : PATTERN_ELEMENTS;
     void *pattern = tool_allocate(elements * element);
     for (size_t i = 0; i < elements; i++)
         bench_store(pattern, i, dtype, bench_normal(&seed));
-    grkan_status status = make_memory(device, bytes, pattern, elements * element, base);
+    grkan_status status = device_repeat(device, bytes, pattern, elements * element, buffer);
     free(pattern);
     return status;
 }
 
-grkan_status bench_zero_memory(grkan_device *device, size_t bytes, void **base)
-{
-    *base = NULL;
-    if (bytes == 0)
-        return GRKAN_SUCCESS;
-    size_t pattern_bytes = bytes < PATTERN_ELEMENTS ? bytes : PATTERN_ELEMENTS;
-    void *zeros = tool_allocate(pattern_bytes);
-    grkan_status status = make_memory(device, bytes, zeros, pattern_bytes, base);
-    free(zeros);
-    return status;
-}
-
 grkan_status bench_coefficient_memory(grkan_device *device, grkan_dtype dtype, int64_t rows, int columns,
-                                      int first_power, double scale, void **base)
+                                      int first_power, double scale, grkan_buffer *buffer)
 {
-    *base = NULL;
+    *buffer = (grkan_buffer){NULL, 0};
     size_t width = (size_t)columns;
     size_t count = (size_t)rows * width;
     if (count == 0)
@@ -136,7 +96,7 @@ grkan_status bench_coefficient_memory(grkan_device *device, grkan_dtype dtype, i
         double factorial = tgamma((double)(i % width) + first_power + 1.0);
         bench_store(values, i, type, (float)(scale * row_factor / factorial));
     }
-    grkan_status status = make_memory(device, bytes, values, bytes, base);
+    grkan_status status = device_repeat(device, bytes, values, bytes, buffer);
     free(values);
     return status;
 }

@@ -117,8 +117,8 @@ static size_t copy_bytes(const grkan_device_properties *properties)
 
 typedef struct copy_context {
     grkan_device *device;
-    void *to;
-    void *from;
+    grkan_buffer to;
+    grkan_buffer from;
     size_t bytes;
 } copy_context;
 
@@ -126,7 +126,7 @@ static grkan_status call_copy(const void *context, int64_t number)
 {
     const copy_context *copy = context;
     (void)number;
-    return grkan_memory_copy(copy->device, (grkan_buffer){copy->to, 0}, (grkan_buffer){copy->from, 0}, copy->bytes);
+    return grkan_memory_copy(copy->device, copy->to, copy->from, copy->bytes);
 }
 
 grkan_status bench_measure_copy(bench_device *device, bench_effort effort)
@@ -134,14 +134,14 @@ grkan_status bench_measure_copy(bench_device *device, bench_effort effort)
     copy_context copy = {.device = device->device, .bytes = copy_bytes(&device->properties) / 256 * 256};
     grkan_status status = bench_random_memory(copy.device, GRKAN_F32, copy.bytes, 1, &copy.from);
     if (status == GRKAN_SUCCESS)
-        status = grkan_memory_allocate(copy.device, copy.bytes, &copy.to);
+        status = grkan_memory_allocate(copy.device, copy.bytes, &copy.to.base);
     bench_samples samples = {NULL, 0};
     if (status == GRKAN_SUCCESS)
         status = bench_measure(copy.device, call_copy, &copy, effort, &samples);
     if (status == GRKAN_SUCCESS)
         device->copy_gb_per_s = 2.0 * (double)copy.bytes / bench_summary(samples.values, samples.count).median / 1e6;
     free(samples.values);
-    grkan_memory_free(copy.device, copy.to);
-    grkan_memory_free(copy.device, copy.from);
+    grkan_memory_free(copy.device, copy.to.base);
+    grkan_memory_free(copy.device, copy.from.base);
     return status;
 }

@@ -3,130 +3,101 @@
 #include <stdlib.h>
 
 #include "bench.h"
+#include "check/device_layer.h"
 
 /**
- * The memory of a case. When a set of tensors is smaller than the caches, each of x, dy and out holds several tensors,
- * `stride` bytes apart, and calls take them in turn, so that none finds its data in a cache. Which of them meet changes
- * from call to call: caches hold some distances between tensors badly, and no case shall be measured at one alone.
+ * The memory of a case. When its tensors are smaller than the caches, each of x, dy and y or dx is there several times,
+ * `stride` bytes apart, and calls take the copies in turn, so that none finds its data in a cache. Which of them meet
+ * changes from call to call: caches hold some distances between tensors badly, and no case shall be measured at one
+ * alone.
  */
 typedef struct case_memory {
     grkan_device *device;
     const grkan_plan *plan;
-    void *x;
-    void *dy;
-    void *out; /**< y or dx */
-    void *numerator;
-    void *denominator;
-    void *dnumerator;
-    void *ddenominator;
-    void *workspace;
-    size_t workspace_bytes;
+    device_layer layer; /**< with the first copy of each */
     size_t stride;
-    int64_t sets;
+    int64_t copies;
 } case_memory;
 
-static grkan_buffer x_of(const case_memory *memory, int64_t number)
+/** The layer of a call, by the call's number. out: CHECK_Y or CHECK_DX */
+static device_layer layer_of_call(const case_memory *memory, int64_t number, check_tensor out)
 {
-    return (grkan_buffer){memory->x, (size_t)(number % memory->sets) * memory->stride};
-}
-
-static grkan_buffer dy_of(const case_memory *memory, int64_t number)
-{
-    return (grkan_buffer){memory->dy, (size_t)((number + number / memory->sets) % memory->sets) * memory->stride};
-}
-
-static grkan_buffer out_of(const case_memory *memory, int64_t number)
-{
-    return (grkan_buffer){memory->out, (size_t)(memory->sets - 1 - number % memory->sets) * memory->stride};
+    const int64_t copies = memory->copies;
+    device_layer layer = memory->layer;
+    layer.tensor[CHECK_X].offset = (size_t)(number % copies) * memory->stride;
+    layer.tensor[CHECK_DY].offset = (size_t)((number + number / copies) % copies) * memory->stride;
+    layer.tensor[out].offset = (size_t)(copies - 1 - number % copies) * memory->stride;
+    return layer;
 }
 
 static grkan_status call_forward(const void *context, int64_t number)
 {
     const case_memory *memory = context;
-    grkan_forward_arguments arguments = {
-        .x = x_of(memory, number),
-        .numerator = {memory->numerator, 0},
-        .denominator = {memory->denominator, 0},
-        .y = out_of(memory, number),
-    };
-    return grkan_forward(memory->plan, &arguments, NULL);
+    const device_layer layer = layer_of_call(memory, number, CHECK_Y);
+    return device_layer_forward(memory->plan, &layer);
 }
 
 static grkan_status call_backward(const void *context, int64_t number)
 {
     const case_memory *memory = context;
-    grkan_backward_arguments arguments = {
-        .x = x_of(memory, number),
-        .dy = dy_of(memory, number),
-        .numerator = {memory->numerator, 0},
-        .denominator = {memory->denominator, 0},
-        .dx = out_of(memory, number),
-        .dnumerator = {memory->dnumerator, 0},
-        .ddenominator = {memory->ddenominator, 0},
-        .accumulation = GRKAN_OVERWRITE,
-        .workspace = {memory->workspace, 0},
-        .workspace_bytes = memory->workspace_bytes,
-    };
-    return grkan_backward(memory->plan, &arguments, NULL);
+    const device_layer layer = layer_of_call(memory, number, CHECK_DX);
+    return device_layer_backward(memory->plan, &layer);
 }
 
-/** x, dy and out. out gets x's values, so that its pages are mapped before the first timed call. */
+/** x, dy, and y or dx, which gets x's values, so that its pages are mapped before the first timed call. */
 static grkan_status make_tensors(case_memory *memory, const bench_case *one)
 {
-    size_t bytes = (size_t)memory->sets * memory->stride;
+    grkan_buffer *const tensor = memory->layer.tensor;
+    grkan_buffer *const out = &tensor[one->pass == BENCH_FORWARD ? CHECK_Y : CHECK_DX];
+    size_t bytes = (size_t)memory->copies * memory->stride;
     grkan_dtype dtype = one->operation.dtype;
-    grkan_status status = bench_random_memory(memory->device, dtype, bytes, 2, &memory->x);
+    grkan_status status = bench_random_memory(memory->device, dtype, bytes, 2, &tensor[CHECK_X]);
     if (status == GRKAN_SUCCESS && one->pass == BENCH_BACKWARD)
-        status = bench_random_memory(memory->device, dtype, bytes, 3, &memory->dy);
+        status = bench_random_memory(memory->device, dtype, bytes, 3, &tensor[CHECK_DY]);
     if (status == GRKAN_SUCCESS)
-        status = grkan_memory_allocate(memory->device, bytes, &memory->out);
+        status = grkan_memory_allocate(memory->device, bytes, &out->base);
     if (status == GRKAN_SUCCESS)
-        status = grkan_memory_copy(memory->device, (grkan_buffer){memory->out, 0}, (grkan_buffer){memory->x, 0}, bytes);
+        status = grkan_memory_copy(memory->device, *out, tensor[CHECK_X], bytes);
     return status;
 }
 
+/** The numerator's coefficients are those of exp, a mild function, and the denominator's a twentieth of them. */
 static grkan_status make_coefficients(case_memory *memory, const grkan_operation *operation)
 {
-    grkan_device *device = memory->device;
-    grkan_dtype dtype = operation->dtype;
-    int columns = operation->numerator_degree + 1;
-    int64_t rows = operation->numerator_groups;
-    size_t bytes = (size_t)rows * (size_t)columns * grkan_coefficient_bytes(dtype);
-    grkan_status status = bench_coefficient_memory(device, dtype, rows, columns, 0, 1.0, &memory->numerator);
-    if (status == GRKAN_SUCCESS)
-        status = bench_zero_memory(device, bytes, &memory->dnumerator);
-    columns = grkan_denominator_coefficients(operation);
-    rows = operation->denominator_groups;
-    bytes = (size_t)rows * (size_t)columns * grkan_coefficient_bytes(dtype);
-    if (status == GRKAN_SUCCESS)
-        status = bench_coefficient_memory(device, dtype, rows, columns, 1, 0.05, &memory->denominator);
-    if (status == GRKAN_SUCCESS)
-        status = bench_zero_memory(device, bytes, &memory->ddenominator);
+    const struct {
+        int64_t rows;
+        int columns, first_power;
+        double scale;
+    } tables[2] = {{operation->numerator_groups, operation->numerator_degree + 1, 0, 1.0},
+                   {operation->denominator_groups, grkan_denominator_coefficients(operation), 1, 0.05}};
+    grkan_buffer *const tensor = memory->layer.tensor;
+    grkan_status status = GRKAN_SUCCESS;
+    for (int k = 0; k < 2 && status == GRKAN_SUCCESS; k++) {
+        const size_t count = (size_t)tables[k].rows * (size_t)tables[k].columns;
+        status = bench_coefficient_memory(memory->device, operation->dtype, tables[k].rows, tables[k].columns,
+                                          tables[k].first_power, tables[k].scale, &tensor[CHECK_NUMERATOR + k]);
+        if (status == GRKAN_SUCCESS)
+            status = device_zeros(memory->device, count * grkan_coefficient_bytes(operation->dtype),
+                                  &tensor[CHECK_DNUMERATOR + k]);
+    }
     return status;
 }
 
 static grkan_status make_memory(case_memory *memory, const bench_case *one, const grkan_device_properties *properties)
 {
     const grkan_operation *operation = &one->operation;
+    device_layer *const layer = &memory->layer;
     size_t elements = (size_t)(operation->outer * operation->channels * operation->inner);
     size_t tensor_bytes = elements * grkan_dtype_bytes(operation->dtype);
     memory->stride = (tensor_bytes + 255) / 256 * 256;
-    memory->sets = (int64_t)((bench_working_set(properties) + one->cost.bytes - 1) / one->cost.bytes);
-    memory->workspace_bytes = grkan_plan_workspace_bytes(memory->plan);
+    memory->copies = (int64_t)((bench_working_set(properties) + one->cost.bytes - 1) / one->cost.bytes);
+    layer->workspace_bytes = grkan_plan_workspace_bytes(memory->plan);
     grkan_status status = make_tensors(memory, one);
     if (status == GRKAN_SUCCESS)
         status = make_coefficients(memory, operation);
     if (status == GRKAN_SUCCESS)
-        status = bench_zero_memory(memory->device, memory->workspace_bytes, &memory->workspace);
+        status = device_zeros(memory->device, layer->workspace_bytes, &layer->workspace);
     return status;
-}
-
-static void free_memory(case_memory *memory)
-{
-    void *const all[] = {memory->x,           memory->dy,         memory->out,          memory->numerator,
-                         memory->denominator, memory->dnumerator, memory->ddenominator, memory->workspace};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        grkan_memory_free(memory->device, all[i]);
 }
 
 /** What follows from the median, the necessary bytes and the device's copy. */
@@ -164,7 +135,7 @@ static grkan_status measure_plan(const bench_device *device, const grkan_plan *p
     status = make_memory(&memory, one, &device->properties);
     if (status == GRKAN_SUCCESS)
         status = measure(device, is_forward ? call_forward : call_backward, &memory, effort, one);
-    free_memory(&memory);
+    device_layer_free(device->device, &memory.layer);
     return status;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bench.h"
+#include "check/device_layer.h"
 #include "check/judge.h"
 #include "check/storage_types.h"
 #include "common/progress.h"
@@ -12,82 +13,67 @@
 
 enum { SEEDS = 10, CHANNELS = 768, PLANS = 4, GPU_ROWS = 128 * 197, LARGE_ROWS = 1024 * 197, OTHER_ROWS = 2 * 197 };
 
-/** The tensors of a layer on the device, and the gradients once more on the host. */
-typedef struct device_layer {
+/** A layer on the device, and the coefficients' gradients once more on the host. */
+typedef struct study_memory {
     grkan_device *device;
-    void *x, *dy, *dx, *workspace;
-    void *coefficients[2]; /**< numerator, denominator */
-    void *gradients[2];
-    void *downloaded[2];
-    size_t tensor_bytes, workspace_bytes;
+    device_layer layer;
+    void *downloaded[2]; /**< numerator, denominator */
+    size_t tensor_bytes;
     size_t gradient_bytes[2];
-} device_layer;
+} study_memory;
 
-static grkan_status upload_coefficients(device_layer *d, grkan_dtype dtype, int k, const long double *values)
+static grkan_status make_coefficients(study_memory *m, grkan_dtype dtype, int k, const long double *values)
 {
-    size_t count = d->gradient_bytes[k] / grkan_dtype_bytes(dtype);
+    const size_t bytes = m->gradient_bytes[k], count = bytes / grkan_dtype_bytes(dtype);
     for (size_t i = 0; i < count; i++)
-        storage_store(dtype, d->downloaded[k], (int64_t)i, values[i]);
-    return grkan_memory_upload(d->device, (grkan_buffer){d->coefficients[k], 0}, d->downloaded[k],
-                               d->gradient_bytes[k]);
+        storage_store(dtype, m->downloaded[k], (int64_t)i, values[i]);
+    grkan_status status =
+        device_repeat(m->device, bytes, m->downloaded[k], bytes, &m->layer.tensor[CHECK_NUMERATOR + k]);
+    if (status == GRKAN_SUCCESS)
+        status = device_zeros(m->device, bytes, &m->layer.tensor[CHECK_DNUMERATOR + k]);
+    return status;
 }
 
-static grkan_status device_layer_create(grkan_device *device, const study_layer *layer,
-                                        const study_gradient gradients[2], device_layer *d)
+static grkan_status study_memory_create(grkan_device *device, const study_layer *layer,
+                                        const study_gradient gradients[2], study_memory *m)
 {
+    static const check_tensor tensors[] = {CHECK_X, CHECK_DY, CHECK_DX};
     const long double *values[2] = {layer->numerator, layer->denominator};
     grkan_dtype dtype = storage_of_coefficients(layer->operation.dtype);
     size_t bytes = (size_t)study_elements(&layer->operation) * grkan_dtype_bytes(layer->operation.dtype);
-    void **const tensors[] = {&d->x, &d->dy, &d->dx};
     grkan_status status = GRKAN_SUCCESS;
-    *d = (device_layer){.device = device, .tensor_bytes = bytes};
+    *m = (study_memory){.device = device, .tensor_bytes = bytes};
     for (int i = 0; i < 3 && status == GRKAN_SUCCESS; i++)
-        status = grkan_memory_allocate(device, bytes, tensors[i]);
+        status = grkan_memory_allocate(device, bytes, &m->layer.tensor[tensors[i]].base);
     for (int k = 0; k < 2 && status == GRKAN_SUCCESS; k++) {
-        d->gradient_bytes[k] = (size_t)gradients[k].count * grkan_dtype_bytes(dtype);
-        d->downloaded[k] = tool_allocate(d->gradient_bytes[k]);
-        status = grkan_memory_allocate(device, d->gradient_bytes[k], &d->coefficients[k]);
-        if (status == GRKAN_SUCCESS)
-            status = grkan_memory_allocate(device, d->gradient_bytes[k], &d->gradients[k]);
-        if (status == GRKAN_SUCCESS)
-            status = upload_coefficients(d, dtype, k, values[k]);
+        m->gradient_bytes[k] = (size_t)gradients[k].count * grkan_dtype_bytes(dtype);
+        m->downloaded[k] = tool_allocate(m->gradient_bytes[k]);
+        status = make_coefficients(m, dtype, k, values[k]);
     }
     return status;
 }
 
-static void device_layer_free(device_layer *d)
+static void study_memory_free(study_memory *m)
 {
-    void *const all[] = {
-        d->x, d->dy, d->dx, d->workspace, d->coefficients[0], d->coefficients[1], d->gradients[0], d->gradients[1]};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        grkan_memory_free(d->device, all[i]);
-    free(d->downloaded[0]);
-    free(d->downloaded[1]);
+    device_layer_free(m->device, &m->layer);
+    free(m->downloaded[0]);
+    free(m->downloaded[1]);
 }
 
-static grkan_status upload_tensors(device_layer *d, const study_layer *layer)
+static grkan_status upload_tensors(study_memory *m, const study_layer *layer)
 {
-    grkan_status status = grkan_memory_upload(d->device, (grkan_buffer){d->x, 0}, layer->x, d->tensor_bytes);
+    grkan_status status = grkan_memory_upload(m->device, m->layer.tensor[CHECK_X], layer->x, m->tensor_bytes);
     if (status == GRKAN_SUCCESS)
-        status = grkan_memory_upload(d->device, (grkan_buffer){d->dy, 0}, layer->dy, d->tensor_bytes);
+        status = grkan_memory_upload(m->device, m->layer.tensor[CHECK_DY], layer->dy, m->tensor_bytes);
     return status;
 }
 
-static grkan_status run_backward(device_layer *d, const grkan_plan *plan)
+static grkan_status run_backward(study_memory *m, const grkan_plan *plan)
 {
-    grkan_backward_arguments arguments = {.x = {d->x, 0},
-                                          .dy = {d->dy, 0},
-                                          .numerator = {d->coefficients[0], 0},
-                                          .denominator = {d->coefficients[1], 0},
-                                          .dx = {d->dx, 0},
-                                          .dnumerator = {d->gradients[0], 0},
-                                          .ddenominator = {d->gradients[1], 0},
-                                          .workspace = {d->workspace, 0},
-                                          .workspace_bytes = d->workspace_bytes};
-    grkan_status status = grkan_backward(plan, &arguments, NULL);
+    grkan_status status = device_layer_backward(plan, &m->layer);
     for (int k = 0; k < 2 && status == GRKAN_SUCCESS; k++)
-        status = grkan_memory_download(d->device, d->downloaded[k], (grkan_buffer){d->gradients[k], 0},
-                                       d->gradient_bytes[k]);
+        status = grkan_memory_download(m->device, m->downloaded[k], m->layer.tensor[CHECK_DNUMERATOR + k],
+                                       m->gradient_bytes[k]);
     return status;
 }
 
@@ -114,7 +100,7 @@ static void add_seed(const study_gradient *exact, grkan_dtype dtype, const void 
 }
 
 /** One strategy on the tensors at hand. */
-static grkan_status try_plan(device_layer *d, const grkan_plan *plan, const study_gradient exact[2],
+static grkan_status try_plan(study_memory *m, const grkan_plan *plan, const study_gradient exact[2],
                              study_error_case *one)
 {
     const grkan_operation *o = &one->operation;
@@ -123,27 +109,28 @@ static grkan_status try_plan(device_layer *d, const grkan_plan *plan, const stud
     grkan_plan_description description;
     grkan_status status = grkan_plan_describe(plan, &description);
     if (status == GRKAN_SUCCESS)
-        status = run_backward(d, plan);
+        status = run_backward(m, plan);
     for (int k = 0; k < 2 && status == GRKAN_SUCCESS; k++)
-        add_seed(&exact[k], storage_of_coefficients(o->dtype), d->downloaded[k],
+        add_seed(&exact[k], storage_of_coefficients(o->dtype), m->downloaded[k],
                  judge_chain(&description, elements, summed[k]), &one->error[k]);
     one->seeds++;
     return status;
 }
 
 /** Make all plans and a workspace for the largest. A refused plan stays NULL. */
-static grkan_status make_plans(device_layer *d, study_error_case *cases, grkan_plan **plans)
+static grkan_status make_plans(study_memory *m, study_error_case *cases, grkan_plan **plans)
 {
     for (int i = 0; i < PLANS; i++) {
-        grkan_status status = grkan_plan_create(d->device, &cases[i].operation, &cases[i].options, &plans[i]);
+        grkan_status status = grkan_plan_create(m->device, &cases[i].operation, &cases[i].options, &plans[i]);
         size_t bytes = grkan_plan_workspace_bytes(plans[i]);
         if (status == GRKAN_ERROR_UNSUPPORTED)
             cases[i].refusal = tool_copy_text(grkan_last_error());
         else if (status != GRKAN_SUCCESS)
             return status;
-        d->workspace_bytes = bytes > d->workspace_bytes ? bytes : d->workspace_bytes;
+        if (bytes > m->layer.workspace_bytes)
+            m->layer.workspace_bytes = bytes;
     }
-    return bench_zero_memory(d->device, d->workspace_bytes, &d->workspace);
+    return device_zeros(m->device, m->layer.workspace_bytes, &m->layer.workspace);
 }
 
 /** All plans of one shape and type: they see the same tensors. */
@@ -153,22 +140,22 @@ static grkan_status try_plans(grkan_device *device, study_error_case cases[PLANS
     study_gradient exact[2] = {study_gradient_create(operation, 0), study_gradient_create(operation, 1)};
     grkan_plan *plans[PLANS] = {NULL};
     study_layer layer;
-    device_layer d;
+    study_memory m;
     study_layer_create(operation, &layer);
-    grkan_status status = device_layer_create(device, &layer, exact, &d);
+    grkan_status status = study_memory_create(device, &layer, exact, &m);
     if (status == GRKAN_SUCCESS)
-        status = make_plans(&d, cases, plans);
+        status = make_plans(&m, cases, plans);
     for (uint64_t seed = 1; seed <= SEEDS && status == GRKAN_SUCCESS; seed++) {
         study_layer_fill(&layer, seed);
         study_exact(&layer, exact);
-        status = upload_tensors(&d, &layer);
+        status = upload_tensors(&m, &layer);
         for (int i = 0; i < PLANS && status == GRKAN_SUCCESS; i++)
             if (plans[i] != NULL)
-                status = try_plan(&d, plans[i], exact, &cases[i]);
+                status = try_plan(&m, plans[i], exact, &cases[i]);
     }
     for (int i = 0; i < PLANS; i++)
         grkan_plan_destroy(plans[i]);
-    device_layer_free(&d);
+    study_memory_free(&m);
     study_layer_free(&layer);
     for (int k = 0; k < 2; k++) {
         free(exact[k].value);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device_layer.h"
+
 #define GUARD 256u          /* bytes of sentinels on either side; keeps the tensor's alignment */
 #define SENTINEL 0xa5       /* the pattern */
 #define POISON 0xff         /* a NaN in every storage type: what outputs hold before they are written */
@@ -136,6 +138,18 @@ static grkan_buffer buffer_of(const execution *run, check_tensor tensor)
     return slot_buffer(&run->slots[slot]);
 }
 
+static device_layer layer_of(const execution *run)
+{
+    device_layer layer = {
+        .workspace = run->workspace.bytes ? slot_buffer(&run->workspace) : (grkan_buffer){NULL, 0},
+        .workspace_bytes = run->workspace.bytes,
+        .accumulation = run->one->accumulation,
+    };
+    for (int t = 0; t < CHECK_TENSORS; t++)
+        layer.tensor[t] = buffer_of(run, (check_tensor)t);
+    return layer;
+}
+
 grkan_status execute_begin(execution *run, grkan_device *device, const check_case *one, const check_data *data)
 {
     *run = (execution){.device = device, .one = one, .data = data};
@@ -175,13 +189,8 @@ bool execute_forward(execution *run, check_data *results)
     for (int k = 0; k < 4; k++)
         if (!fill_tensor(run, used[k]))
             return false;
-    const grkan_forward_arguments arguments = {
-        .x = buffer_of(run, CHECK_X),
-        .numerator = buffer_of(run, CHECK_NUMERATOR),
-        .denominator = buffer_of(run, CHECK_DENOMINATOR),
-        .y = buffer_of(run, CHECK_Y),
-    };
-    if (!called(run, grkan_forward(run->plan, &arguments, NULL), "grkan_forward"))
+    const device_layer layer = layer_of(run);
+    if (!called(run, device_layer_forward(run->plan, &layer), "grkan_forward"))
         return false;
     for (int k = 0; k < 3; k++)
         if (used[k] != slot_of(run->one, CHECK_Y) && !tensor_unchanged(run, used[k]))
@@ -212,19 +221,8 @@ bool execute_backward(execution *run, check_data *results)
 {
     if (!fill_for_backward(run))
         return false;
-    const grkan_backward_arguments arguments = {
-        .x = buffer_of(run, CHECK_X),
-        .dy = buffer_of(run, CHECK_DY),
-        .numerator = buffer_of(run, CHECK_NUMERATOR),
-        .denominator = buffer_of(run, CHECK_DENOMINATOR),
-        .dx = buffer_of(run, CHECK_DX),
-        .dnumerator = buffer_of(run, CHECK_DNUMERATOR),
-        .ddenominator = buffer_of(run, CHECK_DDENOMINATOR),
-        .accumulation = run->one->accumulation,
-        .workspace = run->workspace.bytes ? slot_buffer(&run->workspace) : (grkan_buffer){NULL, 0},
-        .workspace_bytes = run->workspace.bytes,
-    };
-    if (!called(run, grkan_backward(run->plan, &arguments, NULL), "grkan_backward"))
+    const device_layer layer = layer_of(run);
+    if (!called(run, device_layer_backward(run->plan, &layer), "grkan_backward"))
         return false;
     for (int t = CHECK_X; t <= CHECK_DENOMINATOR; t++)
         if ((check_tensor)t != slot_of(run->one, CHECK_DX) && !tensor_unchanged(run, (check_tensor)t))

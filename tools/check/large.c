@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data.h"
+#include "device_layer.h"
 #include "judge.h"
 #include "storage_types.h"
 
@@ -61,12 +61,10 @@ typedef struct run_state {
     grkan_device *device;
     const large_case *one;
     grkan_plan *plan;
-    check_case period;  /* the case's, with the seed of this run */
-    check_data data;    /* the inputs of one period */
-    check_data results; /* y and dx of one period, and the gradients */
-    void *memory[CHECK_TENSORS];
-    void *workspace;
-    size_t workspace_bytes;
+    check_case period;   /* the case's, with the seed of this run */
+    check_data data;     /* the inputs of one period */
+    check_data results;  /* y and dx of one period, and the gradients */
+    device_layer layer;  /* without dx, which goes where y was */
     size_t bytes;        /* of a tensor */
     size_t period_bytes; /* of a period of it */
     double error[2];
@@ -99,24 +97,16 @@ static bool fits(run_state *run)
     return fail(run, CHECK_SKIPPED, text);
 }
 
-/** Allocate bytes that begin with those of `from`, which then repeat: what is there is copied behind itself. */
-static bool fill(run_state *run, void **base, size_t bytes, const void *from, size_t period)
+/** Allocate a tensor of so many bytes, and repeat in it what the inputs of one period have. */
+static bool fill(run_state *run, check_tensor tensor, size_t bytes)
 {
-    if (bytes == 0)
-        return true;
-    bool good = called(run, grkan_memory_allocate(run->device, bytes, base)) &&
-                called(run, grkan_memory_upload(run->device, (grkan_buffer){*base, 0}, from, period));
-    for (size_t done = period; good && done < bytes; done *= 2) {
-        const size_t part = done < bytes - done ? done : bytes - done;
-        good = called(run, grkan_memory_copy(run->device, (grkan_buffer){*base, done}, (grkan_buffer){*base, 0}, part));
-    }
-    return good;
+    return called(run, device_repeat(run->device, bytes, run->data.tensor[tensor],
+                                     check_tensor_bytes(&run->period, tensor), &run->layer.tensor[tensor]));
 }
 
 static bool fill_small(run_state *run, check_tensor tensor)
 {
-    const size_t bytes = check_tensor_bytes(&run->period, tensor);
-    return fill(run, &run->memory[tensor], bytes, run->data.tensor[tensor], bytes);
+    return fill(run, tensor, check_tensor_bytes(&run->period, tensor));
 }
 
 static bool start(run_state *run)
@@ -124,16 +114,13 @@ static bool start(run_state *run)
     const grkan_operation *o = &run->one->operation;
     if (!called(run, grkan_plan_create(run->device, o, NULL, &run->plan)))
         return false;
-    run->workspace_bytes = grkan_plan_workspace_bytes(run->plan);
-    char *const zeros = calloc(1, run->workspace_bytes + 1);
-    const bool good = zeros && fill(run, &run->workspace, run->workspace_bytes, zeros, run->workspace_bytes) &&
-                      fill(run, &run->memory[CHECK_X], run->bytes, run->data.tensor[CHECK_X], run->period_bytes) &&
-                      fill(run, &run->memory[CHECK_DY], run->bytes, run->data.tensor[CHECK_DY], run->period_bytes) &&
-                      called(run, grkan_memory_allocate(run->device, run->bytes, &run->memory[CHECK_Y])) &&
-                      fill_small(run, CHECK_NUMERATOR) && fill_small(run, CHECK_DENOMINATOR) &&
-                      fill_small(run, CHECK_DNUMERATOR) && fill_small(run, CHECK_DDENOMINATOR);
-    free(zeros);
-    return good;
+    device_layer *const layer = &run->layer;
+    layer->workspace_bytes = grkan_plan_workspace_bytes(run->plan);
+    return called(run, device_zeros(run->device, layer->workspace_bytes, &layer->workspace)) &&
+           fill(run, CHECK_X, run->bytes) && fill(run, CHECK_DY, run->bytes) &&
+           called(run, grkan_memory_allocate(run->device, run->bytes, &layer->tensor[CHECK_Y].base)) &&
+           fill_small(run, CHECK_NUMERATOR) && fill_small(run, CHECK_DENOMINATOR) &&
+           fill_small(run, CHECK_DNUMERATOR) && fill_small(run, CHECK_DDENOMINATOR);
 }
 
 /** Download an output. Its first period goes to the results; all others must have the same bits. */
@@ -147,7 +134,7 @@ static bool fetch_periods(run_state *run, check_tensor tensor)
     for (size_t at = 0; at < run->bytes && good; at += run->period_bytes) {
         const size_t part = run->period_bytes < run->bytes - at ? run->period_bytes : run->bytes - at;
         good = called(run, grkan_memory_download(run->device, at == 0 ? first : next,
-                                                 (grkan_buffer){run->memory[CHECK_Y], at}, part));
+                                                 (grkan_buffer){run->layer.tensor[CHECK_Y].base, at}, part));
         if (good && at > 0 && memcmp(first, next, part) != 0) {
             char text[128];
             snprintf(text, sizeof text, "%s: among %zu bytes from byte %zu on, some are not those one period before",
@@ -165,29 +152,17 @@ static bool fetch_sums(run_state *run, check_tensor tensor)
     run->results.tensor[tensor] = malloc(bytes + 1);
     if (run->results.tensor[tensor] == NULL)
         return fail(run, CHECK_FAILED, "host memory ran out");
-    return called(run, grkan_memory_download(run->device, run->results.tensor[tensor],
-                                             (grkan_buffer){run->memory[tensor], 0}, bytes));
+    return called(run,
+                  grkan_memory_download(run->device, run->results.tensor[tensor], run->layer.tensor[tensor], bytes));
 }
 
 /** Forward, then backward with dx where y was. */
 static bool run_passes(run_state *run)
 {
-    void *const *m = run->memory;
-    const grkan_forward_arguments forward = {.x = {m[CHECK_X], 0},
-                                             .numerator = {m[CHECK_NUMERATOR], 0},
-                                             .denominator = {m[CHECK_DENOMINATOR], 0},
-                                             .y = {m[CHECK_Y], 0}};
-    const grkan_backward_arguments backward = {.x = {m[CHECK_X], 0},
-                                               .dy = {m[CHECK_DY], 0},
-                                               .numerator = {m[CHECK_NUMERATOR], 0},
-                                               .denominator = {m[CHECK_DENOMINATOR], 0},
-                                               .dx = {m[CHECK_Y], 0},
-                                               .dnumerator = {m[CHECK_DNUMERATOR], 0},
-                                               .ddenominator = {m[CHECK_DDENOMINATOR], 0},
-                                               .workspace = {run->workspace, 0},
-                                               .workspace_bytes = run->workspace_bytes};
-    return called(run, grkan_forward(run->plan, &forward, NULL)) && fetch_periods(run, CHECK_Y) &&
-           called(run, grkan_backward(run->plan, &backward, NULL)) && fetch_periods(run, CHECK_DX) &&
+    device_layer layer = run->layer;
+    layer.tensor[CHECK_DX] = layer.tensor[CHECK_Y];
+    return called(run, device_layer_forward(run->plan, &layer)) && fetch_periods(run, CHECK_Y) &&
+           called(run, device_layer_backward(run->plan, &layer)) && fetch_periods(run, CHECK_DX) &&
            fetch_sums(run, CHECK_DNUMERATOR) && fetch_sums(run, CHECK_DDENOMINATOR);
 }
 
@@ -287,9 +262,7 @@ static bool run_seed(grkan_device *device, const large_case *one, uint64_t seed,
         fail(&run, CHECK_FAILED, "host memory ran out");
     else if (start(&run) && run_passes(&run))
         judge(&run);
-    for (int t = 0; t < CHECK_TENSORS; t++)
-        grkan_memory_free(device, run.memory[t]);
-    grkan_memory_free(device, run.workspace);
+    device_layer_free(device, &run.layer);
     grkan_plan_destroy(run.plan);
     check_data_free(&run.data);
     check_data_free(&run.results);
