@@ -6,10 +6,10 @@ rational_activations).
 
 All take turns on the same tensors, so that a slow moment of the machine meets them all. Each is called as a training
 step calls it, through autograd; "backward" is what autograd runs after a forward that is not counted. On a GPU a sample
-is several calls, one behind the other as in a training step (--calls 1 has each alone, between two events, where it also
-pays for a start with nothing before it); there are so many tensors that none is still in a cache, and the GPU waits
-before a sample until all of it is in its queue, so that no time of the host's is in it. The JSON is that of grkan bench,
-with an "implementation" for each case: python3 -m grkan.report shows it.
+is several calls, one behind the other as in a training step (--calls 1 has each alone, between two events, where it
+also pays for a start with nothing before it); there are so many tensors that none is still in a cache, and the GPU
+waits before a sample until all of it is in its queue, so that no time of the host's is in it. The JSON is that of grkan
+bench, with an "implementation" for each case: python3 -m grkan.report shows it.
 
     PYTHONPATH=python GRKAN_LIBRARY=build/libgrkan.so bench/compare_peers.py --device cuda --json peers.json
 
@@ -188,7 +188,8 @@ def compare(device, shape, dtype, names, calls, repeats):
         for peer, times in zip(peers, measure_in_turn(peers, one_pass, device, calls, repeats)):
             moved = TENSORS[one_pass] * size
             middle = statistics.median(times)
-            cases.append({**case_of(peer.name, shape, dtype, one_pass), "bytes": moved, "gb_per_s": moved / middle / 1e6,
+            cases.append({**case_of(peer.name, shape, dtype, one_pass), "bytes": moved,
+                          "gb_per_s": moved / middle / 1e6,
                           "milliseconds": {"min": min(times), "median": middle, "max": max(times)}})
     return cases
 
@@ -214,7 +215,8 @@ def document_of(device, cases):
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "machine": {"cpu": processor(), "cores": os.cpu_count(), "memory_bytes": pages * page_bytes, "os": release,
                     "kernel": platform.release()},
-        "devices": [{"device": device, "backend": "torch", "name": name, "driver": f"torch {torch.__version__}{threads}",
+        "devices": [{"device": device, "backend": "torch", "name": name,
+                     "driver": f"torch {torch.__version__}{threads}",
                      "architecture": platform.machine(), "cases": cases}],
     }
 
@@ -241,7 +243,8 @@ def main():
                         help="may be repeated (201728 on a GPU, 1576 on the cpu)")
     parser.add_argument("--channels", type=positive, action="append", metavar="N", help="may be repeated (768)")
     parser.add_argument("--dtype", choices=list(DTYPES), action="append", help="may be repeated (f32)")
-    parser.add_argument("--implementation", choices=list(IMPLEMENTATIONS), action="append", help="may be repeated (all)")
+    parser.add_argument("--implementation", choices=list(IMPLEMENTATIONS), action="append",
+                        help="may be repeated (all)")
     parser.add_argument("--threads", type=positive, metavar="N", help="of PyTorch and grkan on the cpu (all)")
     parser.add_argument("--calls", type=positive, metavar="N", help="of a sample (8 on a GPU, 1 on the cpu)")
     parser.add_argument("--repeats", type=positive, default=20, metavar="N", help="samples of each (20)")

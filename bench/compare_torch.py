@@ -19,8 +19,8 @@ import torch
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, "python"))
 
-import grkan  # noqa: E402
-from scripting import output_file, positive, write_json  # noqa: E402
+import grkan
+from scripting import output_file, positive, write_json
 
 SHAPE = (8, 197, 768)
 GROUPS = 8

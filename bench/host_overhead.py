@@ -20,9 +20,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, "python"))
 os.environ.setdefault("GRKAN_LIBRARY", os.path.join(ROOT, "build", "libgrkan.so"))
 
-import grkan  # noqa: E402
-from grkan.torch import KAT_Group  # noqa: E402
-from scripting import output_file, positive, write_json  # noqa: E402
+import grkan
+from grkan.torch import KAT_Group
+from scripting import output_file, positive, write_json
 
 LARGEST_RATIO = 1.3  # what --check allows
 CALLS = 50  # of a sample
@@ -80,7 +80,8 @@ def parse(words=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu, cuda, cuda:1")
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "float16"])
-    parser.add_argument("--repeats", type=positive, default=100, metavar="N", help=f"samples, of {CALLS} calls each (100)")
+    parser.add_argument("--repeats", type=positive, default=100, metavar="N",
+                        help=f"samples, of {CALLS} calls each (100)")
     parser.add_argument("--json", metavar="FILE", type=output_file, help="write the results as JSON too")
     parser.add_argument("--check", action="store_true", help=f"exit with 1 if a ratio is above {LARGEST_RATIO}")
     return parser.parse_args(words)

@@ -8,7 +8,7 @@ import os
 import sys
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "python"))  # behind an installed one
-from grkan import _output  # noqa: E402
+from grkan import _output
 
 
 def positive(text):

@@ -93,8 +93,8 @@ def run(arguments, processes):
 
 
 def print_results(results, processes):
-    print(f"gradients of {processes.count} processes: {results['gradient_difference']:.1e} from those of the whole batch "
-          f"(one part alone: {results['gradient_difference_of_one_part']:.1e}; allowed {TOLERANCE:.0e})")
+    print(f"gradients of {processes.count} processes: {results['gradient_difference']:.1e} from those of the whole "
+          f"batch (one part alone: {results['gradient_difference_of_one_part']:.1e}; allowed {TOLERANCE:.0e})")
     if "images_per_second" in results:
         rates = results["images_per_second"]
         print(f"images/s: one process {rates['alone']:.1f}, {processes.count} processes {rates['together']:.1f}, "
@@ -121,7 +121,7 @@ def parse_arguments():
 
 def main():
     arguments = parse_arguments()
-    if int(os.environ.get("WORLD_SIZE", 1)) < 2:
+    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
         sys.exit("expected at least 2 processes: start this with torchrun --nproc_per_node 2")
     processes = Processes(arguments.device)
     if arguments.batch % processes.count:

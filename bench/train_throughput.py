@@ -25,9 +25,9 @@ import torch
 import torch.nn.functional as F
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "examples"))
-import kat  # noqa: E402
-from scripting import command_line, output_file, positive, write_json  # noqa: E402
-from train_kat import machine  # noqa: E402
+import kat
+from scripting import command_line, output_file, positive, write_json
+from train_kat import machine
 
 # -------------------------------------------------------------------------------------------------------------- models
 

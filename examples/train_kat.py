@@ -28,7 +28,7 @@ from torch.nn.parallel import DistributedDataParallel
 import kat
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "bench"))
-from scripting import output_file, positive, write_json  # noqa: E402
+from scripting import output_file, positive, write_json
 
 LEVELS = ("none", "run_to_run", "device_to_device")
 ACTIVATIONS = {"grkan": kat.grkan_activation, "eager": kat.eager_activation}
@@ -40,10 +40,10 @@ class Processes:
     """The processes that torchrun started, or this one alone."""
 
     def __init__(self, kind):
-        self.count, self.rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
+        self.count, self.rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
         self.device = torch.device(kind)
         if kind == "cuda":
-            self.device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+            self.device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
             torch.cuda.set_device(self.device)
         if self.count > 1:
             distributed.init_process_group("nccl" if kind == "cuda" else "gloo")

@@ -80,7 +80,8 @@ class TestFit(FitCase):
 
     def test_form_degrees_and_range(self):
         document, out = self.fit("--function", "sin", "--form", "abs_sum_offset", "--degree", "3,2", "--range", "0,1e1")
-        self.assertEqual((document["form"], document["degrees"], document["range"]), ("abs_sum_offset", [3, 2], [0, 10]))
+        self.assertEqual((document["form"], document["degrees"], document["range"]),
+                         ("abs_sum_offset", [3, 2], [0, 10]))
         self.assertEqual((len(document["numerator"]), len(document["denominator"])), (4, 3))
         self.assertRegex(out, r"(?m)^b0 ")
         other, _ = self.fit("--function", "sin", "--denominator", "abs_sum_offset", "--degrees", "3,2", "--range=0,10")

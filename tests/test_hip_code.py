@@ -72,7 +72,7 @@ def invalidation(architecture):
 
 
 def run(*command):
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -102,7 +102,7 @@ class Kernel:
         addresses, targets = [], []
         for line in lines:  # as "s_branch 6   // 000000004AA4: BF820006 <grkan_backward+0x1fc0>"
             text, _, comment = line.partition("//")
-            self.instructions.append((text.split(None, 1) + [""])[:2])
+            self.instructions.append([*text.split(None, 1), ""][:2])
             addresses.append(int(comment.partition(":")[0], 16))
             targets.append(re.search(rf"<{name}\+0x(\w+)>", comment))
         self.texts = [f"{name} {operands.strip()}" for name, operands in self.instructions]
@@ -229,6 +229,9 @@ def for_each(**wanted):
 
 
 class TestCode(unittest.TestCase):
+    scratch: str
+    programs: list[Program]
+
     @classmethod
     def setUpClass(cls):
         scratch = tempfile.TemporaryDirectory()

@@ -114,7 +114,8 @@ class TestFiles(OutputCase):
 
 class TestInterrupts(OutputCase):
     def test_a_run_that_ends_early_leaves_the_old_file(self):
-        arguments = ["bench", "--device", "cpu", "--outer", "100000", "--repeats", "100000", "--json", self.write("old")]
+        arguments = ["bench", "--device", "cpu", "--outer", "100000", "--repeats", "100000",
+                     "--json", self.write("old")]
         for number in (signal.SIGINT, signal.SIGTERM):
             with subprocess.Popen([test_tool.PROGRAM, *arguments], stdout=subprocess.DEVNULL) as process:
                 time.sleep(0.3)

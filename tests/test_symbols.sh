@@ -20,7 +20,7 @@ if ! diff -u --label listed --label "exported by $1" "$listed" <(exported "$1");
 fi
 for module in "${@:2}"; do
     if [ "$(exported "$module")" != grkan_backend_table ]; then
-        echo "FAIL: $module exports" $(exported "$module") '; expected grkan_backend_table alone'
+        echo "FAIL: $module exports $(exported "$module" | tr '\n' ' '); expected grkan_backend_table alone"
         status=1
     fi
 done

@@ -108,7 +108,8 @@ def _plan(x: Array, numerator: Array, denominator: Array, form: Form, channel_di
 
 
 def forward(x: Any, numerator: Any, denominator: Any, *, form: Form = "abs_terms", channel_dim: int = -1,
-            out: Any = None, device: str | None = None, determinism: Determinism = "run_to_run", stream: int = 0) -> Any:
+            out: Any = None, device: str | None = None, determinism: Determinism = "run_to_run",
+            stream: int = 0) -> Any:
     """F(x) for every element x, with the coefficients of the group that its channel belongs to.
 
     Args:
@@ -141,8 +142,9 @@ def forward(x: Any, numerator: Any, denominator: Any, *, form: Form = "abs_terms
 
 
 def backward(x: Any, dy: Any, numerator: Any, denominator: Any, *, form: Form = "abs_terms", channel_dim: int = -1,
-             out: tuple[Any, Any, Any] | None = None, accumulation: Accumulation = "overwrite", device: str | None = None,
-             strategy: Strategy = "auto", determinism: Determinism = "run_to_run", stream: int = 0) -> tuple[Any, Any, Any]:
+             out: tuple[Any, Any, Any] | None = None, accumulation: Accumulation = "overwrite",
+             device: str | None = None, strategy: Strategy = "auto", determinism: Determinism = "run_to_run",
+             stream: int = 0) -> tuple[Any, Any, Any]:
     """The gradients of a loss with respect to x, numerator and denominator, given dy, that with respect to F(x).
 
     Args:

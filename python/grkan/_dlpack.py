@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 import numpy
 
 from ._errors import InvalidArgumentError
+from ._names import Dtype
 
 # DLDeviceType: memory of the host, plain or pinned; of CUDA; of ROCm.
 _BACKENDS = {1: "cpu", 3: "cpu", 11: "cpu", 2: "cuda", 10: "hip"}
 # DLDataTypeCode and bits.
-_DTYPES = {(2, 32): "f32", (2, 16): "f16", (4, 16): "bf16", (2, 64): "f64"}
-_NUMPY_DTYPES = {"float32": "f32", "float16": "f16", "bfloat16": "bf16", "float64": "f64"}
+_DTYPES: dict[tuple[int, int], Dtype] = {(2, 32): "f32", (2, 16): "f16", (4, 16): "bf16", (2, 64): "f64"}
+_NUMPY_DTYPES: dict[str, Dtype] = {"float32": "f32", "float16": "f16", "bfloat16": "bf16", "float64": "f64"}
 NUMPY_COEFFICIENTS = {"f32": numpy.float32, "f16": numpy.float32, "bf16": numpy.float32, "f64": numpy.float64}
 # What DLPack calls CUDA's legacy default stream; 0 would be ambiguous there. ROCm's is 0.
 _DEFAULT_STREAMS = {"cuda": 1, "hip": 0}
@@ -38,7 +39,7 @@ class Array(NamedTuple):
 
     address: int
     shape: tuple[int, ...]
-    dtype: str
+    dtype: Dtype
     selector: str  # of the device: "cpu", "cuda:1"
     source: Any
     capsule: Any = None

@@ -55,12 +55,12 @@ class Fit:
 
     numerator: numpy.ndarray  # [1, m + 1]
     denominator: numpy.ndarray  # [1, n], or [1, n + 1] for "abs_sum_offset"
-    form: str
+    form: Form
     error: float  # the largest, of the coefficients in f32; of a fit for "f64" as they are
     error_at: float  # an x where it is reached
 
 
-def _fit_of(found: Any, error: ErrorStruct, form: str, degrees: tuple[int, int]) -> Fit:
+def _fit_of(found: Any, error: ErrorStruct, form: Form, degrees: tuple[int, int]) -> Fit:
     m, n = degrees
     offset = 1 if form == "abs_sum_offset" else 0
     return Fit(numpy.array([found.numerator[:m + 1]]), numpy.array([found.denominator[:n + offset]]).reshape(1, -1),
@@ -124,7 +124,7 @@ def preset(name: PresetName, form: Form = "abs_terms") -> Fit:
     return _preset(name, form)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _preset(name: str, form: Form) -> Fit:
     found = POINTER(PresetStruct)()
     check(load().grkan_preset_find(text("name", name), index_of("form", form, FORMS), byref(found)))

@@ -102,7 +102,7 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
     return library
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def load() -> ctypes.CDLL:
     """The library. Its calls release the GIL: the cpu computes during a call, and a GPU's queue may be full."""
     try:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files that programs leave: whole or not at all, as those of the program grkan (tools/common/output.h).
 
-A regular file, or a name that is not there yet, is written under another name in the same folder, which then becomes the
-file's. Links are followed and stay; an existing file keeps its mode, and its owner where that is possible; a new one has
-the mode that the umask allows. Whatever else a path names is written to: a device, a pipe, a descriptor (/dev/stdout).
+A regular file, or a name that is not there yet, is written under another name in the same folder, which then becomes
+the file's. Links are followed and stay; an existing file keeps its mode, and its owner where that is possible; a new
+one has the mode that the umask allows. Whatever else a path names is written to: a device, a pipe, a descriptor
+(/dev/stdout).
 "-" is the standard output. Text is UTF-8, whatever the locale.
 """
 

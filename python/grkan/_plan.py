@@ -8,9 +8,9 @@ import functools
 import math
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ctypes import byref, c_int, c_void_p
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from ._errors import InvalidArgumentError
 from ._library import (ACCUMULATIONS, DETERMINISM_LEVELS, DTYPES, FORMS, STRATEGIES, OperationStruct, OptionsStruct,
@@ -116,15 +116,16 @@ class _OpenDevice:
 
 
 _lock = threading.RLock()
+Result = TypeVar("Result")
 
 
-def _locked(most: int | None):
+def _locked(most: int | None) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
     """Memoise the results that were used last, and let one thread at a time make what is not there yet."""
-    def decorate(function):
+    def decorate(function: Callable[..., Result]) -> Callable[..., Result]:
         cached = functools.lru_cache(maxsize=most)(function)
 
         @functools.wraps(function)
-        def locked(*arguments):
+        def locked(*arguments: Any) -> Result:
             with _lock:
                 return cached(*arguments)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Workspaces between calls. A call takes one and gives it back; those of a stream serve any thread that uses it next."""
+"""Workspaces between calls. A call takes one and gives it back; one of a stream serves any thread that uses it next."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from grkan import _output
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "bench"))
-import scripting  # noqa: E402
+import scripting
 
 
 @pytest.fixture(autouse=True)

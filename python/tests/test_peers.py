@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""bench/compare_peers.py on a small tensor: it runs, is right about what is missing, and writes what the report reads."""
+"""bench/compare_peers.py on a small tensor: it runs, says what is missing, and writes what the report reads."""
 
 import os
 import pathlib
@@ -17,8 +17,8 @@ SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "bench" / "compare_peers.
 def run(tmp_path, *arguments):
     path = tmp_path / "peers.json"
     variables = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[1] / "python")}
-    done = subprocess.run([sys.executable, SCRIPT, "--device", "cpu", "--rows", "24", "--channels", "64", "--repeats", "2",
-                           *arguments, "--json", path], env=variables,
+    done = subprocess.run([sys.executable, SCRIPT, "--device", "cpu", "--rows", "24", "--channels", "64",
+                           "--repeats", "2", *arguments, "--json", path], env=variables,
                           capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     (device,) = documents.read_content(path)["devices"]

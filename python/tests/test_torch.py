@@ -7,11 +7,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from conftest import FORMS, coefficients, require  # noqa: E402
+from conftest import FORMS, coefficients, require
 
-import grkan  # noqa: E402
-from grkan._plan import MOST_PLANS  # noqa: E402
-from grkan.torch import _kernels, formula, get_determinism, rational, set_determinism  # noqa: E402
+import grkan
+from grkan._plan import MOST_PLANS
+from grkan.torch import _kernels, formula, get_determinism, rational, set_determinism
 
 TOLERANCE = {torch.float64: 1e-13, torch.float32: 5e-6, torch.bfloat16: 8e-3, torch.float16: 1e-3}
 LAYOUTS = [((6, 5, 16), -1, 8), ((3, 10, 4, 5), 1, 4), ((7, 13), 1, 5), ((9,), 0, 1)]  # 13 channels: uneven groups

@@ -7,9 +7,9 @@ torch = pytest.importorskip("torch")
 if not hasattr(torch.library, "register_autograd"):
     pytest.skip("operators need PyTorch 2.4 or later", allow_module_level=True)
 
-from conftest import require  # noqa: E402
+from conftest import require
 
-from grkan.torch import KAT_Group, KAT_Group2D, rational  # noqa: E402
+from grkan.torch import KAT_Group, KAT_Group2D, rational
 
 
 @pytest.fixture(params=["cpu", "cuda"])
@@ -118,5 +118,5 @@ def test_export():
 
 def test_misuse_of_the_operator():
     x, a, b = torch.ones(4, 8), torch.ones(1, 6), torch.ones(8, 4)
-    with pytest.raises(ValueError, match="numerator has dtype torch.float64; expected torch.float32 for an x"):
+    with pytest.raises(ValueError, match=r"numerator has dtype torch\.float64; expected torch\.float32 for an x"):
         torch.ops.grkan.rational(x, a.double(), b, "abs_terms", -1)

@@ -9,9 +9,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from conftest import coefficients  # noqa: E402
+from conftest import coefficients
 
-from grkan.torch import KAT_Group, KAT_Group2D, Rational, formula, rational  # noqa: E402
+from grkan.torch import KAT_Group, KAT_Group2D, Rational, formula, rational
 
 HAS_OPERATOR = hasattr(torch.library, "register_autograd")
 
@@ -54,8 +54,8 @@ def test_symbolic_trace(dtype):
 
 
 def test_symbolic_trace_of_the_functions():
-    for function in (rational, formula):
-        graph = torch.fx.symbolic_trace(lambda x, a, b: function(x, a, b, "abs_sum", channel_dim=1))
+    for graph in (torch.fx.symbolic_trace(lambda x, a, b: rational(x, a, b, "abs_sum", channel_dim=1)),
+                  torch.fx.symbolic_trace(lambda x, a, b: formula(x, a, b, "abs_sum", channel_dim=1))):
         for x in (X, X.float()):
             a, b = A.to(x.dtype), B[:3].to(x.dtype)
             torch.testing.assert_close(graph(x, a, b), formula(x, a, b, "abs_sum", 1))

@@ -5,9 +5,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from conftest import require  # noqa: E402
+from conftest import require
 
-from grkan.torch import KAT_Group, formula, rational  # noqa: E402
+from grkan.torch import KAT_Group, formula, rational
 
 
 @pytest.fixture(autouse=True)

@@ -5,17 +5,17 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from conftest import coefficients, require  # noqa: E402
+from conftest import coefficients, require
 
-import grkan  # noqa: E402
-from grkan.torch import KAT_Group, KAT_Group2D, formula, rational  # noqa: E402
+import grkan
+from grkan.torch import KAT_Group, KAT_Group2D, formula, rational
 
 SHAPE = (3, 10, 4, 5)
 ORDERS = [(0, 1, 2, 3), (0, 2, 3, 1), (1, 0, 2, 3), (3, 2, 1, 0)]  # in memory, from the slowest to the fastest
 
 
 def tensors(order=(0, 1, 2, 3), dtype=torch.float32, device="cpu"):
-    """x with its elements in an order in memory, dy, and coefficients of each channel's group, all of them different."""
+    """x with its elements in an order in memory, dy, and coefficients of each channel's group, all different."""
     generator = torch.Generator().manual_seed(1)
     x, dy = (torch.rand(SHAPE, generator=generator, dtype=torch.float64) * 6 - 3 for _ in range(2))
     a, b = (torch.from_numpy(c) for c in coefficients(groups=4, shared=False))

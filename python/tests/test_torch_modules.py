@@ -11,11 +11,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from conftest import FORMS  # noqa: E402
+from conftest import FORMS
 
-import grkan  # noqa: E402
-from grkan._names import Mode  # noqa: E402
-from grkan.torch import FlashKAT_Group, KAT_Group, KAT_Group2D, Rational, formula  # noqa: E402
+import grkan
+from grkan._names import Mode
+from grkan.torch import FlashKAT_Group, KAT_Group, KAT_Group2D, Rational, formula
 
 # As published: rational_kat_cu's KAT_Group and KAT_Group2D, FlashKAT's FlashKAT_Group.
 PUBLISHED = [
@@ -95,7 +95,8 @@ def test_kat_group_2d_reads_channels_where_they_are():
         module.weight_denominator.add_(torch.rand(4, 4))
     last = KAT_Group(num_groups=4)
     last.load_state_dict(module.state_dict())
-    torch.testing.assert_close(module(x), last(x.permute(0, 2, 3, 1).flatten(1, 2)).unflatten(1, (5, 3)).permute(0, 3, 1, 2))
+    expected = last(x.permute(0, 2, 3, 1).flatten(1, 2)).unflatten(1, (5, 3)).permute(0, 3, 1, 2)
+    torch.testing.assert_close(module(x), expected)
 
 
 def test_flashkat_without_groups_has_one_for_each_channel():
@@ -108,7 +109,7 @@ def test_flashkat_without_groups_has_one_for_each_channel():
 
 
 def test_a_name_without_coefficients():
-    with pytest.raises(grkan.InvalidArgumentError, match='name is "gellu"; expected one of .*gelu'):
+    with pytest.raises(grkan.InvalidArgumentError, match=r'name is "gellu"; expected one of .*gelu'):
         KAT_Group(mode="gellu")
 
 

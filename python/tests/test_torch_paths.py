@@ -8,14 +8,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from conftest import coefficients, require  # noqa: E402
-from torch.autograd import forward_ad, functional  # noqa: E402
-from torch.fx.experimental.proxy_tensor import make_fx  # noqa: E402
-from torch.overrides import TorchFunctionMode  # noqa: E402
-from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
+from conftest import coefficients, require
+from torch.autograd import forward_ad, functional
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
-import grkan  # noqa: E402
-from grkan.torch import KAT_Group, Rational, formula, rational  # noqa: E402
+import grkan
+from grkan.torch import KAT_Group, Rational, formula, rational
 
 HAS_OPERATOR = hasattr(torch.library, "register_autograd")
 needs_operator = pytest.mark.skipif(not HAS_OPERATOR, reason="operators need PyTorch 2.4 or later")
@@ -214,7 +214,8 @@ def test_vmap_as_it_was_before_torch_func():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert_same(vmap(kernels)(X), expected(X))
-        assert_same(vmap(lambda a: rational(X, a, B))(torch.stack([A, 2 * A])), torch.stack([kernels(X), 2 * kernels(X)]))
+        assert_same(vmap(lambda a: rational(X, a, B))(torch.stack([A, 2 * A])),
+                    torch.stack([kernels(X), 2 * kernels(X)]))
 
 
 @needs_operator

@@ -10,9 +10,9 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("torch.utils.checkpoint")
 
-from conftest import ROOT  # noqa: E402
+from conftest import ROOT
 
-from grkan.torch import KAT_Group  # noqa: E402
+from grkan.torch import KAT_Group
 
 SHARDED = """
 import torch

@@ -14,9 +14,9 @@ torch = pytest.importorskip("torch")
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "examples"), str(ROOT / "bench")]
 
-import kat  # noqa: E402
-import train_kat  # noqa: E402
-import train_throughput  # noqa: E402
+import kat
+import train_kat
+import train_throughput
 
 
 def short_run(*words):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Workspaces between calls: how many are kept, whose they are, and that none comes back dirty."""
 
+import ctypes
 import os
 import threading
 from pathlib import Path
@@ -54,7 +55,7 @@ def test_threads_of_torch_share_what_is_kept(at_once, monkeypatch):
     monkeypatch.setattr(_kernels, "_workspaces", pool)
     run_in_threads(lambda: torch.autograd.grad(rational(x, a, b).sum(), (x, a, b)), 8, at_once)
     place = Workspaces.place(-1, 0)
-    kept = [memory for memory in iter(lambda: pool.take(place, 1), None)]
+    kept = list(iter(lambda: pool.take(place, 1), None))
     assert 1 <= len(kept) <= at_once
 
 
@@ -120,7 +121,8 @@ def test_a_call_that_fails_gives_no_workspace_back(monkeypatch):
     monkeypatch.setattr(_arrays, "_workspaces", fresh)
 
     def fail(self, *addresses):
-        numpy.ctypeslib.as_array((numpy.ctypeslib.ctypes.c_uint8 * self.workspace_bytes).from_address(addresses[7]))[:] = 255
+        workspace = (ctypes.c_uint8 * self.workspace_bytes).from_address(addresses[7])
+        numpy.ctypeslib.as_array(workspace)[:] = 255
         raise Failure
 
     with monkeypatch.context() as patch:

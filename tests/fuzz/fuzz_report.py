@@ -39,8 +39,9 @@ def make_good():
             "milliseconds": {"min": 1, "median": 2, "max": 3}, "bytes": 640, "gb_per_s": 1, "fraction_of_copy": 0.5,
             "predicted_milliseconds": 2, "atomics": 0, "launches": 1}
     device = {"device": "cpu", "backend": "cpu", "name": "Good", "driver": "d", "architecture": "a", "cases": [case]}
-    return {"schema": "grkan-bench/1", "grkan": {"version": "1", "commit": "c"}, "command": "grkan bench", "date": "now",
-            "machine": {"cpu": "c", "cores": 2, "memory_bytes": 1e9, "os": "o", "kernel": "k"}, "devices": [device]}
+    return {"schema": "grkan-bench/1", "grkan": {"version": "1", "commit": "c"}, "command": "grkan bench",
+            "date": "now", "machine": {"cpu": "c", "cores": 2, "memory_bytes": 1e9, "os": "o", "kernel": "k"},
+            "devices": [device]}
 
 
 class Reporter:
@@ -88,10 +89,11 @@ class Reporter:
 
 # ------------------------------------------------------------------------------------------------------- mutations
 
-VALUES = [None, True, False, 0, -1, 1, 0.5, -0.0, 1e-320, 1e308, 1.7e308, 10**18, 10**30, 10**400, "", "a", "\ud800", "\0",
-          "$x$", "_a", "|", "\n", "é", "\u202e", "a" * 2000, [], {}, [[]], {"a": 1}, [1, 2]]
-TEXTS = [b"NaN", b"-Infinity", b"1e400", b"9" * 5000, b"[" * 5000, b'{"a":' * 2000, b'"\\ud800"', b"\xef\xbb\xbf", b"\xff",
-         b'{"a": 1, "a": 2}', b"1.5e-400", b"00", b"\x00", b'"' + b"x" * 5000 + b'"', b"-0", b"1E5", b'"\\u0000"']
+VALUES = [None, True, False, 0, -1, 1, 0.5, -0.0, 1e-320, 1e308, 1.7e308, 10**18, 10**30, 10**400,
+          "", "a", "\ud800", "\0", "$x$", "_a", "|", "\n", "é", "\u202e", "a" * 2000, [], {}, [[]], {"a": 1}, [1, 2]]
+TEXTS = [b"NaN", b"-Infinity", b"1e400", b"9" * 5000, b"[" * 5000, b'{"a":' * 2000, b'"\\ud800"', b"\xef\xbb\xbf",
+         b"\xff", b'{"a": 1, "a": 2}',
+         b"1.5e-400", b"00", b"\x00", b'"' + b"x" * 5000 + b'"', b"-0", b"1E5", b'"\\u0000"']
 
 
 def places(value, path=()):
@@ -170,7 +172,8 @@ def run(arguments):
     elif atheris is None:
         fuzz_by_own_mutations(Reporter(DRAWN), float(arguments[1]), arguments[2:])
     else:
-        found = tempfile.mkdtemp(prefix="grkan-fuzz-")  # where libFuzzer puts what it finds new; it ends the process itself
+        # Where libFuzzer puts what it finds new. It ends the process itself.
+        found = tempfile.mkdtemp(prefix="grkan-fuzz-")
         atheris.Setup([sys.argv[0], f"-max_total_time={arguments[1]}", "-max_len=65536", "-timeout=60", found,
                        *arguments[2:]], Reporter(DRAWN), custom_mutator=mutate)
         atheris.Fuzz()

@@ -90,7 +90,8 @@ def _parse(data):
     """JSON as RFC 8259 has it, with a byte order mark or without one."""
     try:
         text = data.decode("utf-8-sig")
-        content = json.loads(text, parse_constant=_reject, parse_float=_float, parse_int=_int, object_pairs_hook=_object)
+        content = json.loads(text, parse_constant=_reject, parse_float=_float, parse_int=_int,
+                             object_pairs_hook=_object)
         json.dumps(content, ensure_ascii=False).encode("utf-8")  # half of a surrogate pair is no text
     except json.JSONDecodeError as error:
         raise BadDocument(f"not JSON, or cut off: line {error.lineno}, column {error.colno}: {error.msg}") from error
@@ -112,8 +113,8 @@ def _check_version(content):
     if kind != "grkan-bench":
         raise BadDocument(f"its schema is {_short(schema)}; expected {SCHEMA}")
     if schema != SCHEMA:
-        raise BadDocument(f"its schema is {_short(schema)}; this report reads {SCHEMA}: version {_short(version)} needs "
-                          "another grkan")
+        raise BadDocument(f"its schema is {_short(schema)}; this report reads {SCHEMA}: version {_short(version)} "
+                          "needs another grkan")
 
 
 def _read_bytes(path):

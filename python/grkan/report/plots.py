@@ -2,12 +2,13 @@
 """The plots of the report, as SVG that stands in the page itself."""
 
 import io
+from typing import Any
 
 import matplotlib
 
-matplotlib.use("svg")
-import matplotlib.pyplot as plt  # noqa: E402 - the backend is chosen first
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter  # noqa: E402
+matplotlib.use("svg")  # before pyplot chooses
+import matplotlib.pyplot as plt
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 matplotlib.rcParams.update({
     "svg.fonttype": "none", "svg.hashsalt": "grkan", "font.family": "sans-serif", "font.size": 10, "axes.grid": True,
@@ -34,14 +35,14 @@ def _colour(number):
 
 def _legend(figure, axes):
     """One legend below all axes, each label once."""
-    handles = {}
+    handles: dict[str, Any] = {}
     for ax in axes:
         for handle, label in zip(*ax.get_legend_handles_labels()):
             handles.setdefault(label, handle)
     if handles:
-        figure.legend(handles.values(), handles.keys(), loc="outside lower center" if _has_outside() else "lower center",
-                      ncol=2 if max(map(len, handles)) > 30 else 4, **({} if _has_outside() else
-                                                                       {"bbox_to_anchor": (0.5, 1.0)}))
+        place = {"loc": "outside lower center"} if _has_outside() else {"loc": "lower center",
+                                                                        "bbox_to_anchor": (0.5, 1.0)}
+        figure.legend(handles.values(), handles.keys(), ncol=2 if max(map(len, handles)) > 30 else 4, **place)
 
 
 def _has_outside():
@@ -81,8 +82,9 @@ def _types(devices, part):
 
 
 def _plain_cases(device):
-    return [case for case in device.cases() if case["determinism"] == "run_to_run" and case.get("arithmetic", 1) == 1 and
-            case["strategy"] in ("tree", "auto") and case["pass"] in _PASSES]
+    return [case for case in device.cases()
+            if case["determinism"] == "run_to_run" and case.get("arithmetic", 1) == 1
+            and case["strategy"] in ("tree", "auto") and case["pass"] in _PASSES]
 
 
 def fraction_of_copy(devices):
@@ -233,7 +235,8 @@ def errors(devices):
 def predicted(devices):
     """Predicted against measured, all cases of grkan, with a band of 15 %."""
     points = {device.label: [(case["milliseconds"]["median"], case["predicted_milliseconds"])
-                             for case in device.all_cases() if case.get("predicted_milliseconds")] for device in devices}
+                             for case in device.all_cases() if case.get("predicted_milliseconds")]
+              for device in devices}
     everything = [number for pairs in points.values() for pair in pairs for number in pair]
     if not everything:
         return None

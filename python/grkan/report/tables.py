@@ -2,8 +2,10 @@
 """What the report says in tables: rows of text, which the page and Markdown both show."""
 
 import dataclasses
+from typing import Any
 
 from . import documents
+
 
 @dataclasses.dataclass
 class Table:
@@ -60,7 +62,8 @@ def _layer(case):
 
 def layers(devices):
     """Milliseconds of each layer on each device, the part of the copy's speed, and how it compares to the fastest."""
-    found, labels = {}, []
+    found: dict[Any, dict[str, Any]] = {}
+    labels = []
     for device in devices:
         for case in filter(_is_plain, device.cases()):
             found.setdefault(_layer(case), {}).setdefault(device.label, case)
@@ -99,14 +102,12 @@ def peers(devices):
 
 
 def ladder(devices):
-    rows = []
-    for device in devices:
-        for case in device.cases("ladder"):
-            rows.append([device.label, shape(case["operation"]), case["dtype"], case["strategy"],
-                         _number(case["milliseconds"]["median"]), _number(case["atomics"]),
-                         _number(case["bytes"] / 1e6), str(case["launches"])])
+    rows = [[device.label, shape(case["operation"]), case["dtype"], case["strategy"],
+             _number(case["milliseconds"]["median"]), _number(case["atomics"]), _number(case["bytes"] / 1e6),
+             str(case["launches"])] for device in devices for case in device.cases("ladder")]
     return Table("The ladder", "Backward with each strategy: float atomics, necessary megabytes and kernel launches of "
-                 "one call.", ["device", "rows × channels", "type", "strategy", "ms", "atomics", "MB", "launches"], rows)
+                 "one call.",
+                 ["device", "rows × channels", "type", "strategy", "ms", "atomics", "MB", "launches"], rows)
 
 
 def determinism(devices):

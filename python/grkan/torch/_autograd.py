@@ -22,7 +22,8 @@ except ImportError:  # before PyTorch 2.4
     operator = None
 
 
-def gradients_by_dispatcher(ctx, dy: torch.Tensor, form: Form, channel_dim: int) -> tuple[torch.Tensor | None, ...]:
+def gradients_by_dispatcher(ctx: Any, dy: torch.Tensor, form: Form,
+                            channel_dim: int) -> tuple[torch.Tensor | None, ...]:
     """The gradients of what is not plain, and those that have derivatives themselves."""
     x, numerator, denominator = saved = ctx.saved_tensors
     check_gradient(dy, *saved)
@@ -58,8 +59,8 @@ class RationalFunction(torch.autograd.Function):
         return *gradients_by_dispatcher(ctx, dy, form, channel_dim), None, None
 
 
-# Function.apply of PyTorch 2 first does in Python what torch.func's transforms need, which takes the host a tenth of the
-# time of forward and backward. What it calls in the end is enough, since those transforms never get there.
+# Function.apply of PyTorch 2 first does in Python what torch.func's transforms need, which takes the host a tenth of
+# the time of forward and backward. What it calls in the end is enough, since those transforms never get there.
 _apply = super(torch.autograd.Function, RationalFunction).apply
 
 

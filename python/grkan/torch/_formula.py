@@ -66,7 +66,8 @@ def formula(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor,
 
 
 def gradients_of_formula(dy: torch.Tensor, inputs: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
-                         wanted: tuple[bool, bool, bool], form: Form, channel_dim: int) -> tuple[torch.Tensor | None, ...]:
+                         wanted: tuple[bool, bool, bool], form: Form,
+                         channel_dim: int) -> tuple[torch.Tensor | None, ...]:
     """The gradients of the wanted inputs (x, numerator, denominator), which require them; with a graph behind them if
     gradients are being recorded."""
     create_graph = torch.is_grad_enabled()

@@ -12,11 +12,12 @@ import torch
 
 from .._errors import InvalidArgumentError
 from .._library import DETERMINISM_LEVELS, FORMS
-from .._names import Determinism, Form, index_of
+from .._names import Determinism, Dtype, Form, index_of
 from .._plan import MOST_PLANS, Options, Plan, channel_of, operation_of, plan_for
 from .._workspaces import Workspaces
 
-_DTYPES = {torch.float32: "f32", torch.float16: "f16", torch.bfloat16: "bf16", torch.float64: "f64"}
+_DTYPES: dict[torch.dtype, Dtype] = {torch.float32: "f32", torch.float16: "f16", torch.bfloat16: "bf16",
+                                  torch.float64: "f64"}
 _GPU_BACKEND = "hip" if torch.version.hip else "cuda"
 
 _determinism: Determinism = "run_to_run"

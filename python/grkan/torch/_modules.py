@@ -4,6 +4,8 @@ that their checkpoints load."""
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy
 import torch
 from torch import nn
@@ -11,7 +13,7 @@ from torch import nn
 from .._errors import InvalidArgumentError
 from .._fit import Fit, fit, preset
 from .._library import FORMS
-from .._names import Form, Function, Mode, degrees_of, index_of, integer, text
+from .._names import Form, Function, Mode, PresetName, degrees_of, index_of, integer, text
 from ._autograd import rational
 from ._paths import shape_of
 
@@ -20,9 +22,9 @@ def _published(mode: Mode) -> Fit:
     """KAT's own table of a name; where that was fitted for another form (gelu), grkan's preset of the function."""
     text("mode", mode)
     try:
-        return preset(f"kat_{mode}")
+        return preset(cast(PresetName, f"kat_{mode}"))
     except InvalidArgumentError:
-        return preset(mode)
+        return preset(cast(PresetName, mode))
 
 
 def _parameter(row: numpy.ndarray, groups: int, device: torch.device | str | None = None,
@@ -79,7 +81,8 @@ class KAT_Group(nn.Module):
         device: there for compatibility, without effect: a call computes where its input lies.
     """
 
-    channel_dim, dims = -1, (1, 2, 3)
+    channel_dim = -1
+    dims: tuple[int, ...] = (1, 2, 3)
     expected = "[batch, length, channels] (KAT_Group2D takes [batch, channels, height, width], Rational any shape)"
 
     def __init__(self, num_groups: int = 8, mode: Mode = "gelu", device: str = "cuda"):
@@ -131,8 +134,8 @@ class FlashKAT_Group(nn.Module):
         self.den_groups = integer("den_groups", den_groups, -2**31, in_features)
         self.num_groups, self.den_groups = (g if g > 0 else in_features for g in (self.num_groups, self.den_groups))
         if 1 != self.num_groups != self.den_groups != 1:
-            raise InvalidArgumentError(f"num_groups is {self.num_groups} and den_groups {self.den_groups}; expected one "
-                                       "of them 1, or both the same")
+            raise InvalidArgumentError(f"num_groups is {self.num_groups} and den_groups {self.den_groups}; expected "
+                                       "one of them 1, or both the same")
         start = _published(mode)
         self.numerator_v = _parameter(start.numerator, self.num_groups)
         self.denominator_v = _parameter(start.denominator, self.den_groups)

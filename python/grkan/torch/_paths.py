@@ -65,7 +65,7 @@ def needs_formula() -> bool:
 
 @contextlib.contextmanager
 def untraced() -> Iterator[None]:
-    """Let torch.jit.trace record nothing: while it records, sizes are tensors, and each use as a number is warned of."""
+    """Let torch.jit.trace record nothing: while it does, sizes are tensors, and each use as a number is warned of."""
     state = torch._C._get_tracing_state()
     if state is not None:
         torch._C._set_tracing_state(None)
