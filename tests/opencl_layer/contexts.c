@@ -101,6 +101,18 @@ static CL_API_ENTRY cl_mem CL_API_CALL create_buffer(cl_context context, cl_mem_
     MAKING("clCreateBuffer", make_buffer(context, flags, bytes, host, given));
 }
 
+/** Whether a part of a buffer may begin there for one of the devices of its context, at least. */
+static bool is_aligned_somewhere(cl_context context, size_t origin)
+{
+    const layer_object *const within = layer_find(CONTEXT, context);
+    cl_uint bits = 0;
+    for (cl_uint i = 0; within != NULL && i < within->device_count; ++i)
+        if (layer_ask_device(within->devices[i], CL_DEVICE_MEM_BASE_ADDR_ALIGN, sizeof bits, &bits) == CL_SUCCESS &&
+            bits >= 8 && origin % (bits / 8) == 0)
+            return true;
+    return false;
+}
+
 static cl_mem make_part(cl_mem whole, cl_mem_flags flags, cl_buffer_create_type type, const void *information,
                         cl_int *given)
 {
@@ -112,6 +124,8 @@ static cl_mem make_part(cl_mem whole, cl_mem_flags flags, cl_buffer_create_type 
     REQUIRE_TO_MAKE(type == CL_BUFFER_CREATE_TYPE_REGION && region != NULL, CL_INVALID_VALUE, "no region");
     REQUIRE_TO_MAKE(region->origin <= parent->bytes && region->size <= parent->bytes - region->origin, CL_INVALID_VALUE,
                     "%zu bytes from %zu on; the buffer has %zu", region->size, region->origin, parent->bytes);
+    REQUIRE_TO_MAKE(is_aligned_somewhere(parent->context, region->origin), CL_MISALIGNED_SUB_BUFFER_OFFSET,
+                    "a part from %zu on, where no device's may begin", region->origin);
     const cl_mem memory = layer_next.clCreateSubBuffer(whole, flags, type, information, given);
     layer_object *const known = layer_add(MEMORY, memory, parent->context);
     if (known != NULL)

@@ -66,7 +66,7 @@ static grkan_device *open_on(cl_uint place)
 
 static size_t misalignment; /* of memory of the host's, from 128 bytes; 0 for memory of OpenCL's */
 static bool is_part;        /* of such memory, a part in the middle */
-enum { before_part = 256 };
+enum { before_part = 4096 /* bytes, where every device lets a part begin */ };
 
 static void *allocate(size_t bytes)
 {

@@ -171,7 +171,8 @@ static void groups_have_two_limits(void **state)
 static void ranges_must_lie_inside(void **state)
 {
     (void)state;
-    const cl_buffer_region region = {0, bytes + 4};
+    const cl_buffer_region region = {0, bytes + 4}, odd = {128, 4};
+    static const cl_uint base = 2048; /* bits */
     REFUSED(clEnqueueReadBuffer(own.queue, own.memory, CL_TRUE, 4, bytes, host, 0, NULL, NULL), CL_INVALID_VALUE,
             "256 bytes from 4 on; the buffer has 256");
     REFUSED(clEnqueueWriteBuffer(own.queue, own.memory, CL_TRUE, (size_t)-4, 8, host, 0, NULL, NULL), CL_INVALID_VALUE,
@@ -182,6 +183,10 @@ static void ranges_must_lie_inside(void **state)
             "16 bytes from 0 to 8");
     NOT_MADE(clCreateSubBuffer(own.memory, 0, CL_BUFFER_CREATE_TYPE_REGION, &region, &code), CL_INVALID_VALUE,
              "260 bytes from 0 on; the buffer has 256");
+    opencl_layer_answer(CL_DEVICE_MEM_BASE_ADDR_ALIGN, &base, sizeof base);
+    NOT_MADE(clCreateSubBuffer(own.memory, 0, CL_BUFFER_CREATE_TYPE_REGION, &odd, &code),
+             CL_MISALIGNED_SUB_BUFFER_OFFSET, "a part from 128 on, where no device's may begin");
+    opencl_layer_answer(CL_DEVICE_MEM_BASE_ADDR_ALIGN, NULL, 0);
     NOT_MADE(clCreateBuffer(own.context, CL_MEM_USE_HOST_PTR, bytes, NULL, &code), CL_INVALID_HOST_PTR, "host_ptr");
     NOT_MADE(clCreateBuffer(own.context, CL_MEM_READ_WRITE, 0, NULL, &code), CL_INVALID_BUFFER_SIZE, "0 bytes");
     assert_int_equal(clEnqueueReadBuffer(own.queue, own.stranger, CL_TRUE, 0, 4, host, 0, NULL, NULL),
