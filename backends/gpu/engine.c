@@ -57,8 +57,7 @@ grkan_status gpu_load(grkan_backend_device *device, const grkan_plan_data *plan,
     grkan_backend_program *made = calloc(1, sizeof *made);
     grkan_status status;
     if (made == NULL)
-        return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for a program of backend %s",
-                                   grkan_backend_table.name);
+        return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for a program");
     status = gpu_module_load(device, plan, binary, &made->module);
     if (status == GRKAN_SUCCESS)
         status = find_kernels(plan, made);
@@ -74,13 +73,10 @@ grkan_status gpu_load(grkan_backend_device *device, const grkan_plan_data *plan,
 static grkan_status find_alignment(const grkan_plan_data *plan, const grkan_buffer *tensors, int count, int *aligned)
 {
     const size_t chunk = (size_t)plan->backward.vector * grkan_dtype_bytes(plan->operation.dtype);
-    const grkan_backend *const backend = &grkan_backend_table;
     *aligned = 1;
     for (int i = 0; i < count; ++i) {
-        uintptr_t address = backend->uses_pointers ? (uintptr_t)tensors[i].base : 0;
-        const grkan_status status = backend->locate != NULL && tensors[i].base != NULL
-                                        ? backend->locate(tensors[i].base, &address, NULL)
-                                        : GRKAN_SUCCESS;
+        uintptr_t address = 0;
+        const grkan_status status = tensors[i].base != NULL ? gpu_locate(tensors[i].base, &address) : GRKAN_SUCCESS;
         if (status != GRKAN_SUCCESS)
             return status;
         *aligned &= (address + tensors[i].offset) % chunk == 0;
@@ -91,12 +87,12 @@ static grkan_status find_alignment(const grkan_plan_data *plan, const grkan_buff
 /** What a kernel gets for a buffer: an address where there is one, else the base; the launch has the offset then. */
 static void *base_of(grkan_buffer buffer)
 {
-    return grkan_backend_table.uses_pointers && buffer.base != NULL ? (char *)buffer.base + buffer.offset : buffer.base;
+    return gpu_uses_pointers && buffer.base != NULL ? (char *)buffer.base + buffer.offset : buffer.base;
 }
 
 static int64_t offset_of(grkan_buffer buffer, size_t element)
 {
-    return grkan_backend_table.uses_pointers ? 0 : (int64_t)(buffer.offset / element);
+    return gpu_uses_pointers ? 0 : (int64_t)(buffer.offset / element);
 }
 
 /** Launch all blocks, in as many grids as it takes. The last argument is the launch. */

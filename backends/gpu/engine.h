@@ -27,11 +27,14 @@ grkan_status gpu_list_launches(const grkan_plan_data *plan, grkan_launch_listene
 typedef struct gpu_module gpu_module;
 typedef struct gpu_kernel gpu_kernel;
 
-/** The table of this module; the engine reads its name and uses_pointers, and calls locate. */
-extern const grkan_backend grkan_backend_table;
-
 /** What the core offers; set by the vendor's count. */
 extern const grkan_host *gpu_host;
+
+/** Whether a buffer's base is an address, as in the vendor's table. */
+extern const int gpu_uses_pointers;
+
+/** Where a base that is no address lies, as the vendor's table has it; of an address, the address. */
+grkan_status gpu_locate(void *base, uintptr_t *address);
 
 /** Blocks that one launch may have. */
 extern const int64_t gpu_largest_grid;

@@ -15,6 +15,7 @@
 
 const grkan_host *gpu_host;
 const int64_t gpu_largest_grid = LARGEST_GRID;
+const int gpu_uses_pointers = 1;
 
 static int device_total;
 static char identity[256];
@@ -352,6 +353,12 @@ static grkan_status timer_stop(grkan_backend_device *device, double *millisecond
     if (status == GRKAN_SUCCESS)
         *milliseconds = (double)elapsed;
     return status;
+}
+
+grkan_status gpu_locate(void *base, uintptr_t *address)
+{
+    *address = (uintptr_t)base;
+    return GRKAN_SUCCESS;
 }
 
 GRKAN_API const grkan_backend grkan_backend_table = {

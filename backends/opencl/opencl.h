@@ -29,6 +29,9 @@ struct grkan_backend_device {
 /** Set the error's text from a call and its code. @return the status */
 grkan_status opencl_failed(const char *call, cl_int code);
 
+/** Set the error's text from what the compiler says of a program. @return GRKAN_ERROR_COMPILE */
+grkan_status opencl_build_failed(const grkan_backend_device *device, cl_program program, cl_int code);
+
 /** "CL_OUT_OF_RESOURCES", or "unknown error". */
 const char *opencl_error_name(cl_int code);
 
@@ -40,14 +43,18 @@ const char *opencl_error_name(cl_int code);
             return opencl_failed(#call, try_code);                                                                     \
     } while (0)
 
-/* devices.c */
+/* discover.c */
 grkan_status opencl_count(const grkan_host *host, int *count);
 grkan_status opencl_resolve(const char *text, int *index);
+/** A device that was counted. */
+cl_device_id opencl_found(int index, cl_platform_id *platform);
+/** "opencl:0:1"; "opencl" for a device that is not among those that were found, as parts of one. */
+void opencl_write_selector(cl_device_id id, char *text, size_t bytes);
+
+/* devices.c */
 grkan_status opencl_open(int index, grkan_backend_device **device);
 grkan_status opencl_open_native(void *context, void *native, grkan_backend_device **device);
 void opencl_close(grkan_backend_device *device);
-/** "opencl:0:1"; "opencl" for a device that is not among those that were found, as parts of one. */
-void opencl_write_selector(cl_device_id id, char *text, size_t bytes);
 
 /* describe.c */
 
@@ -57,6 +64,10 @@ grkan_status opencl_check_usable(cl_device_id id);
 grkan_status opencl_identify(grkan_backend_device *device);
 grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_properties *properties,
                              grkan_device_limits *limits);
+
+/* compile.c */
+grkan_status opencl_compile(grkan_backend_device *device, const grkan_compile_request *request, grkan_blob *binary,
+                            grkan_compiler_report *report);
 
 /* native.c */
 grkan_status opencl_check_stream(const grkan_backend_device *device, void *stream);

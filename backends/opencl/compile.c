@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file compile.c @brief From the kernels' source to a binary for one device. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../gpu/engine.h"
+#include "opencl.h"
+#include "opencl_dialect.h"
+
+/** The place of a device among `count` of a program: all of its context's, built for or not. */
+static grkan_status find_place(cl_program program, cl_device_id id, size_t count, size_t *place)
+{
+    cl_device_id *const ids = calloc(count, sizeof *ids);
+    if (ids == NULL)
+        return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for %zu devices", count);
+    const cl_int code = clGetProgramInfo(program, CL_PROGRAM_DEVICES, count * sizeof *ids, ids, NULL);
+    for (*place = 0; *place < count && ids[*place] != id;)
+        ++*place;
+    free(ids);
+    if (code != CL_SUCCESS)
+        return opencl_failed("clGetProgramInfo", code);
+    if (*place == count)
+        return gpu_host->set_error(GRKAN_ERROR_DEVICE, "the device is none of the %zu of its program", count);
+    return GRKAN_SUCCESS;
+}
+
+/** The binaries of all devices of a program, one behind the other, of which one is wanted: some runtimes write to NULL. */
+static grkan_status read_binary_at(cl_program program, size_t count, size_t place, size_t *sizes,
+                                   unsigned char **binaries, grkan_blob *binary)
+{
+    size_t all = 0, before = 0;
+    OPENCL_TRY(clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, count * sizeof *sizes, sizes, NULL));
+    for (size_t i = 0; i < count; all += sizes[i++])
+        if (i == place)
+            before = all;
+    unsigned char *const data = malloc(all > 0 ? all : 1);
+    if (data == NULL)
+        return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for programs of %zu bytes", all);
+    binaries[0] = data;
+    for (size_t i = 1; i < count; ++i)
+        binaries[i] = binaries[i - 1] + sizes[i - 1];
+    const cl_int code = clGetProgramInfo(program, CL_PROGRAM_BINARIES, count * sizeof *binaries, binaries, NULL);
+    if (code != CL_SUCCESS) {
+        free(data);
+        return opencl_failed("clGetProgramInfo", code);
+    }
+    memmove(data, data + before, sizes[place]);
+    *binary = (grkan_blob){data, sizes[place]};
+    return GRKAN_SUCCESS;
+}
+
+/** Some runtimes (PoCL) have only the devices that were built for among the binaries: one, then. */
+static grkan_status read_binary(const grkan_backend_device *device, cl_program program, grkan_blob *binary)
+{
+    size_t bytes = 0, place = 0;
+    OPENCL_TRY(clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, 0, NULL, &bytes));
+    const size_t count = bytes / sizeof(size_t);
+    grkan_status status = count == 1 ? GRKAN_SUCCESS : find_place(program, device->id, count, &place);
+    if (status != GRKAN_SUCCESS)
+        return status;
+    size_t *const sizes = calloc(count, sizeof *sizes);
+    unsigned char **const binaries = calloc(count, sizeof *binaries);
+    status = sizes == NULL || binaries == NULL
+                 ? gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for %zu devices", count)
+                 : read_binary_at(program, count, place, sizes, binaries, binary);
+    free(sizes);
+    free(binaries);
+    return status;
+}
+
+grkan_status opencl_compile(grkan_backend_device *device, const grkan_compile_request *request, grkan_blob *binary,
+                            grkan_compiler_report *report)
+{
+    (void)report; /* OpenCL has no words for it */
+    char options[1024], ptx[64] = "";
+    const char *sources[] = {opencl_dialect, request->source};
+    cl_int code;
+    const cl_program program = clCreateProgramWithSource(device->context, 2, sources, NULL, &code);
+    if (code != CL_SUCCESS)
+        return opencl_failed("clCreateProgramWithSource", code);
+    if (device->ptx_architecture > 0)
+        snprintf(ptx, sizeof ptx, " -DPTX_ARCHITECTURE=%d", device->ptx_architecture);
+    snprintf(options, sizeof options, OPENCL_OPTIONS " %s%s%s", request->definitions,
+             request->is_ieee ? " -cl-fp32-correctly-rounded-divide-sqrt" : "", ptx);
+    code = clBuildProgram(program, 1, &device->id, options, NULL, NULL);
+    const grkan_status status =
+        code == CL_SUCCESS ? read_binary(device, program, binary) : opencl_build_failed(device, program, code);
+    clReleaseProgram(program);
+    return status;
+}
