@@ -13,8 +13,7 @@
 
 #include <cmocka.h>
 
-#include <grkan/grkan.h>
-
+#include "call.h"
 #include "faults.h"
 
 enum { outer = 300, channels = 24, groups = 3, elements = outer * channels, most_calls = 1024 };
@@ -60,18 +59,15 @@ static grkan_buffer at(const program *p, size_t offset)
 
 /* ---------------------------------------------------------------------------------------------------- the steps */
 
-static grkan_status open_device(program *p)
+static grkan_status open_the_device(program *p)
 {
     return grkan_device_open(runtime->selector, &p->device);
 }
 
 static grkan_status create_plan(program *p, int which, int rows)
 {
-    grkan_operation operation = GRKAN_OPERATION_INIT;
+    const grkan_operation operation = layer_of_groups(rows, channels, groups);
     grkan_options options = {0};
-    operation.outer = rows;
-    operation.channels = channels;
-    operation.groups = operation.denominator_groups = groups;
     options.strategy = which == 0 ? GRKAN_STRATEGY_TREE : GRKAN_STRATEGY_ELEMENT;
     options.determinism = which == 0 ? GRKAN_DEVICE_TO_DEVICE : GRKAN_NONE;
     return grkan_plan_create(p->device, &operation, &options, &p->plans[which]);
@@ -116,25 +112,30 @@ static grkan_status start_timer(program *p)
     return grkan_timer_start(p->device);
 }
 
+static device_layer buffers(const program *p)
+{
+    return (device_layer){.tensor = {[CHECK_X] = at(p, at_x),
+                                     [CHECK_DY] = at(p, at_x),
+                                     [CHECK_NUMERATOR] = at(p, at_a),
+                                     [CHECK_DENOMINATOR] = at(p, at_b),
+                                     [CHECK_Y] = at(p, at_results),
+                                     [CHECK_DX] = at(p, at_results + 4 * elements),
+                                     [CHECK_DNUMERATOR] = at(p, at_results + 8 * elements),
+                                     [CHECK_DDENOMINATOR] = at(p, at_results + 8 * elements + 4 * a_count)},
+                          .workspace = at(p, at_workspace),
+                          .workspace_bytes = most_workspace};
+}
+
 static grkan_status forward(program *p)
 {
-    const grkan_forward_arguments arguments = {
-        .x = at(p, at_x), .numerator = at(p, at_a), .denominator = at(p, at_b), .y = at(p, at_results)};
-    return grkan_forward(p->plans[0], &arguments, NULL);
+    const device_layer of = buffers(p);
+    return call_forward(p->plans[0], &of, NULL);
 }
 
 static grkan_status backward(program *p, int which)
 {
-    const grkan_backward_arguments arguments = {.x = at(p, at_x),
-                                                .dy = at(p, at_x),
-                                                .numerator = at(p, at_a),
-                                                .denominator = at(p, at_b),
-                                                .dx = at(p, at_results + 4 * elements),
-                                                .dnumerator = at(p, at_results + 8 * elements),
-                                                .ddenominator = at(p, at_results + 8 * elements + 4 * a_count),
-                                                .workspace = at(p, at_workspace),
-                                                .workspace_bytes = most_workspace};
-    return grkan_backward(p->plans[which], &arguments, NULL);
+    const device_layer of = buffers(p);
+    return call_backward(p->plans[which], &of, NULL);
 }
 
 /** Before the other, whose sums repeat bit for bit and overwrite these. */
@@ -197,7 +198,7 @@ typedef struct step {
 } step;
 
 static const step steps[] = {
-    {"open", open_device, 0, 0},
+    {"open", open_the_device, 0, 0},
     {"create the tree plan", create_tree_plan, 1, 0},
     {"create the element plan", create_element_plan, 2, 0},
     {"allocate", allocate, 0, 0},
@@ -249,7 +250,7 @@ static void check_caller(const char *where, int struck)
 /** Calls whose failure changes nothing for the caller. */
 static int is_soft(const step *s)
 {
-    return s->is_end || runtime->is_soft(shared->name, s->run == open_device);
+    return s->is_end || runtime->is_soft(shared->name, s->run == open_the_device);
 }
 
 /** Without a cache, it is about the first plan alone, and nothing is tried again. */
@@ -416,7 +417,7 @@ void faults_sharing(const char *load, const char *unload)
     assert_true(run_with_fault(0)); /* leaves the results to expect */
     if (runtime->begin != NULL)
         runtime->begin();
-    assert_int_equal(open_device(&p), GRKAN_SUCCESS);
+    assert_int_equal(open_the_device(&p), GRKAN_SUCCESS);
     for (int rows = outer + 5; rows >= outer; --rows) {
         grkan_plan_destroy(p.plans[0]);
         assert_int_equal(create_plan(&p, 0, rows), GRKAN_SUCCESS);

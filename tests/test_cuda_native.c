@@ -16,16 +16,18 @@
 
 #include <cmocka.h>
 
+#include "call.h"
 #include "misuse.h"
-#include "native_run.h"
 #include "present.h"
 
 /** With a workspace each; rows are vectors when aligned. Bits of the second are the same whatever the device. */
 static const check_case cases[] = {
-    {.name = "f32", .seed = 1, .operation = {2500, 96, 1, 8, 1, 8, 5, 4, GRKAN_ABS_TERMS, GRKAN_F32}},
+    {.name = "f32",
+     .seed = 1,
+     .operation = {SHAPE(2500, 96, 1), GROUPS(8, 1, 8), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F32}},
     {.name = "bf16, device_to_device",
      .seed = 2,
-     .operation = {9000, 64, 1, 4, 4, 4, 3, 2, GRKAN_ABS_SUM, GRKAN_BF16},
+     .operation = {SHAPE(9000, 64, 1), GROUPS(4, 4, 4), RATIONAL(3, 2, GRKAN_ABS_SUM), .dtype = GRKAN_BF16},
      .options = {.determinism = GRKAN_DEVICE_TO_DEVICE}},
 };
 
@@ -108,22 +110,7 @@ static void own_read(grkan_buffer from, void *to, size_t bytes)
     CHECK_CUDA(cudaMemcpy(to, (const char *)from.base + from.offset, bytes, cudaMemcpyDeviceToHost));
 }
 
-static const native_memory own_memory = {own_allocate, own_release, own_write, own_read};
-
-static void expect_outputs(const native_run *run, const char *expected, const char *what)
-{
-    char *const found = native_outputs(run);
-    if (memcmp(found, expected, native_output_bytes(run->one)) != 0)
-        fail_msg("%s: %s: other bits than by selector", run->one->name, what);
-    free(found);
-}
-
-static grkan_device *open_device(const char *selector)
-{
-    grkan_device *device = NULL;
-    native_check(grkan_device_open(selector, &device));
-    return device;
-}
+static const call_memory own_memory = {own_allocate, own_release, own_write, own_read};
 
 static int current_device(void)
 {
@@ -143,14 +130,14 @@ static void test_own_pointers_and_streams_give_the_same_bits(void **state)
     CHECK_CUDA(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
     grkan_device *const device = open_device("cuda");
     for (int i = 0; i < case_count; i++) {
-        char *const expected = native_expected("cuda", &cases[i]);
+        char *const expected = call_expected("cuda", &cases[i]);
         for (size_t k = 0; k < 2 * COUNT_OF(offsets); k++) {
-            native_run run = native_begin(device, &cases[i], &own_memory, offsets[k / 2]);
-            native_spoil_outputs(&run);
+            call run = call_begin(device, &cases[i], &own_memory, offsets[k / 2]);
+            call_spoil_outputs(&run);
             CHECK_CUDA(cudaDeviceSynchronize());
-            native_both(&run, k % 2 == 0 ? stream : NULL);
-            expect_outputs(&run, expected, k % 2 == 0 ? "own stream" : "default stream");
-            native_end(&run);
+            call_run(&run, k % 2 == 0 ? stream : NULL);
+            call_expect(&run, expected, k % 2 == 0 ? "own stream" : "default stream");
+            call_end(&run);
         }
         free(expected);
     }
@@ -159,13 +146,13 @@ static void test_own_pointers_and_streams_give_the_same_bits(void **state)
 }
 
 /** Captured in the strictest mode, in which a call that allocates or waits fails and breaks the capture. */
-static cudaGraphExec_t capture(const native_run *run, cudaStream_t stream)
+static cudaGraphExec_t capture(const call *run, cudaStream_t stream)
 {
     cudaGraph_t graph = NULL;
     cudaGraphExec_t made = NULL;
     size_t nodes = 0;
     CHECK_CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal));
-    native_both(run, stream);
+    call_run(run, stream);
     CHECK_CUDA(cudaStreamEndCapture(stream, &graph));
     CHECK_CUDA(cudaGraphGetNodes(graph, NULL, &nodes));
     assert_int_equal(nodes, 2); /* a kernel for each pass */
@@ -181,17 +168,17 @@ static void test_a_graph_can_be_replayed(void **state)
     CHECK_CUDA(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
     grkan_device *const device = open_device("cuda");
     for (int i = 0; i < case_count; i++) {
-        char *const expected = native_expected("cuda", &cases[i]);
-        native_run run = native_begin(device, &cases[i], &own_memory, 0);
+        char *const expected = call_expected("cuda", &cases[i]);
+        call run = call_begin(device, &cases[i], &own_memory, 0);
         const cudaGraphExec_t graph = capture(&run, stream);
         for (int replay = 0; replay < 5; replay++) {
-            native_spoil_outputs(&run);
+            call_spoil_outputs(&run);
             CHECK_CUDA(cudaDeviceSynchronize());
             CHECK_CUDA(cudaGraphLaunch(graph, stream));
-            expect_outputs(&run, expected, "replayed");
+            call_expect(&run, expected, "replayed");
         }
         CHECK_CUDA(cudaGraphExecDestroy(graph));
-        native_end(&run);
+        call_end(&run);
         free(expected);
     }
     grkan_device_close(device);
@@ -201,12 +188,9 @@ static void test_a_graph_can_be_replayed(void **state)
 /** The first thing that a new thread does with CUDA. Assertions stay on the test's thread. */
 static void *run_on_new_thread(void *context)
 {
-    const native_run *const run = context;
-    const grkan_forward_arguments forward = native_forward_arguments(run);
-    const grkan_backward_arguments backward = native_backward_arguments(run);
+    const call *const run = context;
     static char text[256];
-    if (grkan_forward(run->plan, &forward, NULL) == GRKAN_SUCCESS &&
-        grkan_backward(run->plan, &backward, NULL) == GRKAN_SUCCESS)
+    if (call_both(run->plan, &run->at, NULL) == GRKAN_SUCCESS)
         return NULL;
     snprintf(text, sizeof text, "%s", grkan_last_error());
     return text;
@@ -217,15 +201,15 @@ static void test_a_new_thread_needs_no_preparation(void **state)
     (void)state;
     pthread_t thread;
     void *error = NULL;
-    char *const expected = native_expected("cuda", &cases[0]);
+    char *const expected = call_expected("cuda", &cases[0]);
     grkan_device *const device = open_device("cuda");
-    native_run run = native_begin(device, &cases[0], &own_memory, 0);
+    call run = call_begin(device, &cases[0], &own_memory, 0);
     assert_int_equal(pthread_create(&thread, NULL, run_on_new_thread, &run), 0);
     assert_int_equal(pthread_join(thread, &error), 0);
     if (error != NULL)
         fail_msg("on a new thread: %s", (const char *)error);
-    expect_outputs(&run, expected, "new thread");
-    native_end(&run);
+    call_expect(&run, expected, "new thread");
+    call_end(&run);
     grkan_device_close(device);
     free(expected);
 }
@@ -270,12 +254,12 @@ static const char late_copy[] = ".version 7.8\n"
                                 "}\n";
 
 /** The x of a run, zero until late_copy ends, which the stream has now. */
-static void copy_x_late(const native_run *run, CUmodule module, grkan_buffer from, cudaStream_t stream)
+static void copy_x_late(const call *run, CUmodule module, grkan_buffer from, cudaStream_t stream)
 {
     const size_t bytes = check_tensor_bytes(run->one, CHECK_X);
     unsigned words = (unsigned)(bytes / 4);
-    void *arguments[] = {(void *)&run->buffers[CHECK_X].base, (void *)&from.base, &words};
-    CHECK_CUDA(cudaMemset(run->buffers[CHECK_X].base, 0, bytes));
+    void *arguments[] = {(void *)&run->at.tensor[CHECK_X].base, (void *)&from.base, &words};
+    CHECK_CUDA(cudaMemset(run->at.tensor[CHECK_X].base, 0, bytes));
     CHECK_CUDA(cudaDeviceSynchronize());
     launch_kernel(module, "late_copy", 16, 128, stream, arguments);
 }
@@ -293,24 +277,22 @@ static void test_a_kernel_before_them_may_let_calls_begin(void **state)
     const check_case *const one = &cases[0];
     cudaStream_t stream;
     CHECK_CUDA(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
-    char *const expected = native_expected("cuda", one);
+    char *const expected = call_expected("cuda", one);
     grkan_device *const device = open_device("cuda");
-    native_run run = native_begin(device, one, &own_memory, 0);
-    const grkan_buffer x = native_allocate(&run, check_tensor_bytes(one, CHECK_X), 0);
-    CHECK_CUDA(cudaMemcpy(x.base, run.buffers[CHECK_X].base, check_tensor_bytes(one, CHECK_X), cudaMemcpyDefault));
+    call run = call_begin(device, one, &own_memory, 0);
+    const grkan_buffer x = call_allocate(&run, check_tensor_bytes(one, CHECK_X), 0);
+    CHECK_CUDA(cudaMemcpy(x.base, run.at.tensor[CHECK_X].base, check_tensor_bytes(one, CHECK_X), cudaMemcpyDefault));
     const CUmodule module = load_module(late_copy);
-    const grkan_forward_arguments forward = native_forward_arguments(&run);
-    const grkan_backward_arguments backward = native_backward_arguments(&run);
-    native_spoil_outputs(&run);
+    call_spoil_outputs(&run);
     copy_x_late(&run, module, x, stream);
-    native_check(grkan_forward(run.plan, &forward, stream));
+    expect_success(call_forward(run.plan, &run.at, stream));
     CHECK_CUDA(cudaStreamSynchronize(stream));
     copy_x_late(&run, module, x, stream);
-    native_check(grkan_backward(run.plan, &backward, stream));
-    expect_outputs(&run, expected, "after a kernel that ends late");
+    expect_success(call_backward(run.plan, &run.at, stream));
+    call_expect(&run, expected, "after a kernel that ends late");
     unload_module(module);
-    native_release(&run, x);
-    native_end(&run);
+    call_release(&run, x, check_tensor_bytes(one, CHECK_X));
+    call_end(&run);
     grkan_device_close(device);
     free(expected);
     CHECK_CUDA(cudaStreamDestroy(stream));
@@ -324,13 +306,13 @@ static void run_beside(const char *selector, int current, const char *expected)
     CHECK_CUDA(cudaSetDevice(current));
     grkan_device *const device = open_device(selector);
     assert_int_equal(current_device(), current);
-    native_run run = native_begin(device, &cases[fixed_case], NULL, 0);
+    call run = call_begin(device, &cases[fixed_case], NULL, 0);
     assert_int_equal(current_device(), current);
-    native_both(&run, NULL);
+    call_run(&run, NULL);
     assert_int_equal(current_device(), current);
-    expect_outputs(&run, expected, selector);
+    call_expect(&run, expected, selector);
     assert_int_equal(current_device(), current);
-    native_end(&run);
+    call_end(&run);
     grkan_device_close(device);
     assert_int_equal(current_device(), current);
 }
@@ -340,7 +322,7 @@ static void test_the_current_device_stays(void **state)
     (void)state;
     int count = 0;
     CHECK_CUDA(cudaGetDeviceCount(&count));
-    char *const expected = native_expected("cuda:0", &cases[fixed_case]);
+    char *const expected = call_expected("cuda:0", &cases[fixed_case]);
     for (int current = 0; current < count && current < 2; current++) {
         run_beside("cuda:0", current, expected);
         if (count > 1)
@@ -373,17 +355,16 @@ static void test_no_device_memory_is_held(void **state)
     (void)state;
     enum { calls = 100, most_code = 4 << 20 };
     grkan_device *const device = open_device("cuda");
-    native_run warm = native_begin(device, &cases[0], NULL, 0); /* the context's own stacks grow at the first launch */
-    native_both(&warm, NULL);
+    call warm = call_begin(device, &cases[0], NULL, 0); /* the context's own stacks grow at the first launch */
+    call_run(&warm, NULL);
     const size_t before = free_bytes();
-    grkan_plan *plan = NULL;
-    native_check(grkan_plan_create(device, &cases[0].operation, &cases[0].options, &plan));
+    grkan_plan *const plan = make_plan(device, &cases[0]);
     grkan_plan *const own = warm.plan;
     warm.plan = plan;
-    native_both(&warm, NULL); /* a driver may load code no earlier */
+    call_run(&warm, NULL); /* a driver may load code no earlier */
     const size_t planned = free_bytes();
     for (int i = 0; i < calls; i++)
-        native_both(&warm, NULL);
+        call_run(&warm, NULL);
     const size_t called = free_bytes();
     warm.plan = own;
     grkan_plan_destroy(plan);
@@ -391,11 +372,11 @@ static void test_no_device_memory_is_held(void **state)
     printf("device memory in KiB: plan and its first calls %lld, %d later calls %lld, given back %lld; workspace %zu "
            "bytes\n",
            kib_less(before, planned), (int)calls, kib_less(planned, called), kib_less(after, called),
-           warm.workspace_bytes);
+           warm.at.workspace_bytes);
     assert_true(kib_less(before, planned) <= most_code / 1024);
     assert_int_equal(called, planned);
     assert_int_equal(after, before);
-    native_end(&warm);
+    call_end(&warm);
     grkan_device_close(device);
 }
 
@@ -403,18 +384,18 @@ static void test_no_device_memory_is_held(void **state)
 
 /** What the listener of launches needs to launch them itself. */
 typedef struct by_hand {
-    const native_run *run;
+    const call *run;
     CUmodule module;
     int launches;
 } by_hand;
 
-static CUdeviceptr address_of(const native_run *run, const char *name)
+static CUdeviceptr address_of(const call *run, const char *name)
 {
     for (int t = 0; t < CHECK_TENSORS; t++)
         if (strcmp(check_tensor_name((check_tensor)t), name) == 0)
-            return (CUdeviceptr)(uintptr_t)run->buffers[t].base;
+            return (CUdeviceptr)(uintptr_t)run->at.tensor[t].base;
     assert_string_equal(name, "workspace");
-    return (CUdeviceptr)(uintptr_t)run->workspace.base;
+    return (CUdeviceptr)(uintptr_t)run->at.workspace.base;
 }
 
 /** Launch what grkan tells of, by the driver's own functions. */
@@ -441,21 +422,21 @@ static void test_listed_launches_are_what_a_plan_does(void **state)
     const check_case *const one = &cases[fixed_case];
     grkan_device_properties properties;
     grkan_compilation made;
-    char *const expected = native_expected("cuda", one);
+    char *const expected = call_expected("cuda", one);
     grkan_device *const device = open_device("cuda");
-    native_check(grkan_device_describe(device, &properties));
-    native_run run = native_begin(device, one, &own_memory, 0);
-    native_check(grkan_compile("cuda", properties.architecture, NULL, &one->operation, &one->options, &made));
-    assert_int_equal(made.workspace_bytes, run.workspace_bytes);
+    expect_success(grkan_device_describe(device, &properties));
+    call run = call_begin(device, one, &own_memory, 0);
+    expect_success(grkan_compile("cuda", properties.architecture, NULL, &one->operation, &one->options, &made));
+    assert_int_equal(made.workspace_bytes, run.at.workspace_bytes);
     by_hand hand = {.run = &run, .module = load_module(made.binary)};
-    native_spoil_outputs(&run);
-    native_check(
+    call_spoil_outputs(&run);
+    expect_success(
         grkan_list_launches("cuda", properties.architecture, &one->operation, &one->options, launch_by_hand, &hand));
     assert_int_equal(hand.launches, 2);
-    expect_outputs(&run, expected, "by hand");
+    call_expect(&run, expected, "by hand");
     unload_module(hand.module);
     grkan_compilation_free(&made);
-    native_end(&run);
+    call_end(&run);
     grkan_device_close(device);
     free(expected);
 }

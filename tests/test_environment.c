@@ -21,7 +21,7 @@
 #include <grkan/fit.h>
 #include <grkan/grkan.h>
 
-#include "data.h"
+#include "call.h"
 
 /* ---------------------------------------------------------------------------------- environments, as a program sets them */
 
@@ -75,113 +75,77 @@ static void enter(const environment *e)
 /* ----------------------------------------------------------------------------------------------------------- cases */
 
 static const check_case cases[] = {
-    {.name = "f32", .seed = 1, .operation = {400, 768, 1, 8, 1, 8, 5, 4, GRKAN_ABS_TERMS, GRKAN_F32}},
-    {.name = "f16", .seed = 2, .operation = {400, 768, 1, 8, 1, 8, 5, 4, GRKAN_ABS_SUM, GRKAN_F16}},
-    {.name = "bf16", .seed = 3, .operation = {400, 768, 1, 8, 8, 8, 3, 2, GRKAN_ABS_TERMS, GRKAN_BF16}},
-    {.name = "f64", .seed = 4, .operation = {400, 768, 1, 8, 1, 8, 5, 4, GRKAN_ABS_SUM_OFFSET, GRKAN_F64}},
+    {.name = "f32",
+     .seed = 1,
+     .operation = {SHAPE(400, 768, 1), GROUPS(8, 1, 8), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F32}},
+    {.name = "f16",
+     .seed = 2,
+     .operation = {SHAPE(400, 768, 1), GROUPS(8, 1, 8), RATIONAL(5, 4, GRKAN_ABS_SUM), .dtype = GRKAN_F16}},
+    {.name = "bf16",
+     .seed = 3,
+     .operation = {SHAPE(400, 768, 1), GROUPS(8, 8, 8), RATIONAL(3, 2, GRKAN_ABS_TERMS), .dtype = GRKAN_BF16}},
+    {.name = "f64",
+     .seed = 4,
+     .operation = {SHAPE(400, 768, 1), GROUPS(8, 1, 8), RATIONAL(5, 4, GRKAN_ABS_SUM_OFFSET), .dtype = GRKAN_F64}},
 };
 
 enum { case_count = sizeof cases / sizeof cases[0] };
 
-/** A case, its inputs, and all outputs one behind the other. */
+/** A case with what it gives in the default environment on one thread. */
 typedef struct layer {
-    const check_case *one;
-    check_data data;
-    void *workspace;
-    size_t workspace_bytes, bytes;
-    char *expected, *found;
+    check_case one;
+    call call;
+    char *expected;
 } layer;
 
 static grkan_device *device;
 
 /** Numbers near the least of the type among x and dy, so that what flushes them shows. */
-static void plant_subnormals(layer *l)
+static void plant_subnormals(const layer *l)
 {
     static const uint64_t tiny[] = {[GRKAN_F32] = 0x00012345, [GRKAN_F16] = 0x0123, [GRKAN_BF16] = 0x0012,
                                     [GRKAN_F64] = 0x0000123456789abc};
-    const grkan_dtype dtype = l->one->operation.dtype;
-    const size_t bytes = grkan_dtype_bytes(dtype), count = check_tensor_bytes(l->one, CHECK_X) / bytes;
+    const grkan_dtype dtype = l->one.operation.dtype;
+    const size_t bytes = grkan_dtype_bytes(dtype), count = check_tensor_bytes(&l->one, CHECK_X) / bytes;
+    char *const x = call_host(&l->call, CHECK_X), *const dy = call_host(&l->call, CHECK_DY);
     for (size_t i = 0; i < count; i += 5) {
-        memcpy((char *)l->data.tensor[CHECK_X] + i * bytes, &tiny[dtype], bytes); /* little-endian */
-        memcpy((char *)l->data.tensor[CHECK_DY] + i / 3 * bytes, &tiny[dtype], bytes);
+        memcpy(x + i * bytes, &tiny[dtype], bytes); /* little-endian */
+        memcpy(dy + i / 3 * bytes, &tiny[dtype], bytes);
     }
 }
 
-static size_t offset_of(const layer *l, check_tensor tensor)
+static grkan_plan *plan_with(const check_case *one, const grkan_options *options)
 {
-    static const check_tensor outputs[] = {CHECK_Y, CHECK_DX, CHECK_DNUMERATOR, CHECK_DDENOMINATOR};
-    size_t offset = 0;
-    for (int i = 0; outputs[i] != tensor; i++)
-        offset += (check_tensor_bytes(l->one, outputs[i]) + 63) / 64 * 64;
-    return offset;
+    check_case with = *one;
+    with.options = *options;
+    return make_plan(device, &with);
 }
 
-static grkan_buffer output(const layer *l, check_tensor tensor)
-{
-    return (grkan_buffer){l->found, offset_of(l, tensor)};
-}
-
-static grkan_status run(layer *l, const grkan_plan *plan)
-{
-    void *const *const t = l->data.tensor;
-    const grkan_forward_arguments forward = {
-        {t[CHECK_X], 0}, {t[CHECK_NUMERATOR], 0}, {t[CHECK_DENOMINATOR], 0}, output(l, CHECK_Y)};
-    const grkan_backward_arguments backward = {.x = {t[CHECK_X], 0},
-                                               .dy = {t[CHECK_DY], 0},
-                                               .numerator = {t[CHECK_NUMERATOR], 0},
-                                               .denominator = {t[CHECK_DENOMINATOR], 0},
-                                               .dx = output(l, CHECK_DX),
-                                               .dnumerator = output(l, CHECK_DNUMERATOR),
-                                               .ddenominator = output(l, CHECK_DDENOMINATOR),
-                                               .workspace = {l->workspace, 0},
-                                               .workspace_bytes = l->workspace_bytes};
-    memset(l->found, 0xa5, l->bytes);
-    const grkan_status status = grkan_forward(plan, &forward, NULL);
-    return status == GRKAN_SUCCESS ? grkan_backward(plan, &backward, NULL) : status;
-}
-
-static grkan_plan *make_plan(const check_case *one, const grkan_options *options)
-{
-    grkan_plan *plan = NULL;
-    if (grkan_plan_create(device, &one->operation, options, &plan) != GRKAN_SUCCESS)
-        fail_msg("%s: %s", one->name, grkan_last_error());
-    return plan;
-}
-
-/** The layer of a case, with what it gives in the default environment on one thread. */
 static void layer_create(layer *l, const check_case *one)
 {
-    grkan_plan *const plan =
-        make_plan(one, &(grkan_options){.determinism = GRKAN_DEVICE_TO_DEVICE, .cpu_threads = 1});
-    *l = (layer){.one = one, .workspace_bytes = grkan_plan_workspace_bytes(plan)};
-    assert_true(check_data_create(one, &l->data));
+    *l = (layer){.one = *one};
+    l->one.options = (grkan_options){.determinism = GRKAN_DEVICE_TO_DEVICE, .cpu_threads = 1};
+    l->call = call_begin(device, &l->one, NULL, 0);
     plant_subnormals(l);
-    l->bytes = offset_of(l, CHECK_DDENOMINATOR) + (check_tensor_bytes(one, CHECK_DDENOMINATOR) + 63) / 64 * 64;
-    l->workspace = calloc(1, l->workspace_bytes + 1);
-    l->expected = aligned_alloc(64, l->bytes);
-    l->found = aligned_alloc(64, l->bytes);
-    assert_true(l->workspace != NULL && l->expected != NULL && l->found != NULL);
-    assert_int_equal(run(l, plan), GRKAN_SUCCESS);
-    memcpy(l->expected, l->found, l->bytes);
-    grkan_plan_destroy(plan);
+    call_run(&l->call, NULL);
+    l->expected = call_outputs(&l->call);
 }
 
 static void layer_free(layer *l)
 {
-    check_data_free(&l->data);
-    free(l->workspace);
+    call_end(&l->call);
     free(l->expected);
-    free(l->found);
 }
 
 /* ----------------------------------------------------------------------------------------------------------- tests */
 
 /** A plan's calls in an environment. @return a text that tells what is wrong; NULL */
-static const char *run_in(const environment *e, layer *l, const grkan_plan *plan)
+static const char *run_in(const environment *e, const layer *l, const grkan_plan *plan)
 {
+    call_spoil_outputs(&l->call);
     enter(e);
     const uint64_t before = get_control();
-    const grkan_status status = run(l, plan);
+    const grkan_status status = call_both(plan, &l->call.at, NULL);
     const uint64_t after = get_control();
     const int rounding = fegetround();
     (void)fesetenv(FE_DFL_ENV);
@@ -189,16 +153,19 @@ static const char *run_in(const environment *e, layer *l, const grkan_plan *plan
         return grkan_last_error();
     if (before != after || rounding != e->rounding)
         return "the environment did not come back";
-    return memcmp(l->found, l->expected, l->bytes) == 0 ? NULL : "other bits";
+    char *const found = call_outputs(&l->call);
+    const char *const difference = call_difference(&l->one, found, l->expected);
+    free(found);
+    return difference == NULL ? NULL : "other bits";
 }
 
-static void try_environments(layer *l, const grkan_options *options, const char *what)
+static void try_environments(const layer *l, const grkan_options *options, const char *what)
 {
-    grkan_plan *const plan = make_plan(l->one, options);
+    grkan_plan *const plan = plan_with(&l->one, options);
     for (int i = 0; i < environment_count; i++) {
         const char *const wrong = run_in(&environments[i], l, plan);
         if (wrong != NULL)
-            fail_msg("%s, %s, %s: %s", l->one->name, what, environments[i].name, wrong);
+            fail_msg("%s, %s, %s: %s", l->one.name, what, environments[i].name, wrong);
     }
     grkan_plan_destroy(plan);
 }
@@ -270,14 +237,14 @@ static void test_flags_are_added(void **state)
     (void)state;
     for (int threads = 1; threads <= 4; threads += 3) {
         layer l;
-        grkan_plan *const plan = make_plan(&cases[0], &(grkan_options){.cpu_threads = threads});
+        grkan_plan *const plan = plan_with(&cases[0], &(grkan_options){.cpu_threads = threads});
         layer_create(&l, &cases[0]);
-        float *const x = l.data.tensor[CHECK_X], *const a = l.data.tensor[CHECK_NUMERATOR];
+        float *const x = call_host(&l.call, CHECK_X), *const a = call_host(&l.call, CHECK_NUMERATOR);
         a[5] = 3e38f;
         x[check_tensor_bytes(&cases[0], CHECK_X) / sizeof(float) - 1] = 1e10f; /* y overflows in the last block */
         (void)feclearexcept(FE_ALL_EXCEPT);
         (void)feraiseexcept(FE_DIVBYZERO);
-        assert_int_equal(run(&l, plan), GRKAN_SUCCESS);
+        assert_int_equal(call_both(plan, &l.call.at, NULL), GRKAN_SUCCESS);
         assert_int_equal(fetestexcept(FE_DIVBYZERO | FE_OVERFLOW), FE_DIVBYZERO | FE_OVERFLOW);
         (void)feclearexcept(FE_ALL_EXCEPT);
         grkan_plan_destroy(plan);
@@ -290,28 +257,23 @@ static void test_errors_leave_it_as_it_was(void **state)
     (void)state;
     layer l;
     layer_create(&l, &cases[0]);
-    grkan_plan *const plan = make_plan(&cases[0], NULL);
-    void *const x = l.data.tensor[CHECK_X];
+    device_layer no_x = l.call.at;
+    no_x.tensor[CHECK_X].base = NULL;
     for (int i = 0; i < environment_count; i++) {
         const environment *const e = &environments[i];
         enter(e);
         const uint64_t before = get_control();
-        l.data.tensor[CHECK_X] = NULL;
-        const grkan_status no_x = run(&l, plan);
-        l.data.tensor[CHECK_X] = x;
+        const grkan_status without_x = call_both(l.call.plan, &no_x, NULL);
         int stream;
-        const grkan_forward_arguments forward = {
-            {x, 0}, {l.data.tensor[CHECK_NUMERATOR], 0}, {l.data.tensor[CHECK_DENOMINATOR], 0}, output(&l, CHECK_Y)};
-        const grkan_status with_stream = grkan_forward(plan, &forward, &stream);
+        const grkan_status with_stream = call_forward(l.call.plan, &l.call.at, &stream);
         const uint64_t after = get_control();
         const int raised = fetestexcept(FE_ALL_EXCEPT);
         (void)fesetenv(FE_DFL_ENV);
-        assert_int_equal(no_x, GRKAN_ERROR_INVALID_ARGUMENT);
+        assert_int_equal(without_x, GRKAN_ERROR_INVALID_ARGUMENT);
         assert_int_equal(with_stream, GRKAN_ERROR_INVALID_ARGUMENT);
         assert_true(before == after);
         assert_int_equal(raised, 0);
     }
-    grkan_plan_destroy(plan);
     layer_free(&l);
 }
 

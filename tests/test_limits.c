@@ -14,6 +14,7 @@
 
 #include "execute.h"
 #include "judge.h"
+#include "operations.h"
 #include "storage_types.h"
 
 enum { wanted = 4 };
@@ -173,8 +174,9 @@ static const example examples[] = {
 
 static check_case case_of(const example *e, grkan_determinism determinism, grkan_cpu_simd simd)
 {
-    return (check_case){.operation = {1, 1, 1, 1, 1, 1, e->m, e->n, e->form, e->dtype},
-                        .options = {.strategy = GRKAN_STRATEGY_TREE, .determinism = determinism, .cpu_simd = simd}};
+    return (check_case){
+        .operation = {SHAPE(1, 1, 1), GROUPS(1, 1, 1), RATIONAL(e->m, e->n, e->form), .dtype = e->dtype},
+        .options = {.strategy = GRKAN_STRATEGY_TREE, .determinism = determinism, .cpu_simd = simd}};
 }
 
 static void fill(const example *e, const check_case *one, check_data *data)

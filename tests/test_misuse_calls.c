@@ -13,20 +13,21 @@
 
 #include <cmocka.h>
 
+#include "call.h"
 #include "misuse.h"
 #include "present.h"
 
 /** Tensors in the allocation, in its order. */
 typedef enum slot {
-    slot_x,
-    slot_dy,
-    slot_numerator,
-    slot_denominator,
-    slot_y,
-    slot_dx,
-    slot_dnumerator,
-    slot_ddenominator,
-    slot_workspace,
+    slot_x = CHECK_X,
+    slot_dy = CHECK_DY,
+    slot_numerator = CHECK_NUMERATOR,
+    slot_denominator = CHECK_DENOMINATOR,
+    slot_y = CHECK_Y,
+    slot_dx = CHECK_DX,
+    slot_dnumerator = CHECK_DNUMERATOR,
+    slot_ddenominator = CHECK_DDENOMINATOR,
+    slot_workspace = CHECK_TENSORS,
     slots
 } slot;
 
@@ -41,15 +42,9 @@ enum {
 };
 
 static const grkan_operation operation = {
-    .outer = 2,
-    .channels = groups,
-    .inner = 1,
-    .groups = groups,
-    .numerator_groups = 1,
-    .denominator_groups = groups,
-    .numerator_degree = 5,
-    .denominator_degree = 4,
-    .denominator = GRKAN_ABS_TERMS,
+    SHAPE(2, groups, 1),
+    GROUPS(groups, 1, groups),
+    RATIONAL(5, 4, GRKAN_ABS_TERMS),
     .dtype = GRKAN_F32,
 };
 
@@ -75,41 +70,22 @@ static grkan_buffer buffer_of(const target *on, slot of)
     return (grkan_buffer){on->base, place_of(of)};
 }
 
-static void check(grkan_status status)
-{
-    if (status != GRKAN_SUCCESS)
-        fail_msg("%s: %s", grkan_status_name(status), grkan_last_error());
-}
-
 static void fill_arena(const target *on)
 {
-    check(grkan_memory_upload(on->device, (grkan_buffer){on->base, 0}, pristine, arena_bytes));
+    expect_success(grkan_memory_upload(on->device, (grkan_buffer){on->base, 0}, pristine, arena_bytes));
 }
 
 static void read_arena(const target *on)
 {
-    check(grkan_memory_download(on->device, found, (grkan_buffer){on->base, 0}, arena_bytes));
+    expect_success(grkan_memory_download(on->device, found, (grkan_buffer){on->base, 0}, arena_bytes));
 }
 
-static grkan_forward_arguments forward_arguments(const target *on)
+static device_layer all_buffers(const target *on)
 {
-    return (grkan_forward_arguments){.x = buffer_of(on, slot_x),
-                                     .numerator = buffer_of(on, slot_numerator),
-                                     .denominator = buffer_of(on, slot_denominator),
-                                     .y = buffer_of(on, slot_y)};
-}
-
-static grkan_backward_arguments backward_arguments(const target *on)
-{
-    return (grkan_backward_arguments){.x = buffer_of(on, slot_x),
-                                      .dy = buffer_of(on, slot_dy),
-                                      .numerator = buffer_of(on, slot_numerator),
-                                      .denominator = buffer_of(on, slot_denominator),
-                                      .dx = buffer_of(on, slot_dx),
-                                      .dnumerator = buffer_of(on, slot_dnumerator),
-                                      .ddenominator = buffer_of(on, slot_ddenominator),
-                                      .workspace = buffer_of(on, slot_workspace),
-                                      .workspace_bytes = on->workspace_bytes};
+    device_layer at = {.workspace = buffer_of(on, slot_workspace), .workspace_bytes = on->workspace_bytes};
+    for (int t = 0; t < CHECK_TENSORS; t++)
+        at.tensor[t] = buffer_of(on, (slot)t);
+    return at;
 }
 
 /* ------------------------------------------------------------------------------------------------- one buffer wrong */
@@ -261,10 +237,11 @@ static void change_buffer(const call_case *one, void *arguments)
     }
 }
 
-static grkan_status call(const target *on, const call_case *one)
+static grkan_status run_case(const target *on, const call_case *one)
 {
-    grkan_forward_arguments forward = forward_arguments(on);
-    grkan_backward_arguments backward = backward_arguments(on);
+    const device_layer at = all_buffers(on);
+    grkan_forward_arguments forward = device_layer_forward_arguments(&at);
+    grkan_backward_arguments backward = device_layer_backward_arguments(&at);
     change_buffer(one, one->pass == FORWARD ? (void *)&forward : (void *)&backward);
     return one->pass == FORWARD ? grkan_forward(on->plan, &forward, NULL) : grkan_backward(on->plan, &backward, NULL);
 }
@@ -283,7 +260,7 @@ static void test_wrong_buffers_are_refused(void **state)
     for (int t = 0; t < target_count; t++) {
         fill_arena(&targets[t]);
         for (size_t i = 0; i < COUNT_OF(refused); i++) {
-            const grkan_status status = call(&targets[t], &refused[i]);
+            const grkan_status status = run_case(&targets[t], &refused[i]);
             EXPECT_INVALID(status, refused[i].text);
             expect_untouched(&targets[t], refused[i].text);
         }
@@ -296,10 +273,10 @@ static void test_neighbours_and_inputs_alike_are_accepted(void **state)
     for (int t = 0; t < target_count; t++) {
         for (size_t i = 0; i < COUNT_OF(accepted); i++) {
             fill_arena(&targets[t]);
-            const grkan_status status = call(&targets[t], &accepted[i]);
+            const grkan_status status = run_case(&targets[t], &accepted[i]);
             if (status != GRKAN_SUCCESS)
                 fail_msg("accepted[%zu] was refused: %s", i, grkan_last_error());
-            check(grkan_device_synchronize(targets[t].device));
+            expect_success(grkan_device_synchronize(targets[t].device));
         }
     }
 }
@@ -310,11 +287,10 @@ static void test_missing_plans_and_arguments_are_refused(void **state)
 {
     (void)state;
     for (int t = 0; t < target_count; t++) {
-        const grkan_forward_arguments forward = forward_arguments(&targets[t]);
-        const grkan_backward_arguments backward = backward_arguments(&targets[t]);
+        const device_layer at = all_buffers(&targets[t]);
         fill_arena(&targets[t]);
-        EXPECT_INVALID(grkan_forward(NULL, &forward, NULL), "plan is NULL; expected a plan");
-        EXPECT_INVALID(grkan_backward(NULL, &backward, NULL), "plan is NULL; expected a plan");
+        EXPECT_INVALID(call_forward(NULL, &at, NULL), "plan is NULL; expected a plan");
+        EXPECT_INVALID(call_backward(NULL, &at, NULL), "plan is NULL; expected a plan");
         EXPECT_INVALID(grkan_forward(targets[t].plan, NULL, NULL),
                        "arguments is NULL; expected the tensors of forward");
         EXPECT_INVALID(grkan_backward(targets[t].plan, NULL, NULL),
@@ -329,21 +305,21 @@ static void test_wrong_numbers_of_backward_are_refused(void **state)
     char text[128];
     for (int t = 0; t < target_count; t++) {
         const target *const on = &targets[t];
-        grkan_backward_arguments arguments = backward_arguments(on);
+        device_layer at = all_buffers(on);
         fill_arena(on);
         for (size_t bytes = 0; bytes < on->workspace_bytes; bytes += on->workspace_bytes - 1) {
-            arguments.workspace_bytes = bytes;
+            at.workspace_bytes = bytes;
             (void)snprintf(text, sizeof text,
                            "arguments.workspace_bytes is %zu; expected at least %zu (grkan_plan_workspace_bytes)",
                            bytes, on->workspace_bytes);
-            EXPECT_INVALID(grkan_backward(on->plan, &arguments, NULL), text);
+            EXPECT_INVALID(call_backward(on->plan, &at, NULL), text);
         }
-        arguments.workspace_bytes = on->workspace_bytes;
+        at.workspace_bytes = on->workspace_bytes;
         for (int accumulation = -1; accumulation <= 2; accumulation += 3) {
-            arguments.accumulation = (grkan_accumulation)accumulation;
+            at.accumulation = (grkan_accumulation)accumulation;
             (void)snprintf(text, sizeof text, "arguments.accumulation is %d; expected GRKAN_OVERWRITE or GRKAN_ADD",
                            accumulation);
-            EXPECT_INVALID(grkan_backward(on->plan, &arguments, NULL), text);
+            EXPECT_INVALID(call_backward(on->plan, &at, NULL), text);
         }
         expect_untouched(on, text);
     }
@@ -354,12 +330,11 @@ static void test_the_cpu_refuses_streams(void **state)
     (void)state;
     int anything = 0;
     char text[128];
-    const grkan_forward_arguments forward = forward_arguments(&targets[0]);
-    const grkan_backward_arguments backward = backward_arguments(&targets[0]);
+    const device_layer at = all_buffers(&targets[0]);
     (void)snprintf(text, sizeof text, "stream is %p; expected NULL, the cpu has no streams", (void *)&anything);
     fill_arena(&targets[0]);
-    EXPECT_INVALID(grkan_forward(targets[0].plan, &forward, &anything), text);
-    EXPECT_INVALID(grkan_backward(targets[0].plan, &backward, &anything), text);
+    EXPECT_INVALID(call_forward(targets[0].plan, &at, &anything), text);
+    EXPECT_INVALID(call_backward(targets[0].plan, &at, &anything), text);
     expect_untouched(&targets[0], text);
 }
 
@@ -373,18 +348,17 @@ static void run_both(const target *on, slot y, slot dx, char *results)
                    {dx, tensor_bytes},
                    {slot_dnumerator, numerator_bytes},
                    {slot_ddenominator, denominator_bytes}};
-    grkan_forward_arguments forward = forward_arguments(on);
-    grkan_backward_arguments backward = backward_arguments(on);
-    forward.y = buffer_of(on, y);
-    backward.dx = buffer_of(on, dx);
+    device_layer at = all_buffers(on);
+    at.tensor[CHECK_Y] = buffer_of(on, y);
+    at.tensor[CHECK_DX] = buffer_of(on, dx);
     for (size_t i = 0; i < COUNT_OF(outputs); results += outputs[i++].bytes) {
         if (i <= 1)
             fill_arena(on);
         if (i == 0)
-            check(grkan_forward(on->plan, &forward, NULL));
+            expect_success(call_forward(on->plan, &at, NULL));
         if (i == 1)
-            check(grkan_backward(on->plan, &backward, NULL));
-        check(grkan_memory_download(on->device, results, buffer_of(on, outputs[i].from), outputs[i].bytes));
+            expect_success(call_backward(on->plan, &at, NULL));
+        expect_success(grkan_memory_download(on->device, results, buffer_of(on, outputs[i].from), outputs[i].bytes));
     }
 }
 
@@ -407,24 +381,18 @@ static void test_in_place_gives_the_same_bits(void **state)
 static void test_what_is_empty_may_be_null(void **state)
 {
     (void)state;
-    const grkan_buffer none = {NULL, 0};
     for (int t = 0; t < target_count; t++) {
         const target *const on = &targets[t];
-        grkan_operation empty = operation;
+        const grkan_operation empty = {SHAPE(0, groups, 1), GROUPS(1, 1, 1), RATIONAL(5, 0, GRKAN_ABS_TERMS)};
         grkan_plan *plan = NULL;
-        empty.outer = 0;
-        empty.groups = 1;
-        empty.denominator_groups = 1;
-        empty.denominator_degree = 0;
-        check(grkan_plan_create(on->device, &empty, NULL, &plan));
+        expect_success(grkan_plan_create(on->device, &empty, NULL, &plan));
         assert_int_equal(grkan_plan_workspace_bytes(plan), 0);
-        const grkan_forward_arguments forward = {none, buffer_of(on, slot_numerator), none, none};
-        const grkan_backward_arguments backward = {.numerator = buffer_of(on, slot_numerator),
-                                                   .dnumerator = buffer_of(on, slot_dnumerator)};
+        const device_layer at = {.tensor = {[CHECK_NUMERATOR] = buffer_of(on, slot_numerator),
+                                            [CHECK_DNUMERATOR] = buffer_of(on, slot_dnumerator)}};
         fill_arena(on);
-        check(grkan_forward(plan, &forward, NULL));
+        expect_success(call_forward(plan, &at, NULL));
         expect_untouched(on, "forward of nothing");
-        check(grkan_backward(plan, &backward, NULL));
+        expect_success(call_backward(plan, &at, NULL));
         read_arena(on);
         for (size_t i = 0; i < numerator_bytes; i++)
             assert_int_equal(found[place_of(slot_dnumerator) + i], 0);
@@ -451,8 +419,8 @@ static void add_target(grkan_device *device)
     on->device = device;
     /* The geometry that is the same everywhere, so that every device needs a workspace. */
     const grkan_options options = {.determinism = GRKAN_DEVICE_TO_DEVICE};
-    check(grkan_plan_create(device, &operation, &options, &on->plan));
-    check(grkan_memory_allocate(device, arena_bytes, &on->base));
+    expect_success(grkan_plan_create(device, &operation, &options, &on->plan));
+    expect_success(grkan_memory_allocate(device, arena_bytes, &on->base));
     on->workspace_bytes = grkan_plan_workspace_bytes(on->plan);
     assert_true(on->workspace_bytes > 64 && on->workspace_bytes < spacing - denominator_bytes);
 }

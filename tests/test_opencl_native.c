@@ -14,16 +14,18 @@
 
 #include <cmocka.h>
 
+#include "call.h"
 #include "misuse.h"
-#include "native_run.h"
 #include "present.h"
 
 /** Of every type, with a workspace, and rows that are vectors when aligned. */
 static const check_case cases[] = {
-    {.name = "f32", .seed = 1, .operation = {2500, 96, 1, 8, 1, 8, 5, 4, GRKAN_ABS_TERMS, GRKAN_F32}},
+    {.name = "f32",
+     .seed = 1,
+     .operation = {SHAPE(2500, 96, 1), GROUPS(8, 1, 8), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F32}},
     {.name = "bf16",
      .seed = 2,
-     .operation = {2000, 64, 1, 4, 4, 4, 3, 2, GRKAN_ABS_SUM, GRKAN_BF16},
+     .operation = {SHAPE(2000, 64, 1), GROUPS(4, 4, 4), RATIONAL(3, 2, GRKAN_ABS_SUM), .dtype = GRKAN_BF16},
      .accumulation = GRKAN_ADD},
 };
 
@@ -47,7 +49,7 @@ static void check_cl(cl_int code, const char *call)
 static grkan_device *open_own(void)
 {
     grkan_device *device = NULL;
-    native_check(grkan_device_open_native("opencl", own.context, own.id, &device));
+    expect_success(grkan_device_open_native("opencl", own.context, own.id, &device));
     return device;
 }
 
@@ -76,7 +78,7 @@ static void own_read(grkan_buffer from, void *to, size_t bytes)
     CHECK_CL(clEnqueueReadBuffer(own.queue, (cl_mem)from.base, CL_TRUE, from.offset, bytes, to, 0, NULL, NULL));
 }
 
-static const native_memory own_memory = {own_allocate, own_release, own_write, own_read};
+static const call_memory own_memory = {own_allocate, own_release, own_write, own_read};
 
 /* ------------------------------------------------------------------------------------------------------ good use */
 
@@ -87,15 +89,12 @@ static void test_own_buffers_give_the_same_bits(void **state)
     static const size_t offsets[] = {0, 8, 1, 5};
     grkan_device *const device = open_own();
     for (int i = 0; i < case_count; i++) {
-        char *const expected = native_expected("opencl", &cases[i]);
+        char *const expected = call_expected("opencl", &cases[i]);
         for (size_t k = 0; k < 2 * sizeof offsets / sizeof offsets[0]; k++) {
-            native_run r = native_begin(device, &cases[i], &own_memory, offsets[k / 2]);
-            native_both(&r, k % 2 == 0 ? own.queue : NULL);
-            char *const found = native_outputs(&r);
-            if (memcmp(found, expected, native_output_bytes(&cases[i])) != 0)
-                fail_msg("%s at offset %zu: other bits than by selector", cases[i].name, offsets[k / 2]);
-            free(found);
-            native_end(&r);
+            call r = call_begin(device, &cases[i], &own_memory, offsets[k / 2]);
+            call_run(&r, k % 2 == 0 ? own.queue : NULL);
+            call_expect(&r, expected, k % 2 == 0 ? "own queue" : "default queue");
+            call_end(&r);
         }
         free(expected);
     }
@@ -109,7 +108,7 @@ static void test_an_own_device_is_the_one_that_was_given(void **state)
     grkan_device_properties properties;
     char name[128] = "";
     CHECK_CL(clGetDeviceInfo(own.id, CL_DEVICE_NAME, sizeof name - 1, name, NULL));
-    native_check(grkan_device_describe(device, &properties));
+    expect_success(grkan_device_describe(device, &properties));
     assert_string_equal(properties.name, name);
     assert_string_equal(properties.backend, "opencl");
     assert_string_equal(properties.selector, "opencl:0:0");
@@ -165,26 +164,26 @@ static void test_a_buffer_of_another_context_is_not_copied(void **state)
     (void)state;
     char bytes[64] = "";
     grkan_device *const device = open_own();
-    const native_run r = {.device = device, .memory = &own_memory};
+    const call r = {.device = device, .memory = &own_memory};
     const stranger other = make_stranger(sizeof bytes);
-    const grkan_buffer good = native_allocate(&r, sizeof bytes, 0);
+    const grkan_buffer good = call_allocate(&r, sizeof bytes, 0);
     EXPECT(grkan_memory_upload(device, other.buffer, bytes, sizeof bytes), GRKAN_ERROR_DEVICE,
            "clEnqueueWriteBuffer failed: CL_INVALID_CONTEXT (-34)");
     EXPECT(grkan_memory_download(device, bytes, other.buffer, sizeof bytes), GRKAN_ERROR_DEVICE,
            "clEnqueueReadBuffer failed: CL_INVALID_CONTEXT (-34)");
     EXPECT(grkan_memory_copy(device, good, other.buffer, sizeof bytes), GRKAN_ERROR_DEVICE,
            "clEnqueueCopyBuffer failed: CL_INVALID_CONTEXT (-34)");
-    native_release(&r, good);
+    call_release(&r, good, sizeof bytes);
     release_stranger(&other);
     grkan_device_close(device);
 }
 
 /** OpenCL leaves it to a runtime whether a kernel takes a buffer of another context. If not, the text tells. */
-static void expect_buffer_refused_or_used(const native_run *r, grkan_buffer buffer)
+static void expect_buffer_refused_or_used(const call *r, grkan_buffer buffer)
 {
-    grkan_forward_arguments forward = native_forward_arguments(r);
-    forward.y = buffer;
-    const grkan_status status = grkan_forward(r->plan, &forward, own.queue);
+    device_layer at = r->at;
+    at.tensor[CHECK_Y] = buffer;
+    const grkan_status status = call_forward(r->plan, &at, own.queue);
     if (status == GRKAN_SUCCESS) {
         printf("this runtime takes buffers of other contexts\n");
         CHECK_CL(clFinish(own.queue));
@@ -199,21 +198,17 @@ static void test_a_queue_of_another_context_is_refused(void **state)
     (void)state;
     static const char *const text = "stream is a queue of another context; expected one of the plan's device's";
     grkan_device *const device = open_own();
-    native_run r = native_begin(device, &cases[0], &own_memory, 0);
+    call r = call_begin(device, &cases[0], &own_memory, 0);
     const stranger other = make_stranger(check_tensor_bytes(&cases[0], CHECK_Y));
-    const grkan_forward_arguments forward = native_forward_arguments(&r);
-    const grkan_backward_arguments backward = native_backward_arguments(&r);
-    EXPECT_INVALID(grkan_forward(r.plan, &forward, other.queue), text);
-    EXPECT_INVALID(grkan_backward(r.plan, &backward, other.queue), text);
+    EXPECT_INVALID(call_forward(r.plan, &r.at, other.queue), text);
+    EXPECT_INVALID(call_backward(r.plan, &r.at, other.queue), text);
     expect_buffer_refused_or_used(&r, other.buffer);
 
-    char *const expected = native_expected("opencl", &cases[0]);
-    native_both(&r, own.queue);
-    char *const found = native_outputs(&r);
-    assert_memory_equal(found, expected, native_output_bytes(&cases[0]));
-    free(found);
+    char *const expected = call_expected("opencl", &cases[0]);
+    call_run(&r, own.queue);
+    call_expect(&r, expected, "after what was refused");
     free(expected);
-    native_end(&r);
+    call_end(&r);
     release_stranger(&other);
     grkan_device_close(device);
 }
@@ -259,18 +254,18 @@ static void test_nothing_of_the_callers_is_kept(void **state)
     double milliseconds = -1;
     grkan_device *device = open_own();
     assert_true(references_of_context(NULL) > context);
-    native_run r = native_begin(device, &cases[0], &own_memory, 0);
-    native_check(grkan_timer_start(device));
-    native_both(&r, NULL);
-    native_check(grkan_timer_stop(device, &milliseconds));
-    native_both(&r, own.queue);
+    call r = call_begin(device, &cases[0], &own_memory, 0);
+    expect_success(grkan_timer_start(device));
+    call_run(&r, NULL);
+    expect_success(grkan_timer_stop(device, &milliseconds));
+    call_run(&r, own.queue);
     CHECK_CL(clFinish(own.queue));
     grkan_plan_destroy(r.plan);
     r.plan = NULL;
     for (int t = 0; t < CHECK_TENSORS; t++)
-        expect_references(references_of_memory, r.buffers[t].base, 1);
-    expect_references(references_of_memory, r.workspace.base, 1);
-    native_end(&r);
+        expect_references(references_of_memory, r.at.tensor[t].base, 1);
+    expect_references(references_of_memory, r.at.workspace.base, 1);
+    call_end(&r);
     grkan_device_close(device);
     expect_references(references_of_context, NULL, context);
     expect_references(references_of_queue, NULL, queue);

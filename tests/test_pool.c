@@ -23,7 +23,7 @@
 
 #include <cmocka.h>
 
-#include <grkan/grkan.h>
+#include "call.h"
 
 enum { rows = 640, channels = 768, elements = rows * channels, groups = 8, coefficients = 6 + 4 * groups };
 
@@ -57,20 +57,11 @@ static results expected;
 
 static grkan_device *device;
 
-static grkan_device *open_cpu(void)
+/** @return NULL without one. Any thread and any child may call it. */
+static grkan_plan *plan_with(const grkan_options *options)
 {
-    grkan_device *opened = NULL;
-    if (grkan_device_open("cpu", &opened) != GRKAN_SUCCESS)
-        fail_msg("%s", grkan_last_error());
-    return opened;
-}
-
-static grkan_plan *make_plan(const grkan_options *options)
-{
-    grkan_operation operation = GRKAN_OPERATION_INIT;
+    const grkan_operation operation = layer_of(rows, channels);
     grkan_plan *plan = NULL;
-    operation.outer = rows;
-    operation.channels = channels;
     return grkan_plan_create(device, &operation, options, &plan) == GRKAN_SUCCESS ? plan : NULL;
 }
 
@@ -81,18 +72,17 @@ static bool run(const grkan_plan *plan, results *r)
     void *const workspace = aligned_alloc(64, (bytes + 63) / 64 * 64 + 64);
     memset(workspace, 0, bytes);
     memset(r, 0xa5, sizeof *r);
-    const grkan_forward_arguments forward = {{x, 0}, {numerator, 0}, {denominator, 0}, {r->y, 0}};
-    const grkan_backward_arguments backward = {.x = {x, 0},
-                                               .dy = {dy, 0},
-                                               .numerator = {numerator, 0},
-                                               .denominator = {denominator, 0},
-                                               .dx = {r->dx, 0},
-                                               .dnumerator = {r->sums, 0},
-                                               .ddenominator = {r->sums + 6, 0},
-                                               .workspace = {workspace, 0},
-                                               .workspace_bytes = bytes};
-    const bool is_good = grkan_forward(plan, &forward, NULL) == GRKAN_SUCCESS &&
-                         grkan_backward(plan, &backward, NULL) == GRKAN_SUCCESS;
+    const device_layer at = {.tensor = {[CHECK_X] = {x, 0},
+                                        [CHECK_DY] = {dy, 0},
+                                        [CHECK_NUMERATOR] = {numerator, 0},
+                                        [CHECK_DENOMINATOR] = {denominator, 0},
+                                        [CHECK_Y] = {r->y, 0},
+                                        [CHECK_DX] = {r->dx, 0},
+                                        [CHECK_DNUMERATOR] = {r->sums, 0},
+                                        [CHECK_DDENOMINATOR] = {r->sums + 6, 0}},
+                             .workspace = {workspace, 0},
+                             .workspace_bytes = bytes};
+    const bool is_good = call_both(plan, &at, NULL) == GRKAN_SUCCESS;
     free(workspace);
     return is_good;
 }
@@ -109,7 +99,7 @@ static bool runs_right(const grkan_plan *plan)
 /** A plan is made, runs, and is gone. */
 static bool options_run_right(const grkan_options *options)
 {
-    grkan_plan *const plan = make_plan(options);
+    grkan_plan *const plan = plan_with(options);
     const bool is_right = runs_right(plan);
     grkan_plan_destroy(plan);
     return is_right;
@@ -137,7 +127,7 @@ static int count_threads(void)
 static void open_again(void)
 {
     grkan_device_close(device);
-    device = open_cpu();
+    device = open_device("cpu");
 }
 
 /* ------------------------------------------------------------------------------------------------------------ tests */
@@ -145,23 +135,22 @@ static void open_again(void)
 /** Rows that are cut into many blocks, for as many threads. */
 static void test_as_many_threads_as_may_be(void **state)
 {
-    grkan_operation operation = GRKAN_OPERATION_INIT;
+    const grkan_operation operation = layer_of_groups(1, elements, elements / 1024); /* as wide as a block */
     grkan_plan *plan = NULL;
     float *const y = malloc(2 * sizeof(float) * elements), *const alone = y + elements;
     (void)state;
-    operation.outer = 1;
-    operation.channels = elements;
-    operation.groups = operation.denominator_groups = elements / 1024; /* as wide as a block */
     assert_non_null(y);
     open_again();
     const int before = atomic_load(&created);
     for (int threads = 1; threads <= 1024; threads += 1023) {
         const grkan_options options = {.cpu_threads = threads};
-        const grkan_forward_arguments forward = {
-            {x, 0}, {numerator, 0}, {dy, 0}, {threads == 1 ? alone : y, 0}};
+        const device_layer at = {.tensor = {[CHECK_X] = {x, 0},
+                                            [CHECK_NUMERATOR] = {numerator, 0},
+                                            [CHECK_DENOMINATOR] = {dy, 0},
+                                            [CHECK_Y] = {threads == 1 ? alone : y, 0}}};
         assert_int_equal(grkan_plan_create(device, &operation, &options, &plan), GRKAN_SUCCESS);
         for (int round = 0; round < 3; round++)
-            assert_int_equal(grkan_forward(plan, &forward, NULL), GRKAN_SUCCESS);
+            assert_int_equal(call_forward(plan, &at, NULL), GRKAN_SUCCESS);
         grkan_plan_destroy(plan);
     }
     assert_true(atomic_load(&created) - before > 400); /* one for each block but the caller's */
@@ -183,7 +172,7 @@ static void test_threads_end_with_the_last_device(void **state)
 {
     (void)state;
     open_again();
-    grkan_device *const other = open_cpu();
+    grkan_device *const other = open_device("cpu");
     const int before = atomic_load(&created);
     assert_true(threads_run_right(4));
     assert_int_equal(atomic_load(&created), before + 3);
@@ -242,7 +231,7 @@ static void fork_and_check(const grkan_plan *plan)
 static void test_children_compute_between_calls(void **state)
 {
     (void)state;
-    grkan_plan *const plan = make_plan(&(grkan_options){.cpu_threads = 4});
+    grkan_plan *const plan = plan_with(&(grkan_options){.cpu_threads = 4});
     fork_and_check(plan); /* threads that never ran */
     assert_true(runs_right(plan));
     fork_and_check(plan);
@@ -269,7 +258,7 @@ static void *keep_running(void *argument)
 static void test_children_compute_when_forked_during_calls(void **state)
 {
     (void)state;
-    runner r = {.plan = make_plan(&(grkan_options){.cpu_threads = 4})};
+    runner r = {.plan = plan_with(&(grkan_options){.cpu_threads = 4})};
     pthread_t threads[2];
     for (int i = 0; i < 2; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, keep_running, &r), 0);
@@ -297,7 +286,7 @@ static void test_many_callers_at_once(void **state)
     enum { callers = 256 };
     (void)state;
     open_again();
-    runner r = {.plan = make_plan(&(grkan_options){.cpu_threads = 4})};
+    runner r = {.plan = plan_with(&(grkan_options){.cpu_threads = 4})};
     pthread_t threads[callers];
     for (int i = 0; i < callers; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, run_once, &r), 0);
@@ -388,7 +377,7 @@ static void test_a_pool_of_the_callers(void **state)
     static const grkan_parallel_for pools[] = {run_in_reverse, run_none, run_last_alone, run_on_other_threads,
                                                run_nested};
     (void)state;
-    inner_plan = make_plan(&(grkan_options){.cpu_threads = 3});
+    inner_plan = plan_with(&(grkan_options){.cpu_threads = 3});
     for (size_t i = 0; i < sizeof pools / sizeof pools[0]; i++) {
         const grkan_options options = {
             .cpu_threads = 4, .cpu_parallel_for = pools[i], .cpu_parallel_context = &pool_context};
@@ -454,8 +443,8 @@ static int set_up(void **state)
         numerator[i] = 0.3f / (float)(i + 1);
     for (int i = 0; i < 4 * groups; i++)
         denominator[i] = 0.1f * (float)(i % 5 - 2);
-    device = open_cpu();
-    grkan_plan *const plan = make_plan(&(grkan_options){.cpu_threads = 1});
+    device = open_device("cpu");
+    grkan_plan *const plan = plan_with(&(grkan_options){.cpu_threads = 1});
     const bool is_good = plan != NULL && run(plan, &expected);
     grkan_plan_destroy(plan);
     return is_good ? 0 : -1;

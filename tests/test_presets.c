@@ -15,6 +15,7 @@
 
 #include <grkan/fit.h>
 
+#include "call.h"
 #include "misuse.h"
 #include "oracle.h"
 
@@ -166,21 +167,19 @@ static void ours_are_exact_in_f32(void **state)
 static void forward(grkan_device *device, const grkan_preset *preset)
 {
     float numerator[GRKAN_MAX_COEFFICIENTS], denominator[GRKAN_MAX_COEFFICIENTS];
-    grkan_operation operation = GRKAN_OPERATION_INIT;
+    const grkan_operation operation = {SHAPE(GRID, 1, 1), GROUPS(1, 1, 1),
+                                       RATIONAL(preset->numerator_degree, preset->denominator_degree, preset->form)};
     grkan_plan *plan = NULL;
-    operation.outer = GRID;
-    operation.channels = operation.groups = operation.denominator_groups = 1;
-    operation.numerator_degree = preset->numerator_degree;
-    operation.denominator_degree = preset->denominator_degree;
-    operation.denominator = preset->form;
     for (int k = 0; k < GRKAN_MAX_COEFFICIENTS; k++) {
         numerator[k] = (float)preset->numerator[k];
         denominator[k] = (float)preset->denominator[k];
     }
     assert_int_equal(grkan_plan_create(device, &operation, NULL, &plan), GRKAN_SUCCESS);
-    const grkan_forward_arguments arguments = {
-        .x = {x_values, 0}, .numerator = {numerator, 0}, .denominator = {denominator, 0}, .y = {y_values, 0}};
-    assert_int_equal(grkan_forward(plan, &arguments, NULL), GRKAN_SUCCESS);
+    const device_layer at = {.tensor = {[CHECK_X] = {x_values, 0},
+                                        [CHECK_NUMERATOR] = {numerator, 0},
+                                        [CHECK_DENOMINATOR] = {denominator, 0},
+                                        [CHECK_Y] = {y_values, 0}}};
+    assert_int_equal(call_forward(plan, &at, NULL), GRKAN_SUCCESS);
     grkan_plan_destroy(plan);
 }
 

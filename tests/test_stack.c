@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-#include "data.h"
+#include "call.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { is_sanitized = 1, stack_bytes = 1 << 20 }; /* sanitizers widen every frame */
@@ -74,76 +74,51 @@ static int run_on(small_stack stack, void *(*run)(void *), void *argument)
 
 /* ------------------------------------------------------------------------------------------------------- a call */
 
-typedef struct call {
-    const grkan_plan *plan;
-    check_data data; /* inputs, and what a call leaves */
-    void *workspace;
+/** Both passes of a call, on a thread of their own. */
+typedef struct passes {
+    const call *call;
     grkan_status status;
-} call;
+} passes;
 
 static void *run_nothing(void *argument)
 {
     return argument;
 }
 
-static void *run_call(void *argument)
+static void *run_passes(void *argument)
 {
-    call *const one = argument;
-    void *const *const tensor = one->data.tensor;
-    const grkan_forward_arguments forward = {.x = {tensor[CHECK_X], 0},
-                                             .numerator = {tensor[CHECK_NUMERATOR], 0},
-                                             .denominator = {tensor[CHECK_DENOMINATOR], 0},
-                                             .y = {tensor[CHECK_Y], 0}};
-    const grkan_backward_arguments backward = {.x = {tensor[CHECK_X], 0},
-                                               .dy = {tensor[CHECK_DY], 0},
-                                               .numerator = {tensor[CHECK_NUMERATOR], 0},
-                                               .denominator = {tensor[CHECK_DENOMINATOR], 0},
-                                               .dx = {tensor[CHECK_DX], 0},
-                                               .dnumerator = {tensor[CHECK_DNUMERATOR], 0},
-                                               .ddenominator = {tensor[CHECK_DDENOMINATOR], 0},
-                                               .workspace = {one->workspace, 0},
-                                               .workspace_bytes = grkan_plan_workspace_bytes(one->plan)};
-    one->status = grkan_forward(one->plan, &forward, NULL);
-    if (one->status == GRKAN_SUCCESS)
-        one->status = grkan_backward(one->plan, &backward, NULL);
+    passes *const both = argument;
+    both->status = call_both(both->call->plan, &both->call->at, NULL);
     return NULL;
 }
 
 /** Run a case on a small stack. @return bytes that it took */
-static int run_case(const check_case *c, grkan_device *device, small_stack stack, call *one)
+static int run_case(const check_case *c, grkan_device *device, small_stack stack, char **outputs)
 {
-    grkan_plan *plan = NULL;
-    assert_true(check_data_create(c, &one->data));
-    for (int t = CHECK_Y; t <= CHECK_DX; t++)
-        assert_non_null(one->data.tensor[t] = calloc(1, check_tensor_bytes(c, (check_tensor)t) + 1));
-    if (grkan_plan_create(device, &c->operation, &c->options, &plan) != GRKAN_SUCCESS)
-        fail_msg("%s: %s", c->name, grkan_last_error());
-    one->plan = plan;
-    one->workspace = calloc(1, grkan_plan_workspace_bytes(plan) + 1);
-    assert_non_null(one->workspace);
-    const int touched = run_on(stack, run_call, one);
-    assert_int_equal(one->status, GRKAN_SUCCESS);
-    free(one->workspace);
-    grkan_plan_destroy(plan);
+    call one = call_begin(device, c, NULL, 0);
+    passes both = {.call = &one};
+    const int touched = run_on(stack, run_passes, &both);
+    assert_int_equal(both.status, GRKAN_SUCCESS);
+    *outputs = call_outputs(&one);
+    call_end(&one);
     return touched;
 }
 
 /** One case with the memory that the device lends, and without. */
 static void check_one(const check_case *c, small_stack stack)
 {
-    call with, without;
+    char *with, *without;
     const int idle = run_on(stack, run_nothing, NULL);
     const int taken[] = {run_case(c, lending, stack, &with) - idle,
                          run_case(c, lending_nothing, stack, &without) - idle};
     for (int i = 0; i < 2 && !is_sanitized; i++)
         if (taken[i] > promised)
             fail_msg("%s takes %d bytes of stack; expected at most %d", c->name, taken[i], (int)promised);
-    for (int t = CHECK_Y; t < CHECK_TENSORS; t++)
-        if (memcmp(with.data.tensor[t], without.data.tensor[t], check_tensor_bytes(c, (check_tensor)t)) != 0)
-            fail_msg("%s: %s has other bits where the device lends no memory", c->name,
-                     check_tensor_name((check_tensor)t));
-    check_data_free(&with.data);
-    check_data_free(&without.data);
+    const char *const difference = call_difference(c, with, without);
+    if (difference != NULL)
+        fail_msg("%s: %s has other bits where the device lends no memory", c->name, difference);
+    free(with);
+    free(without);
 }
 
 /** Strategy, determinism and instructions. */
@@ -170,9 +145,10 @@ static void test_calls_fit_on_small_stacks(void **state)
                 const int64_t count = groups[index % 3];
                 const int *const degree = degrees[index / 3 % degree_count];
                 check_case c = {.seed = (uint64_t)index + 1,
-                                .operation = {shapes[shape][0], channels, shapes[shape][2], count,
-                                              index % 5 == 0 ? 1 : count, index % 7 == 0 ? 1 : count, degree[0],
-                                              degree[1], (grkan_denominator)(index / 2 % 4), (grkan_dtype)dtype},
+                                .operation = {SHAPE(shapes[shape][0], channels, shapes[shape][2]),
+                                              GROUPS(count, index % 5 == 0 ? 1 : count, index % 7 == 0 ? 1 : count),
+                                              RATIONAL(degree[0], degree[1], (grkan_denominator)(index / 2 % 4)),
+                                              .dtype = (grkan_dtype)dtype},
                                 .options = ways[way],
                                 .accumulation = GRKAN_OVERWRITE,
                                 .values = index % 4 == 1 ? CHECK_HUGE : CHECK_ORDINARY};
@@ -190,8 +166,8 @@ static void test_most_sums_fit(void **state)
     for (int dtype = 0; dtype < dtype_count; dtype++)
         for (int form = 0; form < 4; form++) {
             check_case c = {.seed = 1,
-                            .operation = {500, 64, 1, 64, 64, form % 2 == 0 ? 64 : 1, 15, 15, (grkan_denominator)form,
-                                          (grkan_dtype)dtype},
+                            .operation = {SHAPE(500, 64, 1), GROUPS(64, 64, form % 2 == 0 ? 64 : 1),
+                                          RATIONAL(15, 15, (grkan_denominator)form), .dtype = (grkan_dtype)dtype},
                             .options = {.cpu_threads = 1}};
             check_case_name(&c);
             check_one(&c, stack);

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "call.h"
 #include "present.h"
 #include "storage_types.h"
 
@@ -30,48 +31,21 @@ static const struct {
 static const float factors[] = {1, 0.5f, 1.0009766f, -3.1415927f, 70000, 3e-5f};
 
 /** The bits that a device has for y and for dx, one behind the other. */
-static void compute(grkan_device *device, const grkan_operation *o, const grkan_options *options, float factor,
-                    uint16_t *results)
+static void compute(grkan_device *device, const check_case *one, float factor, uint16_t *results)
 {
     static uint16_t input[most_elements];
-    const size_t elements = (size_t)(o->outer * o->channels), bytes = elements * sizeof *input;
     const float numerator[2] = {0, factor};
-    grkan_plan *plan = NULL;
-    grkan_buffer tensors[3] = {{NULL, 0}}, small[3] = {{NULL, 0}};
-    if (grkan_plan_create(device, o, options, &plan) != GRKAN_SUCCESS)
-        fail_msg("%s", grkan_last_error());
-    const size_t workspace = grkan_plan_workspace_bytes(plan);
-    char *const zeros = calloc(1, workspace + 1);
-    assert_non_null(zeros);
-    for (size_t i = 0; i < elements; ++i)
+    const int64_t elements = check_tensor_count(one, CHECK_X);
+    call c = call_prepare(device, one, NULL, 0);
+    for (int64_t i = 0; i < elements; ++i)
         input[i] = (uint16_t)(i % patterns);
-    for (int i = 0; i < 3; ++i) {
-        assert_int_equal(grkan_memory_allocate(device, bytes, &tensors[i].base), GRKAN_SUCCESS);
-        assert_int_equal(grkan_memory_allocate(device, i < 2 ? sizeof numerator : workspace + 1, &small[i].base),
-                         GRKAN_SUCCESS);
-    }
-    const grkan_buffer none = {NULL, 0}, x = tensors[0], y = tensors[1], dx = tensors[2];
-    assert_int_equal(grkan_memory_upload(device, x, input, bytes), GRKAN_SUCCESS);
-    assert_int_equal(grkan_memory_upload(device, small[0], numerator, sizeof numerator), GRKAN_SUCCESS);
-    assert_int_equal(grkan_memory_upload(device, small[2], zeros, workspace), GRKAN_SUCCESS);
-    const grkan_forward_arguments forward = {x, small[0], none, y};
-    const grkan_backward_arguments backward = {.x = x,
-                                               .dy = x,
-                                               .numerator = small[0],
-                                               .dx = dx,
-                                               .dnumerator = small[1],
-                                               .workspace = small[2],
-                                               .workspace_bytes = workspace};
-    if (grkan_forward(plan, &forward, NULL) != GRKAN_SUCCESS || grkan_backward(plan, &backward, NULL) != GRKAN_SUCCESS)
-        fail_msg("%s", grkan_last_error());
-    assert_int_equal(grkan_memory_download(device, results, y, bytes), GRKAN_SUCCESS);
-    assert_int_equal(grkan_memory_download(device, results + elements, dx, bytes), GRKAN_SUCCESS);
-    for (int i = 0; i < 3; ++i) {
-        grkan_memory_free(device, tensors[i].base);
-        grkan_memory_free(device, small[i].base);
-    }
-    free(zeros);
-    grkan_plan_destroy(plan);
+    call_write(&c, CHECK_X, input);
+    call_write(&c, CHECK_DY, input);
+    call_write(&c, CHECK_NUMERATOR, numerator);
+    call_run(&c, NULL);
+    call_read(&c, CHECK_Y, results);
+    call_read(&c, CHECK_DX, results + elements);
+    call_end(&c);
 }
 
 /** What the bits of the products have to be; -1 for any NaN. */
@@ -91,7 +65,7 @@ static int is_zero(int bits)
     return (bits & 0x7fff) == 0;
 }
 
-static void check_values(const grkan_operation *o, const int *expected, const uint16_t *results, const char *name)
+static void check_results(const grkan_operation *o, const int *expected, const uint16_t *results, const char *name)
 {
     const int64_t elements = o->outer * o->channels;
     for (int64_t i = 0; i < 2 * elements; ++i) {
@@ -110,12 +84,12 @@ static void check_device(grkan_device *device, const char *name, const grkan_ope
     static uint16_t results[2 * most_elements];
     const int is_cpu = strcmp(name, "cpu") == 0;
     for (int any = 0; any <= is_cpu; ++any) { /* elsewhere, only one level promises exact results */
-        grkan_options options = {.determinism = any ? GRKAN_RUN_TO_RUN : GRKAN_DEVICE_TO_DEVICE};
-        compute(device, o, &options, factor, results);
-        check_values(o, expected, results, name);
-        options.cpu_simd = GRKAN_CPU_SIMD_OFF;
-        compute(device, o, &options, factor, results);
-        check_values(o, expected, results, name);
+        check_case one = {.operation = *o, .options.determinism = any ? GRKAN_RUN_TO_RUN : GRKAN_DEVICE_TO_DEVICE};
+        compute(device, &one, factor, results);
+        check_results(o, expected, results, name);
+        one.options.cpu_simd = GRKAN_CPU_SIMD_OFF;
+        compute(device, &one, factor, results);
+        check_results(o, expected, results, name);
     }
 }
 
@@ -124,7 +98,8 @@ static void check_products(grkan_dtype dtype, float factor)
     static int expected[patterns];
     expect_products(dtype, factor, expected);
     for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; ++s) {
-        const grkan_operation o = {shapes[s].outer, shapes[s].channels, 1, 8, 1, 1, 1, 0, GRKAN_ABS_TERMS, dtype};
+        const grkan_operation o = {SHAPE(shapes[s].outer, shapes[s].channels, 1), GROUPS(8, 1, 1),
+                                   RATIONAL(1, 0, GRKAN_ABS_TERMS), .dtype = dtype};
         for (size_t d = 0; d < most_devices; ++d)
             if (devices[d] != NULL)
                 check_device(devices[d], device_names[d], &o, factor, expected);

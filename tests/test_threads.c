@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "data.h"
+#include "call.h"
 #include "present.h"
 
 enum { most_threads = 8, rounds = 5 };
@@ -24,15 +24,17 @@ static int device_count;
 
 /** What the threads run: gradients in parts on every device, of types that every device runs. */
 static const check_case cases[] = {
-    {.name = "f32", .seed = 1, .operation = {2500, 96, 1, 8, 1, 8, 5, 4, GRKAN_ABS_TERMS, GRKAN_F32}},
+    {.name = "f32",
+     .seed = 1,
+     .operation = {SHAPE(2500, 96, 1), GROUPS(8, 1, 8), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F32}},
     {.name = "bf16, unequal groups",
      .seed = 2,
-     .operation = {300, 50, 7, 4, 4, 1, 3, 2, GRKAN_ABS_SUM, GRKAN_BF16},
+     .operation = {SHAPE(300, 50, 7), GROUPS(4, 4, 1), RATIONAL(3, 2, GRKAN_ABS_SUM), .dtype = GRKAN_BF16},
      .options = {.cpu_threads = 1, .determinism = GRKAN_DEVICE_TO_DEVICE},
      .accumulation = GRKAN_ADD},
     {.name = "f16, more groups than threads",
      .seed = 3,
-     .operation = {40, 600, 1, 600, 1, 600, 4, 3, GRKAN_ABS_SUM_OFFSET, GRKAN_F16},
+     .operation = {SHAPE(40, 600, 1), GROUPS(600, 1, 600), RATIONAL(4, 3, GRKAN_ABS_SUM_OFFSET), .dtype = GRKAN_F16},
      .options = {.determinism = GRKAN_DEVICE_TO_DEVICE}},
 };
 
@@ -40,98 +42,31 @@ enum { case_count = sizeof cases / sizeof cases[0] };
 
 /* ------------------------------------------------------------------------------------------- a caller's own memory */
 
-/** The tensors of one caller, on the host and on a device. */
+/** A caller has values of its own, and what they give alone. */
 typedef struct caller {
-    grkan_device *device;
     check_case one;
-    check_data data;
-    grkan_buffer buffers[CHECK_TENSORS];
-    grkan_buffer workspace;
-    size_t workspace_bytes;
+    call call;
     char *expected, *found; /* all outputs, one behind the other */
-    size_t output_bytes;
 } caller;
 
-static const check_tensor outputs[] = {CHECK_Y, CHECK_DX, CHECK_DNUMERATOR, CHECK_DDENOMINATOR};
-
-static bool upload(const caller *c, check_tensor tensor)
-{
-    return grkan_memory_upload(c->device, c->buffers[tensor], c->data.tensor[tensor],
-                               check_tensor_bytes(&c->one, tensor)) == GRKAN_SUCCESS;
-}
-
-/** Take memory on a device and fill the inputs. */
-static bool take_memory(caller *c, grkan_device *device)
-{
-    c->device = device;
-    for (int t = 0; t < CHECK_TENSORS; t++)
-        if (grkan_memory_allocate(device, check_tensor_bytes(&c->one, (check_tensor)t), &c->buffers[t].base) !=
-                GRKAN_SUCCESS ||
-            (c->data.tensor[t] != NULL && !upload(c, (check_tensor)t)))
-            return false;
-    char *const zeros = calloc(1, c->workspace_bytes + 1);
-    const bool has_workspace = zeros != NULL && c->workspace_bytes > 0 &&
-                               grkan_memory_allocate(device, c->workspace_bytes, &c->workspace.base) == GRKAN_SUCCESS &&
-                               grkan_memory_upload(device, c->workspace, zeros, c->workspace_bytes) == GRKAN_SUCCESS;
-    free(zeros);
-    return has_workspace;
-}
-
-static void free_memory(caller *c)
-{
-    for (int t = 0; t < CHECK_TENSORS; t++)
-        grkan_memory_free(c->device, c->buffers[t].base);
-    grkan_memory_free(c->device, c->workspace.base);
-}
-
 /** Callers with other seeds have other values. */
-static bool caller_create(caller *c, grkan_device *device, const grkan_plan *plan, const check_case *one, uint64_t seed)
+static void caller_create(caller *c, grkan_device *device, const check_case *one, uint64_t seed)
 {
-    *c = (caller){.one = *one, .workspace_bytes = grkan_plan_workspace_bytes(plan)};
+    const size_t bytes = call_output_bytes(one);
+    *c = (caller){.one = *one, .expected = malloc(bytes), .found = malloc(bytes)};
+    assert_true(c->expected != NULL && c->found != NULL);
     c->one.seed += 1000 * seed;
-    if (!check_data_create(&c->one, &c->data))
-        return false;
-    for (size_t i = 0; i < sizeof outputs / sizeof outputs[0]; i++)
-        c->output_bytes += check_tensor_bytes(one, outputs[i]);
-    c->expected = malloc(c->output_bytes);
-    c->found = malloc(c->output_bytes);
-    return c->expected != NULL && c->found != NULL && take_memory(c, device);
+    c->call = call_begin(device, &c->one, NULL, 0);
+    assert_true(c->call.at.workspace_bytes > 0);
+    expect_success(call_run_to(&c->call, c->call.plan, c->expected));
 }
 
 static void caller_free(caller *c)
 {
-    free_memory(c);
-    check_data_free(&c->data);
+    call_end(&c->call);
     free(c->expected);
     free(c->found);
-    *c = (caller){0};
-}
-
-/** Both passes, and all outputs to `to`. */
-static bool caller_run(const caller *c, const grkan_plan *plan, char *to)
-{
-    const grkan_buffer *const b = c->buffers;
-    const grkan_forward_arguments forward = {b[CHECK_X], b[CHECK_NUMERATOR], b[CHECK_DENOMINATOR], b[CHECK_Y]};
-    const grkan_backward_arguments backward = {.x = b[CHECK_X],
-                                               .dy = b[CHECK_DY],
-                                               .numerator = b[CHECK_NUMERATOR],
-                                               .denominator = b[CHECK_DENOMINATOR],
-                                               .dx = b[CHECK_DX],
-                                               .dnumerator = b[CHECK_DNUMERATOR],
-                                               .ddenominator = b[CHECK_DDENOMINATOR],
-                                               .accumulation = c->one.accumulation,
-                                               .workspace = c->workspace,
-                                               .workspace_bytes = c->workspace_bytes};
-    if (!upload(c, CHECK_DNUMERATOR) || !upload(c, CHECK_DDENOMINATOR) ||
-        grkan_forward(plan, &forward, NULL) != GRKAN_SUCCESS || grkan_backward(plan, &backward, NULL) != GRKAN_SUCCESS)
-        return false;
-    for (size_t i = 0; i < sizeof outputs / sizeof outputs[0]; i++) {
-        const size_t bytes = check_tensor_bytes(&c->one, outputs[i]);
-        if (grkan_memory_download(c->device, to, b[outputs[i]], bytes) != GRKAN_SUCCESS)
-            return false;
-        to += bytes;
-    }
-    return true;
+    *c = (caller){.expected = NULL};
 }
 
 /* -------------------------------------------------------------------------------------------------------- threads */
@@ -173,27 +108,12 @@ static void complain(worker *self, const char *what)
 /** Run a caller and compare with what it got alone. false, having complained, if that is not the same. */
 static bool run_and_compare(worker *self, const caller *c, const grkan_plan *plan)
 {
-    memset(c->found, 0xA5, c->output_bytes);
-    if (!caller_run(c, plan, c->found))
+    memset(c->found, 0xA5, call_output_bytes(&c->one));
+    if (call_run_to(&c->call, plan, c->found) != GRKAN_SUCCESS)
         complain(self, grkan_last_error());
-    else if (memcmp(c->found, c->expected, c->output_bytes) != 0)
+    else if (call_difference(&c->one, c->found, c->expected) != NULL)
         complain(self, "the bits are others than alone");
     return self->text[0] == '\0';
-}
-
-static grkan_plan *make_plan(grkan_device *device, const check_case *one)
-{
-    grkan_plan *plan = NULL;
-    if (grkan_plan_create(device, &one->operation, &one->options, &plan) != GRKAN_SUCCESS)
-        fail_msg("%s: %s", one->name, grkan_last_error());
-    return plan;
-}
-
-/** A caller with its own values, and what they give when nobody else runs. */
-static void prepare(caller *c, grkan_device *device, const grkan_plan *plan, const check_case *one, int seed)
-{
-    if (!caller_create(c, device, plan, one, (uint64_t)seed) || !caller_run(c, plan, c->expected))
-        fail_msg("%s, alone: %s", one->name, grkan_last_error());
 }
 
 static void *share_a_plan(void *argument)
@@ -216,11 +136,11 @@ static void test_one_plan_is_used_by_many_threads(void **state)
             memset(workers, 0, sizeof workers);
             for (int t = 0; t < most_threads; t++) {
                 workers[t].plan = plan;
-                prepare(&workers[t].callers[0], devices[d], plan, &cases[i], t);
+                caller_create(&workers[t].callers[0], devices[d], &cases[i], (uint64_t)t);
             }
             /* Values of one caller are not those of the next, or a mix-up would go unseen. */
             assert_memory_not_equal(workers[0].callers[0].expected, workers[1].callers[0].expected,
-                                    workers[0].callers[0].output_bytes);
+                                    call_output_bytes(&cases[i]));
             run_threads(workers, most_threads, share_a_plan);
             for (int t = 0; t < most_threads; t++)
                 caller_free(&workers[t].callers[0]);
@@ -322,17 +242,11 @@ static void test_plans_are_made_in_parallel(void **state)
     for (int d = 0; d < device_count; d++) {
         grkan_device *const fresh = open_again(devices[d]); /* one that has loaded nothing yet */
         memset(workers, 0, sizeof workers);
-        for (size_t i = 0; i < case_count; i++) {
-            grkan_plan *const plan = make_plan(devices[d], &cases[i]);
-            for (int t = 0; t < threads; t++)
-                prepare(&workers[t].callers[i], devices[d], plan, &cases[i], t);
-            grkan_plan_destroy(plan);
-        }
         for (int t = 0; t < threads; t++) {
             workers[t].device = fresh;
             for (size_t i = 0; i < case_count; i++) {
-                free_memory(&workers[t].callers[i]);
-                assert_true(take_memory(&workers[t].callers[i], fresh));
+                caller_create(&workers[t].callers[i], devices[d], &cases[i], (uint64_t)t);
+                call_move(&workers[t].callers[i].call, fresh);
             }
         }
         assert_true(empty_cache() >= 0);

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <grkan/grkan.h>
+#include "call.h"
 
 enum { rows = 1000, channels = 768 };
 
@@ -34,9 +34,10 @@ int main(int count, char **arguments)
                                            grkan_plan **);
     grkan_status (*call_grkan_forward)(const grkan_plan *, const grkan_forward_arguments *, void *);
     static float x[rows * channels], y[rows * channels], a[6] = {1}, b[32];
-    const grkan_forward_arguments tensors = {{x, 0}, {a, 0}, {b, 0}, {y, 0}};
+    const grkan_forward_arguments tensors = device_layer_forward_arguments(&(device_layer){
+        .tensor = {[CHECK_X] = {x, 0}, [CHECK_NUMERATOR] = {a, 0}, [CHECK_DENOMINATOR] = {b, 0}, [CHECK_Y] = {y, 0}}});
     const grkan_options options = {.cpu_threads = 4};
-    grkan_operation operation = GRKAN_OPERATION_INIT;
+    const grkan_operation operation = layer_of(rows, channels);
     static grkan_device *device; /* static, since what is left open to the end is no leak */
     static grkan_plan *plan;
     void *const library = count == 2 ? dlopen(arguments[1], RTLD_NOW | RTLD_LOCAL) : NULL;
@@ -45,8 +46,6 @@ int main(int count, char **arguments)
     FIND(grkan_device_open);
     FIND(grkan_plan_create);
     FIND(grkan_forward);
-    operation.outer = rows;
-    operation.channels = channels;
     if (call_grkan_device_open("cpu", &device) != GRKAN_SUCCESS ||
         call_grkan_plan_create(device, &operation, &options, &plan) != GRKAN_SUCCESS ||
         call_grkan_forward(plan, &tensors, NULL) != GRKAN_SUCCESS)

@@ -18,16 +18,22 @@
 
 #include <cmocka.h>
 
+#include "../call.h"
 #include "../misuse.h"
-#include "../native_run.h"
 #include "watched.h"
 
 static const check_case f32 = {
-    .name = "f32", .seed = 1, .operation = {2500, 96, 1, 8, 1, 8, 5, 4, GRKAN_ABS_TERMS, GRKAN_F32}};
+    .name = "f32",
+    .seed = 1,
+    .operation = {SHAPE(2500, 96, 1), GROUPS(8, 1, 8), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F32}};
 static const check_case bf16 = {
-    .name = "bf16", .seed = 2, .operation = {2000, 64, 1, 4, 4, 4, 3, 2, GRKAN_ABS_SUM, GRKAN_BF16}};
+    .name = "bf16",
+    .seed = 2,
+    .operation = {SHAPE(2000, 64, 1), GROUPS(4, 4, 4), RATIONAL(3, 2, GRKAN_ABS_SUM), .dtype = GRKAN_BF16}};
 static const check_case f64 = {
-    .name = "f64", .seed = 3, .operation = {2000, 64, 1, 4, 4, 4, 3, 2, GRKAN_ABS_SUM, GRKAN_F64}};
+    .name = "f64",
+    .seed = 3,
+    .operation = {SHAPE(2000, 64, 1), GROUPS(4, 4, 4), RATIONAL(3, 2, GRKAN_ABS_SUM), .dtype = GRKAN_F64}};
 
 enum { most_devices = 8 };
 
@@ -58,7 +64,7 @@ static cl_command_queue make_queue(cl_context context, cl_device_id id, cl_comma
 static grkan_device *open_on(cl_uint place)
 {
     grkan_device *device = NULL;
-    native_check(grkan_device_open_native("opencl", own.context, own.ids[place], &device));
+    expect_success(grkan_device_open_native("opencl", own.context, own.ids[place], &device));
     return device;
 }
 
@@ -113,30 +119,19 @@ static void read_memory(grkan_buffer from, void *to, size_t bytes)
     CHECK_CL(clEnqueueReadBuffer(own.queue, (cl_mem)from.base, CL_TRUE, from.offset, bytes, to, 0, NULL, NULL));
 }
 
-static const native_memory memory = {allocate, release, write_memory, read_memory};
+static const call_memory memory = {allocate, release, write_memory, read_memory};
 
-/** As native_begin, with a workspace of OpenCL's, since that must be aligned. */
-static native_run begin(grkan_device *device, const check_case *one)
+/** As call_begin, with a workspace of OpenCL's, since that must be aligned. */
+static call begin(grkan_device *device, const check_case *one)
 {
-    native_run run = native_begin(device, one, &memory, 0);
+    call run = call_begin(device, one, &memory, 0);
     const size_t kept = misalignment;
-    native_release(&run, run.workspace);
+    call_release(&run, run.at.workspace, run.at.workspace_bytes);
     misalignment = 0;
-    run.workspace = native_allocate(&run, run.workspace_bytes, 0);
+    run.at.workspace = call_allocate(&run, run.at.workspace_bytes, 0);
     misalignment = kept;
-    char *const zero = calloc(1, run.workspace_bytes);
-    assert_non_null(zero);
-    write_memory(run.workspace, zero, run.workspace_bytes);
-    free(zero);
+    call_fill(&run, run.at.workspace, 0, run.at.workspace_bytes);
     return run;
-}
-
-static void expect_bits(const native_run *run, const char *expected, const char *where)
-{
-    char *const found = native_outputs(run);
-    if (memcmp(found, expected, native_output_bytes(run->one)) != 0)
-        fail_msg("%s, %s: other bits", run->one->name, where);
-    free(found);
 }
 
 /* ---------------------------------------------------------------------------------------------------- contexts */
@@ -149,16 +144,16 @@ static void contexts_of_several_devices(void **state)
         print_message("the platform has one device only\n");
     check_case one = f32;
     one.options.determinism = GRKAN_DEVICE_TO_DEVICE;
-    char *const expected = native_expected("cpu", &one);
+    char *const expected = call_expected("cpu", &one);
     setenv("GRKAN_CACHE", "off", 1);
     for (cl_uint i = 0; i < own.count; i++) {
         grkan_device *const device = open_on(i);
         const cl_command_queue queue = make_queue(own.context, own.ids[i], 0);
-        native_run run = begin(device, &one);
-        native_both(&run, queue);
+        call run = begin(device, &one);
+        call_run(&run, queue);
         CHECK_CL(clFinish(queue));
-        expect_bits(&run, expected, "a device of several");
-        native_end(&run);
+        call_expect(&run, expected, "a device of several");
+        call_end(&run);
         CHECK_CL(clReleaseCommandQueue(queue));
         grkan_device_close(device);
     }
@@ -169,16 +164,14 @@ static void contexts_of_several_devices(void **state)
 /* ------------------------------------------------------------------------------------------------------ queues */
 
 /** Neither pass goes to a queue, and nothing is written. */
-static void expect_refused(const native_run *run, cl_command_queue queue, const char *text)
+static void expect_refused(const call *run, cl_command_queue queue, const char *text)
 {
-    const grkan_forward_arguments forward = native_forward_arguments(run);
-    const grkan_backward_arguments backward = native_backward_arguments(run);
-    native_spoil_outputs(run);
-    char *const before = native_outputs(run);
-    EXPECT_INVALID(grkan_forward(run->plan, &forward, queue), text);
-    EXPECT_INVALID(grkan_backward(run->plan, &backward, queue), text);
+    call_spoil_outputs(run);
+    char *const before = call_outputs(run);
+    EXPECT_INVALID(call_forward(run->plan, &run->at, queue), text);
+    EXPECT_INVALID(call_backward(run->plan, &run->at, queue), text);
     CHECK_CL(clFinish(queue));
-    expect_bits(run, before, "a queue that was refused");
+    call_expect(run, before, "a queue that was refused");
     free(before);
 }
 
@@ -189,17 +182,17 @@ static void queues_must_be_in_order(void **state)
 {
     (void)state;
     grkan_device *const device = open_on(0);
-    char *const expected = native_expected("opencl:0:0", &f32);
-    native_run run = begin(device, &f32);
+    char *const expected = call_expected("opencl:0:0", &f32);
+    call run = begin(device, &f32);
     for (int i = 0; i < 8; i++) { /* a handle that is released is soon another's: good and bad in turn */
         const bool is_good = i % 2 == 0;
         const cl_command_queue queue = make_queue(own.context, own.ids[0],
                                                   (is_good ? 0 : CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE) |
                                                       (i % 4 < 2 ? 0 : CL_QUEUE_PROFILING_ENABLE));
         if (is_good) {
-            native_both(&run, queue);
+            call_run(&run, queue);
             CHECK_CL(clFinish(queue));
-            expect_bits(&run, expected, "a queue in order");
+            call_expect(&run, expected, "a queue in order");
         } else {
             expect_refused(&run, queue, out_of_order);
         }
@@ -208,7 +201,7 @@ static void queues_must_be_in_order(void **state)
     opencl_layer_add_queue_properties(CL_QUEUE_ON_DEVICE | CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE);
     expect_refused(&run, own.queue, out_of_order);
     opencl_layer_add_queue_properties(0);
-    native_end(&run);
+    call_end(&run);
     free(expected);
     grkan_device_close(device);
 }
@@ -221,7 +214,7 @@ static void queues_must_be_the_devices(void **state)
     CHECK_CL(code);
     const cl_command_queue strange = make_queue(other, own.ids[0], 0);
     grkan_device *const device = open_on(0);
-    native_run run = begin(device, &f32);
+    call run = begin(device, &f32);
     expect_refused(&run, strange, "stream is a queue of another context; expected one of the plan's device's");
     if (own.count > 1) {
         const cl_command_queue neighbour = make_queue(own.context, own.ids[1], 0);
@@ -229,28 +222,24 @@ static void queues_must_be_the_devices(void **state)
                        "stream is a queue of another device of the context; expected the plan's device's");
         CHECK_CL(clReleaseCommandQueue(neighbour));
     }
-    native_end(&run);
+    call_end(&run);
     grkan_device_close(device);
     CHECK_CL(clReleaseCommandQueue(strange));
     CHECK_CL(clReleaseContext(other));
 }
 
 /** A thread's own queue and tensors, on a plan of all. */
-static void *run_often(void *run)
+static void *run_often(void *argument)
 {
+    const call *const run = argument;
     cl_int code = CL_SUCCESS;
     const cl_command_queue queue = clCreateCommandQueue(own.context, own.ids[0], 0, &code);
-    const grkan_forward_arguments forward = native_forward_arguments(run);
-    const grkan_backward_arguments backward = native_backward_arguments(run);
     grkan_status status = code == CL_SUCCESS ? GRKAN_SUCCESS : GRKAN_ERROR_DEVICE;
-    for (int i = 0; i < 4 && status == GRKAN_SUCCESS; i++) {
-        status = grkan_forward(((native_run *)run)->plan, &forward, queue);
-        if (status == GRKAN_SUCCESS)
-            status = grkan_backward(((native_run *)run)->plan, &backward, queue);
-    }
+    for (int i = 0; i < 4 && status == GRKAN_SUCCESS; i++)
+        status = call_both(run->plan, &run->at, queue);
     if (code == CL_SUCCESS && (clFinish(queue) != CL_SUCCESS || clReleaseCommandQueue(queue) != CL_SUCCESS))
         status = GRKAN_ERROR_DEVICE;
-    return status == GRKAN_SUCCESS ? run : NULL;
+    return status == GRKAN_SUCCESS ? argument : NULL;
 }
 
 /** A kernel keeps its arguments: to set them and to enqueue it is one step, which no other thread may come between. */
@@ -259,9 +248,9 @@ static void threads_share_a_plan(void **state)
     (void)state;
     enum { threads = 3 };
     pthread_t thread[threads];
-    native_run runs[threads];
+    call runs[threads];
     grkan_device *const device = open_on(0);
-    char *const expected = native_expected("opencl:0:0", &bf16);
+    char *const expected = call_expected("opencl:0:0", &bf16);
     for (int i = 0; i < threads; i++) {
         runs[i] = begin(device, &bf16);
         if (i > 0) {
@@ -277,9 +266,9 @@ static void threads_share_a_plan(void **state)
         assert_non_null(good);
     }
     for (int i = threads - 1; i >= 0; i--) {
-        expect_bits(&runs[i], expected, "a plan of several threads");
+        call_expect(&runs[i], expected, "a plan of several threads");
         runs[i].plan = i > 0 ? NULL : runs[i].plan;
-        native_end(&runs[i]);
+        call_end(&runs[i]);
     }
     free(expected);
     grkan_device_close(device);
@@ -301,11 +290,11 @@ static void groups_are_as_devices_want_them(void **state)
     for (size_t i = 0; i < COUNT_OF(answers); i++) {
         opencl_layer_answer(answers[i].what, answers[i].most, sizeof *answers[i].most);
         grkan_device *const device = open_on(0);
-        char *const expected = native_expected("opencl:0:0", &f32);
-        native_run run = begin(device, &f32);
-        native_both(&run, own.queue);
-        expect_bits(&run, expected, "groups of a size that the device wants");
-        native_end(&run);
+        char *const expected = call_expected("opencl:0:0", &f32);
+        call run = begin(device, &f32);
+        call_run(&run, own.queue);
+        call_expect(&run, expected, "groups of a size that the device wants");
+        call_end(&run);
         free(expected);
         grkan_device_close(device);
         opencl_layer_answer(answers[i].what, NULL, 0);
@@ -323,14 +312,14 @@ static void memory_of_the_hosts(void **state)
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         const size_t element = grkan_dtype_bytes(cases[i]->operation.dtype);
         const size_t least = grkan_coefficient_bytes(cases[i]->operation.dtype);
-        char *const expected = native_expected("opencl:0:0", cases[i]);
+        char *const expected = call_expected("opencl:0:0", cases[i]);
         for (int k = 0; k < 4; k++) {
             misalignment = k < 2 ? least : 16; /* the tensors of 16 bits lie at 4 bytes, as their coefficients */
             is_part = k % 2 == 1;
-            native_run run = begin(device, cases[i]);
-            native_both(&run, own.queue);
-            expect_bits(&run, expected, is_part ? "a part of the host's memory" : "the host's memory");
-            native_end(&run);
+            call run = begin(device, cases[i]);
+            call_run(&run, own.queue);
+            call_expect(&run, expected, is_part ? "a part of the host's memory" : "the host's memory");
+            call_end(&run);
         }
         free(expected);
         assert_true(element <= least);
@@ -341,33 +330,33 @@ static void memory_of_the_hosts(void **state)
 }
 
 /** A pass with one tensor in other memory. */
-static void expect_forward(const native_run *run, grkan_buffer x, const char *text)
+static void expect_forward(const call *run, grkan_buffer x, const char *text)
 {
-    grkan_forward_arguments forward = native_forward_arguments(run);
-    forward.x = x;
-    EXPECT_INVALID(grkan_forward(run->plan, &forward, own.queue), text);
+    device_layer at = run->at;
+    at.tensor[CHECK_X] = x;
+    EXPECT_INVALID(call_forward(run->plan, &at, own.queue), text);
 }
 
 static void memory_that_does_not_do(void **state)
 {
     (void)state;
     grkan_device *const device = open_on(0);
-    native_run run = begin(device, &f64);
+    call run = begin(device, &f64);
     const size_t bytes = check_tensor_bytes(&f64, CHECK_X);
-    grkan_backward_arguments backward = native_backward_arguments(&run);
+    device_layer at = run.at;
     char text[128];
     misalignment = 4;
     for (int k = 0; k < 2; k++) {
         is_part = k == 1;
-        const grkan_buffer low = native_allocate(&run, bytes, 0);
+        const grkan_buffer low = call_allocate(&run, bytes, 0);
         expect_forward(&run, low, "x is not aligned: base + offset must be a multiple of 8");
-        backward.workspace = low;
-        EXPECT_INVALID(grkan_backward(run.plan, &backward, own.queue),
+        at.workspace = low;
+        EXPECT_INVALID(call_backward(run.plan, &at, own.queue),
                        "workspace is not aligned: base + offset must be a multiple of 16");
-        backward.workspace.offset = 4; /* which makes it 8 */
-        EXPECT_INVALID(grkan_backward(run.plan, &backward, own.queue),
+        at.workspace.offset = 4; /* which makes it 8 */
+        EXPECT_INVALID(call_backward(run.plan, &at, own.queue),
                        "workspace is not aligned: base + offset must be a multiple of 16");
-        native_release(&run, low);
+        call_release(&run, low, bytes);
     }
     is_part = false;
     misalignment = 0;
@@ -378,7 +367,7 @@ static void memory_that_does_not_do(void **state)
                    bytes);
     expect_forward(&run, (grkan_buffer){small.base, 8000000}, text);
     release(small.base);
-    native_end(&run);
+    call_end(&run);
     grkan_device_close(device);
 }
 
@@ -396,18 +385,18 @@ static void shared_virtual_memory(void **state)
     char *const shared = clSVMAlloc(own.context, CL_MEM_READ_WRITE, bytes + 64, 0);
     assert_non_null(shared);
     grkan_device *const device = open_on(0);
-    char *const expected = native_expected("opencl:0:0", &f32);
-    native_run run = begin(device, &f32);
-    const grkan_buffer kept = run.buffers[CHECK_X];
-    run.buffers[CHECK_X].base =
+    char *const expected = call_expected("opencl:0:0", &f32);
+    call run = begin(device, &f32);
+    const grkan_buffer kept = run.at.tensor[CHECK_X];
+    run.at.tensor[CHECK_X].base =
         clCreateBuffer(own.context, CL_MEM_READ_WRITE | CL_MEM_USE_HOST_PTR, bytes, shared + 4, &code);
     CHECK_CL(code);
-    write_memory(run.buffers[CHECK_X], run.data.tensor[CHECK_X], bytes);
-    native_both(&run, own.queue);
-    expect_bits(&run, expected, "shared virtual memory");
-    CHECK_CL(clReleaseMemObject((cl_mem)run.buffers[CHECK_X].base));
-    run.buffers[CHECK_X] = kept;
-    native_end(&run);
+    write_memory(run.at.tensor[CHECK_X], run.data.tensor[CHECK_X], bytes);
+    call_run(&run, own.queue);
+    call_expect(&run, expected, "shared virtual memory");
+    CHECK_CL(clReleaseMemObject((cl_mem)run.at.tensor[CHECK_X].base));
+    run.at.tensor[CHECK_X] = kept;
+    call_end(&run);
     free(expected);
     grkan_device_close(device);
     clSVMFree(own.context, shared);

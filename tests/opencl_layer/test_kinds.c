@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "../misuse.h"
+#include "../operations.h"
 #include "watched.h"
 
 #include <CL/cl_ext.h>
@@ -38,14 +39,11 @@ static uint32_t dtypes_of(const grkan_device *device)
 /** Make a plan, and forget it. @return the status */
 static grkan_status try_plan(grkan_device *device, grkan_dtype dtype, grkan_strategy strategy, int *is_compiled)
 {
-    grkan_operation operation = GRKAN_OPERATION_INIT;
+    const grkan_operation operation = {SHAPE(10, 8, 1), GROUPS(2, 2, 2), RATIONAL(5, 4, GRKAN_ABS_TERMS),
+                                       .dtype = dtype};
     const grkan_options options = {.strategy = strategy,
                                    .determinism = strategy == GRKAN_STRATEGY_TREE ? GRKAN_RUN_TO_RUN : GRKAN_NONE};
     grkan_plan *plan = NULL;
-    operation.outer = 10;
-    operation.channels = 8;
-    operation.groups = operation.numerator_groups = operation.denominator_groups = 2;
-    operation.dtype = dtype;
     const grkan_status status = grkan_plan_create(device, &operation, &options, &plan);
     grkan_plan_description description = {0};
     if (status == GRKAN_SUCCESS)

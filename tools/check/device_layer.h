@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file device_layer.h
- * @brief A layer's tensors in the memory of a device, and its calls: all that the tools know of grkan.h's arguments.
+ * @brief A layer's tensors in the memory of a device, and its calls: all that tools and tests know of grkan.h's
+ *        arguments.
  */
 #ifndef GRKAN_CHECK_DEVICE_LAYER_H
 #define GRKAN_CHECK_DEVICE_LAYER_H
@@ -18,24 +19,21 @@ typedef struct device_layer {
 
 /* The calls are in the header, so that a bench of the host's time measures what a caller of the library has. */
 
-/** Enqueue grkan_forward: from x and the coefficients to y. */
-static inline grkan_status device_layer_forward(const grkan_plan *plan, const device_layer *layer)
+static inline grkan_forward_arguments device_layer_forward_arguments(const device_layer *layer)
 {
     const grkan_buffer *const tensor = layer->tensor;
-    const grkan_forward_arguments arguments = {
+    return (grkan_forward_arguments){
         .x = tensor[CHECK_X],
         .numerator = tensor[CHECK_NUMERATOR],
         .denominator = tensor[CHECK_DENOMINATOR],
         .y = tensor[CHECK_Y],
     };
-    return grkan_forward(plan, &arguments, NULL);
 }
 
-/** Enqueue grkan_backward: from x, dy and the coefficients to dx and the coefficients' gradients. */
-static inline grkan_status device_layer_backward(const grkan_plan *plan, const device_layer *layer)
+static inline grkan_backward_arguments device_layer_backward_arguments(const device_layer *layer)
 {
     const grkan_buffer *const tensor = layer->tensor;
-    const grkan_backward_arguments arguments = {
+    return (grkan_backward_arguments){
         .x = tensor[CHECK_X],
         .dy = tensor[CHECK_DY],
         .numerator = tensor[CHECK_NUMERATOR],
@@ -47,6 +45,19 @@ static inline grkan_status device_layer_backward(const grkan_plan *plan, const d
         .workspace = layer->workspace,
         .workspace_bytes = layer->workspace_bytes,
     };
+}
+
+/** Enqueue grkan_forward: from x and the coefficients to y. */
+static inline grkan_status device_layer_forward(const grkan_plan *plan, const device_layer *layer)
+{
+    const grkan_forward_arguments arguments = device_layer_forward_arguments(layer);
+    return grkan_forward(plan, &arguments, NULL);
+}
+
+/** Enqueue grkan_backward: from x, dy and the coefficients to dx and the coefficients' gradients. */
+static inline grkan_status device_layer_backward(const grkan_plan *plan, const device_layer *layer)
+{
+    const grkan_backward_arguments arguments = device_layer_backward_arguments(layer);
     return grkan_backward(plan, &arguments, NULL);
 }
 
