@@ -4,10 +4,11 @@
 # The arrows between the layers (docs/architecture.md), as greps over the sources:
 #
 #   core/ and include/          include no vendor's header
-#   core/, backends/            include no header of an operating system, but in core/platform/
+#   core/, backends/, tools/    include no header of an operating system, but in core/platform/
 #   backends/opencl, cuda, hip  have no word of rational functions
 #   backends/kernels            name no vendor (comments aside)
-#   tools/                      include the users' headers (grkan.h, fit.h) and their own, nothing of core/ or backends/
+#   tools/                      include the users' headers (grkan.h, fit.h), platform.h and their own, nothing else of core/
+#                               or backends/
 #
 # Before the sources are searched, each rule is tried on a small tree in which something is planted against it.
 
@@ -44,7 +45,7 @@ code_with() {
     done
 }
 
-# Print each include of tools/ that is neither a header for users, nor one below tools/, nor one of the system.
+# Print each include of tools/ that is neither a header for users, nor platform.h, nor one below tools/, nor a standard one.
 foreign_includes() {
     local root=$1 file line name found
     files_of "$root/tools" | while read -r file; do
@@ -58,7 +59,7 @@ foreign_includes() {
                     ;;
                 *)
                     found=$(realpath -qe -- "$(dirname -- "$file")/$name" "$root/tools/$name" || true)
-                    grep -q "^$(realpath -- "$root")/tools/" <<<"$found" || printf '%s: %s\n' "$file" "$line"
+                    grep -qE "^$(realpath -- "$root")/(tools/|core/platform/platform\.h$)" <<<"$found" || printf '%s: %s\n' "$file" "$line"
                     ;;
             esac
         done
@@ -81,6 +82,7 @@ violations() {
         system)
             lines_with "$system_include" "$root/core" | grep -v "^$root/core/platform/" || true
             lines_with "$system_include" "$root/backends"
+            lines_with "$system_include" "$root/tools"
             ;;
         kernels) code_with "$vendor_name" "$root/backends/kernels" ;;
         tools) foreign_includes "$root" ;;
@@ -107,9 +109,9 @@ try_the_rules() {
     cp "$scratch/core/a.c" "$scratch/include/grkan/grkan.h"
     printf '#include "internal.h"\n' >>"$scratch/core/a.c"
     printf '#include <pthread.h>\n#include <unistd.h>\n' >"$scratch/core/platform/posix.c"
-    touch "$scratch/core/internal.h" "$scratch/backends/backend.h" "$scratch/tools/table.h"
+    touch "$scratch"/core/platform/{platform,posix}.h "$scratch/core/internal.h" "$scratch/backends/backend.h" "$scratch/tools/table.h"
     printf '#include <grkan/%s.h>\n' grkan fit >"$scratch/tools/main.c"
-    printf '#include <string.h>\n#include "table.h"\n' >>"$scratch/tools/main.c"
+    printf '#include <string.h>\n#include "table.h"\n#include "../core/platform/platform.h"\n' >>"$scratch/tools/main.c"
     printf '/* OpenCL C, CUDA and HIP */\nint shape(int chip); // padding\n' >"$scratch/backends/kernels/k.h"
     printf '#include <CL/cl.h>\n/* padded */\n' | tee "$scratch"/backends/{opencl,cuda,hip}/r.c >/dev/null
 
@@ -128,6 +130,7 @@ try_the_rules() {
     for word in dlfcn unistd pthread spawn sys/wait sys/stat fcntl signal windows; do
         plant system core/a.c "#include <$word.h>"
         plant system backends/hip/r.c "# include <$word.h>"
+        plant system tools/main.c "#include <$word.h> /* here */"
     done
     for word in numerator Denominators rational padé pade_unit COEFFICIENT; do
         plant words backends/opencl/r.c "int $word;"
@@ -139,6 +142,7 @@ try_the_rules() {
         plant kernels backends/kernels/k.h "int $word;"
     done
     for word in '"internal.h"' '"../core/internal.h"' '"../backends/backend.h"' '<core/internal.h>' \
+        '"../core/platform/posix.h"' \
         '"../include/grkan/grkan.h"'; do
         plant tools tools/main.c "#include $word"
     done

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <grkan/grkan.h>
 
@@ -33,11 +34,29 @@ uint64_t grkan_memory_bytes(void);
 /** Bytes of the cache that all processors share; 0: unknown. */
 uint64_t grkan_cache_bytes(void);
 
+/** What the machine is, without its name. Texts end in 0 and are cut when too long; "unknown" and 0: not told. */
+typedef struct grkan_machine {
+    char processor[128]; /**< its name, else its architecture */
+    char system[128];    /**< the operating system's name and version */
+    char kernel[128];    /**< its kernel's version */
+    int processors;      /**< that run */
+    uint64_t memory_bytes;
+} grkan_machine;
+
+/** Describe the machine. */
+void grkan_machine_describe(grkan_machine *machine);
+
 /** A clock that nobody sets, in milliseconds since some time in the past. */
 double grkan_milliseconds(void);
 
 /** A variable of the environment. @return NULL if it is not set, or if the process has more rights than its caller */
 const char *grkan_trusted_environment(const char *name);
+
+/** Set a variable of the process's own environment; NULL: remove it. @return false if there is no memory */
+bool grkan_set_environment(const char *name, const char *value);
+
+/** Whether a person watches what is printed there. */
+bool grkan_is_terminal(FILE *stream);
 
 /* --------------------------------------------------------------------------- posix_threads.c: threads, locks, forks */
 
@@ -164,11 +183,20 @@ bool grkan_is_absolute(const char *path);
 /** Whether there is something under this name. */
 bool grkan_is_file(const char *path);
 
+/**
+ * Make a folder, that nobody else can enter or with what the umask allows.
+ * @return false with errno set; true, too, if there is something of that name already
+ */
+bool grkan_make_folder(const char *path, bool is_private);
+
+/** Whether a folder is there that is the user's own, and that only he can enter. */
+bool grkan_is_private_folder(const char *path);
+
 /** The folder for what this user's programs can make again. @return false if there is none, or it cannot be trusted */
 bool grkan_caches_folder(char *path, size_t bytes);
 
 /**
- * Read a file of a private folder: one that is the user's own, and that only he can enter.
+ * Read a file of a private folder (grkan_is_private_folder).
  * @param most the bytes that a file may have
  * @return its content; free it; NULL if anything is wrong: the file is missing, not the user's, not regular, empty or
  *         too large, or the folder is not private
@@ -182,6 +210,24 @@ void *grkan_private_read(const char *folder, const char *name, size_t most, size
  * @return false if anything went wrong; the file is then as it was
  */
 bool grkan_private_write(const char *folder, const char *name, const void *data, size_t bytes);
+
+/* ---------------------------------------------------------------------- posix_output.c: files that a program leaves */
+
+/*
+ * A regular file, or a name that is not there yet, is written under another name in the same folder, which then becomes
+ * the file's: who reads it sees the old content or the new, and an error or an interrupt leaves the old. Links are
+ * followed and stay. An existing file keeps its mode, and its owner where that is possible; its other hard links keep
+ * the old content. A new file has the mode that the umask allows. Whatever else a path names is written to: a device, a
+ * pipe, a descriptor (/dev/stdout, /dev/fd/N). "-" is the standard output.
+ *
+ * For a program alone, not for a library: while a file is open, signals that end the process remove it.
+ */
+
+/** Whether a path can be written, to know before a long run. It is left as it is. @return false with errno set */
+bool grkan_output_check(const char *path);
+
+/** Write bytes to a path. @return false with errno set */
+bool grkan_output_write(const char *path, const void *bytes, size_t count);
 
 /* --------------------------------------------------------------------------------------- posix_programs.c: programs */
 

@@ -19,6 +19,11 @@ bool grkan_is_file(const char *path)
     return access(path, F_OK) == 0;
 }
 
+bool grkan_make_folder(const char *path, bool is_private)
+{
+    return mkdir(path, is_private ? 0700 : 0777) == 0 || errno == EEXIST;
+}
+
 bool grkan_caches_folder(char *path, size_t bytes)
 {
     const char *const caches = grkan_trusted_environment("XDG_CACHE_HOME");
@@ -106,6 +111,14 @@ static int open_private(const char *path)
         return -1;
     }
     return folder;
+}
+
+bool grkan_is_private_folder(const char *path)
+{
+    const int folder = open_private(path);
+    if (folder >= 0)
+        (void)close(folder);
+    return folder >= 0;
 }
 
 static bool read_all(int file, void *to, size_t bytes)

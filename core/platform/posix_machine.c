@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -86,6 +87,19 @@ uint64_t grkan_cache_bytes(void)
 #endif
 }
 
+void grkan_machine_describe(grkan_machine *machine)
+{
+    struct utsname names;
+    const bool has_names = uname(&names) >= 0;
+    const long running = sysconf(_SC_NPROCESSORS_ONLN);
+    *machine = (grkan_machine){.processors = running > 0 ? (int)running : 0, .memory_bytes = grkan_memory_bytes()};
+    if (!grkan_processor_name(machine->processor, sizeof machine->processor))
+        (void)snprintf(machine->processor, sizeof machine->processor, "%s", has_names ? names.machine : "unknown");
+    if (!read_field("/etc/os-release", "PRETTY_NAME", '=', machine->system, sizeof machine->system))
+        (void)snprintf(machine->system, sizeof machine->system, "%s", has_names ? names.sysname : "unknown");
+    (void)snprintf(machine->kernel, sizeof machine->kernel, "%s", has_names ? names.release : "unknown");
+}
+
 double grkan_milliseconds(void)
 {
     struct timespec now;
@@ -96,4 +110,14 @@ double grkan_milliseconds(void)
 const char *grkan_trusted_environment(const char *name)
 {
     return secure_getenv(name);
+}
+
+bool grkan_set_environment(const char *name, const char *value)
+{
+    return (value == NULL ? unsetenv(name) : setenv(name, value, 1)) == 0;
+}
+
+bool grkan_is_terminal(FILE *stream)
+{
+    return isatty(fileno(stream)) != 0;
 }

@@ -181,9 +181,6 @@ grkan_status bench_device_time(const bench_device *device, bench_call call, cons
 
 /* bench_host.c */
 
-/** Milliseconds of a clock that only runs forward. */
-double bench_clock(void);
-
 /** The host's time: of the first call until it is done, and of calls that only enqueue. */
 grkan_status bench_host_time(const bench_device *device, bench_call call, const void *context, bench_effort effort,
                              bench_case *one);

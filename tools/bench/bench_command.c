@@ -8,9 +8,9 @@
 
 static int open_device(const char *who, const bench_request *request, const char *selector, bench_device *device)
 {
-    double start = bench_clock();
+    double start = grkan_milliseconds();
     grkan_status status = grkan_device_open(selector, &device->device);
-    device->open_milliseconds = bench_clock() - start;
+    device->open_milliseconds = grkan_milliseconds() - start;
     if (status == GRKAN_SUCCESS)
         status = grkan_device_describe(device->device, &device->properties);
     if (status != GRKAN_SUCCESS)
@@ -109,7 +109,7 @@ int grkan_tool_bench(int argc, char **argv)
     bench_parse(argc, argv, &request);
     bench_device *devices = tool_allocate((size_t)request.selector_count * sizeof *devices);
     int result = TOOL_GOOD;
-    if (request.json != NULL && output_check(request.json) != 0)
+    if (request.json != NULL && !grkan_output_check(request.json))
         result = output_complain(argv[0], "json", request.json);
     for (int i = 0; i < request.selector_count && result == TOOL_GOOD; i++)
         result = open_device(argv[0], &request, request.selectors[i], &devices[i]);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file study_exact.c @brief Random tensors on the host, and the exact gradients of the coefficients over them. */
 #include <math.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,7 +134,7 @@ static void merge(const study_layer *layer, int64_t group, const group_sums *sum
 typedef struct addition {
     const study_layer *layer;
     study_gradient *gradients;
-    pthread_mutex_t lock; /* of the gradients */
+    grkan_lock lock; /* of the gradients */
 } addition;
 
 static void add_rows(void *context, int64_t first, int64_t end)
@@ -146,16 +145,16 @@ static void add_rows(void *context, int64_t first, int64_t end)
     for (int64_t row = first; row < end; row++)
         for (int64_t group = 0; group < o->groups; group++)
             add_group(a->layer, row, group, &sums[group]);
-    (void)pthread_mutex_lock(&a->lock);
+    grkan_lock_take(&a->lock);
     for (int64_t group = 0; group < o->groups; group++)
         merge(a->layer, group, &sums[group], a->gradients);
-    (void)pthread_mutex_unlock(&a->lock);
+    grkan_lock_release(&a->lock);
     free(sums);
 }
 
 void study_exact(const study_layer *layer, study_gradient gradients[2])
 {
-    addition a = {layer, gradients, PTHREAD_MUTEX_INITIALIZER};
+    addition a = {layer, gradients, GRKAN_LOCK_INIT};
     for (int k = 0; k < 2; k++) {
         memset(gradients[k].value, 0, (size_t)gradients[k].count * sizeof(long double));
         memset(gradients[k].size, 0, (size_t)gradients[k].count * sizeof(long double));

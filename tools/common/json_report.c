@@ -47,13 +47,13 @@ static void add_date(cJSON *to)
 
 static void add_machine(cJSON *to)
 {
-    machine_description machine;
-    machine_describe(&machine);
+    grkan_machine machine;
+    grkan_machine_describe(&machine);
     cJSON *object = cJSON_AddObjectToObject(to, "machine");
-    cJSON_AddStringToObject(object, "cpu", machine.cpu);
-    cJSON_AddNumberToObject(object, "cores", machine.cores);
+    cJSON_AddStringToObject(object, "cpu", machine.processor);
+    cJSON_AddNumberToObject(object, "cores", machine.processors);
     report_add_count(object, "memory_bytes", machine.memory_bytes);
-    cJSON_AddStringToObject(object, "os", machine.os);
+    cJSON_AddStringToObject(object, "os", machine.system);
     cJSON_AddStringToObject(object, "kernel", machine.kernel);
 }
 
@@ -173,7 +173,7 @@ int report_write(const char *path, cJSON *document)
     }
     const size_t length = strlen(text);
     text[length] = '\n'; /* instead of the final 0 */
-    const int failed = output_write(path, text, length + 1);
+    const int failed = grkan_output_write(path, text, length + 1) ? 0 : -1;
     const int reason = errno;
     cJSON_free(text);
     errno = reason;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file progress.c @brief A progress bar for a person who watches; nothing when stderr is not a terminal. */
-#define _POSIX_C_SOURCE 200809L
 #include <stdio.h>
-#include <unistd.h>
 
+#include "../../core/platform/platform.h"
 #include "progress.h"
 
 enum { BAR_WIDTH = 30 };
@@ -12,7 +11,7 @@ enum { BAR_WIDTH = 30 };
 
 void progress_show(size_t done, size_t total, const char *label)
 {
-    if (!isatty(STDERR_FILENO) || total == 0)
+    if (!grkan_is_terminal(stderr) || total == 0)
         return;
     char bar[BAR_WIDTH + 1];
     for (size_t i = 0; i < BAR_WIDTH; i++)
@@ -24,6 +23,6 @@ void progress_show(size_t done, size_t total, const char *label)
 
 void progress_clear(void)
 {
-    if (isatty(STDERR_FILENO))
+    if (grkan_is_terminal(stderr))
         fputs(ERASE_LINE, stderr);
 }

@@ -32,16 +32,4 @@ char *tool_copy_text(const char *text);
 /** Parse a whole number from low to high. @return 0, or -1 when text is something else */
 int tool_parse_integer(const char *text, int64_t low, int64_t high, int64_t *value);
 
-/** What this machine is, without its name. Texts end in 0 and are cut when too long. */
-typedef struct machine_description {
-    char cpu[128];
-    char os[128];
-    char kernel[128];
-    int cores;
-    uint64_t memory_bytes;
-} machine_description;
-
-/** Describe the machine that the program runs on. What cannot be found out is "unknown" or 0. */
-void machine_describe(machine_description *machine);
-
 #endif

@@ -3,8 +3,6 @@
 #ifndef GRKAN_COMPILE_H
 #define GRKAN_COMPILE_H
 
-#include <sys/types.h>
-
 #include "common/json_report.h"
 #include "common/operation_options.h"
 
@@ -46,7 +44,7 @@ void compile_add_program(cJSON *to, const compile_program *program);
 /* compile_keep.c */
 
 /** Make a directory where there is none, and see that files can be made in it. @return 0, or -1 with errno set */
-int compile_check_directory(const char *directory, mode_t mode);
+int compile_check_directory(const char *directory, bool is_private);
 
 /** Write the binary, and a JSON document beside it that says how to launch its kernels. @return 0, or -1 after errno
     and *path (free it) are set to what went wrong and where */

@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "compile.h"
 #include "common/progress.h"
@@ -109,25 +107,24 @@ static int run_and_report(const compile_request *request, compile_program *progr
 /** Make a directory the cache of this process. The library uses one only if nobody else can enter it. */
 static int use_cache(const char *who, const char *directory)
 {
-    struct stat found;
-    const int is_there =
-        (mkdir(directory, 0700) == 0 || errno == EEXIST) && stat(directory, &found) == 0 && S_ISDIR(found.st_mode);
-    if (!is_there || found.st_uid != geteuid() || (found.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+    if (!grkan_make_folder(directory, true) || !grkan_is_private_folder(directory)) {
         fprintf(stderr, "%s: --out: '%s' cannot be a cache: expected a directory of your own with mode 0700\n", who,
                 directory);
         return TOOL_BAD_USAGE;
     }
-    if (compile_check_directory(directory, 0700) != 0)
+    if (compile_check_directory(directory, true) != 0)
         return output_complain(who, "out", directory);
-    return setenv("GRKAN_CACHE_DIR", directory, 1) == 0 && unsetenv("GRKAN_CACHE") == 0 ? TOOL_GOOD : TOOL_CHECK_FAILED;
+    const bool is_set =
+        grkan_set_environment("GRKAN_CACHE_DIR", directory) && grkan_set_environment("GRKAN_CACHE", NULL);
+    return is_set ? TOOL_GOOD : TOOL_CHECK_FAILED;
 }
 
 /** Before the work, which may take long. */
 static int check_files(const char *who, const compile_request *request)
 {
-    if (request->json != NULL && output_check(request->json) != 0)
+    if (request->json != NULL && !grkan_output_check(request->json))
         return output_complain(who, "json", request->json);
-    if (request->keep != NULL && compile_check_directory(request->keep, 0777) != 0)
+    if (request->keep != NULL && compile_check_directory(request->keep, false) != 0)
         return output_complain(who, "keep", request->keep);
     return TOOL_GOOD;
 }

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "compile.h"
 
@@ -137,12 +136,12 @@ static char *join(const char *directory, const char *name, const char *suffix)
     return path;
 }
 
-int compile_check_directory(const char *directory, mode_t mode)
+int compile_check_directory(const char *directory, bool is_private)
 {
-    if (mkdir(directory, mode) != 0 && errno != EEXIST)
+    if (!grkan_make_folder(directory, is_private))
         return -1;
     char *path = join(directory, "program", "json");
-    const int result = output_check(path);
+    const int result = grkan_output_check(path) ? 0 : -1;
     const int reason = errno;
     free(path);
     errno = reason;
@@ -154,7 +153,7 @@ int compile_keep(const compile_program *program, const char *directory, int argc
     char name[256];
     write_name(program, name, sizeof name);
     *path = join(directory, name, suffix_of(program->backend));
-    if (output_write(*path, program->compilation.binary, program->compilation.bytes) != 0)
+    if (!grkan_output_write(*path, program->compilation.binary, program->compilation.bytes))
         return -1;
     cJSON *document = make_document(program, strrchr(*path, '/') + 1, argc, argv);
     free(*path);

@@ -81,7 +81,7 @@ static int write_plot(const char *who, const char *path, const fit_outcome *outc
     const grkan_status status = fit_plot(outcome, stream);
     const int is_whole = fclose(stream) == 0; /* else there was no memory */
     int result = status == GRKAN_SUCCESS ? TOOL_GOOD : tool_complain(who, "--plot", status);
-    if (result == TOOL_GOOD && (!is_whole || output_write(path, svg, bytes) != 0))
+    if (result == TOOL_GOOD && (!is_whole || !grkan_output_write(path, svg, bytes)))
         result = output_complain(who, "plot", path);
     free(svg);
     return result;
@@ -103,9 +103,9 @@ static int is_standard_output(const char *path)
 /** Before the work, which may take long. */
 static int check_files(const char *who, const fit_request *request)
 {
-    if (request->json != NULL && output_check(request->json) != 0)
+    if (request->json != NULL && !grkan_output_check(request->json))
         return output_complain(who, "json", request->json);
-    if (request->plot != NULL && output_check(request->plot) != 0)
+    if (request->plot != NULL && !grkan_output_check(request->plot))
         return output_complain(who, "plot", request->plot);
     return TOOL_GOOD;
 }
