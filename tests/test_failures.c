@@ -3,6 +3,7 @@
  * @file test_failures.c
  * @brief What calls that fail leave: pointers are NULL, counts 0 and compilations empty; everything else is as it was.
  */
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -125,12 +126,25 @@ static void test_everything_else_is_as_it_was(void **state)
     EXPECT_UNTOUCHED(grkan_fit_result, grkan_fit(&wrong, &out));
 }
 
+/** Any number is an index; here, since sanitizers see what overflows, and test_presets is long. */
+static void test_an_index_of_no_preset_gives_null(void **state)
+{
+    (void)state;
+    int count = 0;
+    while (grkan_preset_at(count) != NULL)
+        count++;
+    const int outside[] = {INT_MIN, INT_MIN + 1, INT_MIN + count, -count, -1, count, count + 1, INT_MAX};
+    for (size_t i = 0; i < COUNT_OF(outside); i++)
+        assert_null(grkan_preset_at(outside[i]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pointers_are_null),
         cmocka_unit_test(test_counts_are_zero_and_compilations_empty),
         cmocka_unit_test(test_everything_else_is_as_it_was),
+        cmocka_unit_test(test_an_index_of_no_preset_gives_null),
     };
     return cmocka_run_group_tests(tests, start, end);
 }
