@@ -170,7 +170,6 @@ static grkan_status check_and_fit(const grkan_fit_problem *problem, grkan_fit_re
 {
     fit_ground coarse = {0}, fine = {0};
     fit_function function = NULL;
-    grkan_fit_result found;
     if (problem == NULL)
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "problem is NULL; expected what to fit");
     if (result == NULL)
@@ -189,9 +188,7 @@ static grkan_status check_and_fit(const grkan_fit_problem *problem, grkan_fit_re
     if (status == GRKAN_SUCCESS)
         status = survey(problem, function, MEASURE_SAMPLES, MEASURE_OUTSIDE, &fine);
     if (status == GRKAN_SUCCESS)
-        status = grkan_fit_search(problem, &coarse, &fine, &found);
-    if (status == GRKAN_SUCCESS)
-        *result = found;
+        status = grkan_fit_search(problem, &coarse, &fine, result);
     free_ground(&coarse);
     free_ground(&fine);
     return status;
