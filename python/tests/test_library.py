@@ -2,6 +2,7 @@
 """The library as ctypes sees it: layouts, names, errors, and that importing the package loads nothing."""
 
 import ctypes
+import inspect
 import os
 import shutil
 import subprocess
@@ -76,6 +77,23 @@ def test_presets_are_those_of_the_library():
     with pytest.raises(grkan.InvalidArgumentError) as caught:
         grkan.preset("")
     assert tuple(str(caught.value).split("expected one of ")[1].split(", ")) == get_args(_names.PresetName)
+
+
+# Parameters that take a name, and the type of it. Modules of PyTorch have its own dtype.
+NAMED = {"form": "Form", "growth": "Growth", "strategy": "Strategy", "determinism": "Determinism",
+         "accumulation": "Accumulation", "level": "Determinism", "target": "Function", "init": "Function", "mode": "Mode"}
+
+
+@pytest.mark.parametrize("module", ["grkan", "grkan.torch"])
+def test_signatures_say_which_names_they_take(module):
+    exported = pytest.importorskip(module)
+    calls = [call for name in exported.__all__ if callable(call := getattr(exported, name))]
+    found = [(call.__name__, parameter.name, parameter.annotation.split(" | ")[0])
+             for call in calls if not (isinstance(call, type) and issubclass(call, Exception))
+             for parameter in inspect.signature(call).parameters.values() if parameter.name in NAMED]
+    assert found and found == [(call, parameter, NAMED[parameter]) for call, parameter, _ in found]
+    assert inspect.signature(grkan.preset).parameters["name"].annotation == "PresetName"
+    assert inspect.signature(grkan.fit).parameters["dtype"].annotation == "Dtype"
 
 
 def run_python(code, **environment):
