@@ -121,6 +121,36 @@ class TestUsage(ToolCase):
             self.assertEqual(status, BAD_USAGE, command)
             self.assertIn("--colour", err)
 
+    def test_options_as_getopt_long_has_them(self):
+        """Long options may be cut short, letters stand together, and options may follow operands."""
+        listed = run("check", "--list", "--quick")
+        self.assertEqual(listed[0], GOOD)
+        for same in (["--li", "--qui"], ["-q", "--list"], ["--quick", "--seed", "1", "--list"], ["-q", "--see=1", "--list"]):
+            self.assertEqual(run("check", *same), listed, same)
+        for help_text in (["-?"], ["extra", "--help"], ["-q?"]):
+            self.assertEqual(run("check", *help_text), run("check", "--help"), help_text)
+
+    def test_misused_options(self):
+        for arguments, expected in [
+                (["check", "--quick=3"], "option '--quick' doesn't allow an argument"),
+                (["check", "--dev"], "option '--device' requires an argument"),
+                (["check", "-qd"], "option requires an argument -- 'd'"),
+                (["check", "-qx"], "invalid option -- 'x'"),
+                (["check", "--seed=3", "-xq"], "invalid option -- 'x'"),
+                (["check", "--", "--list"], 'unexpected argument "--list"'),
+                (["bench", "--de=3"], "option '--de=3' is ambiguous; possibilities: '--device' '--determinism' '--degrees' "
+                                      "'--denominator'"),
+                (["fit", "gelu", "--no=3"], "unrecognized option '--no=3'"),
+                (["fit", "gelu"], "'gelu' is not an option; fit takes options only")]:
+            who = f"grkan {arguments[0]}"
+            self.assertEqual(run(*arguments), (BAD_USAGE, "", f"{who}: {expected}\nTry `{who} --help' or `{who} --usage' "
+                                               "for more information.\n"), arguments)
+
+    def test_help_that_cannot_be_written(self):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            result = subprocess.run([PROGRAM, "fit", "--help"], stdout=full, stderr=subprocess.PIPE, check=False)
+        self.assertEqual((result.returncode, result.stderr), (FAILED, b"grkan: cannot write to the standard output\n"))
+
     def test_more_groups_than_channels(self):
         status, _, err = run("bench", "--device", "cpu", "--channels", "4", "--groups", "5", "--repeats", "1")
         self.assertEqual(status, BAD_USAGE)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file main.c @brief The program grkan: picks the sub-command and runs it. */
-#include <argp.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "common/options.h"
 #include "common/tools.h"
 
 static const struct command {
@@ -38,12 +38,6 @@ static void print_help(FILE *stream)
           stream);
 }
 
-static void print_version(FILE *stream, struct argp_state *state)
-{
-    (void)state;
-    fprintf(stream, "grkan %s (%s)\n", grkan_version(), grkan_commit());
-}
-
 static int run_command(const struct command *command, int argc, char **argv)
 {
     const char *slash = strrchr(argv[0], '/');
@@ -65,7 +59,7 @@ static int dispatch(int argc, char **argv)
         return TOOL_GOOD;
     }
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
-        print_version(stdout, NULL);
+        options_print_version();
         return TOOL_GOOD;
     }
     for (int i = 0; i < COMMAND_COUNT; i++)
@@ -80,12 +74,5 @@ static int dispatch(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    argp_err_exit_status = TOOL_BAD_USAGE;
-    argp_program_version_hook = print_version;
-    int status = dispatch(argc, argv);
-    if ((fflush(stdout) != 0 || ferror(stdout)) && status == TOOL_GOOD) {
-        fputs("grkan: cannot write to the standard output\n", stderr);
-        status = TOOL_CHECK_FAILED;
-    }
-    return status;
+    return tool_flush(dispatch(argc, argv));
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file bench_options.c @brief The command line of grkan bench. */
-#include <argp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,29 +17,29 @@ enum key {
     KEY_STUDY
 };
 
-static const struct argp_option options[] = {
-    {NULL, 0, NULL, 0, "Where:", 1},
-    {"device", KEY_DEVICE, "D", 0, "Device, as `grkan devices' lists them; may be repeated", 1},
-    {"cpu-threads", KEY_CPU_THREADS, "N", 0, "Threads of the cpu backend (all processors)", 1},
-    {"pass", KEY_PASS, "P", 0, "forward or backward (both); may be repeated", 2},
-    {"study", KEY_STUDY, NULL, 0,
+static const command_option options[] = {
+    {NULL, 0, NULL, "Where:", 1},
+    {"device", KEY_DEVICE, "D", "Device, as `grkan devices' lists them; may be repeated", 1},
+    {"cpu-threads", KEY_CPU_THREADS, "N", "Threads of the cpu backend (all processors)", 1},
+    {"pass", KEY_PASS, "P", "forward or backward (both); may be repeated", 2},
+    {"study", KEY_STUDY, NULL,
      "Instead of these, the cases of a study, with predictions: the parts named (times, ladder, sizes, groups, "
      "degrees, "
      "determinism, errors), or all",
      2},
-    {NULL, 0, NULL, 0, "How:", 3},
-    {"repeats", KEY_REPEATS, "N", 0, "Samples of each case (about half a second's worth, 5 at least)", 3},
-    {"rounds", KEY_ROUNDS, "N", 0,
+    {NULL, 0, NULL, "How:", 3},
+    {"repeats", KEY_REPEATS, "N", "Samples of each case (about half a second's worth, 5 at least)", 3},
+    {"rounds", KEY_ROUNDS, "N",
      "Measure all cases N times, one after another, and take the samples together (1): where others change the "
      "machine's pace for seconds",
      3},
-    {"predict", KEY_PREDICT, NULL, 0,
+    {"predict", KEY_PREDICT, NULL,
      "Measure layers of KAT's too, and predict every case from them by the library's cost model", 3},
-    {"host-time", KEY_HOST_TIME, NULL, 0,
+    {"host-time", KEY_HOST_TIME, NULL,
      "Measure the host instead: opening the device, the plan, the first call until it is done, and calls that only "
      "enqueue",
      3},
-    {"json", KEY_JSON, "FILE", 0,
+    {"json", KEY_JSON, "FILE",
      "Write the results as JSON too; - is the standard output, and the table goes to "
      "the standard error",
      3},
@@ -58,14 +57,6 @@ static const char *pass_name(int value)
     return value == BENCH_FORWARD || value == BENCH_BACKWARD ? bench_pass_name((bench_pass)value) : NULL;
 }
 
-static void add_selector(bench_request *request, const char *selector)
-{
-    size_t count = (size_t)request->selector_count + 1;
-    request->selectors = tool_resize(request->selectors, count * sizeof *request->selectors);
-    request->selectors[count - 1] = selector;
-    request->selector_count = (int)count;
-}
-
 /** Whether anything but the default was asked for. */
 static int has_cases(const operation_request *what)
 {
@@ -73,85 +64,90 @@ static int has_cases(const operation_request *what)
            what->dtypes || what->strategies || what->determinisms;
 }
 
-static error_t parse_option(int key, char *text, struct argp_state *state)
+static void take(void *to, const char *who, int key, const char *text)
 {
-    bench_request *request = state->input;
+    bench_request *request = to;
     switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &request->what;
-        return 0;
     case KEY_DEVICE:
-        add_selector(request, text);
-        return 0;
+        tool_append_text(&request->selectors, &request->selector_count, text);
+        break;
     case KEY_PASS:
-        request->passes |= 1u << option_parse_name(state, "pass", text, pass_name);
-        return 0;
+        request->passes |= 1u << option_parse_name(who, "pass", text, pass_name);
+        break;
     case KEY_REPEATS:
-        request->repeats = option_parse_number(state, "repeats", text, 100000);
-        return 0;
+        request->repeats = option_parse_number(who, "repeats", text, 100000);
+        break;
     case KEY_ROUNDS:
-        request->rounds = option_parse_number(state, "rounds", text, 1000);
-        return 0;
+        request->rounds = option_parse_number(who, "rounds", text, 1000);
+        break;
     case KEY_CPU_THREADS:
-        request->cpu_threads = (int)option_parse_number(state, "cpu-threads", text, 1024);
-        return 0;
+        request->cpu_threads = (int)option_parse_number(who, "cpu-threads", text, 1024);
+        break;
     case KEY_PREDICT:
         request->is_predicted = 1;
-        return 0;
+        break;
     case KEY_HOST_TIME:
         request->is_host_time = 1;
-        return 0;
+        break;
     case KEY_JSON:
         request->json = text;
-        return 0;
+        break;
     case KEY_STUDY:
         request->is_study = 1;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (!request->is_study)
-            argp_error(state, "'%s' is not an option; parts are named after --study", text);
-        request->parts |= 1u << option_parse_name(state, "study", text, study_part_name);
-        return 0;
-    case ARGP_KEY_END:
-        if (request->is_study && (has_cases(&request->what) || request->passes))
-            argp_error(state, "--study has its own cases; leave out the options of single cases");
-        if (request->is_study && request->is_host_time)
-            argp_error(state, "--study measures the device; leave out --host-time");
-        if (request->rounds != 0 && request->is_host_time)
-            argp_error(state, "--rounds are of the device; leave out --host-time");
-        if (request->is_predicted && request->is_host_time)
-            argp_error(state, "--predict is of the device; leave out --host-time");
-        if (request->rounds == 0)
-            request->rounds = 1;
-        request->is_predicted |= request->is_study;
-        if (request->is_study && request->parts == 0)
-            request->parts = (1u << STUDY_PARTS) - 1;
-        if (request->selector_count == 0)
-            add_selector(request, NULL);
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
+        break;
     }
 }
 
-static const struct argp_child children[] = {{&operation_parser, 0, NULL, 0}, {0}};
+/** A part of the study. */
+static void take_operand(void *to, const char *who, const char *text)
+{
+    bench_request *request = to;
+    if (!request->is_study)
+        options_complain(who, "'%s' is not an option; parts are named after --study", text);
+    request->parts |= 1u << option_parse_name(who, "study", text, study_part_name);
+}
 
-static const struct argp parser = {
-    .options = options,
-    .parser = parse_option,
-    .children = children,
-    .args_doc = "[--study [PART...]]",
-    .doc = "Measure forward and backward, and the device's copy beside them."
-           "\vTimes are the device's own, of one call, after a warm-up, over more memory than its caches hold. "
-           "GB/s counts the bytes that a pass must move: 2 tensors forward, 3 backward. `copy' is a copy within the "
-           "device's memory, bytes read plus bytes written. `of copy' is "
-           "the measured speed over the copy's.\n\n"
-           "Without --device it is the environment's GRKAN_DEVICE, else the first that works. What a device cannot do "
-           "or promise gives a row that says why.",
+/** After the last option: what does not go together, and what was not said. */
+static void check(void *to, const char *who)
+{
+    bench_request *request = to;
+    if (request->is_study && (has_cases(&request->what) || request->passes))
+        options_complain(who, "--study has its own cases; leave out the options of single cases");
+    if (request->is_study && request->is_host_time)
+        options_complain(who, "--study measures the device; leave out --host-time");
+    if (request->rounds != 0 && request->is_host_time)
+        options_complain(who, "--rounds are of the device; leave out --host-time");
+    if (request->is_predicted && request->is_host_time)
+        options_complain(who, "--predict is of the device; leave out --host-time");
+    if (request->rounds == 0)
+        request->rounds = 1;
+    request->is_predicted |= request->is_study;
+    if (request->is_study && request->parts == 0)
+        request->parts = (1u << STUDY_PARTS) - 1;
+    if (request->selector_count == 0)
+        tool_append_text(&request->selectors, &request->selector_count, NULL);
+}
+
+static const option_set own = {options, take, check};
+
+static const command_line command = {
+    .summary = "Measure forward and backward, and the device's copy beside them.",
+    .operands = "[--study [PART...]]",
+    .notes =
+        {
+            "Times are the device's own, of one call, after a warm-up, over more memory than its caches hold. GB/s "
+            "counts the bytes that a pass must move: 2 tensors forward, 3 backward. `copy' is a copy within the "
+            "device's memory, bytes read plus bytes written. `of copy' is the measured speed over the copy's.",
+            "Without --device it is the environment's GRKAN_DEVICE, else the first that works. What a device cannot "
+            "do or promise gives a row that says why.",
+        },
+    .own = &own,
+    .shared = &operation_options,
+    .operand = take_operand,
 };
 
 void bench_parse(int argc, char **argv, bench_request *request)
 {
     *request = (bench_request){.what = OPERATION_REQUEST_INIT};
-    argp_parse(&parser, argc, argv, 0, NULL, request);
+    options_parse(&command, argc, argv, request, &request->what);
 }

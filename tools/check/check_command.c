@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file check_command.c @brief `grkan check`: every operation kind of a device against the oracle. */
-#include <argp.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +7,7 @@
 
 #include "large.h"
 #include "suite.h"
+#include "common/options.h"
 #include "common/progress.h"
 #include "common/tools.h"
 
@@ -17,7 +17,7 @@ enum { ORACLE, BITS, LIMITS, TABLES };
 enum { OPTION_SEED = 0x100, OPTION_LIST, OPTION_CASE, OPTION_PART, OPTION_LARGE };
 
 /** The command line. */
-typedef struct command {
+typedef struct check_request {
     const char *selectors[SUITE_DEVICES];
     int devices;
     bool quick, list;
@@ -25,78 +25,87 @@ typedef struct command {
     const char *one;
     int part, parts; /**< every parts-th case from the part-th on, from 1 */
     int64_t large;   /**< elements of the large cases; 0: the tables of small ones */
-} command;
+} check_request;
 
 /** How many checks are over, for the progress bar. */
 typedef struct steps {
     size_t done, total;
 } steps;
 
-static const struct argp_option option_table[] = {
-    {"device", 'd', "DEVICE", 0, "A device to check, as \"cpu\", \"cuda:1\" or \"opencl:0:1\"; may be repeated", 0},
-    {"quick", 'q', NULL, 0, "Few and small cases, for slow checkers", 0},
-    {"seed", OPTION_SEED, "N", 0, "Seed of the table of cases (1)", 0},
-    {"list", OPTION_LIST, NULL, 0, "List the cases and their indices", 0},
-    {"case", OPTION_CASE, "NAME", 0, "Run this case only; its name, or its index", 0},
-    {"part", OPTION_PART, "K/N", 0, "Run the Kth of N parts of the cases only, so that N processes can share them", 0},
-    {"large", OPTION_LARGE, "N", OPTION_ARG_OPTIONAL,
+static const command_option options[] = {
+    {"device", 'd', "DEVICE", "A device to check, as \"cpu\", \"cuda:1\" or \"opencl:0:1\"; may be repeated", 0},
+    {"quick", 'q', NULL, "Few and small cases, for slow checkers", 0},
+    {"seed", OPTION_SEED, "N", "Seed of the table of cases (1)", 0},
+    {"list", OPTION_LIST, NULL, "List the cases and their indices", 0},
+    {"case", OPTION_CASE, "NAME", "Run this case only; its name, or its index", 0},
+    {"part", OPTION_PART, "K/N", "Run the Kth of N parts of the cases only, so that N processes can share them", 0},
+    {"large", OPTION_LARGE, "[N]",
      "Run large tensors instead, of N elements (2.2e9, of which every index beyond 2^31 is an own check), and tell how "
      "far gradients are from exact sums",
      0},
     {0}};
 
-static error_t parse_seed(const char *text, struct argp_state *state, uint64_t *seed)
+static void parse_seed(const char *who, const char *text, uint64_t *seed)
 {
     char *end;
     *seed = strtoull(text, &end, 0);
     if (end == text || *end != 0 || *text == '-')
-        argp_error(state, "--seed: a number >= 0 was expected, not \"%s\"", text);
-    return 0;
+        options_complain(who, "--seed: a number >= 0 was expected, not \"%s\"", text);
 }
 
-static void parse_part(const char *text, struct argp_state *state, command *c)
+static void parse_part(const char *who, const char *text, check_request *c)
 {
     int end = 0;
     if (sscanf(text, "%4d/%4d%n", &c->part, &c->parts, &end) != 2 || text[end] != 0 || c->part < 1 ||
         c->part > c->parts)
-        argp_error(state, "--part: K/N with 1 <= K <= N <= 9999 was expected, not \"%s\"", text);
+        options_complain(who, "--part: K/N with 1 <= K <= N <= 9999 was expected, not \"%s\"", text);
 }
 
-static error_t parse_option(int key, char *text, struct argp_state *state)
+static void take(void *to, const char *who, int key, const char *text)
 {
-    command *c = state->input;
+    check_request *c = to;
     switch (key) {
     case 'd':
         if (c->devices == SUITE_DEVICES)
-            argp_error(state, "--device: at most %d devices", SUITE_DEVICES);
+            options_complain(who, "--device: at most %d devices", SUITE_DEVICES);
         c->selectors[c->devices++] = text;
-        return 0;
+        break;
     case 'q':
         c->quick = true;
-        return 0;
+        break;
     case OPTION_SEED:
-        return parse_seed(text, state, &c->seed);
+        parse_seed(who, text, &c->seed);
+        break;
     case OPTION_LIST:
         c->list = true;
-        return 0;
+        break;
     case OPTION_CASE:
         c->one = text;
-        return 0;
+        break;
     case OPTION_PART:
-        parse_part(text, state, c);
-        return 0;
+        parse_part(who, text, c);
+        break;
     case OPTION_LARGE:
         c->large = 2200000000;
         if (text != NULL && tool_parse_integer(text, 1000, INT64_C(1) << 40, &c->large) != 0)
-            argp_error(state, "--large: '%s' is not a whole number from 1000 to %lld", text, 1LL << 40);
-        return 0;
-    case ARGP_KEY_ARG:
-        argp_error(state, "unexpected argument \"%s\"", text);
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
+            options_complain(who, "--large: '%s' is not a whole number from 1000 to %lld", text, 1LL << 40);
+        break;
     }
 }
+
+static void take_operand(void *to, const char *who, const char *text)
+{
+    (void)to;
+    options_complain(who, "unexpected argument \"%s\"", text);
+}
+
+static const option_set own = {options, take, NULL};
+
+static const command_line command = {
+    .summary = "Check devices against a long double oracle, and against each other.",
+    .own = &own,
+    .operand = take_operand,
+};
 
 static void heard(void *context, const char *device, const char *label, const check_case *one,
                   const check_report *report)
@@ -162,7 +171,7 @@ static void print_digest(const suite_tally *tally, const char *what)
 }
 
 /** Run the large cases. @return how many failed */
-static int run_large(const suite_device *devices, int count, const command *c)
+static int run_large(const suite_device *devices, int count, const check_request *c)
 {
     int failed = 0;
     for (int i = 0; i < count * LARGE_CASES; i++) {
@@ -226,7 +235,7 @@ static int run_checks(const suite_device *devices, int count, const check_table 
 }
 
 /** Open the devices, run, close them again. @return the exit status */
-static int check_devices(const command *c, const check_table *tables, const char *who)
+static int check_devices(const check_request *c, const check_table *tables, const char *who)
 {
     suite_device devices[SUITE_DEVICES] = {{0}};
     const int wanted = c->devices ? c->devices : 1;
@@ -246,12 +255,8 @@ static int check_devices(const command *c, const check_table *tables, const char
 
 int grkan_tool_check(int argc, char **argv)
 {
-    static const struct argp parser = {
-        option_table, parse_option, NULL, "Check devices against a long double oracle, and against each other.",
-        NULL,         NULL,         NULL};
-    command c = {.seed = 1, .part = 1, .parts = 1};
-    if (argp_parse(&parser, argc, argv, 0, NULL, &c) != 0)
-        return TOOL_BAD_USAGE;
+    check_request c = {.seed = 1, .part = 1, .parts = 1};
+    options_parse(&command, argc, argv, &c, NULL);
 
     check_table tables[TABLES] = {[ORACLE] = check_table_oracle(c.seed, c.quick),
                                   [BITS] = check_table_bits(c.seed, c.quick),

@@ -3,9 +3,9 @@
 #ifndef GRKAN_OPERATION_OPTIONS_H
 #define GRKAN_OPERATION_OPTIONS_H
 
-#include <argp.h>
+#include <grkan/grkan.h>
 
-#include "tools.h"
+#include "options.h"
 
 /** What a command line asks for. Masks have bit (1 << value) for each value that was named; 0: the default. */
 typedef struct operation_request {
@@ -29,21 +29,11 @@ typedef struct operation_request {
         .numerator_degree = 5, .denominator_degree = 4, .denominator = GRKAN_ABS_TERMS                                 \
     }
 
-/** A child parser of a sub-command's. Its options are group 2 of the help; its input is an operation_request. */
-extern const struct argp operation_parser;
-
-/** The value whose name is text; otherwise a bad usage that lists the names. name_of gives NULL after the last. */
-int option_parse_name(struct argp_state *state, const char *option, const char *text, const char *(*name_of)(int));
-
-/** The name of a form or of a type by number; NULL after the last. */
-const char *option_denominator_name(int value);
-const char *option_dtype_name(int value);
+/** The options, which are group 2 of the help. They fill an operation_request. */
+extern const option_set operation_options;
 
 /** "m,n", the value of --degrees; otherwise a bad usage. */
-void option_parse_degrees(struct argp_state *state, const char *text, int *numerator, int *denominator);
-
-/** A whole number from 1 to high; otherwise a bad usage. */
-int64_t option_parse_number(struct argp_state *state, const char *option, const char *text, int64_t high);
+void option_parse_degrees(const char *who, const char *text, int *numerator, int *denominator);
 
 /* operation_request.c */
 

@@ -53,6 +53,20 @@ char *tool_copy_text(const char *text)
     return memcpy(tool_allocate(bytes), text, bytes);
 }
 
+void tool_append_text(const char ***list, int *count, const char *text)
+{
+    *list = tool_resize(*list, ((size_t)*count + 1) * sizeof **list);
+    (*list)[(*count)++] = text;
+}
+
+int tool_flush(int status)
+{
+    if ((fflush(stdout) == 0 && !ferror(stdout)) || status != TOOL_GOOD)
+        return status;
+    fputs("grkan: cannot write to the standard output\n", stderr);
+    return TOOL_CHECK_FAILED;
+}
+
 int tool_parse_integer(const char *text, int64_t low, int64_t high, int64_t *value)
 {
     char *end = NULL;

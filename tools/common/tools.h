@@ -11,7 +11,7 @@
 enum { TOOL_GOOD = 0, TOOL_CHECK_FAILED = 1, TOOL_BAD_USAGE = 2, TOOL_NO_DEVICE = 3 };
 
 /* The sub-commands. argv[0] is "grkan bench" and the like, so that messages and usage texts carry it; the arguments
-   follow. main sets argp_err_exit_status, so that argp ends a bad usage with TOOL_BAD_USAGE. */
+   follow. */
 int grkan_tool_devices(int argc, char **argv);
 int grkan_tool_check(int argc, char **argv);
 int grkan_tool_bench(int argc, char **argv);
@@ -28,6 +28,12 @@ int tool_complain(const char *who, const char *what, grkan_status status);
 void *tool_allocate(size_t bytes);
 void *tool_resize(void *memory, size_t bytes);
 char *tool_copy_text(const char *text);
+
+/** Append a text, or NULL, to a list, which free frees. The text stays the caller's. */
+void tool_append_text(const char ***list, int *count, const char *text);
+
+/** Write out what the standard output still holds. @return status, or TOOL_CHECK_FAILED if that fails after good work */
+int tool_flush(int status);
 
 /** Parse a whole number from low to high. @return 0, or -1 when text is something else */
 int tool_parse_integer(const char *text, int64_t low, int64_t high, int64_t *value);

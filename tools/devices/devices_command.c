@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file devices_command.c @brief grkan devices: every backend with its devices, or why it has none. */
-#include <argp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "common/json_report.h"
+#include "common/options.h"
 #include "common/text_table.h"
 
 /** What a backend answered: devices, or the reason why there are none. */
@@ -23,29 +23,26 @@ typedef struct listed_backend {
 
 enum { KEY_JSON = 'j' };
 
-static const struct argp_option options[] = {{"json", KEY_JSON, NULL, 0, "Write JSON instead of the table", 0}, {0}};
+static const command_option options[] = {{"json", KEY_JSON, NULL, "Write JSON instead of the table", 0}, {0}};
 
-static error_t parse_option(int key, char *argument, struct argp_state *state)
+static void take(void *to, const char *who, int key, const char *text)
 {
-    bool *as_json = state->input;
-    switch (key) {
-    case KEY_JSON:
-        *as_json = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        argp_error(state, "'%s' is not an option; devices takes options only", argument);
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
+    bool *as_json = to;
+    (void)who;
+    (void)text;
+    *as_json = key == KEY_JSON;
 }
 
-static const struct argp parser = {
-    .options = options,
-    .parser = parse_option,
-    .doc = "List every backend: its devices with what they can do, or why it has none."
-           "\vThe column `device' is what --device and GRKAN_DEVICE take. `atomics' tells whether the strategies "
-           "element and block run for f32, f16 and bf16; `ieee' whether the device can promise device_to_device.",
+static const option_set own = {options, take, NULL};
+
+static const command_line command = {
+    .summary = "List every backend: its devices with what they can do, or why it has none.",
+    .notes =
+        {
+            "The column `device' is what --device and GRKAN_DEVICE take. `atomics' tells whether the strategies "
+            "element and block run for f32, f16 and bf16; `ieee' whether the device can promise device_to_device.",
+        },
+    .own = &own,
 };
 
 /** Ask one device what it is. */
@@ -198,7 +195,7 @@ static void print_table(const listed_backend *backends, int count)
 int grkan_tool_devices(int argc, char **argv)
 {
     bool as_json = false;
-    argp_parse(&parser, argc, argv, 0, NULL, &as_json);
+    options_parse(&command, argc, argv, &as_json, NULL);
     int count = grkan_backend_count();
     listed_backend *backends = tool_allocate((size_t)count * sizeof *backends);
     for (int i = 0; i < count; i++)
