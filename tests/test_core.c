@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "../core/internal.h"
+#include "on_cpu.h"
 
 /* ---------------------------------------------------------------------------------------------- names and sizes */
 
@@ -166,21 +167,7 @@ static void test_long_texts_are_cut_between_characters(void **state)
 
 /* ------------------------------------------------------------------------------------------------------- misuse */
 
-static grkan_device *cpu;
 static float memory[16];
-
-static int open_cpu(void **state)
-{
-    (void)state;
-    return grkan_device_open("cpu", &cpu);
-}
-
-static int close_cpu(void **state)
-{
-    (void)state;
-    grkan_device_close(cpu);
-    return 0;
-}
 
 /* A call that must fail with this status and exactly this text. */
 #define EXPECT_FAILURE(call, status, text)                                                                             \

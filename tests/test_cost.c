@@ -10,9 +10,9 @@
 
 #include <grkan/grkan.h>
 
-enum { ROWS = 1000, CHANNELS = 96, ELEMENTS = ROWS * CHANNELS };
+#include "on_cpu.h"
 
-static grkan_device *cpu;
+enum { ROWS = 1000, CHANNELS = 96, ELEMENTS = ROWS * CHANNELS };
 
 static grkan_operation layer_of(int64_t rows, int numerator_degree, int denominator_degree)
 {
@@ -131,19 +131,6 @@ static void test_misuse(void **state)
     assert_string_equal(grkan_last_error(), "ceilings.backward.element is -1; expected finite seconds, 0 or more");
     assert_true(prediction.forward.launch == 7);
     grkan_plan_destroy(plan);
-}
-
-static int open_cpu(void **state)
-{
-    (void)state;
-    return grkan_device_open("cpu", &cpu);
-}
-
-static int close_cpu(void **state)
-{
-    (void)state;
-    grkan_device_close(cpu);
-    return 0;
 }
 
 int main(void)

@@ -22,6 +22,7 @@
 #include <grkan/grkan.h>
 
 #include "call.h"
+#include "on_cpu.h"
 
 /* ---------------------------------------------------------------------------------- environments, as a program sets them */
 
@@ -98,8 +99,6 @@ typedef struct layer {
     char *expected;
 } layer;
 
-static grkan_device *device;
-
 /** Numbers near the least of the type among x and dy, so that what flushes them shows. */
 static void plant_subnormals(const layer *l)
 {
@@ -118,14 +117,14 @@ static grkan_plan *plan_with(const check_case *one, const grkan_options *options
 {
     check_case with = *one;
     with.options = *options;
-    return make_plan(device, &with);
+    return make_plan(cpu, &with);
 }
 
 static void layer_create(layer *l, const check_case *one)
 {
     *l = (layer){.one = *one};
     l->one.options = (grkan_options){.determinism = GRKAN_DEVICE_TO_DEVICE, .cpu_threads = 1};
-    l->call = call_begin(device, &l->one, NULL, 0);
+    l->call = call_begin(cpu, &l->one, NULL, 0);
     plant_subnormals(l);
     call_run(&l->call, NULL);
     l->expected = call_outputs(&l->call);
@@ -327,21 +326,6 @@ static void test_plans_do_not_trap(void **state)
     }
 }
 
-/* --------------------------------------------------------------------------------------------------------------- */
-
-static int set_up(void **state)
-{
-    (void)state;
-    return grkan_device_open("cpu", &device) == GRKAN_SUCCESS ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    grkan_device_close(device);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -349,5 +333,5 @@ int main(void)
         cmocka_unit_test(test_errors_leave_it_as_it_was),    cmocka_unit_test(test_plans_do_not_trap),
         cmocka_unit_test(test_fits_are_the_same),
     };
-    return cmocka_run_group_tests_name("environment", tests, set_up, tear_down);
+    return cmocka_run_group_tests_name("environment", tests, open_cpu, close_cpu);
 }

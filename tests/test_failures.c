@@ -14,26 +14,20 @@
 #include <grkan/fit.h>
 
 #include "misuse.h"
+#include "on_cpu.h"
 
-static grkan_device *cpu;
 static grkan_plan *plan;
 static const grkan_operation layer = GRKAN_OPERATION_INIT;
 
 static int start(void **state)
 {
-    (void)state;
-    return grkan_device_open("cpu", &cpu) == GRKAN_SUCCESS &&
-                   grkan_plan_create(cpu, &layer, NULL, &plan) == GRKAN_SUCCESS
-               ? 0
-               : -1;
+    return open_cpu(state) == 0 && grkan_plan_create(cpu, &layer, NULL, &plan) == GRKAN_SUCCESS ? 0 : -1;
 }
 
 static int end(void **state)
 {
-    (void)state;
     grkan_plan_destroy(plan);
-    grkan_device_close(cpu);
-    return 0;
+    return close_cpu(state);
 }
 
 /** No call is to leave it. */

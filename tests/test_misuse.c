@@ -16,6 +16,7 @@
 #include "../backends/backend.h"
 
 #include "misuse.h"
+#include "on_cpu.h"
 #include "present.h"
 
 /* ------------------------------------------------------------------------------------------------------- plans */
@@ -151,8 +152,6 @@ static grkan_plan *make_plan(grkan_device *device, const plan_case *one)
         assert_null(plan);
     return plan;
 }
-
-static grkan_device *cpu;
 
 static void test_plans_that_are_refused(void **state)
 {
@@ -432,15 +431,13 @@ static void test_too_much_memory_is_refused(void **state)
 
 static int set_up(void **state)
 {
-    (void)state;
     install_weak_module();
-    return grkan_device_open("cpu", &cpu);
+    return open_cpu(state);
 }
 
 static int tear_down(void **state)
 {
-    (void)state;
-    grkan_device_close(cpu);
+    (void)close_cpu(state);
     (void)unlink(module_link);
     return rmdir(scratch);
 }

@@ -24,6 +24,7 @@
 #include <cmocka.h>
 
 #include "call.h"
+#include "on_cpu.h"
 
 enum { rows = 640, channels = 768, elements = rows * channels, groups = 8, coefficients = 6 + 4 * groups };
 
@@ -55,14 +56,12 @@ typedef struct results {
 
 static results expected;
 
-static grkan_device *device;
-
 /** @return NULL without one. Any thread and any child may call it. */
 static grkan_plan *plan_with(const grkan_options *options)
 {
     const grkan_operation operation = layer_of(rows, channels);
     grkan_plan *plan = NULL;
-    return grkan_plan_create(device, &operation, options, &plan) == GRKAN_SUCCESS ? plan : NULL;
+    return grkan_plan_create(cpu, &operation, options, &plan) == GRKAN_SUCCESS ? plan : NULL;
 }
 
 /** @return false if a call failed. Calls nothing that only the main thread may. */
@@ -126,8 +125,8 @@ static int count_threads(void)
 /** The last device closed, and so the threads are gone. */
 static void open_again(void)
 {
-    grkan_device_close(device);
-    device = open_device("cpu");
+    grkan_device_close(cpu);
+    cpu = open_device("cpu");
 }
 
 /* ------------------------------------------------------------------------------------------------------------ tests */
@@ -148,7 +147,7 @@ static void test_as_many_threads_as_may_be(void **state)
                                             [CHECK_NUMERATOR] = {numerator, 0},
                                             [CHECK_DENOMINATOR] = {dy, 0},
                                             [CHECK_Y] = {threads == 1 ? alone : y, 0}}};
-        assert_int_equal(grkan_plan_create(device, &operation, &options, &plan), GRKAN_SUCCESS);
+        assert_int_equal(grkan_plan_create(cpu, &operation, &options, &plan), GRKAN_SUCCESS);
         for (int round = 0; round < 3; round++)
             assert_int_equal(call_forward(plan, &at, NULL), GRKAN_SUCCESS);
         grkan_plan_destroy(plan);
@@ -211,7 +210,7 @@ static void be_a_child(const grkan_plan *plan)
     bool is_right = runs_right(plan) && runs_right(plan);
 #ifndef __SANITIZE_THREAD__ /* starts no thread in the child of a process that had several */
     is_right = is_right && threads_run_right(3) && runs_right(plan);
-    grkan_device_close(device);
+    grkan_device_close(cpu);
 #endif
     _exit(is_right ? 0 : 1);
 }
@@ -443,18 +442,11 @@ static int set_up(void **state)
         numerator[i] = 0.3f / (float)(i + 1);
     for (int i = 0; i < 4 * groups; i++)
         denominator[i] = 0.1f * (float)(i % 5 - 2);
-    device = open_device("cpu");
+    cpu = open_device("cpu");
     grkan_plan *const plan = plan_with(&(grkan_options){.cpu_threads = 1});
     const bool is_good = plan != NULL && run(plan, &expected);
     grkan_plan_destroy(plan);
     return is_good ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    grkan_device_close(device);
-    return 0;
 }
 
 int main(void)
@@ -470,5 +462,5 @@ int main(void)
         cmocka_unit_test(test_a_pool_of_the_callers),
         cmocka_unit_test(test_the_environment_gives_the_number),
     };
-    return cmocka_run_group_tests_name("pool", tests, set_up, tear_down);
+    return cmocka_run_group_tests_name("pool", tests, set_up, close_cpu);
 }
