@@ -23,8 +23,6 @@ EXPECTED = [
     ["core/plan.c", "core/specialise.c"],
     ["backends/cuda/cuda.c", "backends/gpu/engine.c", "backends/gpu/outside.c", "backends/gpu/rtc.c",
      "backends/gpu/runtime.c", "backends/hip/hip.c"],
-    ["tools/bench/bench_cases.c", "tools/bench/study_cases.c"],
-    ["tools/bench/bench_host.c", "tools/bench/bench_report.c"],
 ]
 
 

@@ -122,7 +122,7 @@ void bench_parse(int argc, char **argv, bench_request *request);
 
 /* bench_cases.c */
 
-/** Make the list of cases for a device whose properties are known. Free with bench_free_cases. */
+/** List the cases for a device whose properties are known, if they are not a study's. Free with bench_free_cases. */
 void bench_list_cases(const bench_request *request, bench_device *device);
 
 /** Append a case. */
@@ -185,10 +185,6 @@ grkan_status bench_device_time(const bench_device *device, bench_call call, cons
 grkan_status bench_host_time(const bench_device *device, bench_call call, const void *context, bench_effort effort,
                              bench_case *one);
 
-/** What a case found by bench_host_time adds to its row and to its JSON. */
-void bench_host_row(text_table *to, const bench_device *device, const bench_case *one);
-void bench_host_json(cJSON *to, const bench_device *device, const bench_case *one);
-
 /* bench_data.c */
 
 /**
@@ -213,7 +209,7 @@ grkan_status bench_coefficient_memory(grkan_device *device, grkan_dtype dtype, i
 
 /* study_cases.c */
 
-/** Append the cases of the parts named, all but those of STUDY_ERRORS. */
+/** List the cases of the parts named, all but those of STUDY_ERRORS. Free with bench_free_cases. */
 void study_list_cases(const bench_request *request, bench_device *device);
 
 /* study_errors.c */
@@ -233,9 +229,6 @@ cJSON *study_json_of_errors(const bench_device *device);
 
 /** Print a device's head line and its table. */
 void bench_print_table(const bench_request *request, const bench_device *device, FILE *stream);
-
-/** Add a timing as an object of its own. */
-void bench_add_timing(cJSON *to, const char *name, const bench_timing *timing);
 
 /** A device as the schema grkan-bench/1 or grkan-host-time/1 has it. */
 cJSON *bench_json_of_device(const bench_request *request, const bench_device *device);

@@ -29,10 +29,6 @@ static void add_pass(const bench_request *request, bench_device *device, const g
 
 void bench_list_cases(const bench_request *request, bench_device *device)
 {
-    if (request->is_study) {
-        study_list_cases(request, device);
-        return;
-    }
     grkan_operation operations[REQUEST_OPERATIONS];
     int count = request_operations(&request->what, device->properties.is_gpu, operations);
     unsigned passes = request->passes ? request->passes : 1u << BENCH_FORWARD | 1u << BENCH_BACKWARD;

@@ -15,7 +15,7 @@ static int open_device(const char *who, const bench_request *request, const char
         status = grkan_device_describe(device->device, &device->properties);
     if (status != GRKAN_SUCCESS)
         return tool_complain(who, selector ? selector : "default device", status);
-    bench_list_cases(request, device);
+    (request->is_study ? study_list_cases : bench_list_cases)(request, device);
     return TOOL_GOOD;
 }
 

@@ -38,31 +38,3 @@ grkan_status bench_host_time(const bench_device *device, bench_call call, const 
     free(samples);
     return status;
 }
-
-/** From nothing but the process to the first result, the making of tensors not counted. */
-static double first_result(const bench_device *device, const bench_case *one)
-{
-    return device->open_milliseconds + one->plan_milliseconds + one->first_milliseconds;
-}
-
-void bench_host_row(text_table *to, const bench_device *device, const bench_case *one)
-{
-    text_table_cell(to, "%.2f", one->host_microseconds.median);
-    text_table_cell(to, "%.2f", one->host_microseconds.min);
-    text_table_cell(to, "%.2f", one->host_microseconds.max);
-    text_table_cell(to, "%.2f", one->plan_milliseconds);
-    text_table_cell(to, one->is_compiled ? "compiled" : "ready");
-    text_table_cell(to, "%.2f", one->first_milliseconds);
-    text_table_cell(to, "%.2f", first_result(device, one));
-    text_table_cell(to, "%zu", one->workspace_bytes);
-}
-
-void bench_host_json(cJSON *to, const bench_device *device, const bench_case *one)
-{
-    bench_add_timing(to, "host_microseconds", &one->host_microseconds);
-    report_add_measured(to, "plan_milliseconds", one->plan_milliseconds);
-    cJSON_AddBoolToObject(to, "is_compiled", one->is_compiled);
-    report_add_measured(to, "first_call_milliseconds", one->first_milliseconds);
-    report_add_measured(to, "first_result_milliseconds", first_result(device, one));
-    report_add_count(to, "workspace_bytes", one->workspace_bytes);
-}

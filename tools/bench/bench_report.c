@@ -55,6 +55,24 @@ static void add_measurement(text_table *to, const bench_case *one)
         text_table_cell(to, "%.4f", one->predicted_milliseconds);
 }
 
+/** From nothing but the process to the first result, the making of tensors not counted. */
+static double first_result(const bench_device *device, const bench_case *one)
+{
+    return device->open_milliseconds + one->plan_milliseconds + one->first_milliseconds;
+}
+
+static void add_host_time(text_table *to, const bench_device *device, const bench_case *one)
+{
+    text_table_cell(to, "%.2f", one->host_microseconds.median);
+    text_table_cell(to, "%.2f", one->host_microseconds.min);
+    text_table_cell(to, "%.2f", one->host_microseconds.max);
+    text_table_cell(to, "%.2f", one->plan_milliseconds);
+    text_table_cell(to, one->is_compiled ? "compiled" : "ready");
+    text_table_cell(to, "%.2f", one->first_milliseconds);
+    text_table_cell(to, "%.2f", first_result(device, one));
+    text_table_cell(to, "%zu", one->workspace_bytes);
+}
+
 void bench_print_table(const bench_request *request, const bench_device *device, FILE *stream)
 {
     const grkan_device_properties *properties = &device->properties;
@@ -76,7 +94,7 @@ void bench_print_table(const bench_request *request, const bench_device *device,
         if (device->cases[i].refusal != NULL)
             text_table_note(rows, device->cases[i].refusal);
         else if (request->is_host_time)
-            bench_host_row(rows, device, &device->cases[i]);
+            add_host_time(rows, device, &device->cases[i]);
         else
             add_measurement(rows, &device->cases[i]);
     }
@@ -84,7 +102,7 @@ void bench_print_table(const bench_request *request, const bench_device *device,
     text_table_free(rows);
 }
 
-void bench_add_timing(cJSON *to, const char *name, const bench_timing *timing)
+static void add_timing(cJSON *to, const char *name, const bench_timing *timing)
 {
     cJSON *object = cJSON_AddObjectToObject(to, name);
     report_add_measured(object, "min", timing->min);
@@ -94,7 +112,7 @@ void bench_add_timing(cJSON *to, const char *name, const bench_timing *timing)
 
 static void add_json_measurement(cJSON *to, const bench_case *one)
 {
-    bench_add_timing(to, "milliseconds", &one->milliseconds);
+    add_timing(to, "milliseconds", &one->milliseconds);
     report_add_count(to, "bytes", one->cost.bytes);
     report_add_measured(to, "gb_per_s", one->gb_per_s);
     report_add_measured(to, "fraction_of_copy", one->fraction_of_copy);
@@ -102,6 +120,16 @@ static void add_json_measurement(cJSON *to, const bench_case *one)
         report_add_measured(to, "predicted_milliseconds", one->predicted_milliseconds);
     report_add_count(to, "atomics", one->cost.atomics);
     cJSON_AddNumberToObject(to, "launches", one->cost.launches);
+}
+
+static void add_json_host_time(cJSON *to, const bench_device *device, const bench_case *one)
+{
+    add_timing(to, "host_microseconds", &one->host_microseconds);
+    report_add_measured(to, "plan_milliseconds", one->plan_milliseconds);
+    cJSON_AddBoolToObject(to, "is_compiled", one->is_compiled);
+    report_add_measured(to, "first_call_milliseconds", one->first_milliseconds);
+    report_add_measured(to, "first_result_milliseconds", first_result(device, one));
+    report_add_count(to, "workspace_bytes", one->workspace_bytes);
 }
 
 static cJSON *json_of_case(const bench_request *request, const bench_device *device, const bench_case *one)
@@ -117,7 +145,7 @@ static cJSON *json_of_case(const bench_request *request, const bench_device *dev
     if (one->refusal != NULL)
         cJSON_AddStringToObject(object, "unsupported", one->refusal);
     else if (request->is_host_time)
-        bench_host_json(object, device, one);
+        add_json_host_time(object, device, one);
     else
         add_json_measurement(object, one);
     return object;
