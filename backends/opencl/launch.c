@@ -71,8 +71,9 @@ void gpu_module_unload(gpu_module *module)
 }
 
 /**
- * CL_KERNEL_WORK_GROUP_SIZE is not asked: NVIDIA's driver answers less than what the kernel requires (KERNEL in dialect.cl)
- * and runs in. Blocks keep to CL_DEVICE_MAX_WORK_GROUP_SIZE, and what a device refuses yet, it refuses when it is enqueued.
+ * Blocks keep to CL_DEVICE_MAX_WORK_GROUP_SIZE (describe.c). CL_KERNEL_WORK_GROUP_SIZE is not asked: NVIDIA's driver answers
+ * less than what the kernel requires (KERNEL in dialect.cl) and runs in. A device that refuses a block for another reason
+ * says so when the launch is enqueued.
  */
 grkan_status gpu_kernel_find(gpu_module *module, const char *name, gpu_kernel **kernel)
 {
