@@ -187,18 +187,6 @@ grkan_status bench_host_time(const bench_device *device, bench_call call, const 
 
 /* bench_data.c */
 
-/**
- * The state that a stream of numbers starts from. Streams lie at unrelated places of the generator's cycle: states that
- * differ by a multiple of its step would give the same numbers, shifted.
- */
-uint64_t bench_stream(uint64_t seed, uint64_t stream);
-
-/** A nearly normal number (mean 0, variance 1, within 3.5). Any state will do as a seed. */
-float bench_normal(uint64_t *state);
-
-/** Write element index of an array, rounded to its type. For abs(value) < 4; f16 has no subnormals here. */
-void bench_store(void *to, size_t index, grkan_dtype dtype, float value);
-
 /** Allocate bytes (a multiple of the element) and fill them with random values of about unit variance. */
 grkan_status bench_random_memory(grkan_device *device, grkan_dtype dtype, size_t bytes, uint64_t seed,
                                  grkan_buffer *buffer);

@@ -16,39 +16,31 @@ enum { SEEDS = 10, CHANNELS = 768, PLANS = 4, GPU_ROWS = 128 * 197, LARGE_ROWS =
 /** A layer on the device, and the coefficients' gradients once more on the host. */
 typedef struct study_memory {
     grkan_device *device;
+    const study_layer *host;
     device_layer layer;
     void *downloaded[2]; /**< numerator, denominator */
-    size_t tensor_bytes;
-    size_t gradient_bytes[2];
 } study_memory;
 
-static grkan_status make_coefficients(study_memory *m, grkan_dtype dtype, int k, const long double *values)
+static size_t bytes_of(const study_memory *m, check_tensor tensor)
 {
-    const size_t bytes = m->gradient_bytes[k], count = bytes / grkan_dtype_bytes(dtype);
-    for (size_t i = 0; i < count; i++)
-        storage_store(dtype, m->downloaded[k], (int64_t)i, values[i]);
-    grkan_status status =
-        device_repeat(m->device, bytes, m->downloaded[k], bytes, &m->layer.tensor[CHECK_NUMERATOR + k]);
-    if (status == GRKAN_SUCCESS)
-        status = device_zeros(m->device, bytes, &m->layer.tensor[CHECK_DNUMERATOR + k]);
-    return status;
+    return check_tensor_bytes(&m->host->one, tensor);
 }
 
-static grkan_status study_memory_create(grkan_device *device, const study_layer *layer,
-                                        const study_gradient gradients[2], study_memory *m)
+static grkan_status study_memory_create(grkan_device *device, const study_layer *host, study_memory *m)
 {
     static const check_tensor tensors[] = {CHECK_X, CHECK_DY, CHECK_DX};
-    const long double *values[2] = {layer->numerator, layer->denominator};
-    grkan_dtype dtype = storage_of_coefficients(layer->operation.dtype);
-    size_t bytes = (size_t)study_elements(&layer->operation) * grkan_dtype_bytes(layer->operation.dtype);
+    grkan_buffer *const tensor = m->layer.tensor;
     grkan_status status = GRKAN_SUCCESS;
-    *m = (study_memory){.device = device, .tensor_bytes = bytes};
+    *m = (study_memory){.device = device, .host = host};
     for (int i = 0; i < 3 && status == GRKAN_SUCCESS; i++)
-        status = grkan_memory_allocate(device, bytes, &m->layer.tensor[tensors[i]].base);
+        status = grkan_memory_allocate(device, bytes_of(m, tensors[i]), &tensor[tensors[i]].base);
     for (int k = 0; k < 2 && status == GRKAN_SUCCESS; k++) {
-        m->gradient_bytes[k] = (size_t)gradients[k].count * grkan_dtype_bytes(dtype);
-        m->downloaded[k] = tool_allocate(m->gradient_bytes[k]);
-        status = make_coefficients(m, dtype, k, values[k]);
+        const size_t bytes = bytes_of(m, CHECK_NUMERATOR + k);
+        m->downloaded[k] = tool_allocate(bytes);
+        status =
+            device_repeat(device, bytes, host->data.tensor[CHECK_NUMERATOR + k], bytes, &tensor[CHECK_NUMERATOR + k]);
+        if (status == GRKAN_SUCCESS)
+            status = device_zeros(device, bytes, &tensor[CHECK_DNUMERATOR + k]);
     }
     return status;
 }
@@ -60,11 +52,11 @@ static void study_memory_free(study_memory *m)
     free(m->downloaded[1]);
 }
 
-static grkan_status upload_tensors(study_memory *m, const study_layer *layer)
+static grkan_status upload_tensors(study_memory *m)
 {
-    grkan_status status = grkan_memory_upload(m->device, m->layer.tensor[CHECK_X], layer->x, m->tensor_bytes);
-    if (status == GRKAN_SUCCESS)
-        status = grkan_memory_upload(m->device, m->layer.tensor[CHECK_DY], layer->dy, m->tensor_bytes);
+    grkan_status status = GRKAN_SUCCESS;
+    for (check_tensor t = CHECK_X; t <= CHECK_DY && status == GRKAN_SUCCESS; t++)
+        status = grkan_memory_upload(m->device, m->layer.tensor[t], m->host->data.tensor[t], bytes_of(m, t));
     return status;
 }
 
@@ -73,7 +65,7 @@ static grkan_status run_backward(study_memory *m, const grkan_plan *plan)
     grkan_status status = device_layer_backward(plan, &m->layer);
     for (int k = 0; k < 2 && status == GRKAN_SUCCESS; k++)
         status = grkan_memory_download(m->device, m->downloaded[k], m->layer.tensor[CHECK_DNUMERATOR + k],
-                                       m->gradient_bytes[k]);
+                                       bytes_of(m, CHECK_DNUMERATOR + k));
     return status;
 }
 
@@ -104,7 +96,7 @@ static grkan_status try_plan(study_memory *m, const grkan_plan *plan, const stud
                              study_error_case *one)
 {
     const grkan_operation *o = &one->operation;
-    const int64_t elements = study_elements(o);
+    const int64_t elements = check_tensor_count(&m->host->one, CHECK_X);
     const int64_t summed[2] = {elements, elements / o->groups};
     grkan_plan_description description;
     grkan_status status = grkan_plan_describe(plan, &description);
@@ -137,18 +129,19 @@ static grkan_status make_plans(study_memory *m, study_error_case *cases, grkan_p
 static grkan_status try_plans(grkan_device *device, study_error_case cases[PLANS])
 {
     const grkan_operation *operation = &cases[0].operation;
-    study_gradient exact[2] = {study_gradient_create(operation, 0), study_gradient_create(operation, 1)};
     grkan_plan *plans[PLANS] = {NULL};
     study_layer layer;
     study_memory m;
     study_layer_create(operation, &layer);
-    grkan_status status = study_memory_create(device, &layer, exact, &m);
+    study_gradient exact[2] = {study_gradient_create(&layer, CHECK_DNUMERATOR),
+                               study_gradient_create(&layer, CHECK_DDENOMINATOR)};
+    grkan_status status = study_memory_create(device, &layer, &m);
     if (status == GRKAN_SUCCESS)
         status = make_plans(&m, cases, plans);
     for (uint64_t seed = 1; seed <= SEEDS && status == GRKAN_SUCCESS; seed++) {
         study_layer_fill(&layer, seed);
         study_exact(&layer, exact);
-        status = upload_tensors(&m, &layer);
+        status = upload_tensors(&m);
         for (int i = 0; i < PLANS && status == GRKAN_SUCCESS; i++)
             if (plans[i] != NULL)
                 status = try_plan(&m, plans[i], exact, &cases[i]);

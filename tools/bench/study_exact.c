@@ -1,48 +1,48 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file study_exact.c @brief Random tensors on the host, and the exact gradients of the coefficients over them. */
+#include "study_exact.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <grkan/fit.h>
-
-#include "bench.h"
+#include "check/random.h"
 #include "check/storage_types.h"
 #include "common/parallel.h"
-#include "study_exact.h"
+#include "common/tools.h"
 
-enum { MOST_COUNT = GRKAN_MAX_DEGREE + 1 };
+/* ------------------------------------------------------------------------------------------------------- tensors */
 
-int64_t study_elements(const grkan_operation *operation)
+static void fill_coefficients(study_layer *layer)
 {
-    return operation->outer * operation->channels;
+    const grkan_operation *const o = &layer->one.operation;
+    const grkan_dtype dtype = storage_of_coefficients(o->dtype);
+    const int n = o->denominator_degree;
+    const grkan_preset *swish = NULL;
+    (void)grkan_preset_find("kat_swish", GRKAN_ABS_TERMS, &swish); /* the library has it */
+    for (int i = 0; i <= o->numerator_degree; i++)
+        storage_store(dtype, layer->data.tensor[CHECK_NUMERATOR], i, swish->numerator[i]);
+    for (int64_t i = 0; i < o->groups * n; i++)
+        storage_store(dtype, layer->data.tensor[CHECK_DENOMINATOR], i,
+                      (1 + 0.01L * (long double)(i / n)) * swish->denominator[i % n]);
 }
 
 void study_layer_create(const grkan_operation *operation, study_layer *layer)
 {
-    const grkan_preset *swish = NULL;
-    size_t bytes = (size_t)study_elements(operation) * grkan_dtype_bytes(operation->dtype);
-    size_t groups = (size_t)operation->groups;
-    size_t m = (size_t)operation->numerator_degree, n = (size_t)operation->denominator_degree;
-    grkan_dtype dtype = storage_of_coefficients(operation->dtype);
-    (void)grkan_preset_find("kat_swish", GRKAN_ABS_TERMS, &swish); /* the library has it */
-    *layer = (study_layer){.operation = *operation,
-                           .x = tool_allocate(bytes),
-                           .dy = tool_allocate(bytes),
-                           .numerator = tool_allocate((m + 1) * sizeof(long double)),
-                           .denominator = tool_allocate(groups * n * sizeof(long double))};
-    for (size_t i = 0; i <= m; i++)
-        layer->numerator[i] = storage_round(dtype, swish->numerator[i]);
-    for (size_t i = 0; i < groups * n; i++)
-        layer->denominator[i] = storage_round(dtype, (1 + 0.01L * (long double)(i / n)) * swish->denominator[i % n]);
+    static const check_tensor inputs[] = {CHECK_X, CHECK_DY, CHECK_NUMERATOR, CHECK_DENOMINATOR};
+    *layer = (study_layer){.one = {.operation = *operation},
+                           .functions = tool_allocate((size_t)operation->groups * sizeof(oracle_function))};
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
+        layer->data.tensor[inputs[i]] = tool_allocate(check_tensor_bytes(&layer->one, inputs[i]));
+    fill_coefficients(layer);
+    for (int64_t group = 0; group < operation->groups; group++)
+        layer->functions[group] = check_function(&layer->one, &layer->data, group);
 }
 
 void study_layer_free(study_layer *layer)
 {
-    free(layer->x);
-    free(layer->dy);
-    free(layer->numerator);
-    free(layer->denominator);
+    check_data_free(&layer->data);
+    free(layer->functions);
 }
 
 /** A layer that is filled. */
@@ -54,110 +54,100 @@ typedef struct filling {
 static void fill_rows(void *context, int64_t first, int64_t end)
 {
     const filling *const f = context;
-    const int64_t channels = f->layer->operation.channels;
+    const grkan_operation *const o = &f->layer->one.operation;
+    void *const *const tensor = f->layer->data.tensor;
     for (int64_t row = first; row < end; row++) {
-        uint64_t state = bench_stream(f->seed, (uint64_t)row);
-        for (int64_t i = row * channels; i < (row + 1) * channels; i++) {
-            bench_store(f->layer->x, (size_t)i, f->layer->operation.dtype, bench_normal(&state));
-            bench_store(f->layer->dy, (size_t)i, f->layer->operation.dtype, bench_normal(&state));
+        check_random random = check_random_stream(f->seed, (uint64_t)row);
+        for (int64_t i = row * o->channels; i < (row + 1) * o->channels; i++) {
+            storage_store(o->dtype, tensor[CHECK_X], i, check_random_normal(&random));
+            storage_store(o->dtype, tensor[CHECK_DY], i, check_random_normal(&random));
         }
     }
 }
 
 void study_layer_fill(study_layer *layer, uint64_t seed)
 {
-    tool_parallel(layer->operation.outer, fill_rows, &(filling){layer, seed});
+    tool_parallel(layer->one.operation.outer, fill_rows, &(filling){layer, seed});
 }
 
-study_gradient study_gradient_create(const grkan_operation *operation, int is_denominator)
+/* ------------------------------------------------------------------------------------------------------ gradients */
+
+study_gradient study_gradient_create(const study_layer *layer, check_tensor tensor)
 {
-    int64_t count = is_denominator ? operation->denominator_groups * operation->denominator_degree
-                                   : operation->numerator_degree + 1;
+    const int64_t count = check_tensor_count(&layer->one, tensor);
     return (study_gradient){.count = count,
                             .value = tool_allocate((size_t)count * sizeof(long double)),
                             .size = tool_allocate((size_t)count * sizeof(long double))};
 }
 
-/** What one group's elements of a row, or of several, add up to. */
+/** Sums of one group's coefficients, numerator and denominator. */
 typedef struct group_sums {
-    long double value[2][MOST_COUNT];
-    long double size[2][MOST_COUNT];
+    long double value[2][ORACLE_COEFFICIENTS];
+    long double size[2][ORACLE_COEFFICIENTS];
 } group_sums;
 
-/** One element: w x^i, and -w F dQ/db_j, from the formulas of grkan.h. */
-static void add_element(const study_layer *layer, const long double *b, long double x, long double dy, group_sums *sums)
-{
-    const int m = layer->operation.numerator_degree, n = layer->operation.denominator_degree;
-    long double p = layer->numerator[m], q = 0;
-    for (int i = m - 1; i >= 0; i--)
-        p = p * x + layer->numerator[i];
-    for (int j = n - 1; j >= 0; j--)
-        q = (q + fabsl(b[j])) * fabsl(x);
-    const long double w = dy / (1 + q), u = -w * (p / (1 + q));
-    long double term = w;
-    for (int i = 0; i <= m; i++, term *= x) {
-        sums->value[0][i] += term;
-        sums->size[0][i] += fabsl(term);
-    }
-    term = u;
-    for (int j = 0; j < n; j++) {
-        term *= fabsl(x);
-        sums->value[1][j] += b[j] < 0 ? -term : term;
-        sums->size[1][j] += fabsl(term);
-    }
-}
+/** Rows are added in so many parts, whatever the cores: the exact gradients are the same on any machine. */
+enum { PARTS = 256 };
+
+/** Sums of all rows, by part and group. */
+typedef struct addition {
+    const study_layer *layer;
+    group_sums *sums;
+} addition;
 
 static void add_group(const study_layer *layer, int64_t row, int64_t group, group_sums *sums)
 {
-    const grkan_operation *o = &layer->operation;
-    const long double *b = layer->denominator + group * o->denominator_degree;
-    const int64_t width = o->channels / o->groups, first = row * o->channels + group * width;
-    for (int64_t i = first; i < first + width; i++)
-        add_element(layer, b, storage_load(o->dtype, layer->x, i), storage_load(o->dtype, layer->dy, i), sums);
-}
-
-/** Add the sums of one group to the gradients: the numerator is shared by all. */
-static void merge(const study_layer *layer, int64_t group, const group_sums *sums, study_gradient gradients[2])
-{
-    const int n = layer->operation.denominator_degree;
-    for (int i = 0; i <= layer->operation.numerator_degree; i++) {
-        gradients[0].value[i] += sums->value[0][i];
-        gradients[0].size[i] += sums->size[0][i];
-    }
-    for (int j = 0; j < n; j++) {
-        gradients[1].value[group * n + j] += sums->value[1][j];
-        gradients[1].size[group * n + j] += sums->size[1][j];
+    const grkan_operation *const o = &layer->one.operation;
+    const oracle_function *const function = &layer->functions[group];
+    const int64_t begin = check_group_start(o, group), end = check_group_start(o, group + 1);
+    for (int64_t i = row * o->channels + begin; i < row * o->channels + end; i++) {
+        oracle_shares shares;
+        oracle_share(function, storage_load(o->dtype, layer->data.tensor[CHECK_X], i),
+                     storage_load(o->dtype, layer->data.tensor[CHECK_DY], i), &shares);
+        for (int k = 0; k <= function->m; k++) {
+            sums->value[0][k] += shares.da[k];
+            sums->size[0][k] += fabsl(shares.da[k]);
+        }
+        for (int k = 0; k <= function->n; k++) {
+            sums->value[1][k] += shares.db[k];
+            sums->size[1][k] += fabsl(shares.db[k]);
+        }
     }
 }
 
-/** Gradients that rows are added to. */
-typedef struct addition {
-    const study_layer *layer;
-    study_gradient *gradients;
-    grkan_lock lock; /* of the gradients */
-} addition;
-
-static void add_rows(void *context, int64_t first, int64_t end)
+static void add_parts(void *context, int64_t first, int64_t end)
 {
-    addition *const a = context;
-    const grkan_operation *const o = &a->layer->operation;
-    group_sums *const sums = tool_allocate((size_t)o->groups * sizeof *sums);
-    for (int64_t row = first; row < end; row++)
-        for (int64_t group = 0; group < o->groups; group++)
-            add_group(a->layer, row, group, &sums[group]);
-    grkan_lock_take(&a->lock);
-    for (int64_t group = 0; group < o->groups; group++)
-        merge(a->layer, group, &sums[group], a->gradients);
-    grkan_lock_release(&a->lock);
-    free(sums);
+    const addition *const a = context;
+    const int64_t rows = a->layer->one.operation.outer, groups = a->layer->one.operation.groups;
+    for (int64_t part = first; part < end; part++)
+        for (int64_t row = part * rows / PARTS; row < (part + 1) * rows / PARTS; row++)
+            for (int64_t group = 0; group < groups; group++)
+                add_group(a->layer, row, group, &a->sums[part * groups + group]);
+}
+
+/** Add the sums of one group to one gradient; `first` is the first coefficient that the table has, `at` its place. */
+static void merge(const group_sums *sums, int table, int first, int64_t at, int count, study_gradient *gradient)
+{
+    for (int i = 0; i < count; i++) {
+        gradient->value[at + i] += sums->value[table][first + i];
+        gradient->size[at + i] += sums->size[table][first + i];
+    }
 }
 
 void study_exact(const study_layer *layer, study_gradient gradients[2])
 {
-    addition a = {layer, gradients, GRKAN_LOCK_INIT};
+    const grkan_operation *const o = &layer->one.operation;
+    const int64_t groups = o->groups;
+    const int first = oracle_first_denominator(o->denominator), count_b = o->denominator_degree + 1 - first;
+    addition a = {layer, tool_allocate(PARTS * (size_t)groups * sizeof(group_sums))};
     for (int k = 0; k < 2; k++) {
         memset(gradients[k].value, 0, (size_t)gradients[k].count * sizeof(long double));
         memset(gradients[k].size, 0, (size_t)gradients[k].count * sizeof(long double));
     }
-    tool_parallel(layer->operation.outer, add_rows, &a);
+    tool_parallel(PARTS, add_parts, &a);
+    for (int64_t i = 0; i < PARTS * groups; i++) {
+        merge(&a.sums[i], 0, 0, 0, o->numerator_degree + 1, &gradients[0]);
+        merge(&a.sums[i], 1, first, i % groups * count_b, count_b, &gradients[1]);
+    }
+    free(a.sums);
 }

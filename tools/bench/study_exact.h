@@ -3,15 +3,13 @@
 #ifndef GRKAN_STUDY_EXACT_H
 #define GRKAN_STUDY_EXACT_H
 
-#include <grkan/grkan.h>
+#include "check/data.h"
 
-/** The layer of a study on the host: abs_terms, one numerator for all groups, inner = 1. */
+/** The layer of a study on the host: one numerator for all groups, inner = 1. */
 typedef struct study_layer {
-    grkan_operation operation;
-    void *x; /**< of the operation's type */
-    void *dy;
-    long double *numerator;   /**< [m + 1] */
-    long double *denominator; /**< [groups][n] */
+    check_case one;             /**< of which only the operation counts */
+    check_data data;            /**< the inputs */
+    oracle_function *functions; /**< of each group */
 } study_layer;
 
 /** A gradient, and beside each of its numbers the sum of the absolute values of what it is the sum of. */
@@ -21,9 +19,6 @@ typedef struct study_gradient {
     long double *size;
 } study_gradient;
 
-/** Elements of the layer. */
-int64_t study_elements(const grkan_operation *operation);
-
 /** Take memory for x and dy, and set the coefficients: KAT's table for swish, varied a little by group. */
 void study_layer_create(const grkan_operation *operation, study_layer *layer);
 
@@ -32,10 +27,10 @@ void study_layer_free(study_layer *layer);
 /** Fill x and dy with nearly normal numbers that follow from seed alone, on all cores. */
 void study_layer_fill(study_layer *layer, uint64_t seed);
 
-/** Room for the gradient of the numerator or of the denominator. Free value and size. */
-study_gradient study_gradient_create(const grkan_operation *operation, int is_denominator);
+/** Room for the gradient of one of the tables: CHECK_DNUMERATOR or CHECK_DDENOMINATOR. Free value and size. */
+study_gradient study_gradient_create(const study_layer *layer, check_tensor tensor);
 
-/** The gradients in long double, whose own rounding is 2^-40 of those of f32, on all cores. */
+/** The gradients of both tables in long double, whose own rounding is 2^-40 of those of f32, on all cores. */
 void study_exact(const study_layer *layer, study_gradient gradients[2]);
 
 #endif

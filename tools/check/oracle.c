@@ -36,7 +36,7 @@ typedef struct sum {
     long double size;
 } sum;
 
-/** Q and its derivative by x; direction is sign(B) where the form has |B|. */
+/** Q and its derivative by x; direction is that of dQ/db_j, sign(B), where the form has |B|. */
 typedef struct quotient {
     sum q, dq;
     long double direction;
@@ -98,6 +98,25 @@ static quotient quotient_of(const oracle_function *f, long double x)
     return r;
 }
 
+/** da_i is w x^i, and db_j -y w dQ/db_j. @param w dy / Q @param y P / Q */
+static void share(const oracle_function *f, long double x, const quotient *q, long double w, long double y,
+                  oracle_shares *shares)
+{
+    const bool has_terms = f->form == GRKAN_ABS_TERMS;
+    long double power = 1;
+    for (int i = 0; i <= f->m; i++, power *= x)
+        shares->da[i] = w * power;
+    power = 1;
+    for (int j = 0; j <= f->n; j++, power *= has_terms ? fabsl(x) : x)
+        shares->db[j] = -y * (w * (has_terms ? sign_of(f->b[j]) : q->direction) * power);
+}
+
+void oracle_share(const oracle_function *f, long double x, long double dy, oracle_shares *shares)
+{
+    const quotient q = quotient_of(f, x);
+    share(f, x, &q, dy / q.q.value, polynomial(f->a, f->m, x).value / q.q.value, shares);
+}
+
 static void evaluate_finite(const oracle_function *f, long double x, long double dy, oracle_element *e)
 {
     const quotient q = quotient_of(f, x);
@@ -120,17 +139,14 @@ static void evaluate_finite(const oracle_function *f, long double x, long double
                                 scaling * (fabsl(dp.value) + fabsl(y * q.dq.value));
     e->dx = (oracle_number){w * g, fabsl(w) * ((g_error + fabsl(g) * (q.error + scaling)) * tail + jump) + tiny};
 
+    oracle_shares shares;
+    share(f, x, &q, w, y, &shares);
+    for (int i = 0; i <= f->m; i++)
+        e->da[i] = (oracle_number){shares.da[i], fabsl(shares.da[i]) * (q.error + scaling) * tail + tiny};
     long double power = 1;
-    for (int i = 0; i <= f->m; i++, power *= x) {
-        const long double value = w * power;
-        e->da[i] = (oracle_number){value, fabsl(value) * (q.error + scaling) * tail + tiny};
-    }
-    power = 1;
-    for (int j = 0; j <= f->n; j++, power *= f->form == GRKAN_ABS_TERMS ? fabsl(x) : x) {
-        const long double direction = f->form == GRKAN_ABS_TERMS ? sign_of(f->b[j]) : q.direction; /* of dQ/db_j */
-        const long double wd = w * direction * power, value = -y * wd;
-        const long double error = fabsl(wd) * (y_error + fabsl(y) * (q.error + scaling_b)) * tail;
-        e->db[j] = (oracle_number){value, error + (q.open ? 2 * fabsl(value) : 0) + tiny};
+    for (int j = 0; j <= f->n; j++, power *= x) {
+        const long double error = fabsl(w * power) * (y_error + fabsl(y) * (q.error + scaling_b)) * tail;
+        e->db[j] = (oracle_number){shares.db[j], error + (q.open ? 2 * fabsl(shares.db[j]) : 0) + tiny};
     }
 }
 

@@ -47,10 +47,19 @@ typedef struct oracle_element {
     oracle_number db[ORACLE_COEFFICIENTS];
 } oracle_element;
 
+/** Values of what one element adds to the sums, as oracle_element has them. */
+typedef struct oracle_shares {
+    long double da[ORACLE_COEFFICIENTS];
+    long double db[ORACLE_COEFFICIENTS];
+} oracle_shares;
+
 /** Index j of the first coefficient that a form stores: 0 for GRKAN_ABS_SUM_OFFSET, else 1. */
 int oracle_first_denominator(grkan_denominator form);
 
 /** F, and with dy its derivatives. NaN and infinite x and dy are allowed. */
 void oracle_evaluate(const oracle_function *function, long double x, long double dy, oracle_element *element);
+
+/** What an element whose x and dy are finite adds to the sums, without bounds, which take most of the time. */
+void oracle_share(const oracle_function *function, long double x, long double dy, oracle_shares *shares);
 
 #endif

@@ -23,6 +23,16 @@ static inline uint64_t check_random_bits(check_random *random)
     return z ^ (z >> 31);
 }
 
+/**
+ * One of a seed's streams of numbers. They begin at unrelated places of the generator's cycle: states that differ by a
+ * multiple of its step would give the same numbers, shifted.
+ */
+static inline check_random check_random_stream(uint64_t seed, uint64_t stream)
+{
+    check_random random = {(seed << 40) + stream};
+    return (check_random){check_random_bits(&random)};
+}
+
 /** 0 <= result < count, for a small count > 0. */
 static inline int check_random_below(check_random *random, int count)
 {

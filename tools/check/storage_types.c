@@ -124,20 +124,19 @@ long double storage_load(grkan_dtype dtype, const void *array, int64_t index)
 
 void storage_store(grkan_dtype dtype, void *array, int64_t index, long double value)
 {
-    const long double rounded = storage_round(dtype, value);
     switch (dtype) {
     case GRKAN_F16:
-        ((uint16_t *)array)[index] = encode_f16(rounded);
+        ((uint16_t *)array)[index] = encode_f16(storage_round(dtype, value));
         break;
     case GRKAN_BF16: /* a rounded bf16 is a float whose low half is zero; a NaN keeps its quiet bit */
-        ((uint16_t *)array)[index] = (uint16_t)(bits_of_float((float)rounded) >> 16);
+        ((uint16_t *)array)[index] = (uint16_t)(bits_of_float((float)storage_round(dtype, value)) >> 16);
         break;
-    case GRKAN_F64:
-        ((double *)array)[index] = (double)rounded;
+    case GRKAN_F64: /* C rounds as IEEE 754 has it */
+        ((double *)array)[index] = (double)value;
         break;
     case GRKAN_F32:
     default:
-        ((float *)array)[index] = (float)rounded;
+        ((float *)array)[index] = (float)value;
         break;
     }
 }
