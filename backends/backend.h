@@ -15,8 +15,7 @@
 
 #include <grkan/grkan.h>
 
-typedef int64_t grkan_int64;
-#include "kernels/tiling.h"
+#include "kernels/geometry.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -43,25 +42,23 @@ typedef struct grkan_backend_program grkan_backend_program;
 
 /** How a pass runs best on a device: measured, so data of the backend rather than copies of kernels. */
 typedef struct grkan_tuning {
-    int32_t block;   /**< threads of a block, where the shape leaves a choice */
-    int32_t threads; /**< that a compute unit holds at once: a bound for the compiler's use of registers; 0: unknown */
-    int32_t rounds;  /**< blocks that run one after another in the place of one */
-    int32_t ahead;   /**< steps that are on their way while one is computed, where there are queues; at least 1 */
-    int32_t step;    /**< elements that a thread takes at once, of several rows if need be: 1, 2, 4, 8 or 16 */
-    int32_t
-        narrowest; /**< bytes of a row, for blocks that have fewer groups than fit for the sake of their size; 0: none
-                          have */
+    int32_t block;           /**< threads of a block, where the shape leaves a choice */
+    int32_t occupancy;       /**< threads that a compute unit holds at once: a bound for registers; 0: unknown */
+    int32_t grid_waves;      /**< blocks of a grid for each that the device holds at once */
+    int32_t stages;          /**< of the pipeline: steps that are on their way while one is computed; at least 1 */
+    int32_t step;            /**< elements that a thread takes at once, of several rows if need be: 1, 2, 4, 8 or 16 */
+    int32_t least_row_bytes; /**< of a row of a block that has fewer groups than fit for the sake of its size; 0: none
+                                has */
 } grkan_tuning;
 
-/** A device's tunings; for storage types of 4 and 8 bytes unless they say otherwise. */
-typedef struct grkan_tunings {
-    grkan_tuning forward;
-    grkan_tuning forward_16_bit; /**< in chunks of 8 and 16 bytes */
-    grkan_tuning backward;
-    grkan_tuning backward_16_bit;
-    grkan_tuning backward_large;  /**< where coefficients leave no registers for `backward` */
-    grkan_tuning backward_narrow; /**< in chunks of less than 16 bytes; 16-bit ones in pairs (grkan_tiling.sets) */
-} grkan_tunings;
+/** What a tuning depends on: what a thread of a pass loads and keeps. */
+typedef struct grkan_pass_shape {
+    int32_t is_backward;
+    grkan_dtype dtype;
+    int32_t vector;        /**< elements that a thread loads of a row at once */
+    int32_t vector_groups; /**< groups that those may be of: 1, or as many as there are elements */
+    int32_t numbers;       /**< of the tables that a thread keeps, of all those groups; backward keeps as many sums */
+} grkan_pass_shape;
 
 /** Limits that the planner needs. */
 typedef struct grkan_device_limits {
@@ -71,31 +68,55 @@ typedef struct grkan_device_limits {
     int32_t max_block;      /**< threads of a block, at most */
     int32_t
         max_vector_bytes; /**< widest access of a thread, in bytes; 0: one element, whatever its type, of one group */
-    grkan_tunings tunings;
-    int32_t
-        last_block_combines;   /**< 1: the last block of a launch may read what the others wrote; 0: a second launch */
-    int32_t registers;         /**< of 32 bits in a compute unit; 0: unknown */
-    int32_t has_queues;        /**< 1: chunks on their way lie in local memory, which the hardware fills by itself */
-    uint64_t local_bytes;      /**< shared (local) memory of a block, at most */
-    int32_t lacks_f64_atomics; /**< 1: GRKAN_STRATEGY_ELEMENT and _BLOCK do not run for f64 */
+    /** How a pass of a shape runs best: a pure function. Not NULL. */
+    grkan_tuning (*tune)(const grkan_pass_shape *shape);
+    int32_t last_block_reduces; /**< 1: the last block of a launch may read what the others wrote; 0: a second launch */
+    int32_t has_async_copies;   /**< 1: vectors on their way lie in local memory, which the hardware fills by itself */
+    uint64_t local_bytes;       /**< shared (local) memory of a block, at most */
+    int32_t lacks_f64_atomics;  /**< 1: GRKAN_STRATEGY_ELEMENT and _BLOCK do not run for f64 */
 } grkan_device_limits;
+
+/** What reads the same row of a table. */
+typedef enum grkan_scope { GRKAN_SHARED = 0, GRKAN_PER_GROUP = 1, GRKAN_PER_CHANNEL = 2 } grkan_scope;
+
+/** What is learned: [rows][width] numbers of the type of arithmetic. */
+typedef struct grkan_table {
+    const char *name;     /**< "numerator"; lives as long as the process */
+    const char *gradient; /**< name of its gradient, "dnumerator"; likewise */
+    grkan_scope scope;
+    int64_t rows;  /**< 1, groups or channels, as the scope says */
+    int32_t width; /**< numbers of a row; 0: the table is empty, and its buffer may be NULL */
+} grkan_table;
+
+/** Most numbers that fix a family's formulas. */
+#define GRKAN_MOST_PARAMETERS 8
 
 /** Everything a backend needs to know of a plan. The core owns it; it does not change. */
 typedef struct grkan_plan_data {
     grkan_operation operation;
     grkan_options options; /**< strategy is never GRKAN_STRATEGY_AUTO */
-    grkan_tiling forward;
-    grkan_tiling backward;
-    int32_t denominator_coefficients; /**< per group */
-    int32_t last_block_combines;      /**< the parts of all blocks; 0: a second launch does */
+    grkan_table tables[GRKAN_MOST_TABLES];
+    int32_t table_count;
+    int32_t parameters[GRKAN_MOST_PARAMETERS]; /**< of the family's formulas, in the order of its header in kernels/ */
+    int32_t may_have_poles;                    /**< 1: what the formulas divide by may be 0 */
+    grkan_geometry forward;
+    grkan_geometry backward;
+    int32_t last_block_reduces; /**< the partials of all blocks; 0: a second launch does */
     grkan_tuning forward_tuning;
     grkan_tuning backward_tuning;
-    int32_t near_exponent;     /**< |x| <= 2^near_exponent is evaluated in x, unless a coefficient is large; below 63 */
-    int32_t repeats;           /**< how often an element near zero is computed: 1, or what the caller asked for */
-    int64_t numerator_parts;   /**< partial sums per coefficient of the numerator in the workspace; 1: none, direct */
-    int64_t denominator_parts; /**< likewise for the denominator */
     size_t workspace_bytes;
 } grkan_plan_data;
+
+/** The buffers of one call. Forward leaves out what it says is of backward. */
+typedef struct grkan_call {
+    grkan_buffer x;
+    grkan_buffer dy;                           /**< of backward */
+    grkan_buffer result;                       /**< y, or dx */
+    grkan_buffer tables[GRKAN_MOST_TABLES];    /**< as many as the plan has */
+    grkan_buffer gradients[GRKAN_MOST_TABLES]; /**< of backward; likewise */
+    grkan_buffer workspace;                    /**< of backward; base is NULL where the plan has none */
+    int32_t add;                               /**< of backward; 1: add to the gradients of the tables */
+} grkan_call;
 
 /** A program to compile: one translation unit and its options, for one architecture. */
 typedef struct grkan_compile_request {
@@ -125,7 +146,7 @@ typedef struct grkan_backend {
     uint64_t interface_hash;
     const char *name;
     const char *dialect_hash; /**< of the text put in front of the kernels, part of the cache key; optional */
-    int32_t uses_pointers; /**< 1: grkan_buffer.base is an address, so overlap and alignment can be checked */
+    int32_t uses_pointers;    /**< 1: grkan_buffer.base is an address, so overlap and alignment can be checked */
 
     /* Discovery. count is called first, and once; it keeps host. */
     grkan_status (*count)(const grkan_host *host, int *count);
@@ -165,10 +186,10 @@ typedef struct grkan_backend {
     void (*prepare)(grkan_backend_device *device, const grkan_plan_data *plan);
 
     /* Enqueue and return: no allocation, no synchronisation. */
-    grkan_status (*forward)(grkan_backend_program *program, const grkan_plan_data *plan,
-                            const grkan_forward_arguments *arguments, void *stream);
-    grkan_status (*backward)(grkan_backend_program *program, const grkan_plan_data *plan,
-                             const grkan_backward_arguments *arguments, void *stream);
+    grkan_status (*forward)(grkan_backend_program *program, const grkan_plan_data *plan, const grkan_call *call,
+                            void *stream);
+    grkan_status (*backward)(grkan_backend_program *program, const grkan_plan_data *plan, const grkan_call *call,
+                             void *stream);
 
     /** Tell of the launches of forward and then backward, in order, instead of launching. Optional. */
     grkan_status (*list_launches)(const grkan_plan_data *plan, grkan_launch_listener listener, void *context);

@@ -3,25 +3,33 @@
 #include <math.h>
 #include <string.h>
 
-#include "internal.h"
+#include "families.h"
+#include "plan/plan.h"
 
 enum { forward = 0, backward = 1 };
 
 /** Arithmetic of one element, an fma counted as two. */
 static int element_flops(const grkan_operation *operation, int pass)
 {
-    const int m = operation->numerator_degree;
-    const int n = operation->denominator_degree;
-    const int values = 2 * m + 2 * n + 2; /* Horner for P and Q, reciprocal, product */
-    const int slopes = 2 * (m > 0 ? m - 1 : 0) + 2 * (n > 0 ? n - 1 : 0);
-    const int powers = (m > n ? m : n) > 0 ? (m > n ? m : n) - 1 : 0;
-    const int sums = 2 * (m + 1 + grkan_denominator_coefficients(operation));
-    return pass == forward ? values : values + slopes + powers + sums + 5; /* w, u, dx */
+    const grkan_flops flops = grkan_family_of(operation)->flops(operation);
+    return pass == forward ? flops.forward : flops.backward;
 }
 
-static uint64_t coefficients_of(const grkan_plan_data *data)
+/** Numbers of tables that an element reads, and adds to. */
+static uint64_t numbers_of(const grkan_plan_data *data)
 {
-    return (uint64_t)(data->operation.numerator_degree + 1 + data->denominator_coefficients);
+    return (uint64_t)grkan_tables_width(data->tables, data->table_count);
+}
+
+static const grkan_geometry *geometry_of(const grkan_plan_data *data, int pass)
+{
+    return pass == forward ? &data->forward : &data->backward;
+}
+
+static int64_t blocks_of(const grkan_plan_data *data, int pass)
+{
+    const grkan_geometry *g = geometry_of(data, pass);
+    return (int64_t)g->rows.splits * g->columns.tiles;
 }
 
 static uint64_t necessary_bytes(const grkan_plan_data *data, int pass)
@@ -32,18 +40,11 @@ static uint64_t necessary_bytes(const grkan_plan_data *data, int pass)
 
 static uint64_t atomics_of(const grkan_plan_data *data, int pass)
 {
-    const grkan_tiling *t = &data->backward;
     if (pass == backward && data->options.strategy == GRKAN_STRATEGY_ELEMENT)
-        return (uint64_t)grkan_operation_elements(&data->operation) * coefficients_of(data);
+        return (uint64_t)grkan_operation_elements(&data->operation) * numbers_of(data);
     if (pass == backward && data->options.strategy == GRKAN_STRATEGY_BLOCK)
-        return (uint64_t)(t->stripes * t->spans * t->span_groups) * coefficients_of(data);
+        return (uint64_t)(blocks_of(data, pass) * data->backward.columns.tile_groups) * numbers_of(data);
     return 0;
-}
-
-static int64_t blocks_of(const grkan_plan_data *data, int pass)
-{
-    const grkan_tiling *t = pass == forward ? &data->forward : &data->backward;
-    return t->stripes * t->spans;
 }
 
 /** Launches of forward and of backward. */
@@ -55,10 +56,10 @@ static void count_launch(void *context, const grkan_kernel_launch *launch)
 
 static grkan_pass_description describe_pass(const grkan_plan_data *data, int pass, int32_t launches)
 {
-    const grkan_tiling *t = pass == forward ? &data->forward : &data->backward;
+    const grkan_columns *c = &geometry_of(data, pass)->columns;
     const uint64_t elements = (uint64_t)grkan_operation_elements(&data->operation);
-    return (grkan_pass_description){.vector = t->vector,
-                                    .block = t->block,
+    return (grkan_pass_description){.vector = c->vector,
+                                    .block = c->block,
                                     .blocks = blocks_of(data, pass),
                                     .launches = launches,
                                     .bytes = necessary_bytes(data, pass),
@@ -84,6 +85,7 @@ grkan_status grkan_plan_describe(const grkan_plan *plan, grkan_plan_description 
     *description = (grkan_plan_description){.strategy = data->options.strategy,
                                             .determinism = data->options.determinism,
                                             .is_compiled = plan->is_compiled,
+                                            .longest_chain = grkan_plan_longest_chain(data),
                                             .forward = describe_pass(data, forward, launches[forward]),
                                             .backward = describe_pass(data, backward, launches[backward])};
     return GRKAN_SUCCESS;
@@ -94,6 +96,15 @@ grkan_status grkan_plan_describe(const grkan_plan *plan, grkan_plan_description 
 static double smaller(double a, double b)
 {
     return a < b ? a : b;
+}
+
+/** As numbers_of, of KAT's function. */
+static int kat_numbers(void)
+{
+    const grkan_operation kat = GRKAN_OPERATION_INIT;
+    grkan_plan_data data = {0};
+    (void)grkan_plan_decide(&kat, NULL, &data);
+    return grkan_tables_width(data.tables, data.table_count);
 }
 
 /**
@@ -109,7 +120,7 @@ static double element_seconds(const grkan_plan_data *data, double byte, const gr
     const double floor = smaller(c->element, bytes * byte);
     const double seconds = c->element + more * c->flop;
     if (pass == backward && data->options.strategy == GRKAN_STRATEGY_ELEMENT) /* atomics take all the time */
-        return c->element * (double)coefficients_of(data) / (double)(kat.numerator_degree + 1 + kat.denominator_degree);
+        return c->element * (double)numbers_of(data) / (double)kat_numbers();
     return seconds > floor ? seconds : floor;
 }
 

@@ -46,27 +46,23 @@ extern const grkan_backend grkan_cpu_backend;
 
 /* operation.c */
 
-/** Check an operation alone. The text names the field and what was expected. */
+/** Check what an operation says of its tensor and groups, field by field. The text names the field and what was expected. */
 grkan_status grkan_operation_check(const grkan_operation *operation);
+
+/** Check that all can be counted, once every field is right by itself. */
+grkan_status grkan_operation_check_size(const grkan_operation *operation);
+
+/** Check a field of an operation against what it may be, from low to high. */
+grkan_status grkan_check_range(const char *field, int64_t value, int64_t low, int64_t high);
+
+/** Check a field that says how many rows a table has: 1 or groups. */
+grkan_status grkan_check_rows(const char *field, int64_t value, int64_t groups);
 
 /** Elements of the tensor. The operation has been checked, so this does not overflow. */
 int64_t grkan_operation_elements(const grkan_operation *operation);
 
 /** First channel of a group, 0 <= group <= groups. */
 int64_t grkan_operation_group_start(const grkan_operation *operation, int64_t group);
-
-/* plan.c */
-
-/** Check operation and options (NULL: defaults) and decide all that does not depend on a device. */
-grkan_status grkan_plan_decide(const grkan_operation *operation, const grkan_options *options, grkan_plan_data *data);
-
-/* tiling.c */
-
-/** Fix the geometry of both passes and the workspace, from operation, options (no AUTO left) and limits. */
-grkan_status grkan_plan_tile(const grkan_device_limits *limits, grkan_plan_data *plan);
-
-/** Blocks of a pass that a compute unit shall hold at once. */
-int grkan_resident_blocks(const grkan_tuning *tuning, const grkan_tiling *t);
 
 /* cache.c */
 
@@ -83,11 +79,6 @@ bool grkan_cache_load(const grkan_cache_key *key, grkan_blob *binary);
 
 /** Keep a program. Every failure is soft: the next process compiles again. */
 void grkan_cache_store(const grkan_cache_key *key, const grkan_blob *binary);
-
-/* specialise.c */
-
-/** Compile the kernels of a plan, or take them from the cache, and load them. */
-grkan_status grkan_plan_build(grkan_plan *plan);
 
 /* programs.c */
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file operation.c @brief What an operation may be. */
+/** @file operation.c @brief What an operation may be, whatever its family. */
 #include <inttypes.h>
 
 #include "internal.h"
 
-/** Groups times coefficients stay below this, so that kernels can count outputs in an int. */
-#define MAX_OUTPUTS INT32_MAX
+/** Groups times the numbers of a group's rows stay below this, so that kernels can count them in an int. */
+#define MOST_NUMBERS INT32_MAX
 
-static grkan_status check_range(const char *name, int64_t value, int64_t low, int64_t high)
+grkan_status grkan_check_range(const char *name, int64_t value, int64_t low, int64_t high)
 {
     if (value < low || value > high)
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "operation.%s is %" PRId64 "; expected %" PRId64 " to %" PRId64,
@@ -24,29 +24,12 @@ static grkan_status check_groups(const grkan_operation *operation)
     return GRKAN_SUCCESS;
 }
 
-static grkan_status check_shared_or_groups(const char *name, int64_t value, int64_t groups)
+grkan_status grkan_check_rows(const char *name, int64_t value, int64_t groups)
 {
     if (value != 1 && value != groups)
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT,
                           "operation.%s is %" PRId64 "; expected 1 (shared by all groups) or groups (%" PRId64 ")",
                           name, value, groups);
-    return GRKAN_SUCCESS;
-}
-
-static grkan_status check_size(const grkan_operation *operation)
-{
-    int64_t row, elements, bytes, outputs;
-    const int64_t element = (int64_t)grkan_dtype_bytes(operation->dtype);
-    if (__builtin_mul_overflow(operation->channels, operation->inner, &row) ||
-        __builtin_mul_overflow(row, operation->outer, &elements) || __builtin_mul_overflow(elements, element, &bytes) ||
-        (uint64_t)bytes > SIZE_MAX)
-        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT,
-                          "operation.outer x channels x inner overflows: %" PRId64 " x %" PRId64 " x %" PRId64
-                          " elements of %" PRId64 " bytes; expected at most %" PRId64 " bytes",
-                          operation->outer, operation->channels, operation->inner, element, INT64_MAX);
-    if (__builtin_mul_overflow(operation->groups, 2 * (GRKAN_MAX_DEGREE + 1), &outputs) || outputs > MAX_OUTPUTS)
-        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "operation.groups is %" PRId64 "; expected at most %d",
-                          operation->groups, MAX_OUTPUTS / (2 * (GRKAN_MAX_DEGREE + 1)));
     return GRKAN_SUCCESS;
 }
 
@@ -56,22 +39,28 @@ grkan_status grkan_operation_check(const grkan_operation *operation)
     if (grkan_dtype_name(operation->dtype) == NULL)
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "operation.dtype is %d; expected a grkan_dtype",
                           (int)operation->dtype);
-    if (grkan_denominator_name(operation->denominator) == NULL)
-        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "operation.denominator is %d; expected a grkan_denominator",
-                          (int)operation->denominator);
-    if ((status = check_range("outer", operation->outer, 0, INT64_MAX)) != GRKAN_SUCCESS ||
-        (status = check_range("channels", operation->channels, 1, INT64_MAX)) != GRKAN_SUCCESS ||
-        (status = check_range("inner", operation->inner, 0, INT64_MAX)) != GRKAN_SUCCESS ||
-        (status = check_groups(operation)) != GRKAN_SUCCESS ||
-        (status = check_range("numerator_degree", operation->numerator_degree, 0, GRKAN_MAX_DEGREE)) != GRKAN_SUCCESS ||
-        (status = check_range("denominator_degree", operation->denominator_degree, 0, GRKAN_MAX_DEGREE)) !=
-            GRKAN_SUCCESS ||
-        (status = check_shared_or_groups("numerator_groups", operation->numerator_groups, operation->groups)) !=
-            GRKAN_SUCCESS ||
-        (status = check_shared_or_groups("denominator_groups", operation->denominator_groups, operation->groups)) !=
-            GRKAN_SUCCESS)
+    if ((status = grkan_check_range("outer", operation->outer, 0, INT64_MAX)) != GRKAN_SUCCESS ||
+        (status = grkan_check_range("channels", operation->channels, 1, INT64_MAX)) != GRKAN_SUCCESS ||
+        (status = grkan_check_range("inner", operation->inner, 0, INT64_MAX)) != GRKAN_SUCCESS)
         return status;
-    return check_size(operation);
+    return check_groups(operation);
+}
+
+grkan_status grkan_operation_check_size(const grkan_operation *operation)
+{
+    int64_t row, elements, bytes, numbers;
+    const int64_t element = (int64_t)grkan_dtype_bytes(operation->dtype);
+    if (__builtin_mul_overflow(operation->channels, operation->inner, &row) ||
+        __builtin_mul_overflow(row, operation->outer, &elements) || __builtin_mul_overflow(elements, element, &bytes) ||
+        (uint64_t)bytes > SIZE_MAX)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT,
+                          "operation.outer x channels x inner overflows: %" PRId64 " x %" PRId64 " x %" PRId64
+                          " elements of %" PRId64 " bytes; expected at most %" PRId64 " bytes",
+                          operation->outer, operation->channels, operation->inner, element, INT64_MAX);
+    if (__builtin_mul_overflow(operation->groups, 2 * (GRKAN_MAX_DEGREE + 1), &numbers) || numbers > MOST_NUMBERS)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "operation.groups is %" PRId64 "; expected at most %d",
+                          operation->groups, MOST_NUMBERS / (2 * (GRKAN_MAX_DEGREE + 1)));
+    return GRKAN_SUCCESS;
 }
 
 int64_t grkan_operation_elements(const grkan_operation *operation)

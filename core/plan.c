@@ -1,38 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file plan.c @brief Plans: options checked, geometry fixed, kernels built. */
+/** @file plan.c @brief Plans: decided, checked against the device, shaped for it, and their kernels loaded. */
 #include <stdlib.h>
-#include <string.h>
 
-#include "internal.h"
-
-enum { most_threads = 1024 };
-
-static grkan_status check_options(const grkan_options *options)
-{
-    if (grkan_strategy_name(options->strategy) == NULL)
-        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "options.strategy is %d; expected a grkan_strategy",
-                          (int)options->strategy);
-    if (grkan_determinism_name(options->determinism) == NULL)
-        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "options.determinism is %d; expected a grkan_determinism",
-                          (int)options->determinism);
-    if (options->cpu_threads < 0 || options->cpu_threads > most_threads)
-        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "options.cpu_threads is %d; expected 0 (automatic) to %d",
-                          options->cpu_threads, (int)most_threads);
-    if (options->cpu_simd != GRKAN_CPU_SIMD_AUTO && options->cpu_simd != GRKAN_CPU_SIMD_OFF)
-        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "options.cpu_simd is %d; expected a grkan_cpu_simd",
-                          (int)options->cpu_simd);
-    if (options->cpu_parallel_for == NULL && options->cpu_parallel_context != NULL)
-        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT,
-                          "options.cpu_parallel_context is %p but options.cpu_parallel_for is NULL; expected a function",
-                          options->cpu_parallel_context);
-    if (options->determinism != GRKAN_NONE && options->strategy != GRKAN_STRATEGY_AUTO &&
-        options->strategy != GRKAN_STRATEGY_TREE)
-        return grkan_fail(GRKAN_ERROR_UNSUPPORTED,
-                          "options.strategy %s adds in no fixed order and cannot keep options.determinism %s; "
-                          "expected strategy tree, or determinism none",
-                          grkan_strategy_name(options->strategy), grkan_determinism_name(options->determinism));
-    return GRKAN_SUCCESS;
-}
+#include "plan/plan.h"
+#include "specialise.h"
 
 /** What was asked of the device against what it says of itself. */
 static grkan_status check_device(const grkan_device *device, const grkan_plan_data *data)
@@ -56,34 +27,6 @@ static grkan_status check_device(const grkan_device *device, const grkan_plan_da
     return GRKAN_SUCCESS;
 }
 
-/** |x| up to 2^this is evaluated in x: powers stay below 2^60 (f32) or 2^480 (f64), far from overflow. */
-static int32_t near_exponent(const grkan_operation *o)
-{
-    const int degree = o->numerator_degree > o->denominator_degree ? o->numerator_degree : o->denominator_degree;
-    const int budget = o->dtype == GRKAN_F64 ? 480 : 60;
-    const int exponent = budget / (degree > 0 ? degree : 1);
-    return exponent < 62 ? exponent : 62;
-}
-
-grkan_status grkan_plan_decide(const grkan_operation *operation, const grkan_options *options, grkan_plan_data *data)
-{
-    grkan_status status;
-    data->operation = *operation;
-    if (options != NULL)
-        data->options = *options;
-    if ((status = grkan_operation_check(operation)) != GRKAN_SUCCESS ||
-        (status = check_options(&data->options)) != GRKAN_SUCCESS)
-        return status;
-    if (data->options.strategy == GRKAN_STRATEGY_AUTO)
-        data->options.strategy = GRKAN_STRATEGY_TREE;
-    if (operation->numerator_groups == 1 && operation->denominator_groups == 1)
-        data->operation.groups = 1; /* groups that share everything are one: wider chunks, fewer partial sums */
-    data->denominator_coefficients = grkan_denominator_coefficients(operation);
-    data->near_exponent = near_exponent(operation);
-    data->repeats = 1;
-    return GRKAN_SUCCESS;
-}
-
 /** The plan without its kernels, checked against the device. */
 static grkan_status outline(const grkan_device *device, const grkan_operation *operation, const grkan_options *options,
                             grkan_plan_data *data)
@@ -92,7 +35,7 @@ static grkan_status outline(const grkan_device *device, const grkan_operation *o
     if ((status = grkan_plan_decide(operation, options, data)) != GRKAN_SUCCESS ||
         (status = check_device(device, data)) != GRKAN_SUCCESS)
         return status;
-    return grkan_plan_tile(&device->limits, data);
+    return grkan_plan_shape(&device->limits, data);
 }
 
 grkan_status grkan_plan_create(grkan_device *device, const grkan_operation *operation, const grkan_options *options,
@@ -113,7 +56,7 @@ grkan_status grkan_plan_create(grkan_device *device, const grkan_operation *oper
     made->device = device;
     status = outline(device, operation, options, &made->data);
     if (status == GRKAN_SUCCESS)
-        status = grkan_plan_build(made);
+        status = grkan_specialise(made);
     if (status != GRKAN_SUCCESS) {
         free(made);
         return status;

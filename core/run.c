@@ -88,14 +88,49 @@ static grkan_status check_stream(const grkan_plan *plan, void *stream)
                                                            : backend->check_stream(plan->device->state, stream);
 }
 
+/** The tensors of one call: all inputs first, then all outputs. */
+typedef struct tensors {
+    tensor list[4 + 2 * GRKAN_MOST_TABLES]; /* x, dy, tables; result, gradients, workspace */
+    int inputs, outputs;
+} tensors;
+
 static int64_t tensor_bytes(const grkan_operation *o)
 {
     return grkan_operation_elements(o) * (int64_t)grkan_dtype_bytes(o->dtype);
 }
 
-static int64_t coefficient_bytes(const grkan_operation *o, int64_t groups, int count)
+static int64_t table_bytes(const grkan_operation *o, const grkan_table *table)
 {
-    return groups * count * (int64_t)grkan_coefficient_bytes(o->dtype);
+    return table->rows * table->width * (int64_t)grkan_coefficient_bytes(o->dtype);
+}
+
+static void add_input(tensors *t, tensor input)
+{
+    t->list[t->inputs++] = input;
+}
+
+/** After all inputs. */
+static void add_output(tensors *t, tensor output)
+{
+    t->list[t->inputs + t->outputs++] = output;
+}
+
+static tensor table_of(const grkan_plan_data *data, int32_t index, const char *name, const grkan_buffer *buffer)
+{
+    return (tensor){name, buffer, table_bytes(&data->operation, &data->tables[index]),
+                    grkan_coefficient_bytes(data->operation.dtype)};
+}
+
+/** x, dy where there is one, and the tables. */
+static void add_inputs(const grkan_plan_data *data, const grkan_call *call, bool is_backward, tensors *t)
+{
+    const grkan_operation *o = &data->operation;
+    const size_t element = grkan_dtype_bytes(o->dtype);
+    add_input(t, (tensor){"x", &call->x, tensor_bytes(o), element});
+    if (is_backward)
+        add_input(t, (tensor){"dy", &call->dy, tensor_bytes(o), element});
+    for (int32_t k = 0; k < data->table_count; ++k)
+        add_input(t, table_of(data, k, data->tables[k].name, &call->tables[k]));
 }
 
 grkan_status grkan_forward(const grkan_plan *plan, const grkan_forward_arguments *arguments, void *stream)
@@ -106,22 +141,17 @@ grkan_status grkan_forward(const grkan_plan *plan, const grkan_forward_arguments
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "arguments is NULL; expected the tensors of forward");
     const grkan_backend *backend = plan->device->backend;
     const grkan_operation *o = &plan->data.operation;
-    const size_t element = grkan_dtype_bytes(o->dtype), coefficient = grkan_coefficient_bytes(o->dtype);
-    const int64_t tensor_size = tensor_bytes(o);
-    const tensor tensors[] = {
-        {"x", &arguments->x, tensor_size, element},
-        {"numerator", &arguments->numerator, coefficient_bytes(o, o->numerator_groups, o->numerator_degree + 1),
-         coefficient},
-        {"denominator", &arguments->denominator,
-         coefficient_bytes(o, o->denominator_groups, plan->data.denominator_coefficients), coefficient},
-        {"y", &arguments->y, tensor_size, element},
-    };
-    grkan_status status = check_all(backend, tensors, 3, 1, 1);
+    const grkan_call call = {
+        .x = arguments->x, .result = arguments->y, .tables = {arguments->numerator, arguments->denominator}};
+    tensors all = {.inputs = 0};
+    add_inputs(&plan->data, &call, false, &all);
+    add_output(&all, (tensor){"y", &call.result, tensor_bytes(o), grkan_dtype_bytes(o->dtype)});
+    grkan_status status = check_all(backend, all.list, all.inputs, all.outputs, 1);
     if (status == GRKAN_SUCCESS)
         status = check_stream(plan, stream);
-    if (status != GRKAN_SUCCESS || tensor_size == 0)
+    if (status != GRKAN_SUCCESS || tensor_bytes(o) == 0)
         return status;
-    return backend->forward(plan->program, &plan->data, arguments, stream);
+    return backend->forward(plan->program, &plan->data, &call, stream);
 }
 
 grkan_status grkan_backward(const grkan_plan *plan, const grkan_backward_arguments *arguments, void *stream)
@@ -135,29 +165,29 @@ grkan_status grkan_backward(const grkan_plan *plan, const grkan_backward_argumen
                           "arguments.accumulation is %d; expected GRKAN_OVERWRITE or GRKAN_ADD",
                           (int)arguments->accumulation);
     const grkan_backend *backend = plan->device->backend;
-    const grkan_operation *o = &plan->data.operation;
-    const size_t element = grkan_dtype_bytes(o->dtype), coefficient = grkan_coefficient_bytes(o->dtype);
-    const int64_t tensor_size = tensor_bytes(o);
-    const int64_t numerator = coefficient_bytes(o, o->numerator_groups, o->numerator_degree + 1);
-    const int64_t denominator = coefficient_bytes(o, o->denominator_groups, plan->data.denominator_coefficients);
-    const tensor tensors[] = {
-        {"x", &arguments->x, tensor_size, element},
-        {"dy", &arguments->dy, tensor_size, element},
-        {"numerator", &arguments->numerator, numerator, coefficient},
-        {"denominator", &arguments->denominator, denominator, coefficient},
-        {"dx", &arguments->dx, tensor_size, element},
-        {"dnumerator", &arguments->dnumerator, numerator, coefficient},
-        {"ddenominator", &arguments->ddenominator, denominator, coefficient},
-        {"workspace", &arguments->workspace, (int64_t)plan->data.workspace_bytes, workspace_alignment},
-    };
-    if (arguments->workspace_bytes < plan->data.workspace_bytes)
+    const grkan_plan_data *data = &plan->data;
+    const grkan_operation *o = &data->operation;
+    const grkan_call call = {.x = arguments->x,
+                             .dy = arguments->dy,
+                             .result = arguments->dx,
+                             .tables = {arguments->numerator, arguments->denominator},
+                             .gradients = {arguments->dnumerator, arguments->ddenominator},
+                             .workspace = data->workspace_bytes > 0 ? arguments->workspace : (grkan_buffer){NULL, 0},
+                             .add = arguments->accumulation == GRKAN_ADD};
+    if (arguments->workspace_bytes < data->workspace_bytes)
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT,
                           "arguments.workspace_bytes is %zu; expected at least %zu (grkan_plan_workspace_bytes)",
-                          arguments->workspace_bytes, plan->data.workspace_bytes);
-    grkan_status status = check_all(backend, tensors, 4, 4, 2);
+                          arguments->workspace_bytes, data->workspace_bytes);
+    tensors all = {.inputs = 0};
+    add_inputs(data, &call, true, &all);
+    add_output(&all, (tensor){"dx", &call.result, tensor_bytes(o), grkan_dtype_bytes(o->dtype)});
+    for (int32_t k = 0; k < data->table_count; ++k)
+        add_output(&all, table_of(data, k, data->tables[k].gradient, &call.gradients[k]));
+    add_output(&all, (tensor){"workspace", &call.workspace, (int64_t)data->workspace_bytes, workspace_alignment});
+    grkan_status status = check_all(backend, all.list, all.inputs, all.outputs, 2);
     if (status == GRKAN_SUCCESS)
         status = check_stream(plan, stream);
     if (status != GRKAN_SUCCESS)
         return status;
-    return backend->backward(plan->program, &plan->data, arguments, stream);
+    return backend->backward(plan->program, data, &call, stream);
 }

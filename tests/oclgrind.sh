@@ -15,7 +15,7 @@ program=${1:-$root/build/tools/grkan}
 options=(--data-races --check-api --max-errors 100)
 # Without inlining: oclgrind 21.10 does not know an intrinsic (noalias.scope.decl) that LLVM's inliner leaves behind.
 options+=(--build-options -cl-opt-disable)
-kernels=(grkan_forward grkan_backward grkan_combine grkan_clear)
+kernels=(grkan_forward grkan_backward grkan_reduce grkan_clear)
 
 if ! command -v oclgrind >/dev/null; then
     echo 'SKIP: oclgrind is not installed'

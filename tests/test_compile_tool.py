@@ -50,7 +50,7 @@ class TestCompile(ToolCase):
     KERNEL_KEYS = {"kernel", "vector_registers", "scalar_registers", "spill_bytes", "stack_bytes", "shared_bytes",
                    "wave_width"}
     SMALL = ["--backend", "cuda", "--arch", "sm_80", "--outer", "100", "--channels", "24"]
-    BACKWARD = ["x", "dy", "numerator", "denominator", "dx", "dnumerator", "ddenominator", "workspace", "tiling",
+    BACKWARD = ["x", "dy", "numerator", "denominator", "dx", "dnumerator", "ddenominator", "workspace", "geometry",
                 "launch"]
 
     def setUp(self):
@@ -116,9 +116,9 @@ class TestCompile(ToolCase):
         self.assertEqual(document["tensors"]["x"], {"dtype": "f32", "shape": [100, 24, 1], "bytes": 100 * 24 * 4})
         self.assertEqual(document["tensors"]["ddenominator"]["shape"], [8, 4])
         self.check_launches(document["launches"]["forward"], [("grkan_forward", ["x", "numerator", "denominator", "y",
-                                                                                 "tiling", "launch"])], binary)
+                                                                                 "geometry", "launch"])], binary)
         self.check_launches(document["launches"]["backward"],
-                            [("grkan_clear", ["dnumerator", "ddenominator", "tiling", "launch"]),
+                            [("grkan_clear", ["dnumerator", "ddenominator", "geometry", "launch"]),
                              ("grkan_backward", self.BACKWARD)], binary)
 
     def check_launches(self, launches, expected, binary):
@@ -132,11 +132,11 @@ class TestCompile(ToolCase):
             for argument in launch["arguments"]:
                 self.assertEqual(argument["offset"], end)
                 end += argument["bytes"]
-                is_value = argument["name"] in ("tiling", "launch")
+                is_value = argument["name"] in ("geometry", "launch")
                 self.assertEqual(argument["kind"], "value" if is_value else "pointer")
                 self.assertEqual(len(bytes.fromhex(argument["hex"])) if is_value else 8, argument["bytes"])
-            tiling = bytes.fromhex(launch["arguments"][-2]["hex"])
-            self.assertEqual(int.from_bytes(tiling[4:8], sys.byteorder), 24)  # grkan_tiling.span_chunks
+            geometry = bytes.fromhex(launch["arguments"][-2]["hex"])
+            self.assertEqual(int.from_bytes(geometry[68:72], sys.byteorder), 24)  # grkan_columns.tile_vectors
 
     def test_out_fills_a_cache_once(self):
         folder = os.path.join(self.scratch, "cache")

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# What hosts hand to kernels by value (grkan_tiling, grkan_launch) has the same layout for every compiler: the headers
+# What hosts hand to kernels by value (grkan_geometry, grkan_launch) has the same layout for every compiler: the headers
 # assert it, and here compilers for hosts of 32 bits, and of another alignment or byte order, read them. First the
 # assertions themselves are tried on copies in which padding was planted.
 
@@ -10,8 +10,8 @@ set -euo pipefail
 source_root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 scratch=$(mktemp -d)
 trap 'rm -rf -- "$scratch"' EXIT
-cp "$source_root"/backends/kernels/{tiling,launch}.h "$scratch"
-printf 'typedef long long grkan_int64;\n#include "tiling.h"\n#include "launch.h"\n' >"$scratch/both.c"
+cp "$source_root"/backends/kernels/{geometry,launch}.h "$scratch"
+printf '#define DEVICE\ntypedef long long grkan_int64;\n#include "geometry.h"\n#include "launch.h"\n' >"$scratch/both.c"
 
 # Compilers that read a program for another machine without its C library; what is not installed is left out.
 compilers=()
@@ -41,7 +41,7 @@ plant() {
     rm -rf "$scratch/planted"
     mkdir "$scratch/planted"
     cp "$scratch"/*.[ch] "$scratch/planted"
-    sed -i -E "$3" "$scratch/planted/tiling.h" "$scratch/planted/launch.h"
+    sed -i -E "$3" "$scratch/planted/geometry.h" "$scratch/planted/launch.h"
     if ! grep -qE -- "$2" <<<"$(refused_by "$scratch/planted")"; then
         echo "FAIL: $1 is not refused"
         exit 1
@@ -49,8 +49,8 @@ plant() {
     echo "refused: $1"
 }
 
-plant 'a tiling with padding on hosts of 64 bits' '^gcc$' '/int unused;/d; s/26 \* 4/25 * 4/'
-plant 'a tiling that relies on such padding' '^gcc -m32$|i386' '/int unused;/d'
+plant 'a geometry with padding on hosts of 64 bits' '^gcc$' '/int unused;/d; s/\(8 \+ 6/(7 + 5/'
+plant 'a geometry that relies on such padding' '^gcc -m32$|i386' '/int unused;/d'
 plant 'a launch with another member of 4 bytes' '^gcc$' 's/^( *)int add;/\1int add, another;/'
 
 found=$(refused_by "$scratch")

@@ -367,7 +367,7 @@ static grkan_backend_device *open_opencl(const grkan_backend **backend)
 
 static grkan_compile_request request_of(const char *source)
 {
-    return (grkan_compile_request){source, "-DGRKAN_DTYPE=0 -DGRKAN_STRATEGY=3 -DGRKAN_FOLDED=0", 0, "", NULL};
+    return (grkan_compile_request){source, "-DGRKAN_DTYPE=0 -DGRKAN_STRATEGY=3 -DGRKAN_SEGMENTED=0", 0, "", NULL};
 }
 
 static void test_a_compile_error_holds_the_log(void **state)
@@ -388,7 +388,7 @@ static void test_a_compile_error_holds_the_log(void **state)
 static void expect_unloadable(const grkan_backend *opencl, grkan_backend_device *device, grkan_blob binary,
                               const char *text)
 {
-    static const grkan_plan_data plan = {.backward = {.block = 32}};
+    static const grkan_plan_data plan = {.backward.columns.block = 32};
     grkan_backend_program *program = NULL;
     expect(opencl->load(device, &plan, &binary, &program), GRKAN_ERROR_DEVICE, said, text);
     assert_null(program);

@@ -8,16 +8,30 @@
 
 #include <cmocka.h>
 
-#include "../core/internal.h"
+#include "../backends/gpu/tuning.h"
+#include "../core/plan/arithmetic.h"
+#include "../core/plan/plan.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define ONE_MIB ((size_t)1 << 20)
 
-/** The same tuning for everything. */
-#define ALIKE(...)                                                                                                     \
-    {                                                                                                                  \
-        __VA_ARGS__, __VA_ARGS__, __VA_ARGS__, __VA_ARGS__, __VA_ARGS__, __VA_ARGS__                                   \
-    }
+static grkan_tuning tune_small(const grkan_pass_shape *shape)
+{
+    (void)shape;
+    return (grkan_tuning){.block = 64, .occupancy = 1, .grid_waves = 1, .stages = 1};
+}
+
+static grkan_tuning tune_large(const grkan_pass_shape *shape)
+{
+    (void)shape;
+    return (grkan_tuning){.block = 1024, .occupancy = 16384, .grid_waves = 1, .stages = 1};
+}
+
+static grkan_tuning tune_rows(const grkan_pass_shape *shape)
+{
+    (void)shape;
+    return (grkan_tuning){.block = 768};
+}
 
 /** From a device with little of everything to one with more than there is yet. */
 static const grkan_device_limits devices[] = {
@@ -25,32 +39,27 @@ static const grkan_device_limits devices[] = {
      .least_elements = 1,
      .max_block = 64,
      .max_vector_bytes = 0,
-     .tunings = ALIKE({64, 1, 1, 1}),
+     .tune = tune_small,
      .local_bytes = 32768},
     {.compute_units = 132,
      .least_elements = 32,
      .max_block = 512,
      .max_vector_bytes = 16,
-     .tunings = {{384, 1152, 3, 1},
-                 {384, 1152, 3, 1},
-                 {480, 960, 1, 1, 4, 1536},
-                 {384, 384, 1, 2},
-                 {384, 768, 1, 1},
-                 {384, 512, 1, 1}},
-     .registers = 65536,
+     .tune = gpu_tune_nvidia,
+     .has_async_copies = 1,
      .local_bytes = 49152},
     {.compute_units = 1024,
      .least_elements = 1,
      .max_block = 1024,
      .max_vector_bytes = 16,
-     .tunings = ALIKE({1024, 16384, 1, 1}),
+     .tune = tune_large,
      .local_bytes = 262144},
     {.compute_units = 128,
      .is_fixed = 1,
      .least_elements = 160,
      .max_block = 1024,
      .max_vector_bytes = 0,
-     .tunings = ALIKE({768, 1, 1, 1}),
+     .tune = tune_rows,
      .local_bytes = 262144},
 };
 
@@ -60,73 +69,22 @@ static const int64_t groups[] = {1, 2, 8, 64, 255, 10000, 1000003};
 static const int64_t inners[] = {1, 4, 49, 3136, 1000003};
 static const int degrees[][2] = {{5, 4}, {0, 0}, {15, 15}};
 
-/** A row that is cut into more spans than this may need more, if groups share gradients: one part for each span. */
-enum { most_spans = 4000 };
+/** A row of more column tiles than this may need more, if groups share a table: one partial sum for each tile. */
+enum { most_tiles = 4000 };
 
 static struct {
-    long plans, exceptions, of_pairs, of_parts; /* chunks of two groups; blocks with fewer groups than fit */
+    long plans, exceptions, of_pairs, of_fewer; /* vectors of two groups; blocks with fewer groups than fit */
     size_t largest;
 } seen;
 
 /** Hold the cut of a pass against what kernels rely on. */
-static void check_cut(const grkan_operation *o, const grkan_tiling *t)
+static void check_pass(const grkan_operation *o, const grkan_geometry *g)
 {
-    const int64_t smallest = o->channels / o->groups * o->inner;
-    assert_true(t->block > 0 && t->row_lanes > 0 && t->row_lanes * t->span_chunks <= t->block);
-    assert_true(t->span_groups > 0 && t->spans == (o->groups + t->span_groups - 1) / t->span_groups);
-    assert_true(t->sets == 1 || t->sets == t->vector);
-    if (t->sets == 1)
-        assert_true(smallest % t->vector == 0 && (t->larger_groups == 0 || o->inner % t->vector == 0));
-    if (t->folds > 1)
-        assert_true(t->span_groups == 1 && t->sets == 1);
-    else
-        assert_true(grkan_operation_group_start(o, t->span_groups) * o->inner <= (int64_t)t->span_chunks * t->vector);
-    for (int64_t group = 0; group < o->groups; group += t->span_groups * (1 + t->spans / 8))
-        assert_true(grkan_operation_group_start(o, group) * o->inner % t->vector == 0);
-    assert_true(o->channels * o->inner % t->vector == 0);
-    seen.of_pairs += t->sets > 1;
-    seen.of_parts += t->spans > 1 && t->span_groups * 2 * smallest <= (int64_t)t->block * t->vector;
-}
-
-/** Hold how often threads visit rows, and where a block's threads are, against what kernels rely on. */
-static void check_visits(const grkan_tiling *t)
-{
-    const int64_t whole = t->whole_stripes * t->stripe_rows; /* rows of the stripes where all have most_visits */
-    if (t->tile_rows / t->row_step > INT32_MAX)
-        return; /* more rows for one block than any memory holds */
-    assert_int_equal(t->fewer_visits * t->row_step + t->more_rows, t->tile_rows);
-    assert_true(t->more_rows >= whole && t->more_rows < whole + t->row_step);
-    if (t->whole_stripes == 0)
-        assert_int_equal(t->most_visits, t->fewer_visits + (t->more_rows > 0));
-    int wrong = 0; /* quotients by the inverse */
-    for (int thread = 0; thread < t->block; ++thread)
-        wrong += (int64_t)thread * t->span_inverse >> 31 != thread / t->span_chunks;
-    assert_int_equal(wrong, 0);
-}
-
-/** Hold what a block does with its sums against what kernels rely on. */
-static void check_sums(const grkan_plan_data *plan)
-{
-    const grkan_operation *const o = &plan->operation;
-    const grkan_tiling *const t = &plan->backward;
-    const int64_t reach = t->stripe_rows < t->tile_rows ? t->stripe_rows : t->tile_rows;
-    assert_int_equal(t->most_visits, (int)((reach + t->row_step - 1) / t->row_step));
-    assert_true(t->flush > 0 && t->kept_lanes > 0 && t->kept_lanes <= t->row_lanes);
-    assert_true(1 << t->slices_log2 <= MOST_SLICES && 1 << t->shared_slices_log2 <= MOST_SLICES);
-    /* Slices of an output are in one round of a block's threads. */
-    if (t->slices_log2 > 0 || t->shared_slices_log2 > 0)
-        assert_true(t->all_slices <= t->block);
-    assert_int_equal(t->denominator_slices % (1 << (t->denominator_shared ? t->shared_slices_log2 : t->slices_log2)),
-                     0);
-    const int64_t numerator = o->numerator_groups * (o->numerator_degree + 1);
-    const int64_t denominator = o->denominator_groups * plan->denominator_coefficients;
-    assert_true(t->numerator_lanes >= 0 && t->numerator_lanes <= MOST_COMBINE_LANES);
-    assert_true(t->denominator_lanes >= 0 && t->denominator_lanes <= MOST_COMBINE_LANES);
-    assert_int_equal(t->numerator_lanes > 0, plan->numerator_parts > 1);
-    assert_int_equal(t->denominator_lanes > 0, plan->denominator_parts > 1);
-    /* Lanes of a number are in one round of a block's threads. */
-    if (t->numerator_lanes > 1 || t->denominator_lanes > 1)
-        assert_true(numerator * t->numerator_lanes + denominator * t->denominator_lanes <= t->block);
+    const grkan_columns *c = &g->columns;
+    assert_true(grkan_columns_hold(o, c));
+    assert_true(grkan_rows_hold(c, &g->rows));
+    seen.of_pairs += c->vector_groups > 1;
+    seen.of_fewer += c->tiles > 1 && c->tile_groups * 2 * c->group_size * c->inner <= (int64_t)c->block * c->vector;
 }
 
 /** Hold the plan of one operation on one device against what every plan promises. */
@@ -136,23 +94,22 @@ static void check_plan(const grkan_device_limits *limits, const grkan_operation 
     grkan_plan_data data = {0};
     if (grkan_plan_decide(o, &options, &data) != GRKAN_SUCCESS)
         return; /* more elements than 64 bits can count */
-    const grkan_status status = grkan_plan_tile(limits, &data);
+    const grkan_status status = grkan_plan_shape(limits, &data);
     if (status == GRKAN_ERROR_UNSUPPORTED)
         return; /* too little local memory, or threads */
     assert_int_equal(status, GRKAN_SUCCESS);
-    if (data.workspace_bytes > ONE_MIB && data.backward.stripes > 1)
+    if (data.workspace_bytes > ONE_MIB && data.backward.rows.splits > 1)
         fail_msg(
             "%zu bytes of workspace for %lld x %lld x %lld, %lld groups, %lld and %lld of coefficients, degrees %d "
             "and %d, %s, on a device of %d units",
             data.workspace_bytes, (long long)o->outer, (long long)o->channels, (long long)o->inner,
             (long long)o->groups, (long long)o->numerator_groups, (long long)o->denominator_groups, o->numerator_degree,
             o->denominator_degree, grkan_dtype_name(o->dtype), limits->compute_units);
-    assert_true(data.workspace_bytes <= ONE_MIB || data.backward.spans > most_spans);
-    check_cut(&data.operation, &data.forward); /* where all groups share all coefficients, it has one group */
-    check_cut(&data.operation, &data.backward);
-    check_visits(&data.forward);
-    check_visits(&data.backward);
-    check_sums(&data);
+    assert_true(data.workspace_bytes <= ONE_MIB || data.backward.columns.tiles > most_tiles);
+    check_pass(&data.operation, &data.forward); /* where all groups share all tables, it has one group */
+    check_pass(&data.operation, &data.backward);
+    assert_true(grkan_grid_reduction_holds(&data, &data.backward));
+    assert_true(grkan_block_reduction_holds(&data, &data.backward));
     seen.plans++;
     seen.exceptions += data.workspace_bytes > ONE_MIB;
     seen.largest = data.workspace_bytes > seen.largest ? data.workspace_bytes : seen.largest;
@@ -196,14 +153,177 @@ static void test_a_workspace_is_small_for_any_shape(void **state)
     printf("%ld plans; largest workspace %zu bytes; %ld need more than 1 MiB\n", seen.plans, seen.largest,
            seen.exceptions);
     printf("%ld passes in pairs of 16-bit elements, %ld with fewer groups side by side than fit\n", seen.of_pairs,
-           seen.of_parts);
-    assert_true(seen.plans > 100000 && seen.of_pairs > 1000 && seen.of_parts > 1000);
+           seen.of_fewer);
+    assert_true(seen.plans > 100000 && seen.of_pairs > 1000 && seen.of_fewer > 500);
+}
+
+/* ------------------------------------------------------------------------------------------- the longest chain */
+
+/** Additions so far, of a sum that an element is in; negative: a zero, to which an addition is exact. */
+typedef int64_t depth;
+
+enum { nothing = -1 };
+
+static depth add(depth a, depth b)
+{
+    return a < 0 ? b : b < 0 ? a : larger(a, b) + 1;
+}
+
+static depth add_four(const depth *d)
+{
+    return add(add(d[0], d[1]), add(d[2], d[3]));
+}
+
+/** As threads add what others left, in batches of the plan's own constant. */
+static depth add_exchanged(const depth *d, int count)
+{
+    depth sum = nothing;
+    for (int first = 0; first < count; first += 4) {
+        depth four[4];
+        for (int i = 0; i < 4; i++)
+            four[i] = first + i < count ? d[first + i] : nothing;
+        sum = add(sum, add_four(four));
+    }
+    return sum;
+}
+
+/** As a thread of the grid reduction adds its partial sums. */
+static depth add_partials(const depth *d, int64_t count, int step)
+{
+    depth sum = nothing;
+    for (int64_t first = 0; first < count; first += 12 * (int64_t)step) {
+        depth twelve[12];
+        for (int i = 0; i < 12; i++)
+            twelve[i] = first + i * (int64_t)step < count ? d[first + i * (int64_t)step] : nothing;
+        sum = add(sum, add(add(add_four(twelve), add_four(twelve + 4)), add_four(twelve + 8)));
+    }
+    return sum;
+}
+
+/** What a thread has when it has added all of its rows. */
+static depth depth_of_thread(const grkan_geometry *g, int rows)
+{
+    depth own = nothing;
+    for (int first = 0; first < rows; first += g->rows.chain)
+        own = add(own, smaller(g->rows.chain, rows - first) * (g->columns.vector / g->columns.vector_groups));
+    return own;
+}
+
+/** What a block has for an output of a table, which has so many columns. */
+static depth depth_of_block(const grkan_geometry *g, const grkan_table_reduction *table, int split, int64_t columns)
+{
+    static depth sums[4096], exchanged[MOST_OUTPUT_THREADS];
+    const int kept = g->block.column_partials, threads = 1 << table->output_threads_log2;
+    for (int row = 0; row < g->columns.block_rows; row++) {
+        const int more = split * g->rows.split_stride + row < g->rows.remainder;
+        const depth own = depth_of_thread(g, split < g->rows.whole_splits ? g->rows.most : g->rows.fewer + more);
+        for (int64_t i = 0; i < columns; i++) {
+            depth *const sum = &sums[row % kept * columns + i];
+            *sum = row < kept ? own : add(*sum, own);
+        }
+    }
+    for (int thread = 0; thread < threads; thread++) {
+        exchanged[thread] = nothing;
+        for (int64_t i = thread; i < columns * kept; i += threads)
+            exchanged[thread] = add(exchanged[thread], sums[i]);
+    }
+    return add_exchanged(exchanged, threads);
+}
+
+/** What a gradient of a table has in the end, where groups are alike. */
+static depth depth_of_table(const grkan_plan_data *data, const grkan_table_reduction *table)
+{
+    static depth partials[1 << 20], exchanged[MOST_GRID_THREADS];
+    const grkan_geometry *const g = &data->backward;
+    const int64_t of_tile = smaller(g->columns.row_elements / g->columns.vector, g->columns.tile_vectors);
+    const int64_t of_group = g->columns.group_size * g->columns.inner / g->columns.vector;
+    const int64_t columns = table->is_shared ? of_tile : smaller(of_tile, of_group);
+    const int64_t tiles = table->is_shared ? g->columns.tiles : 1;
+    const int64_t count = g->rows.splits * tiles;
+    for (int64_t i = 0; i < count; i++)
+        partials[i] = depth_of_block(g, table, (int)(i / tiles), columns);
+    if (table->partials == 1)
+        return partials[0];
+    assert_int_equal(table->partials, count);
+    for (int thread = 0; thread < table->grid_threads; thread++)
+        exchanged[thread] = add_partials(partials + thread, count - thread, table->grid_threads);
+    return add_exchanged(exchanged, table->grid_threads);
+}
+
+/** The longest chain is that of sums which are followed through the blocks as kernels add them, give or take a few. */
+static void test_the_longest_chain_is_as_kernels_add(void **state)
+{
+    static const grkan_operation operations[] = {{201728, 768, 1, 8, 1, 8, 5, 4, GRKAN_ABS_TERMS, GRKAN_F32},
+                                                 {201728, 768, 1, 8, 8, 8, 5, 4, GRKAN_ABS_TERMS, GRKAN_BF16},
+                                                 {25216, 3072, 1, 8, 1, 8, 5, 4, GRKAN_ABS_TERMS, GRKAN_F64},
+                                                 {1, 64, 1, 8, 1, 8, 5, 4, GRKAN_ABS_TERMS, GRKAN_F32},
+                                                 {37, 1000, 1, 1000, 1, 1000, 3, 0, GRKAN_ABS_SUM, GRKAN_F32},
+                                                 {64, 96, 3136, 4, 1, 4, 5, 4, GRKAN_ABS_TERMS, GRKAN_F16},
+                                                 {5000, 8192, 4, 1, 1, 1, 5, 4, GRKAN_PLAIN, GRKAN_F32}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(operations) * COUNT_OF(devices) * 2; i++) {
+        const grkan_operation *o = &operations[i / 2 / COUNT_OF(devices)];
+        const grkan_options options = {.determinism = i % 2 ? GRKAN_RUN_TO_RUN : GRKAN_DEVICE_TO_DEVICE};
+        grkan_plan_data data = {0};
+        depth deepest = nothing;
+        assert_int_equal(grkan_plan_decide(o, &options, &data), GRKAN_SUCCESS);
+        if (grkan_plan_shape(&devices[i / 2 % COUNT_OF(devices)], &data) != GRKAN_SUCCESS)
+            continue; /* too few threads */
+        for (int32_t k = 0; k < data.table_count; k++)
+            if (data.tables[k].width > 0)
+                deepest = larger(deepest, depth_of_table(&data, &data.backward.tables[k]));
+        const int64_t chain = grkan_plan_longest_chain(&data);
+        if (chain < deepest || chain > deepest + deepest / 8 + 1)
+            fail_msg("case %zu: the longest chain is %lld; sums have %lld additions", i, (long long)chain,
+                     (long long)deepest);
+    }
+}
+
+static void test_atomics_follow_one_another(void **state)
+{
+    (void)state;
+    grkan_operation o = GRKAN_OPERATION_INIT;
+    o.outer = 10000;
+    for (int strategy = GRKAN_STRATEGY_ELEMENT; strategy <= GRKAN_STRATEGY_BLOCK; strategy++) {
+        const grkan_options options = {.strategy = (grkan_strategy)strategy, .determinism = GRKAN_NONE};
+        grkan_plan_data data = {0};
+        assert_int_equal(grkan_plan_decide(&o, &options, &data), GRKAN_SUCCESS);
+        assert_int_equal(grkan_plan_shape(&devices[1], &data), GRKAN_SUCCESS);
+        const int64_t blocks = data.backward.rows.splits * (int64_t)data.backward.columns.tiles;
+        const int64_t chain = grkan_plan_longest_chain(&data);
+        if (strategy == GRKAN_STRATEGY_ELEMENT)
+            assert_int_equal(chain, grkan_operation_elements(&o)); /* the numerator is shared */
+        else
+            assert_true(chain > blocks && chain < blocks + 200);
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------ tunings */
+
+/** A device has registers for what the threads that it shall hold at once keep. */
+static void test_tunings_leave_registers_for_what_threads_keep(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2 * 4 * 33 * 5 * 2; i++) {
+        const grkan_pass_shape shape = {.is_backward = i % 2,
+                                        .dtype = (grkan_dtype)(i / 2 % 4),
+                                        .numbers = i / 8 % 33,
+                                        .vector = 1 << i / 8 / 33 % 4,
+                                        .vector_groups = 1};
+        const grkan_tuning t = gpu_tune_nvidia(&shape);
+        const int kept = shape.numbers * (shape.is_backward ? 2 : 1) * (int)grkan_coefficient_bytes(shape.dtype) / 4;
+        assert_true(t.occupancy > 0 && t.occupancy * (kept + 32) <= gpu_nvidia_registers);
+        assert_true(t.block > 0 && t.block <= 512 && t.grid_waves > 0 && t.stages > 0 && t.step > 0);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_workspace_is_small_for_any_shape),
+        cmocka_unit_test(test_the_longest_chain_is_as_kernels_add),
+        cmocka_unit_test(test_atomics_follow_one_another),
+        cmocka_unit_test(test_tunings_leave_registers_for_what_threads_keep),
     };
     return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
 }

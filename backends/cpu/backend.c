@@ -157,11 +157,17 @@ static void cpu_close(grkan_backend_device *device)
     free(device);
 }
 
+/** Blocks of whole rows, whatever the shape. */
+static grkan_tuning whole_rows(const grkan_pass_shape *shape)
+{
+    (void)shape;
+    return (grkan_tuning){.block = CPU_MOST_THREADS};
+}
+
 static grkan_status cpu_describe(const grkan_backend_device *device, grkan_device_properties *properties,
                                  grkan_device_limits *limits)
 {
     const int threads = device->all.threads;
-    const grkan_tuning whole_rows = {.block = CPU_MOST_THREADS};
     *properties =
         (grkan_device_properties){.selector = "cpu",
                                   .backend = "cpu",
@@ -180,7 +186,7 @@ static grkan_status cpu_describe(const grkan_backend_device *device, grkan_devic
                                     .is_fixed = 1,
                                     .least_elements = 160,
                                     .max_block = CPU_MOST_THREADS,
-                                    .tunings = {whole_rows, whole_rows, whole_rows, whole_rows, whole_rows, whole_rows},
+                                    .tune = whole_rows,
                                     .local_bytes = CPU_LOCAL_BYTES};
     return GRKAN_SUCCESS;
 }
@@ -204,10 +210,14 @@ static void cpu_unload(grkan_backend_program *program)
     (void)program;
 }
 
+static int64_t blocks_of(const grkan_geometry *g)
+{
+    return (int64_t)g->rows.splits * g->columns.tiles;
+}
+
 static int64_t most_turns(const grkan_plan_data *plan)
 {
-    const int64_t forward = plan->forward.stripes * plan->forward.spans;
-    const int64_t backward = plan->backward.stripes * plan->backward.spans;
+    const int64_t forward = blocks_of(&plan->forward), backward = blocks_of(&plan->backward);
     return forward > backward ? forward : backward;
 }
 
@@ -259,63 +269,68 @@ static void run_blocks(int threads, void (*run)(const cpu_job *, int64_t), const
     cpu_share(&loop, threads, &job->plan->options);
 }
 
-/** Threads that are worth waking to combine parts. Other work may have them, and then waking takes a time slice. */
-static int combine_threads(const grkan_backend_program *program, const grkan_plan_data *plan)
+/** Threads that are worth waking to add up partials. Other work may have them, and then waking takes a time slice. */
+static int reduction_threads(const grkan_backend_program *program, const grkan_plan_data *plan)
 {
     const size_t worth = (size_t)1 << 18;
     return plan->workspace_bytes < worth ? 1 : threads_of(program, plan);
 }
 
-static grkan_status cpu_forward(grkan_backend_program *program, const grkan_plan_data *plan,
-                                const grkan_forward_arguments *arguments, void *stream)
+static cpu_job job_of(const grkan_backend_program *program, const grkan_plan_data *plan, const grkan_call *call)
 {
-    const cpu_job job = {.plan = plan,
-                         .scratches = program->scratches,
-                         .x = address(arguments->x),
-                         .result = address(arguments->y),
-                         .numerator = address(arguments->numerator),
-                         .denominator = address(arguments->denominator)};
+    cpu_job job = {.plan = plan,
+                   .scratches = program->scratches,
+                   .x = address(call->x),
+                   .dy = address(call->dy),
+                   .result = address(call->result),
+                   .workspace = address(call->workspace),
+                   .add = call->add};
+    for (int table = 0; table < plan->table_count; ++table) {
+        job.tables[table] = address(call->tables[table]);
+        job.gradients[table] = address(call->gradients[table]);
+    }
+    return job;
+}
+
+static grkan_status cpu_forward(grkan_backend_program *program, const grkan_plan_data *plan, const grkan_call *call,
+                                void *stream)
+{
+    const cpu_job job = job_of(program, plan, call);
     if (check_stream(stream) != GRKAN_SUCCESS)
         return GRKAN_ERROR_INVALID_ARGUMENT;
-    run_blocks(threads_of(program, plan), kernels_of(program, plan)->forward_block, &job,
-               plan->forward.stripes * plan->forward.spans);
+    run_blocks(threads_of(program, plan), kernels_of(program, plan)->forward_block, &job, blocks_of(&plan->forward));
     return GRKAN_SUCCESS;
+}
+
+static size_t numbers_of(const grkan_table *table)
+{
+    return (size_t)table->rows * (size_t)table->width;
 }
 
 /** Strategies that add atomically start from zero when they overwrite. */
 static void clear_gradients(const cpu_job *job)
 {
-    const grkan_operation *o = &job->plan->operation;
-    const size_t bytes = grkan_coefficient_bytes(o->dtype);
-    memset(job->dnumerator, 0, (size_t)o->numerator_groups * (size_t)(o->numerator_degree + 1) * bytes);
-    if (job->plan->denominator_coefficients > 0)
-        memset(job->ddenominator, 0,
-               (size_t)o->denominator_groups * (size_t)job->plan->denominator_coefficients * bytes);
+    const size_t bytes = grkan_coefficient_bytes(job->plan->operation.dtype);
+    for (int table = 0; table < job->plan->table_count; ++table)
+        if (numbers_of(&job->plan->tables[table]) > 0)
+            memset(job->gradients[table], 0, numbers_of(&job->plan->tables[table]) * bytes);
 }
 
-static grkan_status cpu_backward(grkan_backend_program *program, const grkan_plan_data *plan,
-                                 const grkan_backward_arguments *arguments, void *stream)
+static grkan_status cpu_backward(grkan_backend_program *program, const grkan_plan_data *plan, const grkan_call *call,
+                                 void *stream)
 {
-    const cpu_job job = {.plan = plan,
-                         .scratches = program->scratches,
-                         .x = address(arguments->x),
-                         .dy = address(arguments->dy),
-                         .result = address(arguments->dx),
-                         .numerator = address(arguments->numerator),
-                         .denominator = address(arguments->denominator),
-                         .dnumerator = address(arguments->dnumerator),
-                         .ddenominator = address(arguments->ddenominator),
-                         .workspace = address(arguments->workspace),
-                         .add = arguments->accumulation == GRKAN_ADD};
+    const cpu_job job = job_of(program, plan, call);
     const cpu_kernels *const kernels = kernels_of(program, plan);
+    int64_t numbers = 0;
     if (check_stream(stream) != GRKAN_SUCCESS)
         return GRKAN_ERROR_INVALID_ARGUMENT;
     if (plan->options.strategy != GRKAN_STRATEGY_TREE && !job.add)
         clear_gradients(&job);
-    run_blocks(threads_of(program, plan), kernels->backward_block, &job, plan->backward.stripes * plan->backward.spans);
+    run_blocks(threads_of(program, plan), kernels->backward_block, &job, blocks_of(&plan->backward));
+    for (int table = 0; table < plan->table_count; ++table)
+        numbers += plan->backward.tables[table].numbers;
     if (plan->options.strategy == GRKAN_STRATEGY_TREE && plan->workspace_bytes > 0)
-        run_blocks(combine_threads(program, plan), kernels->combine_output, &job,
-                   (int64_t)plan->backward.numerator_width + plan->backward.denominator_width);
+        run_blocks(reduction_threads(program, plan), kernels->reduce_number, &job, numbers);
     return GRKAN_SUCCESS;
 }
 

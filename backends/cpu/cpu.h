@@ -34,10 +34,8 @@ typedef struct cpu_job {
     const void *x;
     const void *dy;
     void *result; /* y, or dx */
-    const void *numerator;
-    const void *denominator;
-    void *dnumerator;
-    void *ddenominator;
+    const void *tables[GRKAN_MOST_TABLES];
+    void *gradients[GRKAN_MOST_TABLES];
     void *workspace;
     int add;
 } cpu_job;
@@ -46,7 +44,7 @@ typedef struct cpu_job {
 typedef struct cpu_kernels {
     void (*forward_block)(const cpu_job *job, int64_t block);
     void (*backward_block)(const cpu_job *job, int64_t block);
-    void (*combine_output)(const cpu_job *job, int64_t output);
+    void (*reduce_number)(const cpu_job *job, int64_t number); /* of the tables, one after the other */
 } cpu_kernels;
 
 /* One of each for every build of kernels.c; the suffix is grkan_dtype's number. scalar is the reference. */
@@ -63,10 +61,7 @@ CPU_DECLARE(avx512);
 /** What a block keeps between its threads, at most. */
 #define CPU_LOCAL_BYTES 65536
 
-/** Most coefficients of a group: a0..a15 and b0..b15. */
-#define CPU_COEFFICIENTS 32
-
-/** One element by the reference, for lanes of a vector that are far from zero. @param c a[16], then b[16] */
+/** One element by the reference, for lanes that need the rare formulas. @param c the family's coefficients */
 float grkan_cpu_forward_float(const grkan_plan_data *plan, const float *c, float x);
 double grkan_cpu_forward_double(const grkan_plan_data *plan, const double *c, double x);
 

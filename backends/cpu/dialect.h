@@ -13,11 +13,10 @@
 #define GLOBAL
 #define SHARED
 #define NO_UNROLL _Pragma("GCC unroll 1")
-#define TILE_FOLDS(t) ((t)->folds)
-#define TILE_VECTOR(t) ((t)->vector)
-#define TILE_SETS(t) 1
-#define TILE_BLOCK(t) ((t)->block)
-#define HIDE(value) (value)
+#define SEGMENTS(g) ((g)->columns.segments)
+#define VECTOR_ELEMENTS(g) ((g)->columns.vector)
+#define VECTOR_GROUPS(g) 1
+#define BLOCK_THREADS(g) ((g)->columns.block)
 
 #if CPU_DTYPE == 3
 typedef double scalar;
@@ -91,6 +90,7 @@ typedef scalar_bits real_bits;
 #else
 
 #define CPU_LANES (CPU_BYTES / (int)sizeof(scalar))
+#define LANES
 #define UNROLL _Pragma("GCC unroll 16")
 typedef scalar real __attribute__((vector_size(CPU_BYTES)));
 typedef scalar_bits real_bits __attribute__((vector_size(CPU_BYTES)));

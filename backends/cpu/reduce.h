@@ -1,103 +1,106 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file reduce.h
- * @brief From the sums of a block's columns to its outputs, strip by strip, in the order of tile.h: an output's slices
- * are kept while strips with its columns are walked, so that no block keeps the sums of all of its columns.
+ * @brief From the sums of a block's columns to its outputs, strip by strip, in the order of block_reduction.h: what an
+ * output's threads have added up is kept while strips with its columns are computed, so that no block keeps the sums of all
+ * of its columns.
  */
 
-/** The groups whose outputs are under way at a time: the strips of one row lane come one after the other. */
-DEVICE int groups_under_way(const grkan_tiling *t, int in_denominator)
+/** The groups whose outputs are under way at a time: the strips of one block row come one after the other. */
+DEVICE int groups_under_way(const grkan_geometry *g, int table)
 {
-    return t->kept_lanes > 1 && !is_shared(t, in_denominator) ? (int)t->span_groups : 1;
+    return g->block.column_partials > 1 && !g->tables[table].is_shared ? (int)g->columns.tile_groups : 1;
 }
 
-/** Slices of the outputs that are under way. */
-DEVICE int slices_under_way(const grkan_tiling *t, rational kind, int in_denominator)
+/** Threads of the outputs of a table that are under way. */
+DEVICE int threads_under_way(const gradients *d, int table)
 {
-    return groups_under_way(t, in_denominator) * group_outputs(kind, in_denominator)
-           << slices_log2_of(t, is_shared(t, in_denominator));
+    return groups_under_way(d->g, table) * table_width(d->f, table) << d->g->tables[table].output_threads_log2;
 }
 
-static size_t outputs_bytes(const grkan_tiling *t, rational kind)
+static size_t output_sums_bytes(const gradients *d)
 {
-    return (size_t)(slices_under_way(t, kind, 0) + slices_under_way(t, kind, 1)) * sizeof(scalar);
+    size_t threads = 0;
+    for (int table = 0; table < TABLES; ++table)
+        threads += (size_t)threads_under_way(d, table);
+    return threads * sizeof(scalar);
 }
 
-DEVICE scalar *slices_of_output(const grkan_tiling *t, rational kind, output o, scalar *outputs)
+/** What an output's threads have added up. */
+DEVICE scalar *sums_of_output(const gradients *d, output o, scalar *output_sums)
 {
-    const int group = groups_under_way(t, o.in_denominator) > 1 ? o.group : 0;
-    const int own = o.sum - (o.in_denominator ? kind.m + 1 : 0);
-    const int index = group * group_outputs(kind, o.in_denominator) + own;
-    return outputs + (o.in_denominator ? slices_under_way(t, kind, 0) : 0) + (index << slices_log2_of(t, o.shared));
+    const int group = groups_under_way(d->g, o.table) > 1 ? o.group : 0;
+    const int index = group * table_width(d->f, o.table) + o.sum - first_sum(d->f, o.table);
+    for (int table = 0; table < o.table; ++table)
+        output_sums += threads_under_way(d, table);
+    return output_sums + (index << d->g->tables[o.table].output_threads_log2);
 }
 
-/** Add sums to slices in turn, from slice `slice` on. */
-static void add_to_slices(const scalar *sums, int count, int slice, int slices, scalar *to)
+/** Add sums to those of an output's threads in turn, from thread `thread` on. */
+static void add_to_threads(const scalar *sums, int count, int thread, int threads, scalar *to)
 {
     int i = 0;
-    while (i < count && (slice != 0 || count - i < slices || slices % CPU_LANES != 0)) {
-        to[slice] = to[slice] + sums[i++];
-        slice = slice + 1 == slices ? 0 : slice + 1;
+    while (i < count && (thread != 0 || count - i < threads || threads % CPU_LANES != 0)) {
+        to[thread] = to[thread] + sums[i++];
+        thread = thread + 1 == threads ? 0 : thread + 1;
     }
-    for (; i + slices <= count; i += slices)
-        for (slice = 0; slice < slices; slice += CPU_LANES)
-            store_lanes(to + slice, load_lanes(to + slice) + load_lanes(sums + i + slice));
-    for (slice = 0; i < count; ++slice)
-        to[slice] = to[slice] + sums[i++];
+    for (; i + threads <= count; i += threads)
+        for (thread = 0; thread < threads; thread += CPU_LANES)
+            store_lanes(to + thread, load_lanes(to + thread) + load_lanes(sums + i + thread));
+    for (thread = 0; i < count; ++thread)
+        to[thread] = to[thread] + sums[i++];
 }
 
-/** Columns of one row lane, of those that are kept, with their sums. */
+/** Columns of one block row, of those that are left, with their sums. */
 typedef struct summed_columns {
-    int row_lane;
-    int first, end;       /* within the lane */
-    const scalar *totals; /* of the first column and the first coefficient */
-    int pitch;            /* from a coefficient's to the next one's */
+    int block_row;
+    int first, end;       /* within the row */
+    const scalar *totals; /* of the first column and the first sum */
+    int pitch;            /* from a sum to the next one's */
 } summed_columns;
 
-/** Add what columns have for an output, and deliver it with its last ones. */
-static void add_to_output(const grkan_tiling *t, rational kind, const tile *b, const gradients *g,
-                          const summed_columns *c, column_range of_output, output o, scalar *outputs)
+/** Add what columns have for an output, and store it with its last ones. */
+static void add_to_output(const gradients *d, const tile *b, const summed_columns *c, column_range of_output, output o,
+                          scalar *output_sums)
 {
-    const int slices = 1 << slices_log2_of(t, o.shared);
-    scalar *const own = slices_of_output(t, kind, o, outputs);
+    const int threads = 1 << d->g->tables[o.table].output_threads_log2;
+    scalar *const own = sums_of_output(d, o, output_sums);
     const int width = of_output.end - of_output.first;
     const int first = c->first > of_output.first ? c->first : of_output.first;
     const int count = least(c->end, of_output.end) - first;
-    const int index = c->row_lane * width + first - of_output.first; /* among the output's columns */
+    const int index = c->block_row * width + first - of_output.first; /* among the output's columns */
     if (index == 0)
-        memset(own, 0, (size_t)slices * sizeof *own);
-    add_to_slices(c->totals + o.sum * c->pitch + first - c->first, count, index & (slices - 1), slices, own);
-    if (index + count == width * t->kept_lanes)
-        deliver(g, destination_of(t, kind, g, b, o), sum_exchanged(own, 1, slices));
+        memset(own, 0, (size_t)threads * sizeof *own);
+    add_to_threads(c->totals + o.sum * c->pitch + first - c->first, count, index & (threads - 1), threads, own);
+    if (index + count == width * d->g->block.column_partials)
+        store_output(d, destination_of(d, b, o), sum_exchanged(own, 1, threads));
 }
 
 /** Add what columns have to the outputs that sum them. */
-static void add_to_outputs(const grkan_tiling *t, rational kind, const tile *b, const gradients *g,
-                           const summed_columns *c, scalar *outputs)
+static void add_to_outputs(const gradients *d, const tile *b, const summed_columns *c, scalar *output_sums)
 {
-    for (int in_denominator = 0; in_denominator < 2; ++in_denominator) {
-        const int count = group_outputs(kind, in_denominator), shared = is_shared(t, in_denominator);
-        int group = shared ? 0 : (int)(group_of(t, b, c->first * t->vector) - b->first_group);
-        for (int end = c->first; count > 0 && end < c->end; ++group) {
-            output o = output_of(t, kind, in_denominator, b->first_group, group * count);
-            const column_range columns = columns_of_output(t, b, o);
-            for (int i = 0; i < count; ++i, ++o.sum, ++o.position)
-                add_to_output(t, kind, b, g, c, columns, o, outputs);
+    for (int table = 0; table < TABLES; ++table) {
+        const int width = table_width(d->f, table), is_shared = d->g->tables[table].is_shared;
+        int group = is_shared ? 0 : (int)(group_of(b, c->first * d->g->columns.vector) - b->first_group);
+        for (int end = c->first; width > 0 && end < c->end; ++group) {
+            output o = output_of(d, table, b->first_group, group * width);
+            const column_range columns = columns_of_output(b, o);
+            for (int i = 0; i < width; ++i, ++o.sum, ++o.position)
+                add_to_output(d, b, c, columns, o, output_sums);
             end = columns.end;
         }
     }
 }
 
-/** As add_to_outputs, of columns of a block of which the last may have other row lanes than the first. */
-static void reduce_columns(const grkan_tiling *t, rational kind, const tile *b, const gradients *g, const strip *s,
-                           const scalar *totals, scalar *outputs)
+/** As add_to_outputs, of columns of a block of which the last may have other block rows than the first. */
+static void reduce_columns(const gradients *d, const tile *b, const strip *s, const scalar *totals, scalar *output_sums)
 {
-    const int all = t->row_lanes > 1 ? t->span_chunks : s->first + s->columns;
+    const int all = d->g->columns.block_rows > 1 ? d->g->columns.tile_vectors : s->first + s->columns;
     for (int done = 0; done < s->columns;) {
-        const int row_lane = (s->first + done) / all, first = s->first + done - row_lane * all;
+        const int block_row = (s->first + done) / all, first = s->first + done - block_row * all;
         const int count = least(s->columns - done, all - first);
-        const summed_columns c = {row_lane, first, first + count, totals + done, s->width};
-        add_to_outputs(t, kind, b, g, &c, outputs);
+        const summed_columns c = {block_row, first, first + count, totals + done, s->width};
+        add_to_outputs(d, b, &c, output_sums);
         done += count;
     }
 }

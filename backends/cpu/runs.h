@@ -3,66 +3,66 @@
  * @file runs.h
  * @brief Arithmetic on staged rows.
  *
- * Rows are walked as they lie in memory, run by run. Backward does so twice: first each row gives dx and its elements'
- * shares in the sums, then each vector of columns adds its shares, row after row. In one loop the sums would fill the
+ * Rows are computed as they lie in memory, run by run. Backward does so twice: first each staged row gives dx and what its
+ * elements add to the sums, then each SIMD vector of columns adds that, row after row. In one loop the sums would fill the
  * registers, and nothing would be left to do while a division is under way.
  */
 
 /** As many columns as are asked for ahead at once: with 768, forward takes half as long again. */
 enum { longest_run = 128 };
 
-/** Neighbouring columns that have the same coefficients; one vector of columns where groups meet. */
+/** Neighbouring columns that have the same coefficients; one SIMD vector of columns where groups meet. */
 typedef struct run {
     coefficients c;
-    scalar limit;      /* of |x|, up to which no element needs far.h */
-    int first, end;    /* columns of the strip, whole vectors */
-    uint64_t far_rows; /* bit i: staged row i needs far.h in this run */
+    scalar limit;       /* of |x|, up to which no element needs the rare formulas */
+    int first, end;     /* columns of the strip, whole SIMD vectors */
+    uint64_t rare_rows; /* bit i: staged row i needs them in this run */
 } run;
 
 /** An element between the two passes. */
-typedef struct kept {
+typedef struct kept_element {
     real x; /* dx may lie where x was */
-    share s;
-} kept;
+    element_terms terms;
+} kept_element;
 
 /** The group of a column of a block, and of the next ones: row by row, and of any for columns beyond. */
 typedef struct column_group {
-    int chunk;
+    int column; /* of the column tile */
     int64_t group;
-    int64_t end; /* of the group, from the span's start, in elements */
+    int64_t end; /* of the group, from the tile's start, in elements */
 } column_group;
 
-DEVICE int64_t end_of_group(const grkan_tiling *t, const tile *b, int64_t group)
+DEVICE int64_t end_of_group(const tile *b, int64_t group)
 {
-    return group + 1 < b->end_group ? group_start(t, group + 1) - b->start : INT64_MAX;
+    return group + 1 < b->end_group ? group_start(b->g, group + 1) - b->start : INT64_MAX;
 }
 
-DEVICE column_group group_of_column(const grkan_tiling *t, const tile *b, int column)
+DEVICE column_group group_of_column(const tile *b, int thread)
 {
-    const int chunk = column % t->span_chunks;
-    const int64_t group = group_of(t, b, chunk * t->vector);
-    const column_group g = {chunk, group, end_of_group(t, b, group)};
-    return g;
+    const int column = thread % b->g->columns.tile_vectors;
+    const int64_t group = group_of(b, column * b->g->columns.vector);
+    const column_group at = {column, group, end_of_group(b, group)};
+    return at;
 }
 
-static void to_next_column(const grkan_tiling *t, const tile *b, column_group *g)
+static void to_next_column(const tile *b, column_group *at)
 {
-    if (++g->chunk == t->span_chunks) {
-        g->chunk = 0;
-        g->group = b->first_group;
-        g->end = end_of_group(t, b, g->group);
+    if (++at->column == b->g->columns.tile_vectors) {
+        at->column = 0;
+        at->group = b->first_group;
+        at->end = end_of_group(b, at->group);
     }
-    while ((int64_t)g->chunk * t->vector >= g->end)
-        g->end = end_of_group(t, b, ++g->group);
+    while ((int64_t)at->column * b->g->columns.vector >= at->end)
+        at->end = end_of_group(b, ++at->group);
 }
 
 /** A run of columns whose first ones have these groups. @return it, its columns not yet known */
-static run *load_run(const cpu_job *job, const grkan_tiling *t, const int64_t *groups, run *r)
+static run *load_run(const cpu_job *job, const grkan_geometry *g, const int64_t *groups, run *r)
 {
-    const rational kind = kind_of(job->plan);
-    load_coefficients(kind, job, t, groups, &r->c);
-    r->limit = has_large(kind, &r->c) ? -(scalar)1 : near_limit(kind);
-    r->far_rows = 0;
+    const family f = family_of(job->plan);
+    load_coefficients(f, job, g, groups, &r->c);
+    r->limit = has_large(f, &r->c) ? -(scalar)1 : near_limit(f);
+    r->rare_rows = 0;
     return r;
 }
 
@@ -70,14 +70,14 @@ static run *load_run(const cpu_job *job, const grkan_tiling *t, const int64_t *g
  * The runs of a strip, up to most_runs of them; a strip that has more ends there.
  * @return their number
  */
-static int find_runs(const cpu_job *job, const grkan_tiling *t, const tile *b, strip *s, run *runs, int most_runs)
+static int find_runs(const cpu_job *job, const tile *b, strip *s, run *runs, int most_runs)
 {
-    column_group at = group_of_column(t, b, s->first);
+    column_group at = group_of_column(b, s->first);
     int count = 0, is_one = 0;
     int64_t group = -1;
     for (int column = 0; column < s->width; column += CPU_LANES) {
         int64_t groups[CPU_LANES];
-        for (int lane = 0; lane < CPU_LANES; ++lane, to_next_column(t, b, &at))
+        for (int lane = 0; lane < CPU_LANES; ++lane, to_next_column(b, &at))
             groups[lane] = at.group;
         const int was_one = is_one && group == groups[0];
         is_one = is_one_group(groups);
@@ -87,25 +87,25 @@ static int find_runs(const cpu_job *job, const grkan_tiling *t, const tile *b, s
                 s->columns = s->width = column;
                 break;
             }
-            load_run(job, t, groups, runs + count++)->first = column;
+            load_run(job, b->g, groups, runs + count++)->first = column;
         }
         runs[count - 1].end = column + CPU_LANES;
     }
     return count;
 }
 
-/** Whether no element of a run's row needs far.h. */
+/** Whether no element of a run's row needs the rare formulas. */
 DEVICE int row_is_near(const run *r, const scalar *x)
 {
-    real_bits far = {0};
+    real_bits rare = {0};
     for (int column = r->first; column < r->end; column += CPU_LANES)
-        far |= IS_ABOVE(ABS(load_lanes(x + column)), r->limit);
-    return has_no_lane(far);
+        rare |= IS_ABOVE(ABS(load_lanes(x + column)), r->limit);
+    return has_no_lane(rare);
 }
 
 /* -------------------------------------------------------------------------------------------------- forward */
 
-/** A row of forward, where each run's coefficients are at hand. Chunks are of one element: cpu_describe asks for no others. */
+/** A row of forward, where each run's coefficients are at hand. Vectors are of one element: cpu_describe asks for no others. */
 typedef struct forward_row {
     const scalar *x; /* where it lies, or staged */
     scalar *y;
@@ -115,7 +115,7 @@ typedef struct forward_row {
     int run_count;
 } forward_row;
 
-DEVICE void forward_runs(const cpu_job *job, rational kind, const forward_row *row)
+DEVICE void forward_runs(const cpu_job *job, family f, const forward_row *row)
 {
     const scalar *const x = row->x;
     scalar *const y = row->y;
@@ -127,7 +127,7 @@ DEVICE void forward_runs(const cpu_job *job, rational kind, const forward_row *r
         }
         if (row_is_near(r, x))
             for (int column = first; column < end; column += CPU_LANES)
-                store_lanes(y + column, forward_near(kind, &r->c, load_lanes(x + column)));
+                store_lanes(y + column, forward_near(f, &r->c, load_lanes(x + column)));
         else
             for (int column = first; column < end; column += CPU_LANES)
                 store_lanes(y + column, forward_lanes(job->plan, &r->c, load_lanes(x + column)));
@@ -137,44 +137,41 @@ DEVICE void forward_runs(const cpu_job *job, rational kind, const forward_row *r
 /** Functions that the compiler does not know, apart from the others, whose registers would not suffice for all. */
 static __attribute__((noinline)) void forward_any(const cpu_job *job, const forward_row *row)
 {
-    if (job->plan->repeats == 1)
-        forward_runs(job, repeated(kind_of(job->plan), 1), row);
-    else
-        forward_runs(job, kind_of(job->plan), row);
+    forward_runs(job, family_of(job->plan), row);
 }
 
 /** The loop of one function that the compiler knows, if it is the one at hand. */
-#define FORWARD_IF(m, n, form, repeats)                                                                                \
-    if (is_known(kind, m, n, form, repeats)) {                                                                         \
-        forward_runs(job, known(m, n, form, repeats), row);                                                            \
+#define FORWARD_IF(function)                                                                                           \
+    if (is_same_function(f, function)) {                                                                               \
+        forward_runs(job, function, row);                                                                              \
         return;                                                                                                        \
     }
 
-static __attribute__((noinline)) void forward_known(const cpu_job *job, const forward_row *row)
+static __attribute__((noinline)) void forward_unrolled(const cpu_job *job, const forward_row *row)
 {
-    const rational kind = kind_of(job->plan);
-    FOR_EACH_KNOWN(FORWARD_IF)
-    (void)kind;
+    const family f = family_of(job->plan);
+    FOR_EACH_UNROLLED(FORWARD_IF)
+    (void)f;
     forward_any(job, row);
 }
 
 /* ------------------------------------------------------------------------------------------------- backward */
 
-/** What a block of backward keeps: threads in their registers and in shared memory on a GPU. Sums are by vectors of columns:
-    [vector of columns][coefficient]. */
+/** What a block of backward keeps: threads in their registers and in shared memory on a GPU. Sums are by SIMD vectors of
+    columns: [SIMD vector of columns][sum]. */
 typedef struct backward_state {
     strip s;
-    staged_visits at;
+    block_rows at;
     staged_rows rows;
     scalar *x;
-    scalar *dy;   /* staged, and then dx */
-    kept *shares; /* [vector of columns][staged row] */
+    scalar *dy;         /* staged, and then dx */
+    kept_element *kept; /* [SIMD vector of columns][staged row] */
     run *runs;
     int run_count;
-    real *sums;      /* first level, between stages of a chain */
-    real *slots;     /* second level */
-    scalar *totals;  /* over row lanes: [coefficient][column] */
-    scalar *outputs; /* of the block, see reduce.h */
+    real *sums;          /* first level, between stages of a chain */
+    real *thread_sums;   /* second level */
+    scalar *totals;      /* over the block's rows: [sum][column] */
+    scalar *output_sums; /* see reduce.h */
 } backward_state;
 
 /** Where a stage is in the chain of additions of the first level. */
@@ -183,29 +180,29 @@ typedef struct chain {
     int ends;
 } chain;
 
-/** First pass: dx, and what the second one needs. Rows with large elements are left to it. */
-DEVICE void backward_slopes(rational kind, int rows, backward_state *state)
+/** First pass: dx, and what the second one needs. Rows with rare elements are left to it. */
+DEVICE void backward_slopes(family f, int rows, backward_state *state)
 {
     for (int row = 0; row < rows; ++row) {
         const scalar *x = state->rows.x[row];
         const scalar *dy = state->rows.dy[row];
         scalar *dx = state->rows.result[row];
         for (run *r = state->runs; r < state->runs + state->run_count; ++r) {
-            kept *shares = state->shares + r->first / CPU_LANES * rows + row;
+            kept_element *kept = state->kept + r->first / CPU_LANES * rows + row;
             if (!row_is_near(r, x)) {
-                r->far_rows |= (uint64_t)1 << row;
+                r->rare_rows |= (uint64_t)1 << row;
                 continue;
             }
-            for (int column = r->first; column < r->end; column += CPU_LANES, shares += rows) {
+            for (int column = r->first; column < r->end; column += CPU_LANES, kept += rows) {
                 const real here = load_lanes(x + column);
-                shares->x = here;
-                store_lanes(dx + column, slope_near(kind, &r->c, here, load_lanes(dy + column), &shares->s));
+                kept->x = here;
+                store_lanes(dx + column, slope_near(f, &r->c, here, load_lanes(dy + column), &kept->terms));
             }
         }
     }
 }
 
-/** What the sums of a vector of columns begin with, unless it is with those of the stage before. */
+/** What the sums of a SIMD vector of columns begin with, unless it is with those of the stage before. */
 DEVICE void start_sums(chain at, int count, real *sums)
 {
     if (!at.starts)
@@ -216,49 +213,49 @@ DEVICE void start_sums(chain at, int count, real *sums)
 }
 
 /** At the end of a chain they are added to the second level. */
-DEVICE void end_sums(chain at, int count, const real *sums, real *slots)
+DEVICE void end_sums(chain at, int count, const real *sums, real *thread_sums)
 {
     if (!at.ends)
         return;
     UNROLL
     for (int i = 0; i < count; ++i)
-        slots[i] = slots[i] + sums[i];
+        thread_sums[i] = thread_sums[i] + sums[i];
 }
 
-/** Second pass over a run where some rows have large elements. */
-static __attribute__((noinline, cold)) void add_far_run(const cpu_job *job, const run *r, chain at, int rows,
-                                                        backward_state *state)
+/** Second pass over a run where some rows have rare elements. */
+static __attribute__((noinline, cold)) void add_rare_run(const cpu_job *job, const run *r, chain at, int rows,
+                                                         backward_state *state)
 {
-    const rational kind = kind_of(job->plan);
-    const int count = coefficient_count(kind);
+    const family f = family_of(job->plan);
+    const int count = sum_count(f);
     for (int column = r->first; column < r->end; column += CPU_LANES) {
-        const kept *shares = state->shares + column / CPU_LANES * rows;
+        const kept_element *kept = state->kept + column / CPU_LANES * rows;
         real *const sums = state->sums + column / CPU_LANES * count;
         start_sums(at, count, sums);
         for (int row = 0; row < rows; ++row) {
-            if (r->far_rows >> row & 1)
+            if (r->rare_rows >> row & 1)
                 store_lanes(state->rows.result[row] + column,
                             backward_lanes(job->plan, &r->c, load_lanes(state->rows.x[row] + column),
                                            load_lanes(state->rows.dy[row] + column), sums));
             else
-                add_share(kind, shares[row].x, shares[row].s, sums);
+                add_terms(f, kept[row].x, kept[row].terms, sums);
         }
-        end_sums(at, count, sums, state->slots + column / CPU_LANES * count);
+        end_sums(at, count, sums, state->thread_sums + column / CPU_LANES * count);
     }
 }
 
-/** Second pass over a vector of columns, whose sums the compiler knows the number of: they are in registers. */
-DEVICE void add_in_registers(rational kind, chain at, int rows, const kept *shares, real *kept_sums, real *slots)
+/** Second pass over a SIMD vector of columns, whose sums the compiler knows the number of: they are in registers. */
+DEVICE void add_in_registers(family f, chain at, int rows, const kept_element *kept, real *kept_sums, real *thread_sums)
 {
-    const int count = coefficient_count(kind);
-    real sums[MAX_COEFFICIENTS];
+    const int count = sum_count(f);
+    real sums[MOST_SUMS];
     UNROLL
     for (int i = 0; i < count; ++i)
         sums[i] = kept_sums[i];
     start_sums(at, count, sums);
     for (int row = 0; row < rows; ++row)
-        add_share(kind, shares[row].x, shares[row].s, sums);
-    end_sums(at, count, sums, slots);
+        add_terms(f, kept[row].x, kept[row].terms, sums);
+    end_sums(at, count, sums, thread_sums);
     if (at.ends)
         return;
     UNROLL
@@ -267,61 +264,58 @@ DEVICE void add_in_registers(rational kind, chain at, int rows, const kept *shar
 }
 
 /** Likewise, where they have no room in registers, nor twice in memory: the stack is small. */
-DEVICE void add_in_memory(rational kind, chain at, int rows, const kept *shares, real *sums, real *slots)
+DEVICE void add_in_memory(family f, chain at, int rows, const kept_element *kept, real *sums, real *thread_sums)
 {
-    const int count = coefficient_count(kind);
+    const int count = sum_count(f);
     start_sums(at, count, sums);
     for (int row = 0; row < rows; ++row)
-        add_share(kind, shares[row].x, shares[row].s, sums);
-    end_sums(at, count, sums, slots);
+        add_terms(f, kept[row].x, kept[row].terms, sums);
+    end_sums(at, count, sums, thread_sums);
 }
 
 /** Second pass: the sums of every column, in the order of the rows. */
-DEVICE void backward_sums(const cpu_job *job, rational kind, int is_known, chain at, int rows, backward_state *state)
+DEVICE void backward_sums(const cpu_job *job, family f, int is_unrolled, chain at, int rows, backward_state *state)
 {
-    const int count = coefficient_count(kind);
+    const int count = sum_count(f);
     for (run *r = state->runs; r < state->runs + state->run_count; ++r) {
-        if (r->far_rows != 0) {
-            add_far_run(job, r, at, rows, state);
-            r->far_rows = 0;
+        if (r->rare_rows != 0) {
+            add_rare_run(job, r, at, rows, state);
+            r->rare_rows = 0;
             continue;
         }
-        for (int vector = r->first / CPU_LANES; vector < r->end / CPU_LANES; ++vector) {
-            const kept *const shares = state->shares + vector * rows;
-            real *const sums = state->sums + vector * count, *const slots = state->slots + vector * count;
-            if (is_known)
-                add_in_registers(kind, at, rows, shares, sums, slots);
+        for (int i = r->first / CPU_LANES; i < r->end / CPU_LANES; ++i) {
+            const kept_element *const kept = state->kept + i * rows;
+            real *const sums = state->sums + i * count, *const thread_sums = state->thread_sums + i * count;
+            if (is_unrolled)
+                add_in_registers(f, at, rows, kept, sums, thread_sums);
             else
-                add_in_memory(kind, at, rows, shares, sums, slots);
+                add_in_memory(f, at, rows, kept, sums, thread_sums);
         }
     }
 }
 
-DEVICE void backward_rows(const cpu_job *job, rational kind, int is_known, chain at, int rows, backward_state *state)
+DEVICE void backward_passes(const cpu_job *job, family f, int is_unrolled, chain at, int rows, backward_state *state)
 {
-    backward_slopes(kind, rows, state);
-    backward_sums(job, kind, is_known, at, rows, state);
+    backward_slopes(f, rows, state);
+    backward_sums(job, f, is_unrolled, at, rows, state);
 }
 
 static __attribute__((noinline)) void backward_any(const cpu_job *job, chain at, int rows, backward_state *state)
 {
-    if (job->plan->repeats == 1)
-        backward_rows(job, repeated(kind_of(job->plan), 1), 0, at, rows, state);
-    else
-        backward_rows(job, kind_of(job->plan), 0, at, rows, state);
+    backward_passes(job, family_of(job->plan), 0, at, rows, state);
 }
 
-#define BACKWARD_IF(m, n, form, repeats)                                                                               \
-    if (is_known(kind, m, n, form, repeats)) {                                                                         \
-        backward_rows(job, known(m, n, form, repeats), 1, at, rows, state);                                            \
+#define BACKWARD_IF(function)                                                                                          \
+    if (is_same_function(f, function)) {                                                                               \
+        backward_passes(job, function, 1, at, rows, state);                                                            \
         return;                                                                                                        \
     }
 
-/** As forward_known. */
+/** As forward_unrolled. */
 static __attribute__((noinline)) void backward_stage(const cpu_job *job, chain at, int rows, backward_state *state)
 {
-    const rational kind = kind_of(job->plan);
-    FOR_EACH_KNOWN(BACKWARD_IF)
-    (void)kind;
+    const family f = family_of(job->plan);
+    FOR_EACH_UNROLLED(BACKWARD_IF)
+    (void)f;
     backward_any(job, at, rows, state);
 }

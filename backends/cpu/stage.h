@@ -2,7 +2,7 @@
 /**
  * @file stage.h
  * @brief Rows of a tensor to arithmetic and back: read and written as they lie in memory, so that the processor
- * prefetches them; computed on as [visit][element of a chunk][column], so that a vector's lanes are neighbours.
+ * prefetches them; computed on as [row][element of a vector][column], so that lanes are neighbours.
  */
 
 #if CPU_DTYPE == 1 && defined(__F16C__) /* no compiler makes these instructions of a loop */
@@ -54,21 +54,21 @@ static int bytes_left(const memory *m)
 }
 
 /**
- * Neighbouring columns of a block, which are walked from the first visit to the last before the next ones are. A block
- * with several row lanes has whole rows, and those of a visit lie one behind the other: they are one row here.
+ * Neighbouring columns of a block, which are computed from the first row to the last before the next ones are. A block
+ * with several rows side by side has whole ones, and they lie one behind the other: they are one row here.
  */
 typedef struct strip {
     int first;   /* column: thread of the block */
     int columns; /* with work */
-    int width;   /* columns, rounded up to whole vectors; the rest reads as 0 */
-    int vector;
-    int visits; /* that are staged at once */
+    int width;   /* columns, rounded up to whole SIMD vectors; the rest reads as 0 */
+    int vector;  /* elements of a column's vector */
+    int rows;    /* that are staged at once */
 } strip;
 
 /** The columns of a block with work: its threads. */
-DEVICE int columns_of_block(const grkan_tiling *t, const tile *b)
+DEVICE int columns_of_block(const tile *b)
 {
-    return (int)smaller(b->chunks, t->span_chunks) * t->row_lanes;
+    return (int)smaller(b->vectors, b->g->columns.tile_vectors) * b->g->columns.block_rows;
 }
 
 DEVICE int whole_vectors(int columns)
@@ -101,7 +101,7 @@ DEVICE void convert_out(const scalar *from, int count, storage *to)
         to[i] = PACK(from[i]);
 }
 
-/* What wide chunks are moved from and to: elements as they are stored, or halves converted before and after. */
+/* What wide vectors are moved from and to: elements as they are stored, or halves converted before and after. */
 #ifdef CONVERTS_HALVES
 typedef scalar moved;
 #define MOVE_IN(s) (s)
@@ -112,14 +112,14 @@ typedef storage moved;
 #define MOVE_OUT PACK
 #endif
 
-DEVICE void unpack_chunks(const moved *from, int count, int vector, int width, scalar *to)
+DEVICE void unpack_vectors(const moved *from, int count, int vector, int width, scalar *to)
 {
     for (int column = 0; column < count; ++column)
         for (int v = 0; v < vector; ++v)
             to[v * width + column] = MOVE_IN(from[column * vector + v]);
 }
 
-DEVICE void pack_chunks(const scalar *from, int count, int vector, int width, moved *to)
+DEVICE void pack_vectors(const scalar *from, int count, int vector, int width, moved *to)
 {
     for (int column = 0; column < count; ++column)
         for (int v = 0; v < vector; ++v)
@@ -130,25 +130,25 @@ DEVICE void pack_chunks(const scalar *from, int count, int vector, int width, mo
 static void unpack_stored(const moved *from, int count, const strip *s, scalar *to)
 {
     if (s->vector == 2)
-        unpack_chunks(from, count, 2, s->width, to);
+        unpack_vectors(from, count, 2, s->width, to);
     else if (s->vector == 4)
-        unpack_chunks(from, count, 4, s->width, to);
+        unpack_vectors(from, count, 4, s->width, to);
     else
-        unpack_chunks(from, count, 8, s->width, to);
+        unpack_vectors(from, count, 8, s->width, to);
 }
 
 static void pack_stored(const scalar *from, int count, const strip *s, moved *to)
 {
     if (s->vector == 2)
-        pack_chunks(from, count, 2, s->width, to);
+        pack_vectors(from, count, 2, s->width, to);
     else if (s->vector == 4)
-        pack_chunks(from, count, 4, s->width, to);
+        pack_vectors(from, count, 4, s->width, to);
     else
-        pack_chunks(from, count, 8, s->width, to);
+        pack_vectors(from, count, 8, s->width, to);
 }
 
 #ifdef CONVERTS_HALVES
-enum { converted_at_once = 32 }; /* chunks */
+enum { converted_at_once = 32 }; /* vectors */
 
 static void unpack_wide_row(const storage *from, int count, const strip *s, scalar *to)
 {
@@ -176,7 +176,7 @@ static void pack_wide_row(const scalar *from, int count, const strip *s, storage
 #define pack_wide_row pack_stored
 #endif
 
-/** Chunks of one tile row. */
+/** Vectors of one row. */
 static void unpack_row(const storage *from, int count, const strip *s, scalar *to)
 {
     if (s->vector == 1)
@@ -196,24 +196,26 @@ static void pack_row(const scalar *from, int count, const strip *s, storage *to)
         pack_wide_row(from, count, s, to);
 }
 
-/** Visits that are at hand. */
-typedef struct staged_visits {
-    int visits;
-    grkan_int64 element[most_rows]; /* first of each visit */
-    int count[most_rows];           /* chunks of each */
-} staged_visits;
+/** Rows of a block that are at hand. */
+typedef struct block_rows {
+    int rows;
+    grkan_int64 element[most_rows]; /* first of each row */
+    int count[most_rows];           /* vectors of each */
+} block_rows;
 
-static void find_visits(const grkan_tiling *t, const tile *b, const place *p, const strip *s, int first, int end,
-                        staged_visits *v)
+/** @param w the block's first thread */
+static void find_rows(const worker *w, const strip *s, int first, int end, block_rows *at)
 {
-    cursor at = cursor_at(t, b, p, first);
-    grkan_int64 rows = b->rows - first * t->row_step;
-    v->visits = end - first;
-    for (int visit = 0; visit < v->visits; ++visit, rows -= t->row_step, cursor_advance(t, &at)) {
-        const grkan_int64 chunks =
-            (t->row_lanes > 1 ? smaller(rows, t->row_lanes) * b->chunks : chunks_left(t, b, p, &at)) - s->first;
-        v->element[visit] = at.element + (grkan_int64)s->first * s->vector;
-        v->count[visit] = chunks > 0 ? (int)smaller(chunks, s->columns) : 0;
+    const grkan_geometry *const g = w->block.g;
+    grkan_int64 left = rows_of_tile(&w->block) - first * g->rows.step;
+    at->rows = end - first;
+    for (int row = 0; row < at->rows; ++row, left -= g->rows.step) {
+        const row_position p = position_of_row(w, first + row);
+        const grkan_int64 vectors = (g->columns.block_rows > 1 ? smaller(left, g->columns.block_rows) * w->block.vectors
+                                                               : vectors_left(w, p.segment)) -
+                                    s->first;
+        at->element[row] = p.element + (grkan_int64)s->first * s->vector;
+        at->count[row] = vectors > 0 ? (int)smaller(vectors, s->columns) : 0;
     }
 }
 
@@ -231,30 +233,30 @@ DEVICE int is_as_it_lies(const strip *s, int count)
 }
 
 /** @param row out: where each staged row of `from` can be read */
-static void stage_in(const strip *s, const staged_visits *v, const storage *from, scalar *to, const scalar **row)
+static void stage_in(const strip *s, const block_rows *at, const storage *from, scalar *to, const scalar **row)
 {
-    for (int visit = 0; visit < v->visits; ++visit, row += s->vector, to += s->vector * s->width) {
-        const int copied = !is_as_it_lies(s, v->count[visit]);
+    for (int i = 0; i < at->rows; ++i, row += s->vector, to += s->vector * s->width) {
+        const int copied = !is_as_it_lies(s, at->count[i]);
         if (copied)
-            unpack_row(from + v->element[visit], v->count[visit], s, to);
-        for (int i = 0; i < s->vector; ++i)
-            row[i] = copied ? to + i * s->width : (const scalar *)(const void *)(from + v->element[visit]);
+            unpack_row(from + at->element[i], at->count[i], s, to);
+        for (int v = 0; v < s->vector; ++v)
+            row[v] = copied ? to + v * s->width : (const scalar *)(const void *)(from + at->element[i]);
     }
 }
 
 /** @param row out: where each row of the result is to be written; stage_out brings it to `to` if need be */
-static void prepare_result(const strip *s, const staged_visits *v, scalar *staged_result, storage *to, scalar **row)
+static void prepare_result(const strip *s, const block_rows *at, scalar *staged_result, storage *to, scalar **row)
 {
-    for (int visit = 0; visit < v->visits; ++visit, row += s->vector, staged_result += s->vector * s->width) {
-        const int copied = !is_as_it_lies(s, v->count[visit]);
-        for (int i = 0; i < s->vector; ++i)
-            row[i] = copied ? staged_result + i * s->width : (scalar *)(void *)(to + v->element[visit]);
+    for (int i = 0; i < at->rows; ++i, row += s->vector, staged_result += s->vector * s->width) {
+        const int copied = !is_as_it_lies(s, at->count[i]);
+        for (int v = 0; v < s->vector; ++v)
+            row[v] = copied ? staged_result + v * s->width : (scalar *)(void *)(to + at->element[i]);
     }
 }
 
-static void stage_out(const strip *s, const staged_visits *v, const scalar *from, storage *to)
+static void stage_out(const strip *s, const block_rows *at, const scalar *from, storage *to)
 {
-    for (int visit = 0; visit < v->visits; ++visit, from += s->vector * s->width)
-        if (!is_as_it_lies(s, v->count[visit]))
-            pack_row(from, v->count[visit], s, to + v->element[visit]);
+    for (int i = 0; i < at->rows; ++i, from += s->vector * s->width)
+        if (!is_as_it_lies(s, at->count[i]))
+            pack_row(from, at->count[i], s, to + at->element[i]);
 }

@@ -31,12 +31,12 @@ typedef scalar real;
 #define KERNEL(threads, resident) extern "C" __global__ void __launch_bounds__(threads, resident)
 #define UNROLL _Pragma("unroll")
 #define NO_UNROLL _Pragma("unroll 1")
-#define TILE_FOLDS(t) (GRKAN_FOLDED ? (t)->folds : 1)
-#define TILE_VECTOR(t) GRKAN_VECTOR
-#define TILE_SETS(t) GRKAN_SETS
-#define TILE_BLOCK(t) GRKAN_BACKWARD_BLOCK
+#define SEGMENTS(g) (GRKAN_SEGMENTED ? (g)->columns.segments : 1)
+#define VECTOR_ELEMENTS(g) GRKAN_VECTOR
+#define VECTOR_GROUPS(g) GRKAN_VECTOR_GROUPS
+#define BLOCK_THREADS(g) GRKAN_BACKWARD_BLOCK
 
-#define COMBINE_BATCH COMBINE_PARTS /* OpenCL has no bound of registers for it, which other code of a kernel would pay for */
+#define PARTIALS_BATCH PARTIALS_AT_ONCE
 
 #define BLOCK_INDEX() ((grkan_int64)blockIdx.x)
 #define THREAD_INDEX() ((int)threadIdx.x)

@@ -8,7 +8,7 @@
 #include <nvrtc.h>
 #include <stdio.h>
 
-#include "../gpu/nvidia.h"
+#include "../gpu/tuning.h"
 
 #define BACKEND_NAME "cuda"
 
@@ -65,10 +65,8 @@ static inline cudaError_t module_launch(CUfunction kernel, unsigned int grid, un
 #define LARGEST_GRID INT32_MAX
 
 /** Memory is copied to shared memory asynchronously, on architectures before sm_80 by a thread itself. */
-#define HAS_QUEUES 1
-#define REGISTERS nvidia_registers
-
-#define device_tunings nvidia_tunings
+#define HAS_ASYNC_COPIES 1
+#define device_tune gpu_tune_nvidia
 
 static inline void architecture_of(const gpu_device_properties *p, char *text, size_t bytes)
 {

@@ -8,35 +8,35 @@
 enum { clear_blocks = 64 };
 
 /** The kernels that a program may have. */
-typedef enum kernel_kind { FORWARD, BACKWARD, COMBINE, CLEAR, KERNEL_KINDS } kernel_kind;
+typedef enum kernel_id { FORWARD, BACKWARD, REDUCE, CLEAR, KERNELS } kernel_id;
 
 static const struct {
     const char *name;
     const char *pass;
-} kinds[KERNEL_KINDS] = {[FORWARD] = {"grkan_forward", "forward"},
-                         [BACKWARD] = {"grkan_backward", "backward"},
-                         [COMBINE] = {"grkan_combine", "backward"},
-                         [CLEAR] = {"grkan_clear", "backward"}};
+} kernels[KERNELS] = {[FORWARD] = {"grkan_forward", "forward"},
+                      [BACKWARD] = {"grkan_backward", "backward"},
+                      [REDUCE] = {"grkan_reduce", "backward"},
+                      [CLEAR] = {"grkan_clear", "backward"}};
 
 struct grkan_backend_program {
     gpu_module *module;
-    gpu_kernel *kernels[KERNEL_KINDS]; /* NULL: not needed */
-    grkan_launch_listener listener;    /* hears of launches, which are not made then; else NULL */
-    void *context;                     /* the listener's */
+    gpu_kernel *kernels[KERNELS];   /* NULL: not needed */
+    grkan_launch_listener listener; /* hears of launches, which are not made then; else NULL */
+    void *context;                  /* the listener's */
 };
 
-static int needs(const grkan_plan_data *plan, kernel_kind kind)
+static int needs(const grkan_plan_data *plan, kernel_id kernel)
 {
     const int is_tree = plan->options.strategy == GRKAN_STRATEGY_TREE;
-    return kind == COMBINE ? is_tree && !plan->last_block_combines : kind == CLEAR ? !is_tree : 1;
+    return kernel == REDUCE ? is_tree && !plan->last_block_reduces : kernel == CLEAR ? !is_tree : 1;
 }
 
 void gpu_unload(grkan_backend_program *program)
 {
     if (program == NULL)
         return;
-    for (int kind = 0; kind < KERNEL_KINDS; ++kind)
-        gpu_kernel_release(program->kernels[kind]);
+    for (int i = 0; i < KERNELS; ++i)
+        gpu_kernel_release(program->kernels[i]);
     if (program->module != NULL)
         gpu_module_unload(program->module);
     free(program);
@@ -45,9 +45,9 @@ void gpu_unload(grkan_backend_program *program)
 static grkan_status find_kernels(const grkan_plan_data *plan, grkan_backend_program *p)
 {
     grkan_status status = GRKAN_SUCCESS;
-    for (int kind = 0; status == GRKAN_SUCCESS && kind < KERNEL_KINDS; ++kind)
-        if (needs(plan, (kernel_kind)kind))
-            status = gpu_kernel_find(p->module, kinds[kind].name, &p->kernels[kind]);
+    for (int i = 0; status == GRKAN_SUCCESS && i < KERNELS; ++i)
+        if (needs(plan, (kernel_id)i))
+            status = gpu_kernel_find(p->module, kernels[i].name, &p->kernels[i]);
     return status;
 }
 
@@ -69,22 +69,33 @@ grkan_status gpu_load(grkan_backend_device *device, const grkan_plan_data *plan,
     return GRKAN_SUCCESS;
 }
 
-/** Whether tensors are aligned to the chunks that threads load and store at once. */
-static grkan_status find_alignment(const grkan_plan_data *plan, const grkan_buffer *tensors, int count, int *aligned)
-{
-    const size_t chunk = (size_t)plan->backward.vector * grkan_dtype_bytes(plan->operation.dtype);
-    *aligned = 1;
-    for (int i = 0; i < count; ++i) {
-        uintptr_t address = 0;
-        const grkan_status status = tensors[i].base != NULL ? gpu_locate(tensors[i].base, &address) : GRKAN_SUCCESS;
-        if (status != GRKAN_SUCCESS)
-            return status;
-        *aligned &= (address + tensors[i].offset) % chunk == 0;
-    }
-    return GRKAN_SUCCESS;
-}
+/* ------------------------------------------------------------------------------------------------ arguments */
 
-/** What a kernel gets for a buffer: an address where there is one, else the base; the launch has the offset then. */
+/** The buffers of a call, each under the name that listeners hear. */
+typedef enum buffer_id {
+    X,
+    DY,
+    RESULT,
+    WORKSPACE,
+    TABLE,
+    GRADIENT = TABLE + GRKAN_MOST_TABLES,
+    BUFFERS = GRADIENT + GRKAN_MOST_TABLES
+} buffer_id;
+
+/** A call as kernels get it. */
+typedef struct prepared_call {
+    const grkan_plan_data *plan;
+    const grkan_geometry *geometry;
+    void *bases[BUFFERS]; /* an address where there is one, else the base; the launch has the offset then */
+    grkan_launch launch;
+} prepared_call;
+
+/** The arguments of a kernel, in their order. */
+typedef struct argument_list {
+    grkan_kernel_argument arguments[gpu_most_arguments];
+    int count;
+} argument_list;
+
 static void *base_of(grkan_buffer buffer)
 {
     return gpu_uses_pointers && buffer.base != NULL ? (char *)buffer.base + buffer.offset : buffer.base;
@@ -95,122 +106,161 @@ static int64_t offset_of(grkan_buffer buffer, size_t element)
     return gpu_uses_pointers ? 0 : (int64_t)(buffer.offset / element);
 }
 
-/** Launch all blocks, in as many grids as it takes. The last argument is the launch. */
-static grkan_status launch_all(const grkan_backend_program *program, kernel_kind kind, const grkan_tiling *t,
-                               const grkan_kernel_argument *arguments, int count, grkan_launch *launch, int64_t blocks,
-                               void *stream)
+/** Whether a tensor is aligned to the vectors that threads load and store at once. */
+static grkan_status find_alignment(const grkan_plan_data *plan, grkan_buffer tensor, int *aligned)
 {
-    grkan_kernel_launch one = {.pass = kinds[kind].pass,
-                               .kernel = kinds[kind].name,
-                               .block = t->block,
-                               .arguments = arguments,
-                               .argument_count = count};
+    const size_t vector = (size_t)plan->backward.columns.vector * grkan_dtype_bytes(plan->operation.dtype);
+    uintptr_t address = 0;
+    const grkan_status status = tensor.base != NULL ? gpu_locate(tensor.base, &address) : GRKAN_SUCCESS;
+    *aligned &= (address + tensor.offset) % vector == 0;
+    return status;
+}
+
+static grkan_status prepare_call(const grkan_plan_data *plan, const grkan_geometry *geometry, const grkan_call *call,
+                                 prepared_call *p)
+{
+    const size_t element = grkan_dtype_bytes(plan->operation.dtype);
+    const size_t number = grkan_coefficient_bytes(plan->operation.dtype);
+    grkan_status status;
+    *p = (prepared_call){.plan = plan,
+                         .geometry = geometry,
+                         .bases = {[X] = base_of(call->x),
+                                   [DY] = base_of(call->dy),
+                                   [RESULT] = base_of(call->result),
+                                   [WORKSPACE] = base_of(call->workspace)},
+                         .launch = {.aligned = 1,
+                                    .add = call->add,
+                                    .x = offset_of(call->x, element),
+                                    .dy = offset_of(call->dy, element),
+                                    .result = offset_of(call->result, element),
+                                    .workspace = offset_of(call->workspace, 1)}};
+    for (int i = 0; i < plan->table_count; ++i) {
+        p->bases[TABLE + i] = base_of(call->tables[i]);
+        p->bases[GRADIENT + i] = base_of(call->gradients[i]);
+        p->launch.tables[i] = offset_of(call->tables[i], number);
+        p->launch.gradients[i] = offset_of(call->gradients[i], number);
+    }
+    if ((status = find_alignment(plan, call->x, &p->launch.aligned)) == GRKAN_SUCCESS &&
+        (status = find_alignment(plan, call->dy, &p->launch.aligned)) == GRKAN_SUCCESS)
+        status = find_alignment(plan, call->result, &p->launch.aligned);
+    return status;
+}
+
+static void add_buffer(const prepared_call *p, const char *name, int buffer, argument_list *list)
+{
+    list->arguments[list->count++] = (grkan_kernel_argument){name, &p->bases[buffer], 0};
+}
+
+static void add_tables(const prepared_call *p, argument_list *list)
+{
+    for (int i = 0; i < p->plan->table_count; ++i)
+        add_buffer(p, p->plan->tables[i].name, TABLE + i, list);
+}
+
+static void add_gradients(const prepared_call *p, argument_list *list)
+{
+    for (int i = 0; i < p->plan->table_count; ++i)
+        add_buffer(p, p->plan->tables[i].gradient, GRADIENT + i, list);
+}
+
+/* ------------------------------------------------------------------------------------------------- launches */
+
+/** Launch all blocks, in as many grids as it takes. The geometry and the launch follow the other arguments. */
+static grkan_status launch_all(const grkan_backend_program *program, kernel_id kernel, prepared_call *p,
+                               argument_list *list, int64_t blocks, void *stream)
+{
     grkan_status status = GRKAN_SUCCESS;
-    launch->blocks = (int)blocks;
+    list->arguments[list->count++] = (grkan_kernel_argument){"geometry", p->geometry, sizeof *p->geometry};
+    list->arguments[list->count++] = (grkan_kernel_argument){"launch", &p->launch, sizeof p->launch};
+    grkan_kernel_launch one = {.pass = kernels[kernel].pass,
+                               .kernel = kernels[kernel].name,
+                               .block = p->geometry->columns.block,
+                               .arguments = list->arguments,
+                               .argument_count = list->count};
+    p->launch.blocks = (int)blocks;
     for (int64_t first = 0; status == GRKAN_SUCCESS && first < blocks; first += gpu_largest_grid) {
         const int64_t left = blocks - first;
-        launch->first_block = (int)first;
+        p->launch.first_block = (int)first;
         one.blocks = left < gpu_largest_grid ? left : gpu_largest_grid;
         if (program->listener != NULL)
             program->listener(program->context, &one);
         else
-            status = gpu_launch(program->kernels[kind], &one, stream);
+            status = gpu_launch(program->kernels[kernel], &one, stream);
     }
     return status;
 }
 
-grkan_status gpu_forward(grkan_backend_program *program, const grkan_plan_data *plan, const grkan_forward_arguments *a,
+static int64_t blocks_of(const grkan_geometry *g)
+{
+    return (int64_t)g->rows.splits * g->columns.tiles;
+}
+
+grkan_status gpu_forward(grkan_backend_program *program, const grkan_plan_data *plan, const grkan_call *call,
                          void *stream)
 {
-    const grkan_tiling *t = &plan->forward;
-    const size_t element = grkan_dtype_bytes(plan->operation.dtype);
-    const size_t coefficient = grkan_coefficient_bytes(plan->operation.dtype);
-    void *const x = base_of(a->x), *const y = base_of(a->y);
-    void *const numerator = base_of(a->numerator), *const denominator = base_of(a->denominator);
-    grkan_launch launch = {.x = offset_of(a->x, element),
-                           .result = offset_of(a->y, element),
-                           .numerator = offset_of(a->numerator, coefficient),
-                           .denominator = offset_of(a->denominator, coefficient)};
-    const grkan_buffer tensors[] = {a->x, a->y};
-    const grkan_kernel_argument arguments[] = {
-        {"x", &x, 0}, {"numerator", &numerator, 0}, {"denominator", &denominator, 0},
-        {"y", &y, 0}, {"tiling", t, sizeof *t},     {"launch", &launch, sizeof launch}};
-    const grkan_status status = find_alignment(plan, tensors, 2, &launch.aligned);
-    return status == GRKAN_SUCCESS
-               ? launch_all(program, FORWARD, t, arguments, 6, &launch, t->stripes * t->spans, stream)
-               : status;
+    prepared_call p;
+    argument_list list = {.count = 0};
+    const grkan_status status = prepare_call(plan, &plan->forward, call, &p);
+    if (status != GRKAN_SUCCESS)
+        return status;
+    add_buffer(&p, "x", X, &list);
+    add_tables(&p, &list);
+    add_buffer(&p, "y", RESULT, &list);
+    return launch_all(program, FORWARD, &p, &list, blocks_of(&plan->forward), stream);
 }
 
-/** A launch of grkan_clear: arguments 5, 6 and 8 of backward. */
-static grkan_status clear_gradients(const grkan_backend_program *program, const grkan_plan_data *plan,
-                                    const grkan_kernel_argument *backward, grkan_launch launch, void *stream)
+static grkan_status clear_gradients(const grkan_backend_program *program, prepared_call *p, void *stream)
 {
-    const grkan_kernel_argument arguments[] = {
-        backward[5], backward[6], backward[8], {"launch", &launch, sizeof launch}};
-    return launch_all(program, CLEAR, &plan->backward, arguments, 4, &launch, clear_blocks, stream);
+    argument_list list = {.count = 0};
+    add_gradients(p, &list);
+    return launch_all(program, CLEAR, p, &list, clear_blocks, stream);
 }
 
-/** A launch of grkan_combine: arguments 3, 5, 6, 7 and 8 of backward. */
-static grkan_status combine_parts(const grkan_backend_program *program, const grkan_plan_data *plan,
-                                  const grkan_kernel_argument *backward, grkan_launch launch, void *stream)
+static grkan_status reduce_blocks(const grkan_backend_program *program, prepared_call *p, void *stream)
 {
-    const grkan_tiling *t = &plan->backward;
-    const int64_t threads =
-        (int64_t)t->numerator_width * t->numerator_lanes + (int64_t)t->denominator_width * t->denominator_lanes;
-    const grkan_kernel_argument arguments[] = {backward[3], backward[5], backward[6],
-                                               backward[7], backward[8], {"launch", &launch, sizeof launch}};
-    return launch_all(program, COMBINE, t, arguments, 6, &launch, (threads + t->block - 1) / t->block, stream);
+    argument_list list = {.count = 0};
+    add_buffer(p, "x", X, &list);
+    add_buffer(p, "dy", DY, &list);
+    add_tables(p, &list);
+    add_buffer(p, "dx", RESULT, &list);
+    add_gradients(p, &list);
+    add_buffer(p, "workspace", WORKSPACE, &list);
+    return launch_all(program, BACKWARD, p, &list, blocks_of(p->geometry), stream);
 }
 
-grkan_status gpu_backward(grkan_backend_program *program, const grkan_plan_data *plan,
-                          const grkan_backward_arguments *a, void *stream)
+static grkan_status reduce_grid(const grkan_backend_program *program, prepared_call *p, void *stream)
 {
-    const grkan_tiling *t = &plan->backward;
-    const size_t element = grkan_dtype_bytes(plan->operation.dtype);
-    const size_t coefficient = grkan_coefficient_bytes(plan->operation.dtype);
-    void *const x = base_of(a->x), *const dy = base_of(a->dy), *const dx = base_of(a->dx);
-    void *const numerator = base_of(a->numerator), *const denominator = base_of(a->denominator);
-    void *const dnumerator = base_of(a->dnumerator), *const ddenominator = base_of(a->ddenominator);
-    void *const workspace = base_of(a->workspace);
-    grkan_launch launch = {.x = offset_of(a->x, element),
-                           .dy = offset_of(a->dy, element),
-                           .result = offset_of(a->dx, element),
-                           .numerator = offset_of(a->numerator, coefficient),
-                           .denominator = offset_of(a->denominator, coefficient),
-                           .dnumerator = offset_of(a->dnumerator, coefficient),
-                           .ddenominator = offset_of(a->ddenominator, coefficient),
-                           .workspace = offset_of(a->workspace, 1),
-                           .numerator_parts = plan->numerator_parts,
-                           .denominator_parts = plan->denominator_parts,
-                           .add = a->accumulation == GRKAN_ADD};
-    const grkan_buffer tensors[] = {a->x, a->dy, a->dx};
-    const grkan_kernel_argument arguments[] = {{"x", &x, 0},
-                                               {"dy", &dy, 0},
-                                               {"numerator", &numerator, 0},
-                                               {"denominator", &denominator, 0},
-                                               {"dx", &dx, 0},
-                                               {"dnumerator", &dnumerator, 0},
-                                               {"ddenominator", &ddenominator, 0},
-                                               {"workspace", &workspace, 0},
-                                               {"tiling", t, sizeof *t},
-                                               {"launch", &launch, sizeof launch}};
-    grkan_status status = find_alignment(plan, tensors, 3, &launch.aligned);
-    if (status == GRKAN_SUCCESS && needs(plan, CLEAR) && !launch.add)
-        status = clear_gradients(program, plan, arguments, launch, stream);
+    const int block = p->geometry->columns.block;
+    argument_list list = {.count = 0};
+    int64_t threads = 0;
+    for (int i = 0; i < p->plan->table_count; ++i)
+        threads += (int64_t)p->geometry->tables[i].numbers * p->geometry->tables[i].grid_threads;
+    add_tables(p, &list);
+    add_gradients(p, &list);
+    add_buffer(p, "workspace", WORKSPACE, &list);
+    return launch_all(program, REDUCE, p, &list, (threads + block - 1) / block, stream);
+}
+
+grkan_status gpu_backward(grkan_backend_program *program, const grkan_plan_data *plan, const grkan_call *call,
+                          void *stream)
+{
+    prepared_call p;
+    grkan_status status = prepare_call(plan, &plan->backward, call, &p);
+    if (status == GRKAN_SUCCESS && needs(plan, CLEAR) && !call->add)
+        status = clear_gradients(program, &p, stream);
     if (status == GRKAN_SUCCESS)
-        status = launch_all(program, BACKWARD, t, arguments, 10, &launch, t->stripes * t->spans, stream);
-    if (status == GRKAN_SUCCESS && needs(plan, COMBINE) && plan->workspace_bytes > 0)
-        status = combine_parts(program, plan, arguments, launch, stream);
+        status = reduce_blocks(program, &p, stream);
+    if (status == GRKAN_SUCCESS && needs(plan, REDUCE) && plan->workspace_bytes > 0)
+        status = reduce_grid(program, &p, stream);
     return status;
 }
 
 grkan_status gpu_list_launches(const grkan_plan_data *plan, grkan_launch_listener listener, void *context)
 {
-    const grkan_forward_arguments forward = {.x = {NULL, 0}};
-    const grkan_backward_arguments backward = {.accumulation = GRKAN_OVERWRITE};
+    const grkan_call call = {.add = 0};
     grkan_backend_program recorder = {.listener = listener, .context = context};
     const grkan_operation *o = &plan->operation;
     if (o->outer > 0 && o->inner > 0)
-        (void)gpu_forward(&recorder, plan, &forward, NULL);
-    return gpu_backward(&recorder, plan, &backward, NULL);
+        (void)gpu_forward(&recorder, plan, &call, NULL);
+    return gpu_backward(&recorder, plan, &call, NULL);
 }

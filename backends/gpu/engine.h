@@ -16,10 +16,10 @@
 grkan_status gpu_load(grkan_backend_device *device, const grkan_plan_data *plan, const grkan_blob *binary,
                       grkan_backend_program **program);
 void gpu_unload(grkan_backend_program *program);
-grkan_status gpu_forward(grkan_backend_program *program, const grkan_plan_data *plan,
-                         const grkan_forward_arguments *arguments, void *stream);
-grkan_status gpu_backward(grkan_backend_program *program, const grkan_plan_data *plan,
-                          const grkan_backward_arguments *arguments, void *stream);
+grkan_status gpu_forward(grkan_backend_program *program, const grkan_plan_data *plan, const grkan_call *call,
+                         void *stream);
+grkan_status gpu_backward(grkan_backend_program *program, const grkan_plan_data *plan, const grkan_call *call,
+                          void *stream);
 grkan_status gpu_list_launches(const grkan_plan_data *plan, grkan_launch_listener listener, void *context);
 
 /* ----------------------------------------------------------------------------------------- done by the vendor */
@@ -49,7 +49,7 @@ grkan_status gpu_kernel_find(gpu_module *module, const char *name, gpu_kernel **
 void gpu_kernel_release(gpu_kernel *kernel);
 
 /** Arguments of a kernel, at most. */
-enum { gpu_most_arguments = 10 };
+enum { gpu_most_arguments = 6 + 2 * GRKAN_MOST_TABLES };
 
 /** Enqueue a launch on stream, NULL for the device's default. The value of a buffer is where its base is. */
 grkan_status gpu_launch(gpu_kernel *kernel, const grkan_kernel_launch *launch, void *stream);

@@ -10,11 +10,7 @@
  * Order for the assembler. It puts the older of two factors first, and neighbours whose first factor is the same register
  * read it once; a register that is not read again saves more time here than an instruction (docs/notebook/nvidia.md).
  */
-#if GRKAN_DTYPE == 3
-#define AFTER(value, other) (value)
-#define SETTLED(value) (value)
-#define RENEWED(value, after) (value)
-#else
+#if GRKAN_DTYPE != 3
 PTX_FUNCTION float ptx_after(float value, float other)
 {
     asm volatile("" : "+f"(value) : "f"(other));
@@ -67,7 +63,7 @@ PTX_FUNCTION void ptx_add(GLOBAL double *sum, double term)
     asm volatile("red.global.add.f64 [%0], %1;" ::"l"((size_t)sum), "d"(term) : "memory");
 }
 #else
-#if GRKAN_IEEE || GRKAN_FORM == 3 /* plain has poles, where an approximation's refinement gives NaN */
+#if GRKAN_IEEE || GRKAN_MAY_HAVE_POLES
 PTX_FUNCTION float ptx_reciprocal(float q)
 {
     float r;
@@ -91,7 +87,7 @@ PTX_FUNCTION void ptx_add(GLOBAL float *sum, float term)
 #endif
 #define RECIPROCAL(q) ptx_reciprocal(q)
 #define ATOMIC_ADD(pointer, value) ptx_add(pointer, value)
-#define LAST_BLOCK_COMBINES
+#define LAST_BLOCK_REDUCES
 
 PTX_FUNCTION unsigned int ptx_ticket(GLOBAL unsigned int *counter, unsigned int last)
 {
@@ -201,6 +197,6 @@ PTX_FUNCTION void ptx_copy_8(unsigned int to, GLOBAL const void *from, int bytes
     ((bytes) == 16 ? ptx_copy_16(PTX_SHARED(to), from, (exists) ? 16 : 0)                                              \
                    : ptx_copy_8(PTX_SHARED(to), from, (exists) ? 8 : 0))
 #define COPIES_END() asm volatile("cp.async.commit_group;" ::: "memory")
-#define COPIES_WAIT(sets) asm volatile("cp.async.wait_group %0;" ::"n"(sets) : "memory")
+#define COPIES_WAIT(steps) asm volatile("cp.async.wait_group %0;" ::"n"(steps) : "memory")
 #endif
 #endif

@@ -145,13 +145,12 @@ static grkan_status open_device(int index, grkan_backend_device **device)
 static grkan_device_limits limits_of(int compute_units, int max_block, uint64_t shared_bytes)
 {
     return (grkan_device_limits){.compute_units = compute_units,
-                                 .tunings = device_tunings,
+                                 .tune = device_tune,
                                  .least_elements = 32,
                                  .max_block = max_block < most_block ? max_block : most_block,
                                  .max_vector_bytes = 16,
-                                 .last_block_combines = 1,
-                                 .registers = REGISTERS,
-                                 .has_queues = HAS_QUEUES,
+                                 .last_block_reduces = 1,
+                                 .has_async_copies = HAS_ASYNC_COPIES,
                                  .local_bytes = shared_bytes};
 }
 

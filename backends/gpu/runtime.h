@@ -31,7 +31,7 @@ grkan_status outside_compile(const char *source, const grkan_compile_request *re
 grkan_status vendor_start(void);
 
 /** Whether blocks of a kernel may begin while the kernel before it in the stream still ends, which makes launches cheaper:
-    they wait for it by themselves, see STREAM_WAIT in kernels/gpu.h. */
+    they wait for it by themselves, see STREAM_WAIT in kernels/words.h. */
 rt(Error_t) vendor_starts_early(int index, int *starts_early);
 
 /** Shared memory that every device of the vendor gives to a block. */

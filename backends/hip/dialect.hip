@@ -42,32 +42,28 @@ typedef scalar real;
 #define UNROLL _Pragma("clang loop unroll(full)")
 #define NO_UNROLL _Pragma("nounroll")
 #define UNROLL_RARE UNROLL
-#define TILE_FOLDS(t) (GRKAN_FOLDED ? (t)->folds : 1)
-#define TILE_VECTOR(t) GRKAN_VECTOR
-#define TILE_SETS(t) GRKAN_SETS
-#define TILE_BLOCK(t) GRKAN_BACKWARD_BLOCK
+#define SEGMENTS(g) (GRKAN_SEGMENTED ? (g)->columns.segments : 1)
+#define VECTOR_ELEMENTS(g) GRKAN_VECTOR
+#define VECTOR_GROUPS(g) GRKAN_VECTOR_GROUPS
+#define BLOCK_THREADS(g) GRKAN_BACKWARD_BLOCK
 
 #define BLOCK_INDEX() ((grkan_int64)__builtin_amdgcn_workgroup_id_x())
 #define THREAD_INDEX() ((int)__builtin_amdgcn_workitem_id_x())
 #define OFFSET(pointer, elements) (pointer)
 #define AFTER(value, other) hip_after(value, other)
-#define SETTLED(value) (value)
-#define RENEWED(value, after) (value)
-#define HIDE(value) (value) /* what a block's threads have in common is in scalar registers, of which there are enough */
-#define HIDE_POINTER(p) (p)
 #define HIDE_REAL(value) hip_hide_real(value)
 #define BARRIER() hip_barrier()
-#define LAST_BLOCK_COMBINES
+#define LAST_BLOCK_REDUCES
 #define TICKET(counter, last) hip_ticket(counter, last)
 /* A wave's fence waits for its own stores alone, and a barrier for none of them where a block's waves share a cache: so
-   each wave that wrote a part has a fence, and each that will read parts. */
-#define RELEASE_PARTS() __builtin_amdgcn_fence(__ATOMIC_RELEASE, "agent")
-#define ACQUIRE_PARTS() __builtin_amdgcn_fence(__ATOMIC_ACQUIRE, "agent")
+   each wave that wrote a partial has a fence, and each that will read some. */
+#define RELEASE_PARTIALS() __builtin_amdgcn_fence(__ATOMIC_RELEASE, "agent")
+#define ACQUIRE_PARTIALS() __builtin_amdgcn_fence(__ATOMIC_ACQUIRE, "agent")
 
 #define FLIP(v, by) ((by) < REAL(0.0) ? -(v) : (v))
 #define PLUS_ZERO(x) (x)
 #define DIVIDE(a, b) ((a) / (b)) /* correctly rounded: an option of the compiler says so */
-#if GRKAN_DTYPE == 3 || GRKAN_IEEE || GRKAN_FORM == 3 /* plain has poles, where an approximation's step gives NaN */
+#if GRKAN_DTYPE == 3 || GRKAN_IEEE || GRKAN_MAY_HAVE_POLES
 #define RECIPROCAL(q) DIVIDE(REAL(1.0), q)
 #else
 #define RECIPROCAL(q) hip_reciprocal(q)
@@ -92,7 +88,7 @@ static __device__ inline void hip_barrier(void)
     __builtin_amdgcn_fence(__ATOMIC_ACQUIRE, "workgroup");
 }
 
-/** Relaxed: the parts have the fences. */
+/** Relaxed: the partials have the fences. */
 static __device__ inline unsigned int hip_ticket(unsigned int *counter, unsigned int last)
 {
     const unsigned int ticket = __hip_atomic_fetch_add(counter, 1u, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT);
@@ -108,7 +104,7 @@ static __device__ inline float hip_reciprocal(float q)
     return GRKAN_DTYPE == 0 ? __builtin_fmaf(__builtin_fmaf(-q, r, 1.0f), r, r) : r;
 }
 
-/** Ties a value to another, for the compiler that would otherwise compute all of a chunk's elements side by side. */
+/** Ties a value to another, for the compiler that would otherwise compute all of a vector's elements side by side. */
 static __device__ inline real hip_after(real value, real other)
 {
     __asm__("" : "+v"(value) : "v"(other));

@@ -9,7 +9,7 @@
 #include <hip/hiprtc.h>
 #include <stdio.h>
 
-#include "../backend.h"
+#include "../gpu/tuning.h"
 
 #define BACKEND_NAME "hip"
 
@@ -41,17 +41,8 @@ typedef hipFunction_t gpu_native_kernel;
 #define LARGEST_GRID (UINT32_MAX / 512)
 #endif
 
-#define HAS_QUEUES 0
-#define REGISTERS 0 /* its compiler decides */
-
-/** Not measured on AMD's hardware yet. */
-static const grkan_tunings device_tunings = {
-    .forward = {.block = 384, .threads = 1536, .rounds = 4, .ahead = 1, .step = 4},
-    .forward_16_bit = {.block = 384, .threads = 1536, .rounds = 4, .ahead = 1, .step = 8},
-    .backward = {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 4},
-    .backward_16_bit = {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 8},
-    .backward_large = {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 4},
-    .backward_narrow = {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 4}};
+#define HAS_ASYNC_COPIES 0
+#define device_tune gpu_tune_amd
 
 /** With its features, as "gfx90a:sramecc+:xnack-": code for other settings does not load. */
 static inline void architecture_of(const gpu_device_properties *p, char *text, size_t bytes)

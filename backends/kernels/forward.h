@@ -1,102 +1,94 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file forward.h @brief The kernel of forward on GPUs, see gpu.h. */
+/** @file forward.h @brief The kernel of forward on GPUs. */
+#ifndef GRKAN_FORWARD_H
+#define GRKAN_FORWARD_H
+
+#include "kernel.h"
 
 #define FORWARD_ROWS STEP_ROWS(GRKAN_FORWARD_STEP)
-#define FORWARD_AHEAD STEPS_AHEAD(GRKAN_FORWARD_AHEAD)
-#define FORWARD_STRIDE QUEUE_STRIDE(GRKAN_FORWARD_BLOCK) /* from a chunk of the queue to a thread's next */
-#define FORWARD_LENGTH (FORWARD_ROWS * FORWARD_STRIDE)   /* of a step in the queue */
+#define FORWARD_STAGES STAGES(GRKAN_FORWARD_STAGES)
 
-/**
- * Everything that is rare: elements far from zero, large coefficients, and tensors that are not aligned to chunks. It is given
- * copies, so that the loop around it keeps coefficients in registers. Out of line it would take more of them: 71 instead of 61
- * with pairs, and bf16 with 1000 channels 8 % more time (H200).
- */
-DEVICE void forward_rare(const coefficients *c, GLOBAL const storage *x_base, GLOBAL storage *y_base, GLOBAL storage *y)
+DEVICE pipeline_shape forward_shape(void)
 {
-    GLOBAL const storage *const x = x_base + (y - y_base);
-    NO_UNROLL
-    for (int v = 0; v < GRKAN_VECTOR; v += GRKAN_SETS) {
-        UNROLL
-        for (int s = 0; s < GRKAN_SETS; ++s)
-            y[v + s] = PACK(forward_element(the_kind(), &c[s], UNPACK(x[v + s])));
-    }
+    pipeline_shape s;
+    s.tensors = 1;
+    s.rows = FORWARD_ROWS;
+    s.stages = FORWARD_STAGES;
+    s.stride = QUEUE_STRIDE(GRKAN_FORWARD_BLOCK);
+    return s;
 }
 
-/** Ask for the chunks of a step. @param left visits from there, of those whose chunks are asked for */
-DEVICE void ask_forward(const grkan_tiling *t, const tile *b, const place *p, int left, walk *w,
-                        GLOBAL const storage *x, QUEUE *queue, int place)
+/**
+ * Everything that is rare: elements far from zero, large coefficients, and tensors that are not aligned to vectors. It is
+ * given copies, so that the loop around it keeps coefficients in registers. Out of line it would take more of them: 71
+ * instead of 61 with pairs, and bf16 with 1000 channels 8 % more time (H200).
+ */
+DEVICE void forward_rare(const coefficients *c, GLOBAL const storage *x, GLOBAL storage *y)
 {
-    UNROLL
-    for (int r = 0; r < FORWARD_ROWS; ++r) {
-        ask_chunk(queue + place + r * FORWARD_STRIDE, AT(x, w), has_chunk(t, b, p, w, r, left));
-        walk_on(t, w);
+    NO_UNROLL
+    for (int v = 0; v < GRKAN_VECTOR; v += GRKAN_VECTOR_GROUPS) {
+        UNROLL
+        for (int s = 0; s < GRKAN_VECTOR_GROUPS; ++s)
+            y[v + s] = PACK(forward_element(the_family(), &c[s], UNPACK(x[v + s])));
     }
-    QUEUE_END();
-    hide_walk(w);
 }
 
 KERNEL(GRKAN_FORWARD_BLOCK, GRKAN_FORWARD_RESIDENT)
-grkan_forward(GLOBAL const storage *x, GLOBAL const scalar *numerator, GLOBAL const scalar *denominator,
-              GLOBAL storage *y, const grkan_tiling tiling, const grkan_launch launch)
+grkan_forward(GLOBAL const storage *x, TABLE_PARAMETERS(GLOBAL const scalar *, table), GLOBAL storage *y,
+              const grkan_geometry geometry, const grkan_launch launch)
 {
-    QUEUE_ARRAY(queue, FORWARD_AHEAD * FORWARD_ROWS, GRKAN_FORWARD_BLOCK);
-    int place_in_queue = QUEUE_START(); /* of the step at hand */
-    const tile b = tile_of_block(&tiling, (int)BLOCK_INDEX() + launch.first_block);
-    const place p = place_of_thread(&tiling, &b, THREAD_INDEX());
-    coefficients c[GRKAN_SETS];
-    const int queue_ends = ends_of_queue(FORWARD_LENGTH, FORWARD_AHEAD);
-    const int loads = launch.aligned ? p.visits : 0; /* visits whose chunks are asked for ahead */
-    grkan_int64 start;
-    walk here = start_walk(&tiling, cursor_at(&tiling, &b, &p, 0), &start), next = here;
+    QUEUE_ARRAY(queue, FORWARD_STAGES * FORWARD_ROWS, GRKAN_FORWARD_BLOCK);
+    const pipeline_shape shape = forward_shape();
+    const tile b = tile_of_block(&geometry, (int)BLOCK_INDEX() + launch.first_block);
+    const worker w = worker_of_thread(&b, THREAD_INDEX());
     GLOBAL const storage *const x_base = OFFSET(x, launch.x);
     GLOBAL storage *const y_base = OFFSET(y, launch.result);
-    int visit = 0;
-    x = x_base + start;
-    y = lagging(&tiling, y_base + start, (FORWARD_AHEAD + 1) * FORWARD_ROWS);
+    pipeline p = start_pipeline(shape, &w, launch.aligned, x_base, x_base, y_base);
+    coefficients c[GRKAN_VECTOR_GROUPS];
+    arguments a;
+    TABLE_ARRAY(a.tables, table);
     STREAM_WAIT();
-    UNROLL
-    for (int i = 0; i < FORWARD_AHEAD; ++i)
-        ask_forward(&tiling, &b, &p, loads - i * FORWARD_ROWS, &next, x, queue, place_in_queue + i * FORWARD_LENGTH);
-    load_sets(&tiling, &b, &p, OFFSET(numerator, launch.numerator), OFFSET(denominator, launch.denominator), c);
+    fill_pipeline(shape, &w, &p, queue);
+    load_coefficients(&w, &launch, &a, c);
     const real limit = step_limit(&launch, c);
+    int row = 0;
     NO_UNROLL
-    while (visit < p.visits) {
-        chunk now[FORWARD_ROWS];
-        QUEUE_WAIT(FORWARD_AHEAD - 1);
-        UNROLL
-        for (int r = 0; r < FORWARD_ROWS; ++r)
-            now[r] = queue[place_in_queue + r * FORWARD_STRIDE];
-        ask_forward(&tiling, &b, &p, loads - visit - FORWARD_AHEAD * FORWARD_ROWS, &next, x, queue, place_in_queue);
-        place_in_queue = next_place(place_in_queue, queue_ends, FORWARD_LENGTH, FORWARD_AHEAD);
-        walk at = GRKAN_FOLDED ? here : next;
+    while (row < w.rows) {
+        vector now[FORWARD_ROWS];
+        QUEUE_WAIT(FORWARD_STAGES - 1);
+        take_vectors(shape, &p, 0, queue, now);
+        row_iterator at = advance_pipeline(shape, &w, &p, row, queue);
         if (!(largest_in(now, FORWARD_ROWS) > limit)) {
             real values[FORWARD_ROWS * GRKAN_VECTOR];
             UNROLL
             for (int r = 0; r < FORWARD_ROWS; ++r)
-                unpack_chunk(now[r], values + r * GRKAN_VECTOR);
+                unpack_vector(now[r], values + r * GRKAN_VECTOR);
             UNROLL
             for (int v = 0; v < FORWARD_ROWS * GRKAN_VECTOR; ++v)
-                values[v] = forward_near(the_kind(), &c[v % GRKAN_SETS], values[v]);
+                values[v] = forward_near(the_family(), &c[v % GRKAN_VECTOR_GROUPS], values[v]);
             UNROLL
             for (int r = 0; r < FORWARD_ROWS; ++r) {
-                GLOBAL storage *const result = result_at(y, &at);
-                if (has_result(&tiling, &b, &p, &at, r, p.visits - visit))
-                    store_chunk(result, values + r * GRKAN_VECTOR);
-                walk_on(&tiling, &at);
+                GLOBAL storage *const result = result_at(&p, &at);
+                if (has_result(&w, &at, r, w.rows - row))
+                    store_vector(result, values + r * GRKAN_VECTOR);
+                next_row(&geometry, &at);
             }
         } else {
-            coefficients copies[GRKAN_SETS];
+            coefficients copies[GRKAN_VECTOR_GROUPS];
             UNROLL
-            for (int s = 0; s < GRKAN_SETS; ++s)
+            for (int s = 0; s < GRKAN_VECTOR_GROUPS; ++s)
                 copies[s] = c[s];
             NO_UNROLL
             for (int r = 0; r < FORWARD_ROWS; ++r) {
-                if (has_result(&tiling, &b, &p, &at, r, p.visits - visit))
-                    forward_rare(copies, x_base, y_base, AT(y, &at));
-                walk_on(&tiling, &at);
+                GLOBAL storage *const result = AT(p.result, &at);
+                if (has_result(&w, &at, r, w.rows - row))
+                    forward_rare(copies, x_base + (result - y_base), result);
+                next_row(&geometry, &at);
             }
         }
-        here = at;
-        visit += FORWARD_ROWS;
+        p.here = at;
+        row += FORWARD_ROWS;
     }
 }
+
+#endif

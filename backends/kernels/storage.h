@@ -4,9 +4,12 @@
  * @brief 16-bit storage types to and from float, by integer operations: any device, every bit the same.
  *
  * Conversions to 16 bits round to nearest, ties to even; subnormals are kept; NaN stays NaN.
- * A dialect gives BITS_OF(float) and FLOAT_OF(unsigned int), and may define HALF_TO_FLOAT, FLOAT_TO_HALF and
- * FLOAT_TO_BF16 where the hardware converts.
+ * A dialect may define HALF_TO_FLOAT, FLOAT_TO_HALF and FLOAT_TO_BF16 where the hardware converts.
  */
+#ifndef GRKAN_STORAGE_H
+#define GRKAN_STORAGE_H
+
+#include "words.h"
 
 DEVICE float bf16_to_float(unsigned int bits)
 {
@@ -48,4 +51,6 @@ DEVICE unsigned int float_to_half(float value)
     const unsigned int finite = magnitude >= 0x477FF000u ? 0x7C00u : small; /* 65520 and above round to infinity */
     return sign | (magnitude > 0x7F800000u ? 0x7E00u : finite);
 }
+#endif
+
 #endif

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "../gpu/engine.h"
-#include "../gpu/nvidia.h"
+#include "../gpu/tuning.h"
 #include "opencl.h"
 
 #include <CL/cl_ext.h>
@@ -195,15 +195,6 @@ static int keeps_ieee(reader *r)
     return (read_number(r, CL_DEVICE_SINGLE_FP_CONFIG) & needed) == needed;
 }
 
-/** Of GPUs that are not NVIDIA's; not measured on any yet. */
-static const grkan_tunings other_tunings = {
-    .forward = {.block = 384, .threads = 1152, .rounds = 24, .ahead = 1, .step = 8},
-    .forward_16_bit = {.block = 384, .threads = 1536, .rounds = 6, .ahead = 1, .step = 8},
-    .backward = {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 4},
-    .backward_16_bit = {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 8},
-    .backward_large = {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 4},
-    .backward_narrow = {.block = 384, .threads = 768, .rounds = 1, .ahead = 1, .step = 4}};
-
 grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_properties *properties,
                              grkan_device_limits *limits)
 {
@@ -231,10 +222,9 @@ grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_pr
     properties->cache_bytes = properties->is_gpu ? 0 : read_number(&r, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE);
     limits->compute_units = properties->compute_units;
     limits->is_fixed = !properties->is_gpu;
-    limits->tunings = is_nvidia ? nvidia_tunings : other_tunings;
-    limits->last_block_combines = is_nvidia; /* OpenCL 1.2 orders no memory between groups */
-    limits->has_queues = device->ptx_architecture >= 800;
-    limits->registers = is_nvidia ? nvidia_registers : 0;
+    limits->tune = is_nvidia ? gpu_tune_nvidia : gpu_tune_other;
+    limits->last_block_reduces = is_nvidia; /* OpenCL 1.2 orders no memory between groups */
+    limits->has_async_copies = device->ptx_architecture >= 800;
     limits->least_elements = properties->is_gpu ? 32 : 256;
     limits->max_block = (int32_t)read_number(&r, CL_DEVICE_MAX_WORK_GROUP_SIZE);
     if (limits->max_block > most_block)

@@ -24,10 +24,10 @@ typedef scalar real;
 #define KERNEL(threads, resident) __kernel __attribute__((reqd_work_group_size(threads, 1, 1))) void
 #define UNROLL _Pragma("unroll")
 #define NO_UNROLL _Pragma("nounroll")
-#define TILE_FOLDS(t) (GRKAN_FOLDED ? (t)->folds : 1)
-#define TILE_VECTOR(t) GRKAN_VECTOR
-#define TILE_SETS(t) GRKAN_SETS
-#define TILE_BLOCK(t) GRKAN_BACKWARD_BLOCK
+#define SEGMENTS(g) (GRKAN_SEGMENTED ? (g)->columns.segments : 1)
+#define VECTOR_ELEMENTS(g) GRKAN_VECTOR
+#define VECTOR_GROUPS(g) GRKAN_VECTOR_GROUPS
+#define BLOCK_THREADS(g) GRKAN_BACKWARD_BLOCK
 
 #define BLOCK_INDEX() ((grkan_int64)get_group_id(0))
 #define THREAD_INDEX() ((int)get_local_id(0))
@@ -50,11 +50,6 @@ typedef uint4 words4;
 #define PTX_SHARED(pointer) ((unsigned int)(size_t)(pointer))
 #else
 #define OUTLINE static __attribute__((noinline))
-#define AFTER(value, other) (value)
-#define SETTLED(value) (value)
-#define RENEWED(value, after) (value)
-#define HIDE(value) (value)
-#define HIDE_POINTER(p) (p)
 #define FLIP(v, by) ((by) < REAL(0.0) ? -(v) : (v))
 #define PLUS_ZERO(x) (x)
 #define RECIPROCAL(q) (REAL(1.0) / (q))

@@ -5,7 +5,7 @@
 
 #include "../../core/platform/platform.h"
 #include "../gpu/engine.h"
-#include "../gpu/nvidia.h"
+#include "../gpu/tuning.h"
 #include "opencl.h"
 
 const int64_t gpu_largest_grid = INT64_C(1) << 21; /* times 512 threads, a global size that fits 32 bits */
@@ -29,8 +29,8 @@ struct gpu_kernel {
 static void load_options(const grkan_backend_device *device, const grkan_plan_data *plan, char *options, size_t bytes)
 {
     enum { most_registers = 255 }; /* of a thread, on every NVIDIA GPU */
-    const int block = plan->backward.block, threads = plan->backward_tuning.threads;
-    const int registers = nvidia_registers / (threads > block ? threads / block * block : block) / 8 * 8;
+    const int block = plan->backward.columns.block, threads = plan->backward_tuning.occupancy;
+    const int registers = gpu_nvidia_registers / (threads > block ? threads / block * block : block) / 8 * 8;
     options[0] = '\0';
     if (device->ptx_architecture > 0)
         snprintf(options, bytes, "-cl-nv-opt-level=1 -cl-nv-maxrregcount=%d",

@@ -223,6 +223,9 @@ typedef struct grkan_plan_description {
     grkan_strategy strategy; /**< never GRKAN_STRATEGY_AUTO */
     grkan_determinism determinism;
     int32_t is_compiled; /**< 1: kernels were compiled for this plan; 0: found in the cache, or made beforehand */
+    int64_t longest_chain; /**< additions that follow one another on the way of an element to a gradient of the
+                                coefficients, at most: each rounds once, so a gradient is within so many unit roundoffs of
+                                the sum of its contributions' absolute values */
     grkan_pass_description forward;
     grkan_pass_description backward;
 } grkan_plan_description;
@@ -375,7 +378,7 @@ GRKAN_API void grkan_compilation_free(grkan_compilation *compilation);
 
 /** An argument of a kernel. */
 typedef struct grkan_kernel_argument {
-    const char *name;  /**< a tensor's as in the arguments of grkan_forward and grkan_backward; "tiling"; "launch" */
+    const char *name;  /**< a tensor's as in the arguments of grkan_forward and grkan_backward; "geometry"; "launch" */
     const void *value; /**< the bytes of an argument that is passed by value */
     size_t bytes;      /**< of that argument; 0: the address of a tensor */
 } grkan_kernel_argument;

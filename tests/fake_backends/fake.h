@@ -94,14 +94,14 @@ static inline void fake_unload(grkan_backend_program *program)
 }
 
 static inline grkan_status fake_forward(grkan_backend_program *program, const grkan_plan_data *plan,
-                                        const grkan_forward_arguments *arguments, void *stream)
+                                        const grkan_call *arguments, void *stream)
 {
     (void)program, (void)plan, (void)arguments, (void)stream;
     return fake_fail();
 }
 
 static inline grkan_status fake_backward(grkan_backend_program *program, const grkan_plan_data *plan,
-                                         const grkan_backward_arguments *arguments, void *stream)
+                                         const grkan_call *arguments, void *stream)
 {
     (void)program, (void)plan, (void)arguments, (void)stream;
     return fake_fail();

@@ -5,6 +5,12 @@
 #define FAKE_DESCRIBE describe_weakness
 #include "fake.h"
 
+static grkan_tuning tune(const grkan_pass_shape *shape)
+{
+    (void)shape;
+    return (grkan_tuning){.block = 64};
+}
+
 static grkan_status describe_weakness(const grkan_backend_device *device, grkan_device_properties *properties,
                                       grkan_device_limits *limits)
 {
@@ -14,12 +20,8 @@ static grkan_status describe_weakness(const grkan_backend_device *device, grkan_
     properties->dtypes = 1u << GRKAN_F32;
     properties->has_atomics = is_second;
     properties->is_ieee = is_second;
-    const grkan_tuning block = {.block = 64};
-    *limits = (grkan_device_limits){.compute_units = 1,
-                                    .least_elements = 32,
-                                    .max_block = is_second ? 64 : 16,
-                                    .tunings = {block, block, block, block, block, block},
-                                    .local_bytes = 32768};
+    *limits = (grkan_device_limits){
+        .compute_units = 1, .least_elements = 32, .max_block = is_second ? 64 : 16, .tune = tune, .local_bytes = 32768};
     return status;
 }
 

@@ -5,15 +5,8 @@
  *
  * The bound of a stored number is the oracle's, plus half an ulp of the storage type, plus its smallest subnormal. A sum
  * adds the roundings of its additions: each is one unit roundoff of a partial sum, and no partial sum exceeds the sum
- * of the absolute values. How many there are on the path of one element depends on the strategy:
- *
- *   tree     at most 128 before a register is flushed; one for every flush of a thread; and 16, because what follows is
- *            done in twice the precision. A thread has its part of the tensor's elements, and up to 4 times that
- *            where spans, stripes and folds are uneven.
- *   block    as tree, and one for every block
- *   element  one for every element
- *
- * never more than there are elements, and one for what the caller adds to.
+ * of the absolute values. How many there are on the path of one element is what the plan says, never more than there are
+ * elements, and one for what the caller adds to.
  */
 #include "judge.h"
 
@@ -91,16 +84,9 @@ static void add(total *t, oracle_number share)
     t->size += fabsl(share.value);
 }
 
-long double judge_chain(const grkan_plan_description *plan, int64_t tensor_elements, int64_t elements)
+long double judge_chain(const grkan_plan_description *plan, int64_t elements)
 {
-    const int64_t threads = plan->backward.blocks * plan->backward.block;
-    const int64_t flushes = 1 + 4 * tensor_elements / (threads > 0 ? threads : 1) / 128;
-    int64_t chain = 128 + flushes + 16;
-    if (plan->strategy == GRKAN_STRATEGY_BLOCK)
-        chain += plan->backward.blocks;
-    if (plan->strategy == GRKAN_STRATEGY_ELEMENT || chain > elements)
-        chain = elements;
-    return (long double)chain;
+    return (long double)(plan->longest_chain < elements ? plan->longest_chain : elements);
 }
 
 /** What the oracle wants of a sum. unit: roundoff of the arithmetic. */
@@ -177,8 +163,7 @@ static void judge_sums(const check_case *one, const check_data *results, const g
     for (int k = 0; k < 2; k++) {
         const check_tensor tensor = k ? CHECK_DDENOMINATOR : CHECK_DNUMERATOR;
         const grkan_dtype dtype = check_tensor_dtype(one, tensor);
-        const long double chain =
-            judge_chain(plan, check_tensor_count(one, CHECK_X), sums->elements[k]) + (one->accumulation == GRKAN_ADD);
+        const long double chain = judge_chain(plan, sums->elements[k]) + (one->accumulation == GRKAN_ADD);
         for (int64_t i = 0; i < check_tensor_count(one, tensor); i++)
             note(worst, dtype, tensor, i, wanted(&sums->of[k][i], dtype, chain, sums->elements[k]),
                  storage_load(dtype, results->tensor[tensor], i));

@@ -26,11 +26,11 @@ long double judge_number(grkan_dtype dtype, oracle_number want, long double got,
  * The longest chain of additions on the path of one element to the sum of `elements` of the tensor's: the sum is then
  * within so many unit roundoffs of the sum of the absolute values.
  */
-long double judge_chain(const grkan_plan_description *plan, int64_t tensor_elements, int64_t elements);
+long double judge_chain(const grkan_plan_description *plan, int64_t elements);
 
 /**
  * Hold the results of a case against the oracle.
- * @param plan  its strategy, blocks and threads say how many additions follow one another
+ * @param plan  says how many additions follow one another
  * @param worst out: the worst element over y, dx and both coefficient gradients
  * @return false when memory ran out
  */

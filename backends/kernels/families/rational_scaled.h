@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * @file far.h
- * @brief The formulas where plain arithmetic could overflow: where |x| or a coefficient is large. Here, nothing overflows
- * or vanishes on the way to a result.
+ * @file rational_scaled.h
+ * @brief The rational family where plain arithmetic could overflow: where |x| or a coefficient is large. Here, nothing
+ * overflows or vanishes on the way to a result.
  *
  * With e the highest power whose coefficient is not zero, P(x) = x^e p(t) and Q(x) = x^k q(t), t = 1 / x. Exponents are
  * integers of their own: x is a significand times 2^exponent, so that powers of it are products of significands, and the
@@ -10,10 +10,10 @@
  * x = +-infinity gives the limit. Rare, so written for size; scalars only.
  */
 
-/* Loops over coefficients stay loops, unless a dialect says UNROLL: where no function can have them in memory. */
-#ifndef UNROLL_RARE
-#define UNROLL_RARE NO_UNROLL
-#endif
+#ifndef GRKAN_RATIONAL_SCALED_H
+#define GRKAN_RATIONAL_SCALED_H
+
+#include "rational.h"
 
 /* EXPONENT(v): floor(log2 |v|) of a normal number; one less than the least for 0 and subnormals, one more than the greatest
    for infinity and NaN. POWER(n): 2^n, a normal number. */
@@ -127,7 +127,7 @@ DEVICE scaled horner_reversed(const real *c, int degree, int effective, real t, 
 }
 
 /** What forward and backward share: F(x) = ratio x^(e - k). */
-typedef struct far_point {
+typedef struct scaled_point {
     scaled x;
     real t;       /* 1 / x.value */
     scaled q;     /* Q(x) / x^k */
@@ -135,118 +135,121 @@ typedef struct far_point {
     real turn;    /* has the sign of Q' / B' over x^k, and but for abs_terms of dQ/db_j / x^j */
     int e;
     int k;
-} far_point;
+} scaled_point;
 
 /** What the denominator's polynomial is evaluated in: 1 / x.value, or 1 / |x.value|. */
-DEVICE real denominator_argument(rational kind, const far_point *f)
+DEVICE real denominator_argument(family f, const scaled_point *at)
 {
-    return kind.form == FORM_ABS_TERMS ? ABS(f->t) : f->t;
+    return f.form == FORM_ABS_TERMS ? ABS(at->t) : at->t;
 }
 
-DEVICE far_point evaluate_far(rational kind, const coefficients *c, real x)
+DEVICE scaled_point evaluate_scaled(family f, const coefficients *c, real x)
 {
-    far_point f;
+    scaled_point at;
     real odd; /* sign(x)^k */
     scaled p;
-    f.x = split_argument(x);
-    f.t = DIVIDE(REAL(1.0), f.x.value);
-    f.e = effective_degree(c->a, kind.m);
-    f.k = effective_degree(c->b, kind.n);
-    f.q = horner_reversed(c->b, kind.n, f.k, denominator_argument(kind, &f), -f.x.exponent, 0);
-    f.turn = REAL(1.0);
-    odd = (f.k & 1) ? FLIP(REAL(1.0), f.x.value) : REAL(1.0);
-    if (kind.form == FORM_ABS_TERMS) {
-        f.turn = odd;
-        f.q.value = odd * f.q.value;
+    at.x = split_argument(x);
+    at.t = DIVIDE(REAL(1.0), at.x.value);
+    at.e = effective_degree(c->a, f.m);
+    at.k = effective_degree(c->b, f.n);
+    at.q = horner_reversed(c->b, f.n, at.k, denominator_argument(f, &at), -at.x.exponent, 0);
+    at.turn = REAL(1.0);
+    odd = (at.k & 1) ? FLIP(REAL(1.0), at.x.value) : REAL(1.0);
+    if (f.form == FORM_ABS_TERMS) {
+        at.turn = odd;
+        at.q.value = odd * at.q.value;
     }
-    if (has_abs_sum(kind)) {
-        const int offset = -f.k * f.x.exponent;
-        const int exponent = larger_of(f.q.exponent, offset);
-        f.turn = FLIP(odd, PLUS_ZERO(x == REAL(0.0) ? c->b[0] : f.q.value));
-        f.q.value = odd * (scale(ABS(f.q.value), f.q.exponent - exponent) +
-                           scale(times_power(sum_offset(kind), f.x.value, ABS(f.t), -f.k), offset - exponent));
-        f.q.exponent = exponent;
+    if (has_abs_sum(f)) {
+        const int offset = -at.k * at.x.exponent;
+        const int exponent = larger_of(at.q.exponent, offset);
+        at.turn = FLIP(odd, PLUS_ZERO(x == REAL(0.0) ? c->b[0] : at.q.value));
+        at.q.value = odd * (scale(ABS(at.q.value), at.q.exponent - exponent) +
+                            scale(times_power(sum_offset(f), at.x.value, ABS(at.t), -at.k), offset - exponent));
+        at.q.exponent = exponent;
     }
-    p = horner_reversed(c->a, kind.m, f.e, f.t, -f.x.exponent, 0);
-    f.ratio.value = DIVIDE(p.value, f.q.value);
-    f.ratio.exponent = p.exponent - f.q.exponent;
-    return f;
+    p = horner_reversed(c->a, f.m, at.e, at.t, -at.x.exponent, 0);
+    at.ratio.value = DIVIDE(p.value, at.q.value);
+    at.ratio.exponent = p.exponent - at.q.exponent;
+    return at;
 }
 
 /** base x^k as a plain number. */
-DEVICE real scaled_power(scaled base, const far_point *f, int k)
+DEVICE real scaled_power(scaled base, const scaled_point *at, int k)
 {
-    const int last = k > 0 ? 1 : k < 0 ? -1 : 0; /* that factor's product is rounded with the scale that the result has */
-    const real factor = k > 0 ? f->x.value : k < 0 ? f->t : REAL(1.0);
-    return scaled_product(times_power(base.value, f->x.value, f->t, k - last), factor,
-                          base.exponent + k * f->x.exponent);
+    /* One factor's product is rounded with the scale that the result has. */
+    const int last = k > 0 ? 1 : k < 0 ? -1 : 0;
+    const real factor = k > 0 ? at->x.value : k < 0 ? at->t : REAL(1.0);
+    return scaled_product(times_power(base.value, at->x.value, at->t, k - last), factor,
+                          base.exponent + k * at->x.exponent);
 }
 
 /** P' - F Q', over x^(e - 1). */
-DEVICE scaled slope_far(rational kind, const coefficients *c, const far_point *f)
+DEVICE scaled slope_scaled(family f, const coefficients *c, const scaled_point *at)
 {
-    const scaled p = horner_reversed(c->a, kind.m, f->e, f->t, -f->x.exponent, 1);
-    const scaled q = horner_reversed(c->b, kind.n, f->k, denominator_argument(kind, f), -f->x.exponent, 1);
-    const int exponent = f->ratio.exponent + q.exponent; /* of F Q' */
+    const scaled p = horner_reversed(c->a, f.m, at->e, at->t, -at->x.exponent, 1);
+    const scaled q = horner_reversed(c->b, f.n, at->k, denominator_argument(f, at), -at->x.exponent, 1);
+    const int exponent = at->ratio.exponent + q.exponent; /* of F Q' */
     scaled s;
     s.exponent = larger_of(exponent, p.exponent);
-    s.value = FMA(-f->ratio.value, scale(f->turn * q.value, exponent - s.exponent),
+    s.value = FMA(-at->ratio.value, scale(at->turn * q.value, exponent - s.exponent),
                   scale(p.value, p.exponent - s.exponent));
     return s;
 }
 
 /** F(x) where plain arithmetic could overflow. */
-DEVICE real forward_far(rational kind, const coefficients *c, real x)
+DEVICE real forward_scaled(family f, const coefficients *c, real x)
 {
-    const far_point f = evaluate_far(kind, c, x);
-    return scaled_power(f.ratio, &f, f.e - f.k);
+    const scaled_point at = evaluate_scaled(f, c, x);
+    return scaled_power(at.ratio, &at, at.e - at.k);
 }
 
 /** As backward_near, where plain arithmetic could overflow. */
-DEVICE real backward_far(rational kind, const coefficients *c, real x, real dy, real *sums)
+DEVICE real backward_scaled(family f, const coefficients *c, real x, real dy, real *sums)
 {
-    const int count = denominator_count(kind);
-    const int lowest = kind.form == FORM_ABS_SUM_OFFSET ? 0 : 1; /* the j of the first b_j */
-    const far_point f = evaluate_far(kind, c, x);
+    const int count = table_width(f, DENOMINATOR);
+    const int lowest = f.form == FORM_ABS_SUM_OFFSET ? 0 : 1; /* the j of the first b_j */
+    const scaled_point at = evaluate_scaled(f, c, x);
     scaled g = split(dy); /* w x^k */
     scaled u;             /* -w F x^(2 k - e) */
     scaled slope;
     real dx;
-    g.value = DIVIDE(g.value, f.q.value);
-    g.exponent -= f.q.exponent;
-    slope = slope_far(kind, c, &f);
+    g.value = DIVIDE(g.value, at.q.value);
+    g.exponent -= at.q.exponent;
+    slope = slope_scaled(f, c, &at);
     slope.value = g.value * slope.value;
     slope.exponent += g.exponent;
-    dx = scaled_power(slope, &f, f.e - 1 - f.k);
+    dx = scaled_power(slope, &at, at.e - 1 - at.k);
     UNROLL_RARE
-    for (int i = 0; i <= kind.m; ++i)
-        sums[i] = sums[i] + scaled_power(g, &f, i - f.k);
-    u.value = -(g.value * f.ratio.value);
-    u.exponent = g.exponent + f.ratio.exponent;
-    if (has_abs_sum(kind))
-        u.value = u.value * f.turn;
+    for (int i = 0; i <= f.m; ++i)
+        sums[i] = sums[i] + scaled_power(g, &at, i - at.k);
+    u.value = -(g.value * at.ratio.value);
+    u.exponent = g.exponent + at.ratio.exponent;
+    if (has_abs_sum(f))
+        u.value = u.value * at.turn;
     UNROLL_RARE
     for (int i = 0; i < count; ++i) {
         const int j = i + lowest;
-        const real share = scaled_power(u, &f, f.e - 2 * f.k + j);
-        sums[kind.m + 1 + i] += (kind.form == FORM_ABS_TERMS && (j & 1)) ? FLIP(share, f.x.value) : share;
+        const real term = scaled_power(u, &at, at.e - 2 * at.k + j);
+        sums[f.m + 1 + i] += (f.form == FORM_ABS_TERMS && (j & 1)) ? FLIP(term, at.x.value) : term;
     }
     return dx;
 }
 
-DEVICE int is_near(rational kind, const coefficients *c, real x)
+DEVICE int is_near(family f, const coefficients *c, real x)
 {
-    return !(ABS(x) > (has_large(kind, c) ? -REAL(1.0) : near_limit(kind))); /* NaN is near */
+    return !(ABS(x) > (has_large(f, c) ? -REAL(1.0) : near_limit(f))); /* NaN is near */
 }
 
-/** F(x) for any x. */
-DEVICE real forward_element(rational kind, const coefficients *c, real x)
+/** F(x) for any x, for the kernels. */
+DEVICE real forward_element(family f, const coefficients *c, real x)
 {
-    return is_near(kind, c, x) ? forward_near(kind, c, x) : forward_far(kind, c, x);
+    return is_near(f, c, x) ? forward_near(f, c, x) : forward_scaled(f, c, x);
 }
 
-/** dx for any x, and the element's shares added to sums. */
-DEVICE real backward_element(rational kind, const coefficients *c, real x, real dy, real *sums)
+/** For the kernels: dx for any x, and what the element adds added to sums. */
+DEVICE real backward_element(family f, const coefficients *c, real x, real dy, real *sums)
 {
-    return is_near(kind, c, x) ? backward_near(kind, c, PLUS_ZERO(x), dy, sums) : backward_far(kind, c, x, dy, sums);
+    return is_near(f, c, x) ? backward_near(f, c, PLUS_ZERO(x), dy, sums) : backward_scaled(f, c, x, dy, sums);
 }
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file kernel.h @brief What the kernels of GPUs share: their arguments, and the coefficients of a thread. */
+#ifndef GRKAN_KERNEL_H
+#define GRKAN_KERNEL_H
+
+#include "pipeline.h"
+#include "tables.h"
+
+/* A parameter of a kernel for each table, and an array of them, as kernels cannot have one for a parameter. */
+#if TABLES == 1
+#define TABLE_PARAMETERS(type, name) type name##0
+#define TABLE_ARRAY(array, name) (array)[0] = name##0
+#elif TABLES == 2
+#define TABLE_PARAMETERS(type, name) type name##0, type name##1
+#define TABLE_ARRAY(array, name) (array)[0] = name##0, (array)[1] = name##1
+#elif TABLES == 3
+#define TABLE_PARAMETERS(type, name) type name##0, type name##1, type name##2
+#define TABLE_ARRAY(array, name) (array)[0] = name##0, (array)[1] = name##1, (array)[2] = name##2
+#else
+#define TABLE_PARAMETERS(type, name) type name##0, type name##1, type name##2, type name##3
+#define TABLE_ARRAY(array, name) (array)[0] = name##0, (array)[1] = name##1, (array)[2] = name##2, (array)[3] = name##3
+#endif
+
+/** The buffers of a kernel as it gets them; offsets, where a vendor has them, are in the launch. */
+typedef struct arguments {
+    GLOBAL const storage *x;
+    GLOBAL const storage *dy; /* this and what follows: of backward */
+    GLOBAL const scalar *tables[TABLES];
+    GLOBAL storage *result; /* y, or dx */
+    GLOBAL scalar *gradients[TABLES];
+    GLOBAL char *workspace;
+} arguments;
+
+/** The coefficients of one group. */
+DEVICE coefficients load_group(const grkan_geometry *g, const grkan_launch *launch, const arguments *a,
+                               grkan_int64 group)
+{
+    const family f = the_family();
+    coefficients c;
+    UNROLL
+    for (int table = 0; table < TABLES; ++table) {
+        GLOBAL const scalar *row = OFFSET(a->tables[table], launch->tables[table]) +
+                                   (g->tables[table].is_shared ? 0 : group * table_width(f, table));
+        UNROLL
+        for (int i = 0; i < coefficient_count(f, table); ++i)
+            COEFFICIENT(&c, table, i) = coefficient_of(f, table, row, i);
+    }
+    return c;
+}
+
+/** The coefficients of each group of a thread's vectors. */
+DEVICE void load_coefficients(const worker *w, const grkan_launch *launch, const arguments *a, coefficients *c)
+{
+    UNROLL
+    for (int s = 0; s < GRKAN_VECTOR_GROUPS; ++s)
+        c[s] = load_group(w->block.g, launch, a, group_in_vector(w, s));
+}
+
+/** Up to where steps need only plain arithmetic: none does where a coefficient is large, or vectors are not requested
+    beforehand. */
+DEVICE real step_limit(const grkan_launch *launch, const coefficients *c)
+{
+    const family f = the_family();
+    int rare = !launch->aligned;
+    UNROLL
+    for (int s = 0; s < GRKAN_VECTOR_GROUPS; ++s)
+        rare |= has_large(f, &c[s]);
+    const float limit = rare ? -1.0f : (float)near_limit(f);
+    return FLOAT_OF((unsigned int)HIDE(BITS_OF(limit))); /* one number, one comparison: see steering.h */
+}
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file words.h
+ * @brief The words that a dialect gives: what the kernels, one text for every backend, need beside C.
+ *
+ * The kernels are written in the common subset of C99, OpenCL C 1.2, CUDA and HIP. A backend puts its dialect in front of
+ * them, a file that defines these words. Nothing else of floating point is used, and contraction is off: this fixes every
+ * bit. Words that only steer a compiler are in steering.h.
+ *
+ * Everywhere:
+ *
+ *     DEVICE               qualifiers of a function that is always inlined
+ *     UNROLL, NO_UNROLL    in front of a loop that shall be unrolled, or stay one
+ *     GLOBAL, SHARED       address spaces of pointers
+ *     scalar               float, or double for f64
+ *     real, REAL(c)        the type of arithmetic: scalar, or on the cpu a vector of them, one lane for each thread; a constant
+ *     LANES                where real is a vector
+ *     FMA(a, b, c)         fused multiply and add
+ *     RECIPROCAL(q)        1 / q; correctly rounded where GRKAN_IEEE says so, and where GRKAN_MAY_HAVE_POLES does: an
+ *                          approximation's refinement gives NaN at a pole
+ *     DIVIDE(a, b)         a / b, correctly rounded
+ *     ABS(x)               absolute value; SCALAR_ABS(x), of a scalar, where real is another type
+ *     FLIP(v, by)          by < 0 ? -v : v, so that sign(0) = +1, for a by that has been through PLUS_ZERO
+ *     PLUS_ZERO(by)        by, with +0 in the place of -0 if FLIP takes that for negative
+ *     ANY_ABOVE(v, limit)  v > limit, in any lane; has a default
+ *     BITS_OF(float), FLOAT_OF(unsigned int)
+ *     DOUBLE_OF(low, high), LOW_OF(double), HIGH_OF(double)   for f64 only
+ *     ATOMIC_ADD(pointer, value)                              for the strategies that use it
+ *     SEGMENTS(g), VECTOR_ELEMENTS(g), VECTOR_GROUPS(g), BLOCK_THREADS(g)
+ *                          of a geometry: segments, vector, vector_groups and block; constants in specialised kernels
+ *
+ * GPUs, whose kernels are specialised by macros (core/specialise.c): GRKAN_PARAMETER_0.. (of the family),
+ * GRKAN_MAY_HAVE_POLES, GRKAN_DTYPE, GRKAN_VECTOR, GRKAN_VECTOR_GROUPS, GRKAN_SEGMENTED, GRKAN_STRATEGY, GRKAN_IEEE,
+ * GRKAN_FORWARD_BLOCK, GRKAN_FORWARD_RESIDENT, GRKAN_FORWARD_STAGES, GRKAN_FORWARD_STEP, and the same four of
+ * GRKAN_BACKWARD:
+ *
+ *     KERNEL(threads, resident)    qualifiers and type of a kernel; how many blocks a multiprocessor shall hold
+ *     OUTLINE                      qualifiers of a function that is called, not inlined
+ *     SHARED_ARRAY(type, n, size)  an array of a block
+ *     BLOCK_INDEX(), THREAD_INDEX(), BARRIER()
+ *     OFFSET(pointer, elements)    pointer + elements, or the pointer where the host has added them already
+ *     MAXIMUM(a, b)                the larger number
+ *     words2, words4               2 and 4 unsigned ints, .x .y .z .w, aligned to their size
+ *     STREAM_WAIT()                where kernels may begin while the one before them ends: what it wrote is there now
+ *
+ * and where the last block of a launch may read what the others wrote, LAST_BLOCK_REDUCES with TICKET(counter, last): the
+ * previous value of a counter that is raised by 1 atomically, and back to 0 by whom gets the last one. What a thread saw
+ * written before it, a thread that gets a later value sees, too. NVIDIA's barriers and atomics see to that for what the
+ * block's other threads wrote, as PTX's memory model has it: causality passes through barriers. Elsewhere each thread has
+ *
+ *     RELEASE_PARTIALS()   after it wrote a partial, and before the barrier in front of the ticket
+ *     ACQUIRE_PARTIALS()   before it reads partials, after the barrier behind the ticket
+ *
+ * What hardware may do better (see storage.h and vector.h for what happens elsewhere):
+ *
+ *     HALF_TO_FLOAT, FLOAT_TO_HALF, FLOAT_TO_BF16       conversions
+ *     PACK_HALVES, PACK_BF16S(low, high)                two floats at once
+ *     LARGER_HALVES, LARGER_BF16S(a, b)                 of two words with two elements each, the larger absolute values with
+ *                                                       any sign
+ *     PLUS_ZERO_HALVES, PLUS_ZERO_BF16S(word)           what PLUS_ZERO does, for both elements of a word
+ *     COPY_ASYNC(to, from, bytes, exists)               starts a copy of 8 or 16 bytes from global to shared memory, zeros
+ *                                                       where nothing exists
+ *     COPIES_END(), COPIES_WAIT(n)                      after the copies of a step; until at most the last n steps' copies are
+ *                                                       on their way
+ */
+#ifndef GRKAN_WORDS_H
+#define GRKAN_WORDS_H
+
+#ifndef DEVICE
+#include "editor.h"
+#endif
+#include "steering.h"
+
+#ifndef ANY_ABOVE
+#define ANY_ABOVE(v, limit) ((v) > (limit))
+#endif
+#ifndef SCALAR_ABS
+#define SCALAR_ABS(v) ABS(v)
+#endif
+#ifndef STREAM_WAIT
+#define STREAM_WAIT()
+#endif
+#ifndef RELEASE_PARTIALS
+#define RELEASE_PARTIALS() ((void)0)
+#define ACQUIRE_PARTIALS() ((void)0)
+#endif
+
+/* Values of grkan_strategy. */
+#define STRATEGY_ELEMENT 1
+#define STRATEGY_BLOCK 2
+#define STRATEGY_TREE 3
+
+#endif

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file shape.c @brief From a device's limits to the geometry of both passes, part by part. */
+#include "../families.h"
+#include "arithmetic.h"
+#include "plan.h"
+
+/**
+ * What fixes the bits of plans that promise them on every device: grkan's own contract, measured on an H200. With these, a
+ * geometry depends on the operation alone. So it does with the constants of rows.c, grid_reduction.c, block_reduction.c and
+ * geometry.h, whatever is promised.
+ */
+enum {
+    fixed_preferred_block = 384,
+    fixed_block = 512,         /* threads at most */
+    fixed_blocks = 528,        /* of a grid */
+    fixed_least_elements = 64, /* of a thread */
+    fixed_local_bytes = 32768, /* that every OpenCL 1.2 device has */
+    fixed_vector_bytes = 16
+};
+
+/** A device's limits with those in their places. */
+static grkan_device_limits fixed_limits(const grkan_device_limits *limits)
+{
+    grkan_device_limits fixed = *limits;
+    fixed.max_block = fixed_block;
+    fixed.local_bytes = fixed_local_bytes;
+    fixed.has_async_copies = 0;
+    fixed.max_vector_bytes = fixed_vector_bytes;
+    fixed.least_elements = fixed_least_elements;
+    fixed.is_fixed = 1;
+    return fixed;
+}
+
+static bool is_same_everywhere(const grkan_plan_data *data)
+{
+    return data->options.determinism == GRKAN_DEVICE_TO_DEVICE;
+}
+
+/** What a pass has columns for: numbers of all groups that a vector may be of. Forward has no sums. */
+static grkan_columns_request request_columns(const grkan_device_limits *limits, const grkan_plan_data *data,
+                                             bool is_backward, int vector_groups)
+{
+    const grkan_operation *o = &data->operation;
+    const int numbers = vector_groups * grkan_tables_width(data->tables, data->table_count);
+    const int vector = vector_groups > 1 ? vector_groups : grkan_vector_of(o, limits->max_vector_bytes);
+    const grkan_pass_shape shape = {.is_backward = is_backward,
+                                    .dtype = o->dtype,
+                                    .vector = vector,
+                                    .vector_groups = vector_groups,
+                                    .numbers = numbers};
+    return (grkan_columns_request){.operation = o,
+                                   .limits = limits,
+                                   .tuning = limits->tune(&shape),
+                                   .vector = vector,
+                                   .vector_groups = vector_groups,
+                                   .sums = is_backward ? numbers : 0};
+}
+
+/** Pairs of 16-bit elements, where groups allow single ones only: accesses of 2 bytes use half of what memory can do. */
+static bool has_pairs(const grkan_device_limits *limits, const grkan_plan_data *data)
+{
+    const grkan_operation *o = &data->operation;
+    if (is_same_everywhere(data) || grkan_dtype_bytes(o->dtype) != 2 || limits->max_vector_bytes < 4 ||
+        grkan_vector_of(o, 4) > 1 || o->channels * o->inner % 2 != 0)
+        return false;
+    const grkan_columns_request forward = request_columns(limits, data, false, 2);
+    const grkan_columns_request backward = request_columns(limits, data, true, 2);
+    return grkan_columns_exist(&forward) && grkan_columns_exist(&backward);
+}
+
+/** Columns and tunings of both passes. Forward has no sums, so its bits do not depend on its geometry. */
+static grkan_status shape_columns(const grkan_device_limits *limits, const grkan_device_limits *of_backward,
+                                  grkan_plan_data *data)
+{
+    const int vector_groups = has_pairs(limits, data) ? 2 : 1;
+    const grkan_columns_request forward = request_columns(limits, data, false, vector_groups);
+    grkan_columns_request backward = request_columns(of_backward, data, true, vector_groups);
+    data->forward_tuning = forward.tuning;
+    data->backward_tuning = backward.tuning;
+    if (is_same_everywhere(data))
+        backward.tuning = (grkan_tuning){.block = fixed_preferred_block};
+    const grkan_status status = grkan_columns_make(&backward, &data->backward.columns);
+    return status == GRKAN_SUCCESS ? grkan_columns_make(&forward, &data->forward.columns) : status;
+}
+
+/** Blocks that keep a device busy. */
+static int64_t blocks_of(const grkan_device_limits *limits, const grkan_columns *c, const grkan_tuning *tuning)
+{
+    return limits->is_fixed ? fixed_blocks
+                            : (int64_t)limits->compute_units * grkan_resident_blocks(tuning, c) * tuning->grid_waves;
+}
+
+static void shape_forward(const grkan_device_limits *limits, grkan_plan_data *data)
+{
+    grkan_geometry *const g = &data->forward;
+    const grkan_rows_request request = {.outer = data->operation.outer,
+                                        .blocks = blocks_of(limits, &g->columns, &data->forward_tuning),
+                                        .most_splits = INT64_MAX,
+                                        .least_elements = limits->least_elements,
+                                        .is_interleaved = !limits->is_fixed};
+    g->rows = grkan_rows_make(&request, &g->columns);
+    for (int32_t k = 0; k < data->table_count; ++k)
+        g->tables[k].is_shared = data->tables[k].scope == GRKAN_SHARED;
+}
+
+static void shape_backward(const grkan_device_limits *limits, grkan_plan_data *data)
+{
+    grkan_geometry *const g = &data->backward;
+    const grkan_rows_request request = {.outer = data->operation.outer,
+                                        .blocks = blocks_of(limits, &g->columns, &data->backward_tuning),
+                                        .most_splits = grkan_most_splits(data, &g->columns),
+                                        .least_elements = limits->least_elements,
+                                        .is_interleaved = !limits->is_fixed || is_same_everywhere(data)};
+    g->rows = grkan_rows_make(&request, &g->columns);
+    grkan_grid_reduction_make(data, &g->columns, &g->rows, g->tables);
+    g->block = grkan_block_reduction_make(data, &g->columns, g->tables);
+    data->workspace_bytes = grkan_workspace_bytes(data, g->tables);
+}
+
+/** Shorten a pipeline until local memory holds it beside the sums: fewer stages, then smaller steps. */
+static void fit_pipeline(const grkan_device_limits *limits, grkan_dtype dtype, int tensors, int sums,
+                         const grkan_columns *c, grkan_tuning *tuning)
+{
+    const int64_t scalar = (int64_t)grkan_coefficient_bytes(dtype);
+    const int64_t elements = (int64_t)grkan_dtype_bytes(dtype) * tensors * c->block; /* bytes of one of each thread */
+    const int64_t room = grkan_bytes_for_threads(limits) - c->block * sums * scalar;
+    while (limits->has_async_copies &&
+           tuning->stages * larger(c->vector, tuning->step * 4 / scalar) * elements > room &&
+           tuning->stages + tuning->step > 2) {
+        if (tuning->stages > 1)
+            tuning->stages -= 1;
+        else
+            tuning->step /= 2;
+    }
+}
+
+grkan_status grkan_plan_shape(const grkan_device_limits *limits, grkan_plan_data *data)
+{
+    const grkan_dtype dtype = data->operation.dtype;
+    const grkan_device_limits of_backward = is_same_everywhere(data) ? fixed_limits(limits) : *limits;
+    const grkan_columns *const forward = &data->forward.columns, *const backward = &data->backward.columns;
+    const grkan_status status = shape_columns(limits, &of_backward, data);
+    if (status != GRKAN_SUCCESS)
+        return status;
+    if (backward->block > limits->max_block)
+        return grkan_fail(GRKAN_ERROR_UNSUPPORTED,
+                          "device_to_device needs blocks of %d threads here; the device runs at most %d",
+                          backward->block, limits->max_block);
+    const int sums = backward->vector_groups * grkan_tables_width(data->tables, data->table_count);
+    fit_pipeline(limits, dtype, 1, 0, forward, &data->forward_tuning);
+    fit_pipeline(limits, dtype, 2, sums, backward, &data->backward_tuning);
+    shape_forward(limits, data);
+    shape_backward(&of_backward, data);
+    data->last_block_reduces = limits->last_block_reduces;
+    return GRKAN_SUCCESS;
+}
