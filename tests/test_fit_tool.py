@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""grkan fit as its users meet it: coefficients, presets, messages, the JSON document and the drawing.
+"""grkan fit as its users meet it: coefficients, presets, messages and the JSON document.
 
 Usage: test_fit_tool.py PROGRAM [unittest's options]
 """
@@ -12,13 +12,11 @@ import re
 import sys
 import tempfile
 import unittest
-import xml.etree.ElementTree
 
 import test_tool
 from test_tool import BAD_USAGE, GOOD, HEAD_KEYS, ToolCase, run
 
 FIT_KEYS = HEAD_KEYS | {"range", "form", "degrees", "numerator", "denominator", "f32"}
-SVG = "{http://www.w3.org/2000/svg}"
 
 
 def abs_terms(document, x):
@@ -117,11 +115,12 @@ class TestFit(FitCase):
         lines = ["# x y", ""] + [f"{x / 10}, {(x / 10) ** 2 / 2}  # a half" for x in range(-20, 20)] + ["\t3  4.5\r"]
         path = self.write("points & more.txt", "\n".join(lines))
         document, out = self.fit("--points", path, "--degrees", "2,0")
-        self.assertEqual(set(document), FIT_KEYS | {"points", "dtype", "growth", "f64"})
+        self.assertEqual(set(document), FIT_KEYS | {"points", "x", "y", "dtype", "growth", "f64"})
         self.assertEqual((document["points"], document["range"], document["denominator"]),
                          ("points & more.txt", [-2, 3], []))
         for found, expected in zip(document["numerator"], (0, 0, 0.5)):
             self.assertAlmostEqual(found, expected, places=12)
+        self.assertEqual((document["x"][:2], document["y"][-1], len(document["x"])), ([-2, -1.9], 4.5, 41))
         self.assertTrue(out.startswith("points & more.txt on [-2, 3]"))
 
     def test_presets(self):
@@ -142,51 +141,6 @@ class TestFit(FitCase):
         self.assertTrue(any(re.match(r"kat_gelu +gelu +abs_sum +5, 4 +\[-3, 3\] +0\.00295$", line) for line in lines))
 
 
-class TestPlot(FitCase):
-    def draw(self, *arguments):
-        path = self.path("fit.svg")
-        status, _, err = run("fit", *arguments, "--plot", path)
-        self.assertEqual((status, err), (GOOD, ""))
-        return xml.etree.ElementTree.parse(path).getroot()
-
-    def curve(self, svg, kind):
-        """Of the first path of a kind that has more than a legend's line, the points."""
-        for path in svg.iter(f"{SVG}path"):
-            numbers = re.findall(r"[ML]([\d.-]+) ([\d.-]+)", path.get("d"))
-            if path.get("class") == kind and len(numbers) > 2:
-                return [(float(x), float(y)) for x, y in numbers]
-        self.fail(f"no {kind}")
-
-    def test_curves_lie_in_their_frames(self):
-        svg = self.draw("--function", "swish")
-        frames = [rect for rect in svg.iter(f"{SVG}rect") if rect.get("class") == "frame"]
-        self.assertEqual(len(frames), 2)
-        for kind, frame in (("target", frames[0]), ("fit", frames[0]), ("error", frames[1])):
-            left, top, width, height = (float(frame.get(name)) for name in ("x", "y", "width", "height"))
-            points = self.curve(svg, kind)
-            self.assertEqual((points[0][0], points[-1][0]), (left, left + width))
-            self.assertTrue(all(top < y < top + height for _, y in points))
-
-    def test_the_error_swings(self):
-        """Between equal heights, above and below the middle: what a least largest error looks like."""
-        y = [y for _, y in self.curve(self.draw("--function", "gelu"), "error")]
-        middle, height = (max(y) + min(y)) / 2, (max(y) - min(y)) / 2
-        self.assertTrue(0.99 < (y[0] - middle) / height <= 1.001)
-        sides = [value > middle for value in y if abs(value - middle) > 0.95 * height]
-        self.assertGreaterEqual(sum(a != b for a, b in zip(sides, sides[1:])), 7)
-
-    def test_points_are_drawn(self):
-        path = self.write("a<b.txt", "".join(f"{x} {x * x}\n" for x in range(9)))
-        svg = self.draw("--points", path, "--degrees", "1,0", "--form", "plain")
-        circles = [circle.get("class") for circle in svg.iter(f"{SVG}circle")]
-        self.assertEqual((circles.count("off"), circles.count("point")), (9, 9 + 1))
-        self.assertIn("a<b.txt", [text.text for text in svg.iter(f"{SVG}text")])
-
-    def test_a_constant(self):
-        self.curve(self.draw("--preset", "identity"), "error")
-        self.curve(self.draw("--function", "relu", "--range", "-2,-1", "--degrees", "0,0"), "fit")
-
-
 class TestMisuse(FitCase):
     def test_one_source(self):
         for arguments in ([], ["--function", "gelu", "--preset", "gelu"], ["--list", "--points", "x"]):
@@ -198,6 +152,10 @@ class TestMisuse(FitCase):
         self.refuse("a preset has its degrees and range", "--preset", "gelu", "--dtype", "f64")
         self.refuse("a preset has its degrees and range", "--preset", "gelu", "--growth", "any")
         self.refuse("--list prints a table", "--list", "--json", "-")
+
+    def test_plot_says_what_draws_now(self):
+        self.refuse("python3 -m grkan.report.fit fit.json -o 'gelu.svg'", "--function", "gelu", "--plot", "gelu.svg")
+        self.assertNotIn("--plot", run("fit", "--help")[1] + run("fit", "--usage")[1])
 
     def test_values(self):
         gelu = ["--function", "gelu"]
@@ -229,12 +187,9 @@ class TestMisuse(FitCase):
         self.refuse("problem.points is 2; expected at least 10", "--points", path)
         self.refuse("there is no point in", "--points", self.write("empty", "# x y\n"))
 
-    def test_files_that_cannot_be_written(self):
-        for option in ("json", "plot"):
-            path = self.path("missing/result")
-            status, _, err = run("fit", "--function", "tanh", f"--{option}", path)
-            self.assertEqual(status, 1)
-            self.assertIn(f"--{option}: cannot write '{path}'", err)
+    def test_a_file_that_cannot_be_written(self):
+        path = self.path("missing/result")
+        self.refuse(f"--json: cannot write '{path}'", "--function", "tanh", "--json", path, status=1)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from test_tool import FAILED, GOOD, SMALL, ToolCase, run
 
 FIT = ["fit", "--preset", "gelu"]
 # Every option that names a file, with what comes before it.
-FILES = [[*SMALL, "--dtype", "f32", "--host-time", "--json"], [*FIT, "--json"], [*FIT, "--plot"]]
+FILES = [[*SMALL, "--dtype", "f32", "--host-time", "--json"], [*FIT, "--json"]]
 COMPILE = ["compile", "--backend", "cuda", "--arch", "sm_80"]
 
 
@@ -58,7 +58,7 @@ class TestFiles(OutputCase):
                 os.symlink("target", self.path("link"))
             status, _, err = run(*arguments, self.path("link"))
             self.assertEqual(status, GOOD, err)
-            self.assertIn(self.read("target")[0], "{<")
+            self.assertEqual(self.read("target")[0], "{")
             self.assertTrue(os.path.islink(self.path("link")))
             self.assertEqual(os.stat(target).st_mode & 0o7777, 0o640)
             self.assertEqual(sorted(os.listdir(self.folder)), ["link", "target"])

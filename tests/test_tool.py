@@ -125,7 +125,8 @@ class TestUsage(ToolCase):
         """Long options may be cut short, letters stand together, and options may follow operands."""
         listed = run("check", "--list", "--quick")
         self.assertEqual(listed[0], GOOD)
-        for same in (["--li", "--qui"], ["-q", "--list"], ["--quick", "--seed", "1", "--list"], ["-q", "--see=1", "--list"]):
+        for same in (["--li", "--qui"], ["-q", "--list"], ["--quick", "--seed", "1", "--list"],
+                     ["-q", "--see=1", "--list"]):
             self.assertEqual(run("check", *same), listed, same)
         for help_text in (["-?"], ["extra", "--help"], ["-q?"]):
             self.assertEqual(run("check", *help_text), run("check", "--help"), help_text)
@@ -138,13 +139,13 @@ class TestUsage(ToolCase):
                 (["check", "-qx"], "invalid option -- 'x'"),
                 (["check", "--seed=3", "-xq"], "invalid option -- 'x'"),
                 (["check", "--", "--list"], 'unexpected argument "--list"'),
-                (["bench", "--de=3"], "option '--de=3' is ambiguous; possibilities: '--device' '--determinism' '--degrees' "
-                                      "'--denominator'"),
+                (["bench", "--de=3"], "option '--de=3' is ambiguous; possibilities: '--device' '--determinism' "
+                                      "'--degrees' '--denominator'"),
                 (["fit", "gelu", "--no=3"], "unrecognized option '--no=3'"),
                 (["fit", "gelu"], "'gelu' is not an option; fit takes options only")]:
             who = f"grkan {arguments[0]}"
-            self.assertEqual(run(*arguments), (BAD_USAGE, "", f"{who}: {expected}\nTry `{who} --help' or `{who} --usage' "
-                                               "for more information.\n"), arguments)
+            hint = f"Try `{who} --help' or `{who} --usage' for more information."
+            self.assertEqual(run(*arguments), (BAD_USAGE, "", f"{who}: {expected}\n{hint}\n"), arguments)
 
     def test_help_that_cannot_be_written(self):
         with open("/dev/full", "w", encoding="utf-8") as full:

@@ -7,7 +7,7 @@ import ctypes
 import functools
 import os
 import struct
-from ctypes import POINTER, c_char, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
+from ctypes import POINTER, c_char, c_char_p, c_double, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 from pathlib import Path
 from typing import get_args
 
@@ -82,6 +82,7 @@ _SIGNATURES = {
     "grkan_memory_download": (c_int, [c_void_p, c_void_p, BufferStruct, c_size_t]),
     "grkan_growth_name": (c_char_p, [c_int]),
     "grkan_fit": (c_int, [c_void_p, c_void_p]),
+    "grkan_function_value": (c_int, [c_char_p, c_double, c_void_p]),
     "grkan_preset_find": (c_int, [c_char_p, c_int, c_void_p]),
 }
 

@@ -20,8 +20,8 @@ typedef struct command_option {
     const char *name;     /**< without "--"; NULL: help is the heading of the group */
     int key;              /**< what `take` is told: the option's letter if it has one, else a number above 255 */
     const char *argument; /**< the help's word for its argument, "[N]" if it may be left out; NULL: it takes none */
-    const char *help;     /**< one line of any length; NULL: another name of the row before, whose key it has */
-    int group;            /**< the help lists groups in this order, and each by name */
+    const char *help; /**< one line of any length; "": the help leaves it out; NULL: another name of the row before */
+    int group;        /**< the help lists groups in this order, and each by name */
 } command_option;
 
 /** Options that belong together, and who hears of them. */

@@ -53,10 +53,11 @@ static entries list_entries(const command_line *command)
     entries made = {.count = 0};
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
         for (const command_option *row = sets[i]; row && (row->name || row->help);) {
-            entry *const next = &made.of[made.count++];
+            entry *const next = &made.of[made.count];
             *next = (entry){row++, 1};
             for (; is_other_name(row); row++)
                 next->count++;
+            made.count += *next->rows->help != '\0';
         }
     qsort(made.of, (size_t)made.count, sizeof *made.of, compare_entries);
     return made;

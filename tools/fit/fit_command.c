@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file fit_command.c @brief grkan fit: fits or looks up coefficients, and reports them. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,22 +70,6 @@ static int look_up(const char *who, const fit_request *request, fit_outcome *out
     return TOOL_GOOD;
 }
 
-static int write_plot(const char *who, const char *path, const fit_outcome *outcome)
-{
-    char *svg = NULL;
-    size_t bytes = 0;
-    FILE *stream = open_memstream(&svg, &bytes);
-    if (stream == NULL)
-        return output_complain(who, "plot", path);
-    const grkan_status status = fit_plot(outcome, stream);
-    const int is_whole = fclose(stream) == 0; /* else there was no memory */
-    int result = status == GRKAN_SUCCESS ? TOOL_GOOD : tool_complain(who, "--plot", status);
-    if (result == TOOL_GOOD && (!is_whole || !grkan_output_write(path, svg, bytes)))
-        result = output_complain(who, "plot", path);
-    free(svg);
-    return result;
-}
-
 static int write_json(const char *path, const fit_outcome *outcome, int argc, char **argv)
 {
     cJSON *document = fit_document(outcome, argc, argv);
@@ -95,30 +78,14 @@ static int write_json(const char *path, const fit_outcome *outcome, int argc, ch
     return result;
 }
 
-static int is_standard_output(const char *path)
-{
-    return path != NULL && strcmp(path, "-") == 0;
-}
-
-/** Before the work, which may take long. */
-static int check_files(const char *who, const fit_request *request)
-{
-    if (request->json != NULL && !grkan_output_check(request->json))
-        return output_complain(who, "json", request->json);
-    if (request->plot != NULL && !grkan_output_check(request->plot))
-        return output_complain(who, "plot", request->plot);
-    return TOOL_GOOD;
-}
-
 static int report(const fit_request *request, const fit_outcome *outcome, int argc, char **argv)
 {
-    int result = TOOL_GOOD;
-    fit_print(outcome, is_standard_output(request->json) || is_standard_output(request->plot) ? stderr : stdout);
-    if (request->plot != NULL)
-        result = write_plot(argv[0], request->plot, outcome);
-    if (result == TOOL_GOOD && request->json != NULL)
-        result = write_json(request->json, outcome, argc, argv);
-    return result;
+    if (request->json == NULL) {
+        fit_print(outcome, stdout);
+        return TOOL_GOOD;
+    }
+    fit_print(outcome, strcmp(request->json, "-") == 0 ? stderr : stdout);
+    return write_json(request->json, outcome, argc, argv);
 }
 
 int grkan_tool_fit(int argc, char **argv)
@@ -130,7 +97,9 @@ int grkan_tool_fit(int argc, char **argv)
         fit_list_presets(stdout);
         return TOOL_GOOD;
     }
-    int result = check_files(argv[0], &request);
+    int result = TOOL_GOOD;
+    if (request.json != NULL && !grkan_output_check(request.json)) /* before the work, which may take long */
+        result = output_complain(argv[0], "json", request.json);
     if (result == TOOL_GOOD)
         result = (request.preset ? look_up : fit)(argv[0], &request, &outcome);
     if (result == TOOL_GOOD)

@@ -41,7 +41,7 @@ static const command_option options[] = {
     {NULL, 0, NULL, "How to report:", 3},
     {"json", KEY_JSON, "FILE",
      "Write the result as JSON too; - is the standard output, and the table goes to the standard error", 3},
-    {"plot", KEY_PLOT, "FILE.svg", "Draw function, fit and error", 3},
+    {"plot", KEY_PLOT, "FILE.svg", "", 3},
     {0},
 };
 
@@ -76,8 +76,8 @@ static void check(void *to, const char *who)
     if (request->preset != NULL &&
         (request->has_range || request->has_degrees || request->has_dtype || request->has_growth))
         options_complain(who, "a preset has its degrees and range; leave out --degrees, --range, --dtype and --growth");
-    if (request->lists && (request->json != NULL || request->plot != NULL))
-        options_complain(who, "--list prints a table; --json and --plot go with coefficients");
+    if (request->lists && request->json != NULL)
+        options_complain(who, "--list prints a table; --json goes with coefficients");
 }
 
 static void take(void *to, const char *who, int key, const char *text)
@@ -119,8 +119,10 @@ static void take(void *to, const char *who, int key, const char *text)
         request->json = text;
         break;
     case KEY_PLOT:
-        request->plot = text;
-        break;
+        options_complain(who,
+                         "--plot: the program draws no more; use --json fit.json, and then python3 -m grkan.report.fit "
+                         "fit.json -o '%s'",
+                         text);
     }
 }
 

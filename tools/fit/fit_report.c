@@ -72,6 +72,10 @@ cJSON *fit_document(const fit_outcome *outcome, int argc, char **argv)
     if (outcome->preset != NULL)
         cJSON_AddStringToObject(document, "preset", outcome->preset);
     cJSON_AddStringToObject(document, outcome->function ? "function" : "points", outcome->target);
+    if (outcome->function == NULL) {
+        cJSON_AddItemToObject(document, "x", cJSON_CreateDoubleArray(outcome->x, (int)outcome->points));
+        cJSON_AddItemToObject(document, "y", cJSON_CreateDoubleArray(outcome->y, (int)outcome->points));
+    }
     cJSON_AddItemToObject(document, "range", cJSON_CreateDoubleArray(range, 2));
     cJSON_AddStringToObject(document, "form", grkan_denominator_name(outcome->form));
     if (outcome->preset == NULL) {

@@ -9,7 +9,7 @@
 
 /** The command line. */
 typedef struct fit_request {
-    const char *function, *points, *preset, *json, *plot; /**< NULL: not given */
+    const char *function, *points, *preset, *json; /**< NULL: not given */
     grkan_denominator form;
     grkan_dtype dtype;
     grkan_growth growth;
@@ -42,8 +42,5 @@ int fit_read_points(const char *who, const char *path, fit_outcome *outcome);
 void fit_print(const fit_outcome *outcome, FILE *stream);
 void fit_list_presets(FILE *stream);
 cJSON *fit_document(const fit_outcome *outcome, int argc, char **argv);
-
-/** Draw function, fit and error as an SVG. @return a status of the library's */
-grkan_status fit_plot(const fit_outcome *outcome, FILE *stream);
 
 #endif

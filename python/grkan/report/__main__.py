@@ -22,7 +22,7 @@ def _parse(arguments):
     return parser.parse_args(arguments)
 
 
-def _printable(text, most=500):
+def printable(text, most=500):
     """One line that any terminal shows: what it cannot becomes escapes, and what is long is cut."""
     text = "".join(one if one.isprintable() else one.encode("unicode_escape", "surrogatepass").decode() for one in text)
     return text if len(text) <= most else text[:most] + "..."
@@ -30,7 +30,7 @@ def _printable(text, most=500):
 
 def _say(text):
     """stderr replaces what its encoding does not have."""
-    print(f"grkan.report: {_printable(text)}", file=sys.stderr)
+    print(f"grkan.report: {printable(text)}", file=sys.stderr)
 
 
 def main(arguments=None):

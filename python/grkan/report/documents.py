@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading the JSON files of `grkan bench --json`, trusting nothing in them."""
+"""Reading the JSON files of `grkan bench --json` and `grkan fit --json`, trusting nothing in them."""
 
 import dataclasses
 import json
@@ -12,8 +12,15 @@ import jsonschema
 SCHEMA = "grkan-bench/1"
 LARGEST_FILE = 64 << 20
 
-_validator = jsonschema.Draft202012Validator(
-    json.loads(pathlib.Path(__file__).with_name("bench-1.schema.json").read_text(encoding="utf-8")))
+FIT_SCHEMA = "grkan-fit/1"
+
+
+def _validator(name):
+    return jsonschema.Draft202012Validator(
+        json.loads(pathlib.Path(__file__).with_name(name).read_text(encoding="utf-8")))
+
+
+_validators = {SCHEMA: _validator("bench-1.schema.json"), FIT_SCHEMA: _validator("fit-1.schema.json")}
 
 
 class BadDocument(Exception):
@@ -104,23 +111,24 @@ def _parse(data):
     return content
 
 
-def _check_version(content):
+def _check_version(content, expected):
     """Which of these it is: ours, of another version, or foreign."""
     schema = content.get("schema") if isinstance(content, dict) else None
-    if not isinstance(schema, str) or not schema.startswith("grkan-"):
-        raise BadDocument('not a file of `grkan bench --json`: it has no "schema" of grkan\'s')
-    kind, _, version = schema.partition("/")
-    if kind != "grkan-bench":
-        raise BadDocument(f"its schema is {_short(schema)}; expected {SCHEMA}")
-    if schema != SCHEMA:
-        raise BadDocument(f"its schema is {_short(schema)}; this report reads {SCHEMA}: version {_short(version)} "
+    kind, _, version = schema.partition("/") if isinstance(schema, str) else ("", "", "")
+    if not kind.startswith("grkan-"):
+        command = expected.partition("/")[0].replace("-", " ")
+        raise BadDocument(f'not a file of `{command} --json`: it has no "schema" of grkan\'s')
+    if kind != expected.partition("/")[0]:
+        raise BadDocument(f"its schema is {_short(schema)}; expected {expected}")
+    if schema != expected:
+        raise BadDocument(f"its schema is {_short(schema)}; this report reads {expected}: version {_short(version)} "
                           "needs another grkan")
 
 
 def _read_bytes(path):
-    """At most what a file may have: a pipe or a device may not end."""
+    """At most what a file may have: a pipe or a device may not end. "-" is the standard input."""
     try:
-        with open(path, "rb") as file:
+        with open(0 if path == "-" else path, "rb", closefd=path != "-") as file:
             data = file.read(LARGEST_FILE + 1)
     except OSError as error:
         raise BadDocument(error.strerror or str(error)) from error
@@ -129,11 +137,11 @@ def _read_bytes(path):
     return data
 
 
-def read_content(path):
+def read_content(path, schema=SCHEMA):
     """The content of a file; BadDocument says what is wrong with it."""
     content = _parse(_read_bytes(path))
-    _check_version(content)
-    error = jsonschema.exceptions.best_match(_validator.iter_errors(content))
+    _check_version(content, schema)
+    error = jsonschema.exceptions.best_match(_validators[schema].iter_errors(content))
     if error is not None:
         raise BadDocument(f"{error.json_path}: {error.message[:200]}")
     return content

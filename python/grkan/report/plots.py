@@ -23,13 +23,17 @@ _STRATEGIES = ("element", "block", "tree")
 _EVERYWHERE = "tree, device_to_device"
 
 
-def _label(device):
+def plain_text(text):
     """As matplotlib takes it: $ begins a formula, and a label that begins with _ is left out of legends."""
-    text = "".join(one if one.isprintable() else "\ufffd" for one in device.label).replace("$", r"\$")
+    text = "".join(one if one.isprintable() else "\ufffd" for one in text).replace("$", r"\$")
     return f" {text}" if text.startswith("_") else text
 
 
-def _colour(number):
+def _label(device):
+    return plain_text(device.label)
+
+
+def colour(number):
     return _COLOURS[number % len(_COLOURS)]
 
 
@@ -50,7 +54,7 @@ def _has_outside():
     return tuple(int(part) for part in matplotlib.__version__.split(".")[:2]) >= (3, 7)
 
 
-def _svg(figure, axes):
+def make_svg(figure, axes):
     _legend(figure, axes)
     stream = io.StringIO()
     figure.savefig(stream, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
@@ -59,7 +63,7 @@ def _svg(figure, axes):
     return text[text.index("<svg"):]
 
 
-def _panels(count, height=3.2, columns=2, **options):
+def make_panels(count, height=3.2, columns=2, **options):
     columns = min(columns, count)
     rows = -(-count // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(_WIDTH, height * rows), squeeze=False, **options)
@@ -94,10 +98,10 @@ def fraction_of_copy(devices):
                     key=lambda panel: (panel[0] != "f32", panel[0], _PASSES.index(panel[1])))
     if not panels:
         return None
-    figure, axes = _panels(len(panels), sharey=True)
+    figure, axes = make_panels(len(panels), sharey=True)
     for ax, (dtype, one_pass) in zip(axes, panels):
         _copy_panel(ax, devices, cases, dtype, one_pass)
-    return _svg(figure, axes)
+    return make_svg(figure, axes)
 
 
 def _copy_panel(ax, devices, cases, dtype, one_pass):
@@ -110,7 +114,7 @@ def _copy_panel(ax, devices, cases, dtype, one_pass):
         number = devices.index(device)
         xs = [i + (place - (len(shown) - 1) / 2) * width for i, c in enumerate(channels) if c in own[device.label]]
         ys = [own[device.label][c] for c in channels if c in own[device.label]]
-        ax.bar(xs, ys, width * 0.9, color=_colour(number), label=_label(device))
+        ax.bar(xs, ys, width * 0.9, color=colour(number), label=_label(device))
     ax.axhline(1, color="black", linewidth=0.8)
     ax.set_xticks(range(len(channels)), [str(c) for c in channels])
     ax.set_title(f"{one_pass}, {dtype}")
@@ -124,14 +128,14 @@ def arithmetic(devices):
     if not dtypes:
         return None
     panels = [(dtype, one_pass) for dtype in dtypes for one_pass in _PASSES]
-    figure, axes = _panels(len(panels), sharey=True)
+    figure, axes = make_panels(len(panels), sharey=True)
     for ax, (dtype, one_pass) in zip(axes, panels):
         for number, device in enumerate(devices):
             times = {case["arithmetic"]: case["milliseconds"]["median"] for case in device.cases("arithmetic")
                      if (case["dtype"], case["pass"]) == (dtype, one_pass)}
             if 1 in times:
                 xs = sorted(times)
-                ax.plot(xs, [times[x] / times[1] for x in xs], marker=_MARKERS[number % 8], color=_colour(number),
+                ax.plot(xs, [times[x] / times[1] for x in xs], marker=_MARKERS[number % 8], color=colour(number),
                         label=_label(device))
         ax.plot([1, 8], [1, 8], color="black", linewidth=0.8, linestyle=":", label="bound by arithmetic")
         ax.set_xscale("log", base=2)
@@ -141,7 +145,7 @@ def arithmetic(devices):
         ax.set_title(f"{one_pass}, {dtype}")
         ax.set_xlabel("times the arithmetic")
         ax.set_ylabel("times the time")
-    return _svg(figure, axes)
+    return make_svg(figure, axes)
 
 
 def ladder(devices):
@@ -149,7 +153,7 @@ def ladder(devices):
     dtypes = _types(devices, "ladder")
     if not dtypes:
         return None
-    figure, axes = _panels(len(dtypes), sharey=True)
+    figure, axes = make_panels(len(dtypes), sharey=True)
     for ax, dtype in zip(axes, dtypes):
         shown = [device for device in devices if any(case["dtype"] == dtype for case in device.cases("ladder"))]
         width = 0.8 / len(shown)
@@ -158,7 +162,7 @@ def ladder(devices):
                      if case["dtype"] == dtype}
             xs = [i + (place - (len(shown) - 1) / 2) * width for i, s in enumerate(_STRATEGIES) if s in times]
             bars = ax.bar(xs, [times[s] for s in _STRATEGIES if s in times], width * 0.9,
-                          color=_colour(devices.index(device)), label=_label(device))
+                          color=colour(devices.index(device)), label=_label(device))
             ax.bar_label(bars, fmt="%.3g", fontsize=7, padding=1)
         ax.set_yscale("log")
         ax.margins(y=0.15)
@@ -166,7 +170,7 @@ def ladder(devices):
         ax.set_xticks(range(len(_STRATEGIES)), _STRATEGIES)
         ax.set_title(f"backward, {dtype}")
         ax.set_ylabel("ms")
-    return _svg(figure, axes)
+    return make_svg(figure, axes)
 
 
 _GROWTH = (("sizes", "elements", lambda o: o["outer"] * o["channels"] * o["inner"]),
@@ -180,7 +184,7 @@ def growth(devices):
     if not parts:
         return None
     panels = [(part, one_pass) for part in parts for one_pass in _PASSES]
-    figure, axes = _panels(len(panels))
+    figure, axes = make_panels(len(panels))
     for ax, ((name, axis_label, of), one_pass) in zip(axes, panels):
         for number, device in enumerate(devices):
             cases = sorted((case for case in device.cases(name) if case["pass"] == one_pass),
@@ -189,8 +193,8 @@ def growth(devices):
                 continue
             xs = [of(case["operation"]) for case in cases]
             ax.plot(xs, [case["milliseconds"]["median"] for case in cases], marker=_MARKERS[number % 8], markersize=4,
-                    color=_colour(number), label=_label(device))
-            ax.plot(xs, [case["predicted_milliseconds"] for case in cases], color=_colour(number), linestyle=":")
+                    color=colour(number), label=_label(device))
+            ax.plot(xs, [case["predicted_milliseconds"] for case in cases], color=colour(number), linestyle=":")
         if name != "degrees":
             ax.set_xscale("log", base=10 if name == "sizes" else 2)
         if name == "groups":
@@ -200,7 +204,7 @@ def growth(devices):
         ax.set_title(f"{one_pass}, f32")
         ax.set_xlabel(axis_label)
         ax.set_ylabel("ms")
-    return _svg(figure, axes)
+    return make_svg(figure, axes)
 
 
 def errors(devices):
@@ -210,7 +214,7 @@ def errors(devices):
     if not dtypes:
         return None
     kinds = (*_STRATEGIES, _EVERYWHERE)
-    figure, axes = _panels(len(dtypes))
+    figure, axes = make_panels(len(dtypes))
     for ax, dtype in zip(axes, dtypes):
         for number, device in enumerate(devices):
             for case in device.errors():
@@ -222,14 +226,14 @@ def errors(devices):
                 place = kinds.index(kind) + (number - (len(devices) - 1) / 2) * 0.8 / len(devices)
                 for gradient, offset, filled in (("numerator", -0.03, True), ("denominator", 0.03, False)):
                     ax.plot(place + offset, case[gradient]["relative"], marker=_MARKERS[number % 8], linestyle="none",
-                            color=_colour(number), fillstyle="full" if filled else "none",
+                            color=colour(number), fillstyle="full" if filled else "none",
                             label=f"{_label(device)}: {'da' if filled else 'db'}")
         ax.set_yscale("log")
         ax.set_xlim(-0.5, len(kinds) - 0.5)
         ax.set_xticks(range(len(kinds)), [kind.replace(", ", ",\n") for kind in kinds])
         ax.set_title(dtype)
         ax.set_ylabel("relative error")
-    return _svg(figure, axes)
+    return make_svg(figure, axes)
 
 
 def predicted(devices):
@@ -240,14 +244,14 @@ def predicted(devices):
     everything = [number for pairs in points.values() for pair in pairs for number in pair]
     if not everything:
         return None
-    figure, (ax,) = _panels(1, height=5.5, columns=1)
+    figure, (ax,) = make_panels(1, height=5.5, columns=1)
     low, high = min(everything) / 1.5, max(everything) * 1.5
     ax.fill_between([low, high], [0.85 * low, 0.85 * high], [1.15 * low, 1.15 * high], color="#cccccc", linewidth=0,
                     label="within 15 %")
     for number, device in enumerate(devices):
         if points[device.label]:
             ax.plot(*zip(*points[device.label]), marker=_MARKERS[number % 8], markersize=4, linestyle="none",
-                    color=_colour(number), alpha=0.7, label=_label(device))
+                    color=colour(number), alpha=0.7, label=_label(device))
     for axis, scale in ((ax.xaxis, ax.set_xscale), (ax.yaxis, ax.set_yscale)):
         scale("log")
         _plain_log(axis)
@@ -255,7 +259,7 @@ def predicted(devices):
     ax.set_ylim(low, high)
     ax.set_xlabel("measured ms")
     ax.set_ylabel("predicted ms")
-    return _svg(figure, [ax])
+    return make_svg(figure, [ax])
 
 
 def determinism(devices):
@@ -265,7 +269,7 @@ def determinism(devices):
     if not dtypes:
         return None
     panels = [(dtype, one_pass) for dtype in dtypes for one_pass in _PASSES]
-    figure, axes = _panels(len(panels), height=2.8, sharey=True)
+    figure, axes = make_panels(len(panels), height=2.8, sharey=True)
     for ax, (dtype, one_pass) in zip(axes, panels):
         own = [{case["determinism"]: case["milliseconds"]["median"] for case in device.cases("determinism")
                 if (case["dtype"], case["pass"]) == (dtype, one_pass)} for device in devices]
@@ -275,12 +279,12 @@ def determinism(devices):
             times = own[number]
             xs = [i + (place - (len(shown) - 1) / 2) * width for i, level in enumerate(levels) if level in times]
             ax.bar(xs, [times[level] / times["run_to_run"] for level in levels if level in times], width * 0.9,
-                   color=_colour(number), label=_label(devices[number]))
+                   color=colour(number), label=_label(devices[number]))
         ax.axhline(1, color="black", linewidth=0.8)
         ax.set_xticks(range(len(levels)), levels)
         ax.set_title(f"{one_pass}, {dtype}")
         ax.set_ylabel("over run_to_run")
-    return _svg(figure, axes)
+    return make_svg(figure, axes)
 
 
 def all_plots(devices):
