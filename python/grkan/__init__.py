@@ -14,7 +14,8 @@ from ._arrays import backward, forward
 from ._errors import (CompileError, DeviceError, Error, InvalidArgumentError, LibraryNotFoundError, NoBackendError,
                       NoDeviceError, OutOfMemoryError, UnsupportedError)
 from ._fit import Fit, fit, preset
-from ._plan import Device, Operation, Options, Plan, Version, device, devices, version
+from ._operation import Operation, Options
+from ._plan import Device, Plan, Version, device, devices, version
 
 __version__ = "0.1.0"  # of this package; version() is the library's
 

@@ -13,9 +13,11 @@ import numpy
 
 from ._dlpack import NUMPY_COEFFICIENTS, Array, assert_writable, empty_like, view, view_like
 from ._errors import InvalidArgumentError
-from ._library import ACCUMULATIONS, BufferStruct, check, load
-from ._names import Accumulation, Determinism, Form, Strategy, index_of
-from ._plan import Options, Plan, open_device, operation_of, plan_for
+from ._library import check, load
+from ._names import ACCUMULATIONS, Accumulation, Determinism, Form, Strategy, index_of
+from ._operation import TABLE_GRADIENTS, TABLES, Options, operation_of
+from ._plan import Plan, open_device, plan_for
+from ._structs import BufferStruct
 from ._workspaces import Workspaces
 
 
@@ -76,7 +78,7 @@ def _on_device(selector: str, inputs: list[Array], outputs: list[Array]) -> Iter
             copy.free()
 
 
-def _coefficients(name: str, values: Any, x: Array, stream: int) -> Array:
+def _table(name: str, values: Any, x: Array, stream: int) -> Array:
     """An array as it is; on the host also whatever NumPy makes an array of."""
     wanted = NUMPY_COEFFICIENTS[x.dtype]
     if x.selector == "cpu" and (isinstance(values, numpy.ndarray) or not hasattr(values, "__dlpack__")):
@@ -101,9 +103,8 @@ def _select(x: Array, device: str | None) -> str:
     return selector
 
 
-def _plan(x: Array, numerator: Array, denominator: Array, form: Form, channel_dim: int, selector: str,
-          options: Options) -> Plan:
-    operation = operation_of(x.shape, numerator.shape, denominator.shape, form, channel_dim, x.dtype)
+def _plan(x: Array, tables: list[Array], form: Form, channel_dim: int, selector: str, options: Options) -> Plan:
+    operation = operation_of(x.shape, [table.shape for table in tables], form, channel_dim, x.dtype)
     return plan_for(selector, operation, options)
 
 
@@ -133,11 +134,11 @@ def forward(x: Any, numerator: Any, denominator: Any, *, form: Form = "abs_terms
     result = empty_like(x) if out is None else out
     assert_writable("out", result)
     y_ = view_like("out", result, x_, x_.shape, x_.dtype, stream)
-    a_, b_ = _coefficients("numerator", numerator, x_, stream), _coefficients("denominator", denominator, x_, stream)
+    tables = [_table(name, values, x_, stream) for name, values in zip(TABLES, (numerator, denominator))]
     selector = _select(x_, device)
-    plan = _plan(x_, a_, b_, form, channel_dim, selector, Options(determinism=determinism))
-    with _on_device(selector, [x_, a_, b_], [y_]) as (x_at, a_at, b_at, y_at):
-        plan.forward(x_at, a_at, b_at, y_at, stream)
+    plan = _plan(x_, tables, form, channel_dim, selector, Options(determinism=determinism))
+    with _on_device(selector, [x_, *tables], [y_]) as addresses:
+        plan.enqueue_forward(addresses, stream)
     return result
 
 
@@ -160,24 +161,23 @@ def backward(x: Any, dy: Any, numerator: Any, denominator: Any, *, form: Form = 
     index_of("accumulation", accumulation, ACCUMULATIONS)
     x_ = view("x", x, stream)
     dy_ = view_like("dy", dy, x_, x_.shape, x_.dtype, stream)
-    a_, b_ = _coefficients("numerator", numerator, x_, stream), _coefficients("denominator", denominator, x_, stream)
+    tables = [_table(name, values, x_, stream) for name, values in zip(TABLES, (numerator, denominator))]
     if out is None:
         if accumulation == "add":
             raise InvalidArgumentError("accumulation is 'add' and out is None; expected the gradients to add to")
-        out = empty_like(x), empty_like(a_.source), empty_like(b_.source)
+        out = (empty_like(x), *(empty_like(table.source) for table in tables))
     if not isinstance(out, (tuple, list)) or len(out) != 3:
         raise InvalidArgumentError(f"out is a {type(out).__name__}; expected (dx, dnumerator, ddenominator)")
     outputs = []
-    for name, array, like in zip(("dx", "dnumerator", "ddenominator"), out, (x_, a_, b_)):
+    for name, array, like in zip(("dx", *TABLE_GRADIENTS), out, (x_, *tables)):
         assert_writable(f"out: {name}", array)
         outputs.append(view_like(f"out: {name}", array, x_, like.shape, like.dtype, stream))
     selector = _select(x_, device)
-    plan = _plan(x_, a_, b_, form, channel_dim, selector, Options(strategy=strategy, determinism=determinism))
+    plan = _plan(x_, tables, form, channel_dim, selector, Options(strategy=strategy, determinism=determinism))
     place, size = Workspaces.place(selector, stream), plan.workspace_bytes
     workspace = (_workspaces.take(place, size) or _zeroed(selector, size)) if size > 0 else None
-    workspace_at = workspace.address if workspace else 0
-    with _on_device(selector, [x_, dy_, a_, b_], outputs) as (x_at, dy_at, a_at, b_at, dx_at, da_at, db_at):
-        plan.backward(x_at, dy_at, a_at, b_at, dx_at, da_at, db_at, workspace_at, stream, accumulation)
+    with _on_device(selector, [x_, dy_, *tables], outputs) as addresses:
+        plan.enqueue_backward(addresses, workspace.address if workspace else 0, stream, accumulation)
     if workspace:
         _workspaces.give(place, workspace.bytes, workspace)
     return out

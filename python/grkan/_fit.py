@@ -13,8 +13,9 @@ from typing import Any
 import numpy
 
 from ._errors import InvalidArgumentError
-from ._library import DTYPES, FORMS, GROWTHS, check, load
-from ._names import Dtype, Form, Function, Growth, PresetName, degrees_of, index_of, pair, text
+from ._library import check, load
+from ._names import (DTYPES, FORMS, GROWTHS, Dtype, Form, Function, Growth, PresetName, degrees_of, index_of, pair,
+                     text)
 
 _MAX_COEFFICIENTS = 16
 _Coefficients = c_double * _MAX_COEFFICIENTS

@@ -6,55 +6,13 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
-import struct
-from ctypes import POINTER, c_char, c_char_p, c_double, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
+from ctypes import POINTER, c_char_p, c_double, c_int, c_size_t, c_void_p
 from pathlib import Path
-from typing import get_args
 
 from ._errors import BY_STATUS, Error, LibraryNotFoundError
-from ._names import Accumulation, Determinism, Dtype, Form, Growth, Strategy
+from ._structs import BufferStruct, OperationStruct, OptionsStruct, PropertiesStruct
 
 LIBRARY_VARIABLE = "GRKAN_LIBRARY"
-
-DTYPES, FORMS, STRATEGIES = get_args(Dtype), get_args(Form), get_args(Strategy)
-DETERMINISM_LEVELS, ACCUMULATIONS, GROWTHS = get_args(Determinism), get_args(Accumulation), get_args(Growth)
-
-
-class OperationStruct(ctypes.Structure):
-    """grkan_operation"""
-
-    _fields_ = [("outer", c_int64), ("channels", c_int64), ("inner", c_int64), ("groups", c_int64),
-                ("numerator_groups", c_int64), ("denominator_groups", c_int64), ("numerator_degree", c_int),
-                ("denominator_degree", c_int), ("denominator", c_int), ("dtype", c_int)]
-
-
-class OptionsStruct(ctypes.Structure):
-    """grkan_options"""
-
-    _fields_ = [("strategy", c_int), ("determinism", c_int), ("cpu_threads", c_int), ("cpu_simd", c_int),
-                ("cpu_parallel_for", c_void_p), ("cpu_parallel_context", c_void_p)]
-
-
-class BufferStruct(ctypes.Structure):
-    """grkan_buffer"""
-
-    _fields_ = [("base", c_void_p), ("offset", c_size_t)]
-
-
-class PropertiesStruct(ctypes.Structure):
-    """grkan_device_properties"""
-
-    _fields_ = [("selector", c_char * 32), ("backend", c_char * 16), ("name", c_char * 128), ("driver", c_char * 128),
-                ("architecture", c_char * 64), ("compute_units", c_int32), ("wave_width", c_int32),
-                ("is_gpu", c_int32), ("dtypes", c_uint32), ("has_atomics", c_int32), ("is_ieee", c_int32),
-                ("memory_bytes", c_uint64), ("cache_bytes", c_uint64)]
-
-
-# grkan_forward_arguments and grkan_backward_arguments, for every call a fresh one: packing bytes takes a quarter of the
-# time that filling a ctypes.Structure takes. P is a buffer's base, N its offset.
-pack_forward_arguments = struct.Struct("@" + "PN" * 4).pack  # x, numerator, denominator, y
-pack_backward_arguments = struct.Struct("@" + "PN" * 7 + "i" + "PN" + "N").pack
-# x, dy, numerator, denominator, dx, dnumerator, ddenominator; accumulation; workspace; its bytes
 
 _SIGNATURES = {
     "grkan_last_error": (c_char_p, []),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ._errors import InvalidArgumentError
 
@@ -16,6 +16,9 @@ Growth = Literal["auto", "linear", "any"]
 Strategy = Literal["auto", "element", "block", "tree"]
 Determinism = Literal["run_to_run", "none", "device_to_device"]
 Accumulation = Literal["overwrite", "add"]
+
+DTYPES, FORMS, STRATEGIES = get_args(Dtype), get_args(Form), get_args(Strategy)
+DETERMINISM_LEVELS, ACCUMULATIONS, GROWTHS = get_args(Determinism), get_args(Accumulation), get_args(Growth)
 
 # What fit approximates, what preset holds, and what KAT_Group starts as.
 Function = Literal["identity", "relu", "leaky_relu", "leaky_relu_0.1", "sigmoid", "tanh", "swish", "gelu", "mish",

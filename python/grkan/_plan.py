@@ -5,18 +5,17 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from ctypes import byref, c_int, c_void_p
 from typing import Any, NamedTuple, TypeVar
 
-from ._errors import InvalidArgumentError
-from ._library import (ACCUMULATIONS, DETERMINISM_LEVELS, DTYPES, FORMS, STRATEGIES, OperationStruct, OptionsStruct,
-                       PropertiesStruct, check, load, pack_backward_arguments, pack_forward_arguments,
-                       raise_last_error)
-from ._names import Accumulation, Determinism, Dtype, Form, Strategy, index_of, integer, text
+from ._library import check, load, raise_last_error
+from ._names import ACCUMULATIONS, DTYPES, Accumulation, text
+from ._operation import Operation, Options
+from ._structs import (PropertiesStruct, operation_struct, options_struct, pack_backward_arguments,
+                       pack_forward_arguments)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,66 +35,6 @@ class Device:
     is_ieee: bool
     memory_bytes: int
     cache_bytes: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Operation:
-    """What is computed (grkan_operation); the names are those of the program."""
-
-    outer: int
-    channels: int
-    inner: int
-    groups: int
-    numerator_groups: int
-    denominator_groups: int
-    numerator_degree: int
-    denominator_degree: int
-    form: Form
-    dtype: Dtype
-
-    def __post_init__(self) -> None:
-        index_of("form", self.form, FORMS)
-        index_of("dtype", self.dtype, DTYPES)
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """How it is computed (grkan_options)."""
-
-    strategy: Strategy = "auto"
-    determinism: Determinism = "run_to_run"
-    cpu_threads: int = 0
-
-    def __post_init__(self) -> None:
-        index_of("strategy", self.strategy, STRATEGIES)
-        index_of("determinism", self.determinism, DETERMINISM_LEVELS)
-
-
-def channel_of(shape: Sequence[int], channel_dim: int) -> int:
-    """channel_dim counted from the first dimension."""
-    try:
-        return integer("channel_dim", channel_dim, -len(shape), len(shape) - 1) % len(shape)
-    except InvalidArgumentError:
-        raise InvalidArgumentError(f"channel_dim is {channel_dim!r}; expected a dimension of x, whose shape is "
-                                   f"{tuple(shape)}") from None
-
-
-def operation_of(shape: Sequence[int], numerator_shape: Sequence[int], denominator_shape: Sequence[int], form: Form,
-                 channel_dim: int, dtype: Dtype) -> Operation:
-    """The operation on a contiguous tensor of a shape, its channels at channel_dim."""
-    for name, coefficients in (("numerator", numerator_shape), ("denominator", denominator_shape)):
-        if len(coefficients) != 2:
-            raise InvalidArgumentError(f"{name} has shape {tuple(coefficients)}; expected [groups, coefficients]")
-    channel = channel_of(shape, channel_dim)
-    offset, groups = 1 if form == "abs_sum_offset" else 0, max(numerator_shape[0], denominator_shape[0])
-    if groups > shape[channel] > 0:
-        raise InvalidArgumentError(f"groups is {groups}; expected 1 to {shape[channel]}, the channels of x")
-    return Operation(
-        outer=math.prod(shape[:channel]), channels=shape[channel], inner=math.prod(shape[channel + 1:]),
-        groups=groups,
-        numerator_groups=numerator_shape[0], denominator_groups=denominator_shape[0],
-        numerator_degree=numerator_shape[1] - 1, denominator_degree=denominator_shape[1] - offset,
-        form=form, dtype=dtype)
 
 
 class _OpenDevice:
@@ -148,35 +87,37 @@ _ACCUMULATION = {name: value for value, name in enumerate(ACCUMULATIONS)}
 class Plan:
     """A plan (grkan_plan) on a device. Its calls take addresses, of memory of that device."""
 
-    def __init__(self, selector: str | None, operation: Operation, options: Options = Options()):
+    def __init__(self, selector: str | None, operation: Operation, options: Options = Options()):  # noqa: B008 - frozen
         device = open_device(selector)
         handle = c_void_p()
-        operation_struct = OperationStruct(
-            operation.outer, operation.channels, operation.inner, operation.groups, operation.numerator_groups,
-            operation.denominator_groups, operation.numerator_degree, operation.denominator_degree,
-            index_of("form", operation.form, FORMS), index_of("dtype", operation.dtype, DTYPES))
-        options_struct = OptionsStruct(
-            index_of("strategy", options.strategy, STRATEGIES),
-            index_of("determinism", options.determinism, DETERMINISM_LEVELS), options.cpu_threads, 0)
-        check(load().grkan_plan_create(device.handle, byref(operation_struct), byref(options_struct), byref(handle)))
+        check(load().grkan_plan_create(device.handle, byref(operation_struct(operation)),
+                                       byref(options_struct(options)), byref(handle)))
         self.workspace_bytes: int = load().grkan_plan_workspace_bytes(handle)
-        self._handle = handle
+        self._handle = handle.value  # a number takes ctypes less time than a c_void_p
         # What was enqueued goes on without its plan. At the end of Python, the system takes all.
         weakref.finalize(self, load().grkan_plan_destroy, handle).atexit = False
         self._forward, self._backward = load().grkan_forward, load().grkan_backward
 
     def forward(self, x: int, numerator: int, denominator: int, y: int, stream: int = 0) -> None:
         """Enqueue y = F(x)."""
-        status = self._forward(self._handle, pack_forward_arguments(x, 0, numerator, 0, denominator, 0, y, 0), stream)
-        if status:
-            raise_last_error(status)
+        self.enqueue_forward((x, numerator, denominator, y), stream)
 
     def backward(self, x: int, dy: int, numerator: int, denominator: int, dx: int, dnumerator: int, ddenominator: int,
                  workspace: int, stream: int = 0, accumulation: Accumulation = "overwrite") -> None:
         """Enqueue the gradients. The workspace holds workspace_bytes."""
-        arguments = pack_backward_arguments(x, 0, dy, 0, numerator, 0, denominator, 0, dx, 0, dnumerator, 0,
-                                            ddenominator, 0, _ACCUMULATION[accumulation], workspace, 0,
-                                            self.workspace_bytes)
+        self.enqueue_backward((x, dy, numerator, denominator, dx, dnumerator, ddenominator), workspace, stream,
+                              accumulation)
+
+    def enqueue_forward(self, addresses: Iterable[int], stream: int) -> None:
+        """forward() of x, the tables, y."""
+        status = self._forward(self._handle, pack_forward_arguments(*addresses), stream)
+        if status:
+            raise_last_error(status)
+
+    def enqueue_backward(self, addresses: Iterable[int], workspace: int, stream: int,
+                         accumulation: Accumulation = "overwrite") -> None:
+        """backward() of x, dy, the tables, dx, the gradients of the tables."""
+        arguments = pack_backward_arguments(*addresses, _ACCUMULATION[accumulation], workspace, self.workspace_bytes)
         status = self._backward(self._handle, arguments, stream)
         if status:
             raise_last_error(status)

@@ -15,17 +15,32 @@ import pytest
 from conftest import ROOT, require
 
 import grkan
-from grkan import _fit, _library, _names, _plan
+from grkan import _fit, _library, _names, _operation, _plan, _structs
 
 STRUCTS = {
     "grkan_fit_problem": _fit.ProblemStruct,
     "grkan_fit_result": _fit.ResultStruct,
     "grkan_preset": _fit.PresetStruct,
-    "grkan_operation": _library.OperationStruct,
-    "grkan_options": _library.OptionsStruct,
-    "grkan_buffer": _library.BufferStruct,
-    "grkan_device_properties": _library.PropertiesStruct,
+    "grkan_operation": _structs.OperationStruct,
+    "grkan_options": _structs.OptionsStruct,
+    "grkan_buffer": _structs.BufferStruct,
+    "grkan_device_properties": _structs.PropertiesStruct,
 }
+
+
+# Of calls' arguments, the members in C and what Python gives for them.
+FORWARD = {"x.base": 1, "numerator.base": 2, "denominator.base": 3, "y.base": 4}
+BACKWARD = {"x.base": 1, "dy.base": 2, "numerator.base": 3, "denominator.base": 4, "dx.base": 5, "dnumerator.base": 6,
+            "ddenominator.base": 7, "accumulation": 1, "workspace.base": 8, "workspace_bytes": 9}
+
+
+def print_arguments(name, members):
+    """Lines of C that print a struct as it lies in memory, in hexadecimal."""
+    return [f"{{ static {name} s;", *(f"s.{member} = (__typeof__(s.{member})){value};" for member, value in
+                                      members.items()),
+            f'printf("{name} ");',
+            'for (size_t i = 0; i < sizeof s; i++) printf("%02x", ((unsigned char *)&s)[i]);',
+            'printf("\\n"); }']
 
 
 def test_structs_lie_as_the_compiler_lays_them(tmp_path):
@@ -36,30 +51,27 @@ def test_structs_lie_as_the_compiler_lays_them(tmp_path):
     for name, struct in STRUCTS.items():
         lines.append(f'printf("{name} %zu\\n", sizeof({name}));')
         lines += [f'printf("{name}.{field} %zu\\n", offsetof({name}, {field}));' for field, _ in struct._fields_]
-    lines.append('printf("forward %zu backward %zu accumulation %zu workspace_bytes %zu\\n",'
-                 "sizeof(grkan_forward_arguments), sizeof(grkan_backward_arguments),"
-                 "offsetof(grkan_backward_arguments, accumulation),"
-                 "offsetof(grkan_backward_arguments, workspace_bytes)); return 0; }")
+    lines += print_arguments("grkan_forward_arguments", FORWARD)
+    lines += print_arguments("grkan_backward_arguments", BACKWARD)
     source = tmp_path / "layout.c"
-    source.write_text("\n".join(lines))
+    source.write_text("\n".join([*lines, "return 0; }"]))
     subprocess.run([compiler, "-I", ROOT / "include", source, "-o", tmp_path / "layout"], check=True)
     found = subprocess.run([tmp_path / "layout"], check=True, capture_output=True, text=True).stdout.splitlines()
     expected = []
     for name, struct in STRUCTS.items():
         expected.append(f"{name} {ctypes.sizeof(struct)}")
         expected += [f"{name}.{field} {getattr(struct, field).offset}" for field, _ in struct._fields_]
-    forward, backward = _library.pack_forward_arguments(*range(8)), _library.pack_backward_arguments(*range(18))
-    accumulation = backward.index(bytes([14, 0, 0, 0]))
-    expected.append(f"forward {len(forward)} backward {len(backward)} accumulation {accumulation} "
-                    f"workspace_bytes {len(backward) - 8}")
+    forward = _structs.pack_forward_arguments(1, 2, 3, 4)
+    backward = _structs.pack_backward_arguments(1, 2, 3, 4, 5, 6, 7, 1, 8, 9)
+    expected += [f"grkan_forward_arguments {forward.hex()}", f"grkan_backward_arguments {backward.hex()}"]
     assert found == expected
 
 
-@pytest.mark.parametrize("function, names", [("grkan_dtype_name", _library.DTYPES),
-                                             ("grkan_denominator_name", _library.FORMS),
-                                             ("grkan_growth_name", _library.GROWTHS),
-                                             ("grkan_strategy_name", _library.STRATEGIES),
-                                             ("grkan_determinism_name", _library.DETERMINISM_LEVELS)])
+@pytest.mark.parametrize("function, names", [("grkan_dtype_name", _names.DTYPES),
+                                             ("grkan_denominator_name", _names.FORMS),
+                                             ("grkan_growth_name", _names.GROWTHS),
+                                             ("grkan_strategy_name", _names.STRATEGIES),
+                                             ("grkan_determinism_name", _names.DETERMINISM_LEVELS)])
 def test_names_are_those_of_the_library(function, names):
     name_of = getattr(_library.load(), function)
     assert tuple(name_of(i).decode() for i in range(len(names))) == names
@@ -146,7 +158,7 @@ def test_sequences_of_any_length_take_no_more_memory(selector):
     require(selector)
 
     def plan(rows):
-        return _plan.plan_for(selector, _plan.operation_of((rows, 16), (1, 6), (8, 4), "abs_terms", -1, "f32"))
+        return _plan.plan_for(selector, _operation.operation_of((rows, 16), ((1, 6), (8, 4)), "abs_terms", -1, "f32"))
 
     first = weakref.ref(plan(1))
     for rows in range(1, _plan.MOST_PLANS + 1):

@@ -120,13 +120,13 @@ def test_a_call_that_fails_gives_no_workspace_back(monkeypatch):
     fresh = Workspaces()
     monkeypatch.setattr(_arrays, "_workspaces", fresh)
 
-    def fail(self, *addresses):
-        workspace = (ctypes.c_uint8 * self.workspace_bytes).from_address(addresses[7])
-        numpy.ctypeslib.as_array(workspace)[:] = 255
+    def fail(self, addresses, workspace, *_):
+        content = (ctypes.c_uint8 * self.workspace_bytes).from_address(workspace)
+        numpy.ctypeslib.as_array(content)[:] = 255
         raise Failure
 
     with monkeypatch.context() as patch:
-        patch.setattr(_arrays.Plan, "backward", fail)
+        patch.setattr(_arrays.Plan, "enqueue_backward", fail)
         with pytest.raises(Failure):
             grkan.backward(x, x, a, b)
     found = grkan.backward(x, x, a, b)

@@ -3,60 +3,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch.overrides import handle_torch_function, has_torch_function
 
 from .._errors import InvalidArgumentError
-from .._library import FORMS
-from .._names import Form, index_of
+from .._names import FORMS, Form, index_of
+from .._operation import TABLES
 from ._formula import formula, gradients_of_formula
 from ._kernels import check_arguments, check_gradient, run_backward, run_forward
-from ._paths import has_memory, is_plain, is_plain_too, needs_formula, untraced
+from ._paths import has_memory, is_plain, needs_formula, untraced
 
 operator: Any
 try:
-    from ._operator import backward_operator, operator, set_gradients
+    from ._operator import gradients_by_dispatcher, operator
 except ImportError:  # before PyTorch 2.4
-    operator = None
-
-
-def gradients_by_dispatcher(ctx: Any, dy: torch.Tensor, form: Form,
-                            channel_dim: int) -> tuple[torch.Tensor | None, ...]:
-    """The gradients of what is not plain, and those that have derivatives themselves."""
-    x, numerator, denominator = saved = ctx.saved_tensors
-    check_gradient(dy, *saved)
-    if operator is not None and not torch.is_grad_enabled() and not needs_formula():
-        return backward_operator(dy, x, numerator.contiguous(), denominator.contiguous(), form, channel_dim)
-    return gradients_of_formula(dy, saved, ctx.needs_input_grad[:3], form, channel_dim)
-
-
-if operator is not None:
-    set_gradients(gradients_by_dispatcher)
+    operator, gradients_by_dispatcher = None, gradients_of_formula
 
 
 class RationalFunction(torch.autograd.Function):
     """The kernels as a node of autograd: what plain calls take, since it costs the host less than an operator."""
 
     @staticmethod
-    def forward(ctx, x, numerator, denominator, form, channel_dim):
+    def forward(ctx, x, numerator, denominator, form, channel_dim):  # *tables would take the host 2 % more
         ctx.save_for_backward(x, numerator, denominator)
         ctx.names = form, channel_dim
-        return run_forward(x, numerator, denominator, form, channel_dim)
+        return run_forward(x, (numerator, denominator), form, channel_dim)
 
     @staticmethod
     def backward(ctx, dy):
         form, channel_dim = ctx.names
-        x, numerator, denominator = saved = ctx.saved_tensors
-        if not torch.is_grad_enabled() and is_plain(x, numerator, denominator) and is_plain_too(dy):
+        x, *tables = saved = ctx.saved_tensors
+        if not torch.is_grad_enabled() and is_plain(dy, *saved):
             try:
-                return *run_backward(dy, x, numerator.contiguous(), denominator.contiguous(), form, channel_dim,
+                return *run_backward(dy, x, list(map(torch.Tensor.contiguous, tables)), form, channel_dim,
                                      True), None, None
             except RuntimeError:
                 if has_memory(dy, *saved):
                     raise
-        return *gradients_by_dispatcher(ctx, dy, form, channel_dim), None, None
+        check_gradient(dy, x, tables)
+        return *gradients_by_dispatcher(dy, saved, ctx.needs_input_grad[:-2], form, channel_dim), None, None
 
 
 # Function.apply of PyTorch 2 first does in Python what torch.func's transforms need, which takes the host a tenth of
@@ -64,35 +52,33 @@ class RationalFunction(torch.autograd.Function):
 _apply = super(torch.autograd.Function, RationalFunction).apply
 
 
-def _coefficients(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor) -> tuple[torch.Tensor,
-                                                                                                 torch.Tensor]:
-    """Numerator and denominator as the kernels take them: contiguous, f32 (f64 for an x of f64)."""
-    wanted = torch.float64 if x.dtype is torch.float64 else torch.float32  # coefficient_dtype, without a call
-    if numerator.dtype is not wanted:
-        numerator = numerator.to(wanted)
-    if denominator.dtype is not wanted:
-        denominator = denominator.to(wanted)
-    return numerator.contiguous(), denominator.contiguous()
+def _as_kernels_take(x: torch.Tensor, tables: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """The tables contiguous, and in f32 (f64 for an x of f64)."""
+    wanted = torch.float64 if x.dtype is torch.float64 else torch.float32  # table_dtype, without a call
+    taken = []
+    for t in tables:
+        taken.append((t if t.dtype is wanted else t.to(wanted)).contiguous())  # noqa: PERF401 - this is faster
+    return taken
 
 
-def _by_dispatcher(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: Form,
-                   channel_dim: int) -> torch.Tensor:
+def _by_dispatcher(x: torch.Tensor, tables: Sequence[torch.Tensor], form: Form, channel_dim: int) -> torch.Tensor:
     """rational() of what is not plain."""
-    tensors = x, numerator, denominator
+    tensors = (x, *tables)
     if has_torch_function(tensors):  # a subclass, a mode, or a graph's node in torch.fx.symbolic_trace
         return handle_torch_function(rational, tensors, *tensors, form, channel_dim)
-    for name, t in zip(("x", "numerator", "denominator"), tensors):
+    for name, t in zip(("x", *TABLES), tensors):
         if not isinstance(t, torch.Tensor):
             raise InvalidArgumentError(f"{name} is a {type(t).__name__}; expected a torch.Tensor")
         if t.layout is not torch.strided or t.is_nested:
             raise InvalidArgumentError(f"{name} has layout {t.layout}{' (nested)' if t.is_nested else ''}; expected a "
                                        "dense tensor (its to_dense(), or values())")
-    numerator, denominator = _coefficients(*tensors)
-    if operator is not None and not needs_formula():
-        return operator(x, numerator, denominator, form, channel_dim)
-    with untraced():
-        check_arguments(x, numerator, denominator, form, channel_dim)
-    return formula(x, numerator, denominator, form, channel_dim)
+    tables = _as_kernels_take(x, tables)
+    way = operator
+    if operator is None or needs_formula():
+        way = formula
+        with untraced():
+            check_arguments(x, tables, form, channel_dim)
+    return way(x, *tables, form, channel_dim)
 
 
 def rational(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: Form = "abs_terms",
@@ -111,16 +97,17 @@ def rational(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor
         form: of the denominator: "abs_terms" (KAT), "abs_sum", "abs_sum_offset" or "plain".
         channel_dim: the dimension of x that holds the channels; they are split into groups as numpy.array_split does.
     """
+    tables = numerator, denominator
     if operator is not None and torch.compiler.is_dynamo_compiling():
-        way = formula if needs_formula() else operator
-        return way(x, *_coefficients(x, numerator, denominator), form, channel_dim)
+        way: Any = formula if needs_formula() else operator
+        return way(x, *_as_kernels_take(x, tables), form, channel_dim)
     if is_plain(x, numerator, denominator):
         try:
-            return _apply(x, *_coefficients(x, numerator, denominator), form, channel_dim)
+            return _apply(x, *_as_kernels_take(x, tables), form, channel_dim)
         except RuntimeError:
-            if has_memory(x, numerator, denominator):
+            if has_memory(x, *tables):
                 raise
         except TypeError:
             index_of("form", form, FORMS)  # a list, perhaps, which finds no plan
             raise
-    return _by_dispatcher(x, numerator, denominator, form, channel_dim)
+    return _by_dispatcher(x, tables, form, channel_dim)

@@ -4,6 +4,8 @@ torch.func and ONNX's exporters go through."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch.overrides import handle_torch_function, has_torch_function
 
@@ -51,8 +53,7 @@ def formula(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor,
     trailing = x.dim() - 1 - channel_dim % x.dim()
     channels = shape_of(x)[channel_dim]
     wide = x.to(numerator.dtype)
-    a = _by_channel(numerator, channels, trailing)
-    b = _by_channel(denominator, channels, trailing)
+    a, b = (_by_channel(table, channels, trailing) for table in (numerator, denominator))
     if form == "abs_terms":
         magnitude = _magnitude(wide)
         q = 1 + magnitude * _polynomial([_magnitude(c) for c in b], magnitude)
@@ -65,15 +66,15 @@ def formula(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor,
     return (_polynomial(a, wide) / q).to(x.dtype)
 
 
-def gradients_of_formula(dy: torch.Tensor, inputs: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
-                         wanted: tuple[bool, bool, bool], form: Form,
+def gradients_of_formula(dy: torch.Tensor, inputs: Sequence[torch.Tensor], wanted: Sequence[bool], form: Form,
                          channel_dim: int) -> tuple[torch.Tensor | None, ...]:
-    """The gradients of the wanted inputs (x, numerator, denominator), which require them; with a graph behind them if
+    """The gradients of the wanted inputs (x and its tables), which require them; with a graph behind them if
     gradients are being recorded."""
     create_graph = torch.is_grad_enabled()
+    x, numerator, denominator = inputs
     chosen = [t for t, is_wanted in zip(inputs, wanted) if is_wanted]
     with torch.enable_grad():
-        y = formula(*inputs, form, channel_dim)
+        y = formula(x, numerator, denominator, form, channel_dim)
         found = iter(torch.autograd.grad(y, chosen, dy, create_graph=create_graph, allow_unused=True))
     gradients: list[torch.Tensor | None] = []
     for t, is_wanted in zip(inputs, wanted):

@@ -6,14 +6,15 @@ The host's time counts here: small models are bound by it. So one dictionary loo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from .._errors import InvalidArgumentError
-from .._library import DETERMINISM_LEVELS, FORMS
-from .._names import Determinism, Dtype, Form, index_of
-from .._plan import MOST_PLANS, Options, Plan, channel_of, operation_of, plan_for
+from .._names import DETERMINISM_LEVELS, FORMS, Determinism, Dtype, Form, index_of
+from .._operation import TABLES, Options, channel_of, check_table, operation_of
+from .._plan import MOST_PLANS, Plan, plan_for
 from .._workspaces import Workspaces
 
 _DTYPES: dict[torch.dtype, Dtype] = {torch.float32: "f32", torch.float16: "f16", torch.bfloat16: "bf16",
@@ -27,6 +28,7 @@ _workspaces: Workspaces[torch.Tensor] = Workspaces()
 # PyTorch's own short cuts, which cost a tenth of the public functions' time.
 _raw_stream = getattr(torch._C, "_cuda_getCurrentRawStream", None) or (
     lambda index: torch.cuda.current_stream(index).cuda_stream)
+_address_of = torch.Tensor.data_ptr
 _is_capturing = getattr(torch._C, "_cuda_isCurrentStreamCapturing", None) or torch.cuda.is_current_stream_capturing
 
 
@@ -78,103 +80,100 @@ def _selector(device: torch.device) -> str:
     raise InvalidArgumentError(f"x lies on {device}; expected cpu or cuda")
 
 
-def coefficient_dtype(x: torch.Tensor) -> torch.dtype:
+def table_dtype(x: torch.Tensor) -> torch.dtype:
+    """The type of tables that go with x, and of their gradients."""
     return torch.float64 if x.dtype is torch.float64 else torch.float32
 
 
-def check_tensors(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: Form,
-                  channel_dim: int) -> None:
+def check_tensors(x: torch.Tensor, tables: Sequence[torch.Tensor], form: Form, channel_dim: int) -> None:
     """Raise for what no kernel takes, whatever the sizes."""
     index_of("form", form, FORMS)
     channel_of(x.shape, channel_dim)
     if x.dtype not in _DTYPES:
         raise InvalidArgumentError(f"x has dtype {x.dtype}; expected float32, float16, bfloat16 or float64")
-    wanted = coefficient_dtype(x)
-    for name, t in (("numerator", numerator), ("denominator", denominator)):
+    wanted = table_dtype(x)
+    for name, t in zip(TABLES, tables):
         if t.device != x.device:
             raise InvalidArgumentError(f"{name} lies on {t.device}; expected {x.device}, as x")
         if t.dtype is not wanted:
             raise InvalidArgumentError(f"{name} has dtype {t.dtype}; expected {wanted} for an x of {x.dtype}")
-        if t.dim() != 2:
-            raise InvalidArgumentError(f"{name} has shape {tuple(t.shape)}; expected [groups, coefficients]")
+        check_table(name, t.shape)
 
 
-def check_gradient(dy: torch.Tensor, x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor) -> None:
+def check_gradient(dy: torch.Tensor, x: torch.Tensor, tables: Sequence[torch.Tensor]) -> None:
     """Raise if what was saved for backward does not fit dy. Saved-tensor hooks may give back anything."""
-    wanted = coefficient_dtype(dy)
-    for name, t, dtype in (("x", x, dy.dtype), ("numerator", numerator, wanted), ("denominator", denominator, wanted)):
-        for what, found, expected in (("dtype", t.dtype, dtype), ("device", t.device, dy.device),
+    wanted = table_dtype(dy)
+    for name, t in zip(("x", *TABLES), (x, *tables)):
+        for what, found, expected in (("dtype", t.dtype, dy.dtype if t is x else wanted),
+                                      ("device", t.device, dy.device),
                                       ("shape", t.shape, dy.shape if t is x else t.shape)):
             if found != expected:
                 raise InvalidArgumentError(f"{name} has {what} {found} in backward; expected {expected}, which goes "
                                            f"with dy: a saved-tensor hook has to give back what forward saved")
 
 
-def _make_plan(selector: str, x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: Form,
-               channel_dim: int, determinism: Determinism) -> Plan:
-    check_tensors(x, numerator, denominator, form, channel_dim)
+def _make_plan(selector: str, x: torch.Tensor, tables: Sequence[torch.Tensor], form: Form, channel_dim: int,
+               determinism: Determinism) -> Plan:
+    check_tensors(x, tables, form, channel_dim)
     # Only the channels' place in memory matters: channels_last, or a transposed tensor, is as good as contiguous.
     order = _memory_order(x) or list(range(x.dim()))
     shape, channel = [x.shape[dim] for dim in order], order.index(channel_of(x.shape, channel_dim))
-    operation = operation_of(shape, numerator.shape, denominator.shape, form, channel, _DTYPES[x.dtype])
+    operation = operation_of(shape, [t.shape for t in tables], form, channel, _DTYPES[x.dtype])
     threads = 0 if x.is_cuda else torch.get_num_threads()
     return plan_for(selector, operation, Options(determinism=determinism, cpu_threads=threads))
 
 
-def _plan_of(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: Form, channel_dim: int,
-             index: int, is_contiguous: bool) -> Plan:
-    """The plan for a dense x on the device of an index, and contiguous coefficients."""
+def _plan_of(x: torch.Tensor, tables: Sequence[torch.Tensor], form: Form, channel_dim: int, index: int,
+             is_contiguous: bool) -> Plan:
+    """The plan for a dense x on the device of an index, and contiguous tables."""
     determinism = _determinism if _determinism != "none" else get_determinism()
     # Indices of devices, since objects take longer to make and to compare. -1 is the cpu, where threads count; meta
     # tensors have it too, but no address, which the library refuses.
-    key = (x.shape, x.dtype, index if index >= 0 else -torch.get_num_threads(), is_contiguous or x.stride(),
-           numerator.shape, numerator.dtype, numerator.get_device(),
-           denominator.shape, denominator.dtype, denominator.get_device(), form, channel_dim, determinism)
+    key: Any = (x.shape, x.dtype, index if index >= 0 else -torch.get_num_threads(), is_contiguous or x.stride(), form,
+                channel_dim, determinism)
+    for t in tables:
+        key += t.shape, t.dtype, t.get_device()
     plan = _plans.get(key)
     if plan is None:
         if len(_plans) >= MOST_PLANS:
             _plans.clear()  # plan_for still has those that were used last
-        plan = _plans[key] = _make_plan(_selector(x.device), x, numerator, denominator, form, channel_dim, determinism)
+        plan = _plans[key] = _make_plan(_selector(x.device), x, tables, form, channel_dim, determinism)
     return plan
 
 
-def check_arguments(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: Form,
-                    channel_dim: int) -> None:
+def check_arguments(x: torch.Tensor, tables: Sequence[torch.Tensor], form: Form, channel_dim: int) -> None:
     """Raise what a plan would, for calls that the kernels do not see. The cpu's plans cost next to nothing."""
-    _make_plan("cpu", x, numerator, denominator, form, channel_dim, "run_to_run")
+    _make_plan("cpu", x, tables, form, channel_dim, "run_to_run")
 
 
-def run_forward(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: Form,
-                channel_dim: int) -> torch.Tensor:
-    """F(x) for contiguous coefficients, on the current stream of the device."""
+def run_forward(x: torch.Tensor, tables: Sequence[torch.Tensor], form: Form, channel_dim: int) -> torch.Tensor:
+    """F(x) for contiguous tables, on the current stream of the device."""
     index, is_contiguous = x.get_device(), x.is_contiguous()
     if not is_contiguous:
         x = _dense(x)
         is_contiguous = x.is_contiguous()
-    plan = _plan_of(x, numerator, denominator, form, channel_dim, index, is_contiguous)
+    plan = _plan_of(x, tables, form, channel_dim, index, is_contiguous)
     y = torch.empty_like(x)
-    plan.forward(x.data_ptr(), numerator.data_ptr(), denominator.data_ptr(), y.data_ptr(),
-                 _raw_stream(index) if index >= 0 else 0)
+    plan.enqueue_forward(map(_address_of, (x, *tables, y)), _raw_stream(index) if index >= 0 else 0)
     return y
 
 
-def run_backward(dy: torch.Tensor, x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: Form,
-                 channel_dim: int, keep_workspace: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """dx, dnumerator, ddenominator for contiguous coefficients, on the current stream.
+def run_backward(dy: torch.Tensor, x: torch.Tensor, tables: Sequence[torch.Tensor], form: Form, channel_dim: int,
+                 keep_workspace: bool) -> tuple[torch.Tensor, ...]:
+    """dx and the gradients of contiguous tables, on the current stream.
 
     Takes nothing from forward but the tensors: what comes back from saved-tensor hooks may lie elsewhere and otherwise.
     """
     index = x.get_device()
     if dy.dtype is not x.dtype or dy.shape != x.shape or dy.get_device() != index:
-        check_gradient(dy, x, numerator, denominator)
+        check_gradient(dy, x, tables)
     is_contiguous = x.is_contiguous()
     if not (is_contiguous and dy.is_contiguous()):
         x = _dense(x)
         dy = _like(dy, x)
         is_contiguous = x.is_contiguous()
-    plan = _plan_of(x, numerator, denominator, form, channel_dim, index, is_contiguous)
-    dx = torch.empty_like(x)
-    dnumerator, ddenominator = torch.empty_like(numerator), torch.empty_like(denominator)
+    plan = _plan_of(x, tables, form, channel_dim, index, is_contiguous)
+    gradients = tuple(map(torch.empty_like, (x, *tables)))
     stream = _raw_stream(index) if index >= 0 else 0
     place = workspace = None
     if plan.workspace_bytes:
@@ -185,9 +184,8 @@ def run_backward(dy: torch.Tensor, x: torch.Tensor, numerator: torch.Tensor, den
             workspace = _workspaces.take(place, plan.workspace_bytes)
         if workspace is None:
             workspace = torch.zeros(plan.workspace_bytes, dtype=torch.uint8, device=x.device)
-    plan.backward(x.data_ptr(), dy.data_ptr(), numerator.data_ptr(), denominator.data_ptr(), dx.data_ptr(),
-                  dnumerator.data_ptr(), ddenominator.data_ptr(), 0 if workspace is None else workspace.data_ptr(),
-                  stream)
+    plan.enqueue_backward(map(_address_of, (x, dy, *tables, *gradients)),
+                          0 if workspace is None else workspace.data_ptr(), stream)
     if place is not None and workspace is not None:
         _workspaces.give(place, workspace.numel(), workspace)
-    return dx, dnumerator, ddenominator
+    return gradients

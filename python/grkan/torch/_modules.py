@@ -12,8 +12,7 @@ from torch import nn
 
 from .._errors import InvalidArgumentError
 from .._fit import Fit, fit, preset
-from .._library import FORMS
-from .._names import Form, Function, Mode, PresetName, degrees_of, index_of, integer, text
+from .._names import FORMS, Form, Function, Mode, PresetName, degrees_of, index_of, integer, text
 from ._autograd import rational
 from ._paths import shape_of
 

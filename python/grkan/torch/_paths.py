@@ -31,21 +31,19 @@ def is_compiling() -> bool:
     return hasattr(torch, "compiler") and torch.compiler.is_compiling()
 
 
-def is_plain(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor) -> bool:
+def is_plain(*tensors: torch.Tensor) -> bool:
     """Whether tensors are what lies at their addresses, and nothing watches or transforms the calls of this thread.
 
     Not seen here are those without memory (meta, sparse, nested, zero, wrapped by vmap as it was before torch.func):
     whoever takes an address fails, and asks has_memory().
     """
-    return not (_count_dispatch_modes() or _has_function_mode() or _has_transform() or _is_tracing()
-                or forward_ad._current_level >= 0
-                or type(x) not in _PLAIN or type(numerator) not in _PLAIN or type(denominator) not in _PLAIN
-                or x.is_neg() or numerator.is_neg() or denominator.is_neg())
-
-
-def is_plain_too(t: torch.Tensor) -> bool:
-    """The same of another tensor beside those."""
-    return type(t) in _PLAIN and not t.is_neg()
+    if (_count_dispatch_modes() or _has_function_mode() or _has_transform() or _is_tracing()
+            or forward_ad._current_level >= 0):
+        return False
+    for t in tensors:  # noqa: SIM110 - all() takes longer
+        if type(t) not in _PLAIN or t.is_neg():
+            return False
+    return True
 
 
 def has_memory(*tensors: torch.Tensor) -> bool:

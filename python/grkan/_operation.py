@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is computed, and how: an operation on tables of coefficients, and the options of its plan."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+from ._errors import InvalidArgumentError
+from ._names import (DETERMINISM_LEVELS, DTYPES, FORMS, STRATEGIES, Determinism, Dtype, Form, Strategy, index_of,
+                     integer)
+
+# The tables that are learned, in the library's order. Whatever takes several tensors or addresses of them has this one.
+TABLES = ("numerator", "denominator")
+TABLE_GRADIENTS = tuple(f"d{name}" for name in TABLES)
+
+
+@dataclasses.dataclass(frozen=True)
+class Operation:
+    """What is computed (grkan_operation); the names are those of the program."""
+
+    outer: int
+    channels: int
+    inner: int
+    groups: int
+    numerator_groups: int
+    denominator_groups: int
+    numerator_degree: int
+    denominator_degree: int
+    form: Form
+    dtype: Dtype
+
+    def __post_init__(self) -> None:
+        index_of("form", self.form, FORMS)
+        index_of("dtype", self.dtype, DTYPES)
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How it is computed (grkan_options)."""
+
+    strategy: Strategy = "auto"
+    determinism: Determinism = "run_to_run"
+    cpu_threads: int = 0
+
+    def __post_init__(self) -> None:
+        index_of("strategy", self.strategy, STRATEGIES)
+        index_of("determinism", self.determinism, DETERMINISM_LEVELS)
+
+
+def check_table(name: str, shape: Sequence[int]) -> None:
+    """Raise for a table that has not a row of coefficients for each group."""
+    if len(shape) != 2:
+        raise InvalidArgumentError(f"{name} has shape {tuple(shape)}; expected [groups, coefficients]")
+
+
+def channel_of(shape: Sequence[int], channel_dim: int) -> int:
+    """channel_dim counted from the first dimension."""
+    try:
+        return integer("channel_dim", channel_dim, -len(shape), len(shape) - 1) % len(shape)
+    except InvalidArgumentError:
+        raise InvalidArgumentError(f"channel_dim is {channel_dim!r}; expected a dimension of x, whose shape is "
+                                   f"{tuple(shape)}") from None
+
+
+def operation_of(shape: Sequence[int], table_shapes: Sequence[Sequence[int]], form: Form, channel_dim: int,
+                 dtype: Dtype) -> Operation:
+    """The operation on a contiguous tensor of a shape, its channels at channel_dim."""
+    for name, table in zip(TABLES, table_shapes):
+        check_table(name, table)
+    channel, groups = channel_of(shape, channel_dim), max(table[0] for table in table_shapes)
+    if groups > shape[channel] > 0:
+        raise InvalidArgumentError(f"groups is {groups}; expected 1 to {shape[channel]}, the channels of x")
+    numerator, denominator = table_shapes
+    return Operation(
+        outer=math.prod(shape[:channel]), channels=shape[channel], inner=math.prod(shape[channel + 1:]), groups=groups,
+        numerator_groups=numerator[0], denominator_groups=denominator[0],
+        numerator_degree=numerator[1] - 1,
+        denominator_degree=denominator[1] - (1 if form == "abs_sum_offset" else 0),
+        form=form, dtype=dtype)

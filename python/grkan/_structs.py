@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The structs of grkan.h, and how they are made. Nothing else in the package knows how they lie in memory.
+
+Each lies as the C compiler lays it (python/tests/test_library.py compares).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from ctypes import c_char, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p, sizeof
+
+from ._names import DETERMINISM_LEVELS, DTYPES, FORMS, STRATEGIES, index_of
+from ._operation import TABLES, Operation, Options
+
+
+class OperationStruct(ctypes.Structure):
+    """grkan_operation"""
+
+    _fields_ = [("outer", c_int64), ("channels", c_int64), ("inner", c_int64), ("groups", c_int64),
+                ("numerator_groups", c_int64), ("denominator_groups", c_int64), ("numerator_degree", c_int),
+                ("denominator_degree", c_int), ("denominator", c_int), ("dtype", c_int)]
+
+
+class OptionsStruct(ctypes.Structure):
+    """grkan_options"""
+
+    _fields_ = [("strategy", c_int), ("determinism", c_int), ("cpu_threads", c_int), ("cpu_simd", c_int),
+                ("cpu_parallel_for", c_void_p), ("cpu_parallel_context", c_void_p)]
+
+
+class BufferStruct(ctypes.Structure):
+    """grkan_buffer"""
+
+    _fields_ = [("base", c_void_p), ("offset", c_size_t)]
+
+
+class PropertiesStruct(ctypes.Structure):
+    """grkan_device_properties"""
+
+    _fields_ = [("selector", c_char * 32), ("backend", c_char * 16), ("name", c_char * 128), ("driver", c_char * 128),
+                ("architecture", c_char * 64), ("compute_units", c_int32), ("wave_width", c_int32),
+                ("is_gpu", c_int32), ("dtypes", c_uint32), ("has_atomics", c_int32), ("is_ieee", c_int32),
+                ("memory_bytes", c_uint64), ("cache_bytes", c_uint64)]
+
+
+def operation_struct(o: Operation) -> OperationStruct:
+    """grkan_operation"""
+    return OperationStruct(o.outer, o.channels, o.inner, o.groups, o.numerator_groups, o.denominator_groups,
+                           o.numerator_degree, o.denominator_degree, index_of("form", o.form, FORMS),
+                           index_of("dtype", o.dtype, DTYPES))
+
+
+def options_struct(o: Options) -> OptionsStruct:
+    """grkan_options"""
+    return OptionsStruct(index_of("strategy", o.strategy, STRATEGIES),
+                         index_of("determinism", o.determinism, DETERMINISM_LEVELS), o.cpu_threads, 0)
+
+
+# The arguments of calls, which are made anew for each: packing bytes takes a quarter of the time that filling a
+# ctypes.Structure takes. A buffer is an address, and an offset that is 0.
+_BUFFER = f"P{sizeof(c_size_t)}x"
+_TABLES = _BUFFER * len(TABLES)
+
+# grkan_forward_arguments of the addresses x, *tables, y.
+pack_forward_arguments = struct.Struct(f"@{_BUFFER}{_TABLES}{_BUFFER}").pack
+
+# grkan_backward_arguments of the addresses x, dy, *tables, dx, *table_gradients; a value of grkan_accumulation; the
+# workspace's address, and its bytes.
+pack_backward_arguments = struct.Struct(f"@{_BUFFER}{_BUFFER}{_TABLES}{_BUFFER}{_TABLES}i{_BUFFER}N").pack
