@@ -5,7 +5,6 @@
 
 #include "common/json_report.h"
 #include "common/operation_options.h"
-#include "common/text_table.h"
 
 typedef enum bench_pass { BENCH_FORWARD = 0, BENCH_BACKWARD = 1 } bench_pass;
 

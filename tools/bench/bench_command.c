@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bench.h"
+#include "../../core/platform/platform.h"
 #include "common/progress.h"
 
 static int open_device(const char *who, const bench_request *request, const char *selector, bench_device *device)
@@ -91,16 +92,10 @@ static cJSON *make_document(const bench_request *request, const bench_device *de
 /** Everything between opening the devices and closing them. */
 static int run_and_report(const bench_request *request, bench_device *devices, int argc, char **argv)
 {
-    if (request->json == NULL)
-        return run_devices(argv[0], request, devices, stdout);
-    int result = run_devices(argv[0], request, devices, strcmp(request->json, "-") == 0 ? stderr : stdout);
-    if (result == TOOL_GOOD) {
-        cJSON *document = make_document(request, devices, argc, argv);
-        if (report_write(request->json, document) != 0)
-            result = output_complain(argv[0], "json", request->json);
-        cJSON_Delete(document);
-    }
-    return result;
+    const int result = run_devices(argv[0], request, devices, report_table_stream(request->json));
+    if (result != TOOL_GOOD || request->json == NULL)
+        return result;
+    return report_finish(argv[0], request->json, make_document(request, devices, argc, argv));
 }
 
 int grkan_tool_bench(int argc, char **argv)
@@ -108,9 +103,7 @@ int grkan_tool_bench(int argc, char **argv)
     bench_request request;
     bench_parse(argc, argv, &request);
     bench_device *devices = tool_allocate((size_t)request.selector_count * sizeof *devices);
-    int result = TOOL_GOOD;
-    if (request.json != NULL && !grkan_output_check(request.json))
-        result = output_complain(argv[0], "json", request.json);
+    int result = report_check(argv[0], request.json);
     for (int i = 0; i < request.selector_count && result == TOOL_GOOD; i++)
         result = open_device(argv[0], &request, request.selectors[i], &devices[i]);
     if (result == TOOL_GOOD)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "bench.h"
+#include "../../core/platform/platform.h"
 
 /* A queue that is full makes the host wait, so it is emptied after so many calls, outside of the time. */
 enum { CALLS_BETWEEN_WAITS = 64, DEFAULT_CALLS = 2048 };

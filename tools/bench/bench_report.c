@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file bench_report.c @brief What bench found, as a table and as JSON; both show the same. */
 #include "bench.h"
+#include "common/operation_report.h"
 
 #define WHAT_COLUMNS                                                                                                   \
-    {"outer", 'r'}, {"channels", 'r'}, {"inner", 'r'}, {"groups", 'r'}, {"degrees", 'l'}, {"denominator", 'l'},        \
-        {"type", 'l'}, {"pass", 'l'}, {"strategy", 'l'},                                                               \
-    {                                                                                                                  \
-        "determinism", 'l'                                                                                             \
-    }
+    {"outer", 'r'}, {"channels", 'r'}, {"inner", 'r'}, {"groups", 'r'}, OPERATION_COLUMNS, {"pass", 'l'},              \
+        OPTIONS_COLUMNS
 
 /** The first STUDY_COLUMNS are those of studies, the last PREDICTED_COLUMNS of predictions. */
 static const text_table_column device_columns[] = {
@@ -35,12 +33,9 @@ static void add_what(text_table *to, const bench_case *one)
     text_table_cell(to, "%lld", (long long)operation->channels);
     text_table_cell(to, "%lld", (long long)operation->inner);
     text_table_cell(to, "%lld", (long long)operation->groups);
-    text_table_cell(to, "%d,%d", operation->numerator_degree, operation->denominator_degree);
-    text_table_cell(to, "%s", grkan_denominator_name(operation->denominator));
-    text_table_cell(to, "%s", grkan_dtype_name(operation->dtype));
+    operation_cells(to, operation);
     text_table_cell(to, "%s", bench_pass_name(one->pass));
-    text_table_cell(to, "%s", grkan_strategy_name(one->options.strategy));
-    text_table_cell(to, "%s", grkan_determinism_name(one->options.determinism));
+    options_cells(to, one->options.strategy, one->options.determinism);
 }
 
 static void add_measurement(text_table *to, const bench_case *one)
@@ -87,7 +82,7 @@ void bench_print_table(const bench_request *request, const bench_device *device,
     const int left_out = request->is_study ? 0 : STUDY_COLUMNS;
     const int ends_before = request->is_predicted ? 0 : PREDICTED_COLUMNS;
     text_table *rows = request->is_host_time
-                           ? text_table_new(host_columns, LENGTH(host_columns))
+                           ? TEXT_TABLE_OF(host_columns)
                            : text_table_new(device_columns + left_out, LENGTH(device_columns) - left_out - ends_before);
     for (int i = 0; i < device->case_count; i++) {
         add_what(rows, &device->cases[i]);
@@ -98,8 +93,7 @@ void bench_print_table(const bench_request *request, const bench_device *device,
         else
             add_measurement(rows, &device->cases[i]);
     }
-    text_table_print(rows, stream);
-    text_table_free(rows);
+    text_table_finish(rows, stream);
 }
 
 static void add_timing(cJSON *to, const char *name, const bench_timing *timing)
@@ -135,11 +129,9 @@ static void add_json_host_time(cJSON *to, const bench_device *device, const benc
 static cJSON *json_of_case(const bench_request *request, const bench_device *device, const bench_case *one)
 {
     cJSON *object = cJSON_CreateObject();
-    cJSON_AddItemToObject(object, "operation", report_operation(&one->operation));
-    cJSON_AddStringToObject(object, "dtype", grkan_dtype_name(one->operation.dtype));
+    report_add_operation(object, &one->operation);
     cJSON_AddStringToObject(object, "pass", bench_pass_name(one->pass));
-    cJSON_AddStringToObject(object, "strategy", grkan_strategy_name(one->options.strategy));
-    cJSON_AddStringToObject(object, "determinism", grkan_determinism_name(one->options.determinism));
+    report_add_options(object, one->options.strategy, one->options.determinism);
     if (one->part != NULL)
         cJSON_AddStringToObject(object, "part", one->part);
     if (one->refusal != NULL)
@@ -155,11 +147,7 @@ cJSON *bench_json_of_device(const bench_request *request, const bench_device *de
 {
     const grkan_device_properties *properties = &device->properties;
     cJSON *object = cJSON_CreateObject();
-    cJSON_AddStringToObject(object, "device", properties->selector);
-    cJSON_AddStringToObject(object, "backend", properties->backend);
-    cJSON_AddStringToObject(object, "name", properties->name);
-    cJSON_AddStringToObject(object, "driver", properties->driver);
-    cJSON_AddStringToObject(object, "architecture", properties->architecture);
+    report_add_device(object, properties);
     if (request->is_host_time)
         report_add_measured(object, "open_milliseconds", device->open_milliseconds);
     else

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "bench.h"
+#include "../../core/platform/platform.h"
 #include "check/device_layer.h"
 
 /**

@@ -103,8 +103,8 @@ static grkan_status try_plan(study_memory *m, const grkan_plan *plan, const stud
     if (status == GRKAN_SUCCESS)
         status = run_backward(m, plan);
     for (int k = 0; k < 2 && status == GRKAN_SUCCESS; k++)
-        add_seed(&exact[k], storage_of_coefficients(o->dtype), m->downloaded[k],
-                 judge_chain(&description, summed[k]), &one->error[k]);
+        add_seed(&exact[k], storage_of_coefficients(o->dtype), m->downloaded[k], judge_chain(&description, summed[k]),
+                 &one->error[k]);
     one->seeds++;
     return status;
 }

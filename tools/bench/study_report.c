@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file study_report.c @brief The rounding errors that a study found, as a table and as JSON. */
 #include "bench.h"
-#include "common/text_table.h"
+#include "common/operation_report.h"
 
 static const text_table_column columns[] = {
-    {"outer", 'r'},    {"channels", 'r'},      {"type", 'l'},     {"strategy", 'l'}, {"determinism", 'l'},
-    {"gradient", 'l'}, {"mean absolute", 'r'}, {"relative", 'r'}, {"largest", 'r'},  {"of bound", 'r'},
+    {"outer", 'r'},         {"channels", 'r'}, {"type", 'l'},    OPTIONS_COLUMNS,   {"gradient", 'l'},
+    {"mean absolute", 'r'}, {"relative", 'r'}, {"largest", 'r'}, {"of bound", 'r'},
 };
 
 static const char *const gradients[2] = {"numerator", "denominator"};
@@ -16,8 +16,7 @@ static void add_row(text_table *to, const study_error_case *one, int k)
     text_table_cell(to, "%lld", (long long)one->operation.outer);
     text_table_cell(to, "%lld", (long long)one->operation.channels);
     text_table_cell(to, "%s", grkan_dtype_name(one->operation.dtype));
-    text_table_cell(to, "%s", grkan_strategy_name(one->options.strategy));
-    text_table_cell(to, "%s", grkan_determinism_name(one->options.determinism));
+    options_cells(to, one->options.strategy, one->options.determinism);
     text_table_cell(to, "%s", gradients[k]);
     if (one->refusal != NULL) {
         text_table_note(to, one->refusal);
@@ -33,13 +32,12 @@ void study_print_errors(const bench_device *device, FILE *stream)
 {
     if (device->error_count == 0)
         return;
-    text_table *rows = text_table_new(columns, (int)(sizeof columns / sizeof *columns));
+    text_table *rows = TEXT_TABLE_OF(columns);
     fprintf(stream, "errors of the coefficient gradients over %d seeds\n", device->errors[0].seeds);
     for (int i = 0; i < device->error_count; i++)
         for (int k = 0; k < 2; k++)
             add_row(rows, &device->errors[i], k);
-    text_table_print(rows, stream);
-    text_table_free(rows);
+    text_table_finish(rows, stream);
 }
 
 static cJSON *json_of_error(const study_error *error)
@@ -59,10 +57,8 @@ cJSON *study_json_of_errors(const bench_device *device)
         const study_error_case *one = &device->errors[i];
         cJSON *object = cJSON_CreateObject();
         cJSON_AddItemToArray(array, object);
-        cJSON_AddItemToObject(object, "operation", report_operation(&one->operation));
-        cJSON_AddStringToObject(object, "dtype", grkan_dtype_name(one->operation.dtype));
-        cJSON_AddStringToObject(object, "strategy", grkan_strategy_name(one->options.strategy));
-        cJSON_AddStringToObject(object, "determinism", grkan_determinism_name(one->options.determinism));
+        report_add_operation(object, &one->operation);
+        report_add_options(object, one->options.strategy, one->options.determinism);
         if (one->refusal != NULL) {
             cJSON_AddStringToObject(object, "unsupported", one->refusal);
             continue;

@@ -10,6 +10,8 @@
 
 #include "json_report.h"
 
+#include "../../core/platform/platform.h"
+
 /** An argument without the folders of the file that it names: where a report was written is nobody's business. */
 static void append_argument(char *command, const char *argument)
 {
@@ -178,4 +180,23 @@ int report_write(const char *path, cJSON *document)
     cJSON_free(text);
     errno = reason;
     return failed;
+}
+
+/* ------------------------------------------------------------------------------------------------------- --json FILE */
+
+int report_check(const char *who, const char *file)
+{
+    return file == NULL || grkan_output_check(file) ? TOOL_GOOD : tool_complain_of_file(who, "json", file);
+}
+
+FILE *report_table_stream(const char *file)
+{
+    return file != NULL && strcmp(file, "-") == 0 ? stderr : stdout;
+}
+
+int report_finish(const char *who, const char *file, cJSON *document)
+{
+    const int result = report_write(file, document) == 0 ? TOOL_GOOD : tool_complain_of_file(who, "json", file);
+    cJSON_Delete(document);
+    return result;
 }

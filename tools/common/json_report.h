@@ -7,7 +7,6 @@
 
 #include <cjson/cJSON.h>
 
-#include "output.h"
 #include "tools.h"
 
 /** A document with "schema", "grkan", "command", "date" and "machine". Free it with cJSON_Delete. */
@@ -30,5 +29,16 @@ cJSON *report_operation(const grkan_operation *operation);
  * @return 0, or -1 with errno set
  */
 int report_write(const char *path, cJSON *document);
+
+/* The option --json FILE. Those that return a status have said what is wrong, in the name of `who`. */
+
+/** Whether FILE can be written, to know before the work; NULL: there is none. @return an exit status */
+int report_check(const char *who, const char *file);
+
+/** Where tables go: the standard output, unless that is where the document goes. */
+FILE *report_table_stream(const char *file);
+
+/** Write a document to FILE, and free it. @return an exit status */
+int report_finish(const char *who, const char *file, cJSON *document);
 
 #endif

@@ -7,11 +7,9 @@
 
 #include "tools.h"
 
-int tool_exit_status(grkan_status status)
+static int exit_status(grkan_status status)
 {
     switch (status) {
-    case GRKAN_SUCCESS:
-        return TOOL_GOOD;
     case GRKAN_ERROR_INVALID_ARGUMENT:
         return TOOL_BAD_USAGE;
     case GRKAN_ERROR_NO_BACKEND:
@@ -25,7 +23,13 @@ int tool_exit_status(grkan_status status)
 int tool_complain(const char *who, const char *what, grkan_status status)
 {
     fprintf(stderr, "%s: %s: %s\n", who, what, grkan_last_error());
-    return tool_exit_status(status);
+    return exit_status(status);
+}
+
+int tool_complain_of_file(const char *who, const char *option, const char *path)
+{
+    fprintf(stderr, "%s: --%s: cannot write '%s': %s\n", who, option, path, strerror(errno));
+    return TOOL_CHECK_FAILED;
 }
 
 static void *require(void *memory)

@@ -79,7 +79,7 @@ static void print_cell(const text_table *of, int column, int width, const char *
         fputs("  ", stream);
 }
 
-void text_table_print(const text_table *from, FILE *stream)
+static void print(const text_table *from, FILE *stream)
 {
     int *widths = tool_allocate((size_t)from->count * sizeof *widths);
     for (int i = 0; i < from->count; i++) {
@@ -95,17 +95,21 @@ void text_table_print(const text_table *from, FILE *stream)
     free(widths);
 }
 
-void text_table_free(text_table *what)
+static void free_row(row *what)
 {
-    if (what == NULL)
-        return;
+    for (int i = 0; i < what->filled; i++)
+        free(what->cells[i]);
+    free(what->cells);
+    free(what->note);
+    free(what);
+}
+
+void text_table_finish(text_table *what, FILE *stream)
+{
+    print(what, stream);
     while (what->first != NULL) {
-        row *next = what->first->next;
-        for (int i = 0; i < what->first->filled; i++)
-            free(what->first->cells[i]);
-        free(what->first->cells);
-        free(what->first->note);
-        free(what->first);
+        row *const next = what->first->next;
+        free_row(what->first);
         what->first = next;
     }
     free(what);

@@ -16,6 +16,9 @@ typedef struct text_table text_table;
 /** Start an empty table. columns must outlive it. */
 text_table *text_table_new(const text_table_column *columns, int count);
 
+/** The same, of a whole array of columns. */
+#define TEXT_TABLE_OF(columns) text_table_new(columns, (int)(sizeof(columns) / sizeof *(columns)))
+
 /** Begin a row; its cells follow from left to right. */
 void text_table_row(text_table *to);
 
@@ -25,10 +28,7 @@ void text_table_cell(text_table *to, const char *format, ...) __attribute__((for
 /** Text that takes the place of the cells that the last row lacks, however long it is. */
 void text_table_note(text_table *to, const char *text);
 
-/** Print headings and rows. */
-void text_table_print(const text_table *from, FILE *stream);
-
-/** Free it. NULL does nothing. */
-void text_table_free(text_table *what);
+/** Print headings and rows, and free the table. */
+void text_table_finish(text_table *what, FILE *stream);
 
 #endif

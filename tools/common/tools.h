@@ -18,11 +18,14 @@ int grkan_tool_bench(int argc, char **argv);
 int grkan_tool_compile(int argc, char **argv);
 int grkan_tool_fit(int argc, char **argv);
 
-/** The exit status for a status of the library: 0, 2 for an invalid argument, 3 for no such device, else 1. */
-int tool_exit_status(grkan_status status);
-
-/** Print "who: what: text of the last error" to stderr. @return tool_exit_status(status) */
+/**
+ * Print "who: what: text of the last error" to stderr.
+ * @return the exit status for a status of the library: 2 for an invalid argument, 3 for no such device, else 1
+ */
 int tool_complain(const char *who, const char *what, grkan_status status);
+
+/** Say that an option's file cannot be written, and why (errno). @return TOOL_CHECK_FAILED */
+int tool_complain_of_file(const char *who, const char *option, const char *path);
 
 /** calloc, realloc and strdup that end the program when the host has no memory left. */
 void *tool_allocate(size_t bytes);

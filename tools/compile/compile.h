@@ -3,6 +3,8 @@
 #ifndef GRKAN_COMPILE_H
 #define GRKAN_COMPILE_H
 
+#include <stdbool.h>
+
 #include "common/json_report.h"
 #include "common/operation_options.h"
 

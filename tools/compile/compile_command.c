@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "compile.h"
+#include "../../core/platform/platform.h"
 #include "common/progress.h"
 
 /** Every architecture with every operation and its options. @param count out. Free it. */
@@ -36,7 +37,7 @@ static int keep(const char *who, const compile_request *request, const compile_p
     char *path = NULL;
     int result = TOOL_GOOD;
     if (compile_keep(program, request->keep, argc, argv, &path) != 0)
-        result = output_complain(who, "keep", path);
+        result = tool_complain_of_file(who, "keep", path);
     free(path);
     return result;
 }
@@ -94,13 +95,9 @@ static int run_and_report(const compile_request *request, compile_program *progr
 {
     int result = compile_all(request, programs, count, argc, argv);
     if (result == TOOL_GOOD)
-        compile_print_table(programs, count, request->json && strcmp(request->json, "-") == 0 ? stderr : stdout);
-    if (result == TOOL_GOOD && request->json != NULL) {
-        cJSON *document = make_document(programs, count, argc, argv);
-        if (report_write(request->json, document) != 0)
-            result = output_complain(argv[0], "json", request->json);
-        cJSON_Delete(document);
-    }
+        compile_print_table(programs, count, report_table_stream(request->json));
+    if (result == TOOL_GOOD && request->json != NULL)
+        result = report_finish(argv[0], request->json, make_document(programs, count, argc, argv));
     return result == TOOL_GOOD && request->fails_on_spill ? check_spills(argv[0], programs, count) : result;
 }
 
@@ -113,20 +110,10 @@ static int use_cache(const char *who, const char *directory)
         return TOOL_BAD_USAGE;
     }
     if (compile_check_directory(directory, true) != 0)
-        return output_complain(who, "out", directory);
+        return tool_complain_of_file(who, "out", directory);
     const bool is_set =
         grkan_set_environment("GRKAN_CACHE_DIR", directory) && grkan_set_environment("GRKAN_CACHE", NULL);
     return is_set ? TOOL_GOOD : TOOL_CHECK_FAILED;
-}
-
-/** Before the work, which may take long. */
-static int check_files(const char *who, const compile_request *request)
-{
-    if (request->json != NULL && !grkan_output_check(request->json))
-        return output_complain(who, "json", request->json);
-    if (request->keep != NULL && compile_check_directory(request->keep, false) != 0)
-        return output_complain(who, "keep", request->keep);
-    return TOOL_GOOD;
 }
 
 int grkan_tool_compile(int argc, char **argv)
@@ -134,7 +121,9 @@ int grkan_tool_compile(int argc, char **argv)
     compile_request request;
     int count = 0;
     compile_parse(argc, argv, &request);
-    int result = check_files(argv[0], &request);
+    int result = report_check(argv[0], request.json);
+    if (result == TOOL_GOOD && request.keep != NULL && compile_check_directory(request.keep, false) != 0)
+        result = tool_complain_of_file(argv[0], "keep", request.keep);
     if (result == TOOL_GOOD && request.cache != NULL)
         result = use_cache(argv[0], request.cache);
     if (result == TOOL_GOOD) {

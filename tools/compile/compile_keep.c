@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "compile.h"
+#include "../../core/platform/platform.h"
 
 /** Arguments of kernels lie one behind the other, each at a multiple of this. */
 enum { ARGUMENT_ALIGNMENT = 8, POINTER_BYTES = 8, TENSOR_ALIGNMENT = 16 };

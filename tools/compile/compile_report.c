@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file compile_report.c @brief What compile found, as a table and as JSON; both show the same. */
 #include "compile.h"
-#include "common/text_table.h"
+#include "common/operation_report.h"
 
 static const text_table_column columns[] = {
-    {"architecture", 'l'}, {"channels", 'r'},    {"degrees", 'l'},  {"denominator", 'l'}, {"type", 'l'},
-    {"strategy", 'l'},     {"determinism", 'l'}, {"kernel", 'l'},   {"registers", 'r'},   {"scalar", 'r'},
-    {"spill B", 'r'},      {"stack B", 'r'},     {"shared B", 'r'}, {"wave", 'r'},
+    {"architecture", 'l'}, {"channels", 'r'}, OPERATION_COLUMNS, OPTIONS_COLUMNS,   {"kernel", 'l'}, {"registers", 'r'},
+    {"scalar", 'r'},       {"spill B", 'r'},  {"stack B", 'r'},  {"shared B", 'r'}, {"wave", 'r'},
 };
 
 static void add_what(text_table *to, const compile_program *program)
@@ -15,11 +14,8 @@ static void add_what(text_table *to, const compile_program *program)
     text_table_row(to);
     text_table_cell(to, "%s", program->architecture);
     text_table_cell(to, "%lld", (long long)operation->channels);
-    text_table_cell(to, "%d,%d", operation->numerator_degree, operation->denominator_degree);
-    text_table_cell(to, "%s", grkan_denominator_name(operation->denominator));
-    text_table_cell(to, "%s", grkan_dtype_name(operation->dtype));
-    text_table_cell(to, "%s", grkan_strategy_name(program->compilation.strategy));
-    text_table_cell(to, "%s", grkan_determinism_name(program->options.determinism));
+    operation_cells(to, operation);
+    options_cells(to, program->compilation.strategy, program->options.determinism);
 }
 
 static void add_number(text_table *to, int32_t number)
@@ -43,7 +39,7 @@ static void add_kernel(text_table *to, const grkan_kernel_resources *kernel)
 
 void compile_print_table(const compile_program *programs, int count, FILE *stream)
 {
-    text_table *rows = text_table_new(columns, (int)(sizeof columns / sizeof *columns));
+    text_table *rows = TEXT_TABLE_OF(columns);
     for (const compile_program *program = programs; program < programs + count; program++) {
         const grkan_compilation *made = &program->compilation;
         for (int k = 0; k < made->kernel_count; k++) {
@@ -55,8 +51,7 @@ void compile_print_table(const compile_program *programs, int count, FILE *strea
             text_table_note(rows, "compiled; the compiler says no more");
         }
     }
-    text_table_print(rows, stream);
-    text_table_free(rows);
+    text_table_finish(rows, stream);
 }
 
 static void add_json_number(cJSON *to, const char *name, int32_t number)
@@ -85,10 +80,8 @@ void compile_add_program(cJSON *to, const compile_program *program)
     const grkan_compilation *made = &program->compilation;
     cJSON_AddStringToObject(to, "backend", program->backend);
     cJSON_AddStringToObject(to, "architecture", program->architecture);
-    cJSON_AddItemToObject(to, "operation", report_operation(&program->operation));
-    cJSON_AddStringToObject(to, "dtype", grkan_dtype_name(program->operation.dtype));
-    cJSON_AddStringToObject(to, "strategy", grkan_strategy_name(program->compilation.strategy));
-    cJSON_AddStringToObject(to, "determinism", grkan_determinism_name(program->options.determinism));
+    report_add_operation(to, &program->operation);
+    report_add_options(to, program->compilation.strategy, program->options.determinism);
     report_add_count(to, "bytes", made->bytes);
     cJSON *kernels = cJSON_AddArrayToObject(to, "kernels");
     for (int i = 0; i < made->kernel_count; i++)

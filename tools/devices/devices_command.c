@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/json_report.h"
+#include "common/operation_report.h"
 #include "common/options.h"
-#include "common/text_table.h"
+#include "common/tools.h"
 
 /** What a backend answered: devices, or the reason why there are none. */
 typedef struct listed_device {
@@ -99,11 +99,7 @@ static cJSON *json_of_device(const listed_device *device)
         return object;
     }
     const grkan_device_properties *properties = &device->properties;
-    cJSON_AddStringToObject(object, "device", properties->selector);
-    cJSON_AddStringToObject(object, "backend", properties->backend);
-    cJSON_AddStringToObject(object, "name", properties->name);
-    cJSON_AddStringToObject(object, "driver", properties->driver);
-    cJSON_AddStringToObject(object, "architecture", properties->architecture);
+    report_add_device(object, properties);
     cJSON_AddNumberToObject(object, "compute_units", properties->compute_units);
     cJSON_AddNumberToObject(object, "wave_width", properties->wave_width);
     cJSON_AddBoolToObject(object, "is_gpu", properties->is_gpu);
@@ -129,9 +125,7 @@ static int print_json(const listed_backend *backends, int count, int argc, char 
             cJSON_AddStringToObject(object, "error", backends[i].error);
         cJSON_AddItemToArray(array, object);
     }
-    int status = report_write("-", document) == 0 ? TOOL_GOOD : output_complain(argv[0], "json", "-");
-    cJSON_Delete(document);
-    return status;
+    return report_finish(argv[0], "-", document);
 }
 
 /* --------------------------------------------------------------------------------------------------------- table */
@@ -171,7 +165,7 @@ static void add_device_row(text_table *to, const listed_device *device)
 
 static void print_table(const listed_backend *backends, int count)
 {
-    text_table *listing = text_table_new(columns, (int)(sizeof columns / sizeof *columns));
+    text_table *listing = TEXT_TABLE_OF(columns);
     for (int i = 0; i < count; i++) {
         if (backends[i].error != NULL) {
             text_table_row(listing);
@@ -188,8 +182,7 @@ static void print_table(const listed_backend *backends, int count)
             text_table_note(listing, backends[i].devices[k].error);
         }
     }
-    text_table_print(listing, stdout);
-    text_table_free(listing);
+    text_table_finish(listing, stdout);
 }
 
 int grkan_tool_devices(int argc, char **argv)

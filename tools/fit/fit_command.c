@@ -70,24 +70,6 @@ static int look_up(const char *who, const fit_request *request, fit_outcome *out
     return TOOL_GOOD;
 }
 
-static int write_json(const char *path, const fit_outcome *outcome, int argc, char **argv)
-{
-    cJSON *document = fit_document(outcome, argc, argv);
-    const int result = report_write(path, document) == 0 ? TOOL_GOOD : output_complain(argv[0], "json", path);
-    cJSON_Delete(document);
-    return result;
-}
-
-static int report(const fit_request *request, const fit_outcome *outcome, int argc, char **argv)
-{
-    if (request->json == NULL) {
-        fit_print(outcome, stdout);
-        return TOOL_GOOD;
-    }
-    fit_print(outcome, strcmp(request->json, "-") == 0 ? stderr : stdout);
-    return write_json(request->json, outcome, argc, argv);
-}
-
 int grkan_tool_fit(int argc, char **argv)
 {
     fit_request request;
@@ -97,13 +79,13 @@ int grkan_tool_fit(int argc, char **argv)
         fit_list_presets(stdout);
         return TOOL_GOOD;
     }
-    int result = TOOL_GOOD;
-    if (request.json != NULL && !grkan_output_check(request.json)) /* before the work, which may take long */
-        result = output_complain(argv[0], "json", request.json);
+    int result = report_check(argv[0], request.json);
     if (result == TOOL_GOOD)
         result = (request.preset ? look_up : fit)(argv[0], &request, &outcome);
     if (result == TOOL_GOOD)
-        result = report(&request, &outcome, argc, argv);
+        fit_print(&outcome, report_table_stream(request.json));
+    if (result == TOOL_GOOD && request.json != NULL)
+        result = report_finish(argv[0], request.json, fit_document(&outcome, argc, argv));
     free(outcome.x);
     free(outcome.y);
     return result;

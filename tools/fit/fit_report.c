@@ -21,7 +21,7 @@ static void add_rows(text_table *table, char letter, int first, const double *va
 void fit_print(const fit_outcome *outcome, FILE *stream)
 {
     static const text_table_column columns[] = {{"coefficient", 'l'}, {"f64", 'r'}, {"f32", 'r'}};
-    text_table *table = text_table_new(columns, 3);
+    text_table *table = TEXT_TABLE_OF(columns);
     const grkan_fit_result *result = &outcome->result;
     add_rows(table, 'a', 0, result->numerator, outcome->numerator_degree + 1);
     add_rows(table, 'b', outcome->form == GRKAN_ABS_SUM_OFFSET ? 0 : 1, result->denominator,
@@ -30,18 +30,17 @@ void fit_print(const fit_outcome *outcome, FILE *stream)
         fprintf(stream, "preset %s: ", outcome->preset);
     fprintf(stream, "%s on [%g, %g] by %s, degrees (%d, %d)\n", outcome->target, outcome->low, outcome->high,
             grkan_denominator_name(outcome->form), outcome->numerator_degree, outcome->denominator_degree);
-    text_table_print(table, stream);
+    text_table_finish(table, stream);
     if (outcome->preset == NULL)
         fprintf(stream, "largest error in f64: %.4g at x = %.6g\n", result->f64.error, result->f64.x);
     fprintf(stream, "largest error with coefficients in f32: %.4g at x = %.6g\n", result->f32.error, result->f32.x);
-    text_table_free(table);
 }
 
 void fit_list_presets(FILE *stream)
 {
     static const text_table_column columns[] = {{"preset", 'l'},  {"function", 'l'}, {"form", 'l'},
                                                 {"degrees", 'l'}, {"range", 'l'},    {"largest error", 'r'}};
-    text_table *table = text_table_new(columns, 6);
+    text_table *table = TEXT_TABLE_OF(columns);
     const grkan_preset *preset;
     for (int i = 0; (preset = grkan_preset_at(i)) != NULL; i++) {
         text_table_row(table);
@@ -52,8 +51,7 @@ void fit_list_presets(FILE *stream)
         text_table_cell(table, "[%g, %g]", preset->low, preset->high);
         text_table_cell(table, "%.3g", preset->f32.error);
     }
-    text_table_print(table, stream);
-    text_table_free(table);
+    text_table_finish(table, stream);
 }
 
 static void add_error(cJSON *to, const char *name, const grkan_fit_error *error)

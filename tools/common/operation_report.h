@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file operation_report.h @brief What was run and on what, as cells of tables and as members of JSON objects. */
+#ifndef GRKAN_OPERATION_REPORT_H
+#define GRKAN_OPERATION_REPORT_H
+
+#include "json_report.h"
+#include "text_table.h"
+
+/** Columns that operation_cells fills: what kernels depend on of an operation. */
+#define OPERATION_COLUMNS                                                                                              \
+    {"degrees", 'l'}, {"denominator", 'l'},                                                                            \
+    {                                                                                                                  \
+        "type", 'l'                                                                                                    \
+    }
+void operation_cells(text_table *to, const grkan_operation *operation);
+
+/** Columns that options_cells fills. */
+#define OPTIONS_COLUMNS                                                                                                \
+    {"strategy", 'l'},                                                                                                 \
+    {                                                                                                                  \
+        "determinism", 'l'                                                                                             \
+    }
+void options_cells(text_table *to, grkan_strategy strategy, grkan_determinism determinism);
+
+/** Add "operation" and "dtype". */
+void report_add_operation(cJSON *to, const grkan_operation *operation);
+
+/** Add "strategy" and "determinism". */
+void report_add_options(cJSON *to, grkan_strategy strategy, grkan_determinism determinism);
+
+/** Add "device", "backend", "name", "driver" and "architecture". */
+void report_add_device(cJSON *to, const grkan_device_properties *properties);
+
+#endif
