@@ -28,6 +28,13 @@
 
 enum { rows = 640, channels = 768, elements = rows * channels, groups = 8, coefficients = 6 + 4 * groups };
 
+/* One run takes a tenth of a second under AddressSanitizer. */
+#if defined(__SANITIZE_ADDRESS__)
+enum { forks = 4, callers = 64 };
+#else
+enum { forks = 10, callers = 256 };
+#endif
+
 /* ------------------------------------------------------------------------------------- threads that cannot be had */
 
 static atomic_int created, most_created = 100000;
@@ -261,7 +268,7 @@ static void test_children_compute_when_forked_during_calls(void **state)
     pthread_t threads[2];
     for (int i = 0; i < 2; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, keep_running, &r), 0);
-    for (int i = 0; i < 10; i++)
+    for (int i = 0; i < forks; i++)
         fork_and_check(r.plan);
     while (atomic_load(&r.rounds) < 4)
         (void)usleep(1000);
@@ -282,7 +289,6 @@ static void *run_once(void *argument)
 
 static void test_many_callers_at_once(void **state)
 {
-    enum { callers = 256 };
     (void)state;
     open_again();
     runner r = {.plan = plan_with(&(grkan_options){.cpu_threads = 4})};
