@@ -89,7 +89,7 @@ typedef struct study_error {
     double of_bound;         /**< the largest error as a fraction of its bound */
 } study_error;
 
-/** The rounding errors of one kind of plan. */
+/** The rounding errors of one plan. */
 typedef struct study_error_case {
     grkan_operation operation;
     grkan_options options;
@@ -98,7 +98,7 @@ typedef struct study_error_case {
     study_error error[2]; /**< numerator, denominator */
 } study_error_case;
 
-typedef struct bench_kind bench_kind;
+typedef struct bench_kernels bench_kernels;
 
 /** A device with its cases. */
 typedef struct bench_device {
@@ -108,8 +108,8 @@ typedef struct bench_device {
     double copy_gb_per_s;
     bench_case *cases;
     int case_count;
-    bench_kind *kinds; /**< see bench_ceilings.c */
-    int kind_count;
+    bench_kernels *kernels; /**< see bench_ceilings.c */
+    int kernels_count;
     study_error_case *errors;
     int error_count;
 } bench_device;
@@ -152,8 +152,8 @@ grkan_status bench_measure_copy(bench_device *device, bench_effort effort);
 
 /* bench_ceilings.c */
 
-/** List the kinds of kernels that the cases have, each with the layers that its ceilings are measured on. */
-void bench_list_kinds(bench_device *device);
+/** List the kernels that the cases have, each with the layers that its ceilings are measured on. */
+void bench_list_kernels(bench_device *device);
 
 /** How many layers those are, and one of them: to be measured as cases are. */
 int bench_layer_count(const bench_device *device);
@@ -162,7 +162,7 @@ bench_case *bench_layer(bench_device *device, int index);
 /** Predict every case from the layers. */
 grkan_status bench_predict(bench_device *device);
 
-void bench_free_kinds(bench_device *device);
+void bench_free_kernels(bench_device *device);
 
 /* bench_run.c */
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file bench_ceilings.c
- * @brief What a device reaches at best with each kind of kernels, and the predictions that start from it.
+ * @brief What a device reaches at best with its kernels, and the predictions that start from it.
  *
- * A kind's ceilings come from a layer of KAT's: at one row, at two larger sizes, and at the highest degrees. Each is a case
+ * Ceilings come from a layer of KAT's: at one row, at two larger sizes, and at the highest degrees. Each is a case
  * like those that are asked for, measured in the same rounds by the same loop; the least of its samples counts, since what
  * disturbs a measurement only adds to it.
  */
@@ -14,7 +14,7 @@
 enum { ONE_ROW, SMALL, LARGE, STEEP, SIZES, PASSES = 2 };
 
 /** Kernels that have ceilings of their own, and the layers that tell them. */
-struct bench_kind {
+struct bench_kernels {
     grkan_dtype dtype;
     grkan_options options;
     int64_t channels;
@@ -37,86 +37,86 @@ static int64_t layer_channels(const bench_device *device, const grkan_operation 
 }
 
 /** Rows of the largest size: enough for a GPU to be full, few enough for a processor not to be interrupted. */
-static int64_t layer_rows(const bench_device *device, const bench_kind *kind)
+static int64_t layer_rows(const bench_device *device, const bench_kernels *kernels)
 {
     enum { GPU_ELEMENTS = 1 << 25, OTHER_ELEMENTS = 1 << 20, ATOMICS_SHARE = 64, ROWS_STEP = 16 };
-    const uint64_t room = device->properties.memory_bytes / 64 / grkan_dtype_bytes(kind->dtype);
+    const uint64_t room = device->properties.memory_bytes / 64 / grkan_dtype_bytes(kernels->dtype);
     int64_t elements = device->properties.is_gpu ? GPU_ELEMENTS : OTHER_ELEMENTS;
     if (room > 0 && (uint64_t)elements > room)
         elements = (int64_t)room;
-    if (kind->options.strategy == GRKAN_STRATEGY_ELEMENT) /* so slow that this part of them will do */
+    if (kernels->options.strategy == GRKAN_STRATEGY_ELEMENT) /* so slow that this part of them will do */
         elements /= ATOMICS_SHARE;
-    const int64_t rows = elements / kind->channels / ROWS_STEP * ROWS_STEP;
+    const int64_t rows = elements / kernels->channels / ROWS_STEP * ROWS_STEP;
     return rows > 0 ? rows : ROWS_STEP;
 }
 
-static void add_layers(const bench_device *device, bench_kind *kind)
+static void add_layers(const bench_device *device, bench_kernels *kernels)
 {
-    const int64_t rows = layer_rows(device, kind);
+    const int64_t rows = layer_rows(device, kernels);
     const int64_t sizes[SIZES] = {[ONE_ROW] = 1, [SMALL] = rows / 4, [LARGE] = rows, [STEEP] = rows / 4};
     for (int size = 0; size < SIZES; size++) {
         grkan_operation operation = GRKAN_OPERATION_INIT;
         operation.outer = sizes[size];
-        operation.channels = kind->channels;
-        operation.dtype = kind->dtype;
+        operation.channels = kernels->channels;
+        operation.dtype = kernels->dtype;
         if (size == STEEP)
             operation.numerator_degree = operation.denominator_degree = GRKAN_MAX_DEGREE;
         for (int pass = 0; pass < PASSES; pass++)
-            kind->layers[size * PASSES + pass] =
-                (bench_case){.operation = operation, .options = kind->options, .pass = (bench_pass)pass};
+            kernels->layers[size * PASSES + pass] =
+                (bench_case){.operation = operation, .options = kernels->options, .pass = (bench_pass)pass};
     }
 }
 
-static int is_of_kind(const bench_device *device, const bench_kind *kind, const bench_case *one)
+static int are_kernels_of(const bench_device *device, const bench_kernels *kernels, const bench_case *one)
 {
-    return kind->dtype == one->operation.dtype && kind->options.strategy == one->options.strategy &&
-           kind->options.determinism == one->options.determinism &&
-           kind->channels == layer_channels(device, &one->operation);
+    return kernels->dtype == one->operation.dtype && kernels->options.strategy == one->options.strategy &&
+           kernels->options.determinism == one->options.determinism &&
+           kernels->channels == layer_channels(device, &one->operation);
 }
 
-static bench_kind *find_kind(const bench_device *device, const bench_case *one)
+static bench_kernels *find_kernels(const bench_device *device, const bench_case *one)
 {
-    for (int i = 0; i < device->kind_count; i++)
-        if (is_of_kind(device, &device->kinds[i], one))
-            return &device->kinds[i];
+    for (int i = 0; i < device->kernels_count; i++)
+        if (are_kernels_of(device, &device->kernels[i], one))
+            return &device->kernels[i];
     return NULL;
 }
 
-void bench_list_kinds(bench_device *device)
+void bench_list_kernels(bench_device *device)
 {
     for (int i = 0; i < device->case_count; i++) {
         bench_case *one = &device->cases[i];
         if (one->options.strategy == GRKAN_STRATEGY_AUTO)
             one->options.strategy = GRKAN_STRATEGY_TREE; /* what it means: the same kernels */
-        if (find_kind(device, one) != NULL)
+        if (find_kernels(device, one) != NULL)
             continue;
-        const size_t count = (size_t)device->kind_count + 1;
-        device->kinds = tool_resize(device->kinds, count * sizeof *device->kinds);
-        device->kinds[count - 1] = (bench_kind){.dtype = one->operation.dtype,
-                                                .options = one->options,
-                                                .channels = layer_channels(device, &one->operation)};
-        add_layers(device, &device->kinds[count - 1]);
-        device->kind_count = (int)count;
+        const size_t count = (size_t)device->kernels_count + 1;
+        device->kernels = tool_resize(device->kernels, count * sizeof *device->kernels);
+        device->kernels[count - 1] = (bench_kernels){.dtype = one->operation.dtype,
+                                                     .options = one->options,
+                                                     .channels = layer_channels(device, &one->operation)};
+        add_layers(device, &device->kernels[count - 1]);
+        device->kernels_count = (int)count;
     }
 }
 
 int bench_layer_count(const bench_device *device)
 {
-    return device->kind_count * SIZES * PASSES;
+    return device->kernels_count * SIZES * PASSES;
 }
 
 bench_case *bench_layer(bench_device *device, int index)
 {
-    return &device->kinds[index / (SIZES * PASSES)].layers[index % (SIZES * PASSES)];
+    return &device->kernels[index / (SIZES * PASSES)].layers[index % (SIZES * PASSES)];
 }
 
-void bench_free_kinds(bench_device *device)
+void bench_free_kernels(bench_device *device)
 {
     for (int i = 0; i < bench_layer_count(device); i++)
         bench_free_case(bench_layer(device, i));
-    free(device->kinds);
-    device->kinds = NULL;
-    device->kind_count = 0;
+    free(device->kernels);
+    device->kernels = NULL;
+    device->kernels_count = 0;
 }
 
 /* --------------------------------------------------------------------------------------------------- prediction */
@@ -136,10 +136,11 @@ static double seconds_of(const bench_case *one)
     return 1e-3 * one->milliseconds.min;
 }
 
-static grkan_pass_ceilings pass_ceilings(const bench_kind *kind, int pass)
+static grkan_pass_ceilings pass_ceilings(const bench_kernels *kernels, int pass)
 {
-    const bench_case *one_row = &kind->layers[ONE_ROW * PASSES + pass], *small = &kind->layers[SMALL * PASSES + pass];
-    const bench_case *large = &kind->layers[LARGE * PASSES + pass], *steep = &kind->layers[STEEP * PASSES + pass];
+    const bench_case *one_row = &kernels->layers[ONE_ROW * PASSES + pass],
+                     *small = &kernels->layers[SMALL * PASSES + pass];
+    const bench_case *large = &kernels->layers[LARGE * PASSES + pass], *steep = &kernels->layers[STEEP * PASSES + pass];
     const double apart = (seconds_of(large) - seconds_of(small)) / (elements_of(large) - elements_of(small));
     const double element = apart > 0.0 ? apart : seconds_of(large) / elements_of(large); /* lost in noise */
     const double start = seconds_of(small) - elements_of(small) * element;
@@ -150,20 +151,20 @@ static grkan_pass_ceilings pass_ceilings(const bench_kind *kind, int pass)
                                  .flop = not_negative(seconds_of(steep) - seconds_of(small)) / flops};
 }
 
-/** 0 if the device does not do one of a kind's layers. */
-static int has_ceilings(const bench_kind *kind)
+/** 0 if the device does not do one of the layers. */
+static int has_ceilings(const bench_kernels *kernels)
 {
     for (int i = 0; i < SIZES * PASSES; i++)
-        if (kind->layers[i].refusal != NULL)
+        if (kernels->layers[i].refusal != NULL)
             return 0;
     return 1;
 }
 
-static grkan_status predict(const bench_device *device, const bench_kind *kind, bench_case *one)
+static grkan_status predict(const bench_device *device, const bench_kernels *kernels, bench_case *one)
 {
     const grkan_ceilings ceilings = {.byte = 1e-9 / device->copy_gb_per_s,
-                                     .forward = pass_ceilings(kind, BENCH_FORWARD),
-                                     .backward = pass_ceilings(kind, BENCH_BACKWARD)};
+                                     .forward = pass_ceilings(kernels, BENCH_FORWARD),
+                                     .backward = pass_ceilings(kernels, BENCH_BACKWARD)};
     grkan_prediction prediction;
     grkan_plan *plan = NULL;
     grkan_status status = grkan_plan_create(device->device, &one->operation, &one->options, &plan);
@@ -180,12 +181,12 @@ static grkan_status predict(const bench_device *device, const bench_kind *kind, 
 grkan_status bench_predict(bench_device *device)
 {
     grkan_status status = GRKAN_SUCCESS;
-    if (device->kind_count == 0)
+    if (device->kernels_count == 0)
         return status;
     for (int i = 0; i < device->case_count && status == GRKAN_SUCCESS; i++) {
-        const bench_kind *kind = find_kind(device, &device->cases[i]);
-        if (device->cases[i].refusal == NULL && has_ceilings(kind))
-            status = predict(device, kind, &device->cases[i]);
+        const bench_kernels *kernels = find_kernels(device, &device->cases[i]);
+        if (device->cases[i].refusal == NULL && has_ceilings(kernels))
+            status = predict(device, kernels, &device->cases[i]);
     }
     return status;
 }

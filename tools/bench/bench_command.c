@@ -39,7 +39,7 @@ static int run_device(const char *who, const bench_request *request, bench_devic
     bench_effort effort = effort_of(request);
     char label[96];
     if (request->is_predicted)
-        bench_list_kinds(device);
+        bench_list_kernels(device);
     int count = device->case_count + bench_layer_count(device);
     int measurements = (int)request->rounds * count;
     size_t steps = (size_t)measurements + 1;
@@ -109,7 +109,7 @@ int grkan_tool_bench(int argc, char **argv)
     if (result == TOOL_GOOD)
         result = run_and_report(&request, devices, argc, argv);
     for (int i = 0; i < request.selector_count; i++) {
-        bench_free_kinds(&devices[i]);
+        bench_free_kernels(&devices[i]);
         bench_free_cases(&devices[i]);
         grkan_device_close(devices[i].device);
     }

@@ -12,9 +12,9 @@ typedef struct range {
     int first, last;
 } range;
 
-limits_kind limits_kind_of(const check_case *one, int64_t group)
+limits_extreme limits_extreme_of(const check_case *one, int64_t group)
 {
-    return (limits_kind)(((uint64_t)group + one->seed) % LIMITS_KINDS);
+    return (limits_extreme)(((uint64_t)group + one->seed) % LIMITS_EXTREMES);
 }
 
 /** Of all numbers of a type that are not zero, subnormal ones too. */
@@ -38,15 +38,15 @@ static double any_or_zero(range exponents, check_random *random)
     return check_random_below(random, 12) ? any_in(exponents, random) : 0;
 }
 
-void limits_coefficients(const check_case *one, check_random *random, limits_kind kind, double *values, int count)
+void limits_coefficients(const check_case *one, check_random *random, limits_extreme extreme, double *values, int count)
 {
     const bool is_double = one->operation.dtype == GRKAN_F64;
     const range all = all_of(storage_of_coefficients(one->operation.dtype));
     const range ordinary = is_double ? (range){-160, 254} : (range){-20, 31};
     const range large = {is_double ? 256 : 32, all.last};
     for (int i = 0; i < count; i++)
-        values[i] = any_or_zero(kind == LIMITS_NEITHER ? ordinary : all, random);
-    if (kind == LIMITS_COEFFICIENTS && count > 0)
+        values[i] = any_or_zero(extreme == LIMITS_NEITHER ? ordinary : all, random);
+    if (extreme == LIMITS_COEFFICIENTS && count > 0)
         values[check_random_below(random, count)] = any_in(large, random);
 }
 
@@ -59,18 +59,19 @@ static range large_x(const check_case *one)
     return (range){last > 62 ? 62 : 13, o->dtype == GRKAN_F64 && degree > 7 ? 400 : last};
 }
 
-void limits_element(const check_case *one, check_random *random, limits_kind kind, long double *x, long double *dy)
+void limits_element(const check_case *one, check_random *random, limits_extreme extreme, long double *x,
+                    long double *dy)
 {
     const grkan_dtype dtype = one->operation.dtype;
     const range all = all_of(dtype), large = large_x(one);
     const range ordinary = dtype == GRKAN_F64 ? (range){-80, 320} : (range){-10, all.last < 40 ? all.last : 40};
-    *x = kind == LIMITS_X ? any_in(large, random) : any_or_zero((range){all.first, large.last}, random);
-    *dy = any_or_zero(kind == LIMITS_NEITHER ? ordinary : all, random);
+    *x = extreme == LIMITS_X ? any_in(large, random) : any_or_zero((range){all.first, large.last}, random);
+    *dy = any_or_zero(extreme == LIMITS_NEITHER ? ordinary : all, random);
 }
 
-long double limits_underflow(const check_case *one, limits_kind kind)
+long double limits_underflow(const check_case *one, limits_extreme extreme)
 {
-    if (kind != LIMITS_NEITHER && one->operation.dtype != GRKAN_F16)
+    if (extreme != LIMITS_NEITHER && one->operation.dtype != GRKAN_F16)
         return 1;
     return one->operation.dtype == GRKAN_F64 ? 0x1p480L : 0x1p60L;
 }

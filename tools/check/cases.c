@@ -203,7 +203,7 @@ static void add_large(table_builder *builder, check_random *random)
     }
 }
 
-/** 16-bit elements in groups of odd sizes but even rows, whose chunks may have elements of two groups. */
+/** 16-bit elements in groups of odd sizes but even rows, whose vectors may have elements of two groups. */
 static void add_straddling(table_builder *builder, check_random *random, int count)
 {
     static const int shapes[][3] = {/* channels, groups, inner */ {100, 8, 1}, {42, 6, 1}, {24, 24, 3}, {14, 2, 5}};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file check_command.c @brief `grkan check`: every operation kind of a device against the oracle. */
+/** @file check_command.c @brief `grkan check`: a device against the oracle, and against others. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

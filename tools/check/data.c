@@ -105,7 +105,7 @@ static void fill_limits(const check_case *one, check_random *random, check_data 
     double values[2 * ORACLE_COEFFICIENTS];
     for (int64_t g = 0; g < o->groups; g++) {
         const double *value = values;
-        limits_coefficients(one, random, limits_kind_of(one, g), values, counts[0] + counts[1]);
+        limits_coefficients(one, random, limits_extreme_of(one, g), values, counts[0] + counts[1]);
         for (int k = 0; k < 2; k++)
             for (int i = 0; i < counts[k]; i++)
                 storage_store(dtype, data->tensor[CHECK_NUMERATOR + k], g * counts[k] + i, *value++);
@@ -168,7 +168,7 @@ static void fill_element(const check_case *one, check_random *random, int64_t in
     if (one->values == CHECK_HUGE)
         x = huge_value(one->operation.dtype, random);
     else if (one->values == CHECK_LIMITS)
-        limits_element(one, random, limits_kind_of(one, group), &x, &dy);
+        limits_element(one, random, limits_extreme_of(one, group), &x, &dy);
     else if (one->values == CHECK_SPECIAL)
         special_element(one, random, group, &x, &dy);
     else if (one->values == CHECK_GRID)
@@ -238,6 +238,6 @@ oracle_function check_function(const check_case *one, const check_data *data, in
     f.tiny =
         256 * (one->options.determinism == GRKAN_DEVICE_TO_DEVICE ? storage_ulp(dtype, 0) : storage_min_normal(dtype));
     if (one->values == CHECK_LIMITS)
-        f.tiny *= limits_underflow(one, limits_kind_of(one, group));
+        f.tiny *= limits_underflow(one, limits_extreme_of(one, group));
     return f;
 }

@@ -74,10 +74,10 @@ static int read_stream(const char *who, const char *path, FILE *stream, fit_outc
     int result = TOOL_GOOD;
     for (long number = 1; result == TOOL_GOOD && (length = getline(&line, &room, stream)) >= 0; number++) {
         double x = 0, y = 0;
-        const int kind = read_line(line, (size_t)length, &x, &y);
-        if (kind > 0)
+        const int found = read_line(line, (size_t)length, &x, &y);
+        if (found > 0)
             add_point(outcome, x, y);
-        if (kind < 0) {
+        if (found < 0) {
             complain_of_line(who, path, number, line);
             result = TOOL_BAD_USAGE;
         }
