@@ -2,6 +2,9 @@
 """The drawing of a fit: its curves, and what it refuses."""
 
 import json
+import os
+import pathlib
+import subprocess
 import xml.etree.ElementTree as ElementTree
 
 import numpy
@@ -101,3 +104,14 @@ def test_files_that_are_not_there(tmp_path, capsys):
     assert main([missing, "-o", str(tmp_path / "fit.svg")]) == 1
     assert main([draw(tmp_path, make_document())[1], "-o", missing]) == 1
     assert capsys.readouterr().err == f"grkan.report.fit: {missing}: No such file or directory\n" * 2
+
+
+@pytest.mark.parametrize("arguments", [["--preset", "kat_gelu"], ["--points", "points.txt", "--degrees", "2,0"]])
+def test_what_the_program_writes(tmp_path, arguments):
+    program = pathlib.Path(os.environ.get("GRKAN_LIBRARY", "")).parent / "tools" / "grkan"
+    if not program.exists():
+        pytest.skip("there is no program beside the library")
+    (tmp_path / "points.txt").write_text("".join(f"{x} {x * x}\n" for x in range(9)), encoding="utf-8")
+    subprocess.run([program.resolve(), "fit", *arguments, "--json", "fit.json"], check=True, cwd=tmp_path)
+    assert main([str(tmp_path / "fit.json"), "-o", str(tmp_path / "fit.svg")]) == 0
+    assert "preset" in texts(tmp_path) if "--preset" in arguments else "points.txt" in texts(tmp_path)

@@ -182,7 +182,7 @@ int report_write(const char *path, cJSON *document)
     return failed;
 }
 
-/* ------------------------------------------------------------------------------------------------------- --json FILE */
+/* --------------------------------------------------------------------------------------------------- --json FILE */
 
 int report_check(const char *who, const char *file)
 {

@@ -23,9 +23,9 @@ void report_add_count(cJSON *to, const char *name, uint64_t value);
 cJSON *report_operation(const grkan_operation *operation);
 
 /**
- * Write a document and a newline, as grkan_output_write does. Every number reads back as the same double; NaN and infinities,
- * which JSON does not have, become null; bytes that are not UTF-8 become question marks. The document's numbers turn into
- * texts, so it is only good for writing then.
+ * Write a document and a newline, as grkan_output_write does. Every number reads back as the same double; NaN and
+ * infinities, which JSON does not have, become null; bytes that are not UTF-8 become question marks. The document's
+ * numbers turn into texts, so it is only good for writing then.
  * @return 0, or -1 with errno set
  */
 int report_write(const char *path, cJSON *document);

@@ -91,16 +91,20 @@ static _Noreturn void complain_of_name(const getopt_tables *tables, const char *
     options_complain(who, "unrecognized option '%s'", argument);
 }
 
-/** Say what getopt_long did not like, which it tells in optopt: 0 is a long option that is none, or several. */
+/**
+ * Say what getopt_long did not like, which it tells in optopt: 0 is a long option that is none, or several. Of long
+ * ones some C libraries answer ':' too when an argument is too much.
+ */
 static _Noreturn void complain_of_option(const getopt_tables *tables, const char *who, int answer, const char *passed)
 {
     if (optopt == 0)
         complain_of_name(tables, who, passed);
-    if (optopt >= FIRST_LONG)
-        options_complain(
-            who, answer == ':' ? "option '--%s' requires an argument" : "option '--%s' doesn't allow an argument",
-            tables->rows[optopt - FIRST_LONG]->name);
-    options_complain(who, answer == ':' ? "option requires an argument -- '%c'" : "invalid option -- '%c'", optopt);
+    if (optopt < FIRST_LONG)
+        options_complain(who, answer == ':' ? "option requires an argument -- '%c'" : "invalid option -- '%c'", optopt);
+    const command_option *const row = tables->rows[optopt - FIRST_LONG];
+    options_complain(who,
+                     row->argument ? "option '--%s' requires an argument" : "option '--%s' doesn't allow an argument",
+                     row->name);
 }
 
 void options_print_version(void)

@@ -70,7 +70,10 @@ int option_letter(const command_option *option)
     return option->name != NULL && option->key > ' ' && option->key < 0x7f ? option->key : 0;
 }
 
-/** Print an option's argument: "=N" behind a name, " N" behind a letter, in brackets if it may be left out. @return columns */
+/**
+ * Print an option's argument: "=N" behind a name, " N" behind a letter, in brackets if it may be left out.
+ * @return columns
+ */
 static int print_argument(const command_option *row, char separator)
 {
     const char *const word = row->argument;

@@ -35,7 +35,7 @@ char *tool_copy_text(const char *text);
 /** Append a text, or NULL, to a list, which free frees. The text stays the caller's. */
 void tool_append_text(const char ***list, int *count, const char *text);
 
-/** Write out what the standard output still holds. @return status, or TOOL_CHECK_FAILED if that fails after good work */
+/** Write out what the standard output still holds. @return status, or TOOL_CHECK_FAILED instead of TOOL_GOOD */
 int tool_flush(int status);
 
 /** Parse a whole number from low to high. @return 0, or -1 when text is something else */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file fit_tool.h @brief What the files of grkan fit share: what was asked for, and the coefficients that came out. */
+/** @file fit_tool.h @brief What the parts of grkan fit share: the request, and the coefficients that came out. */
 #ifndef GRKAN_TOOLS_FIT_H
 #define GRKAN_TOOLS_FIT_H
 
