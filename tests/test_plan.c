@@ -11,6 +11,7 @@
 #include "../backends/gpu/tuning.h"
 #include "../core/plan/arithmetic.h"
 #include "../core/plan/plan.h"
+#include "operations.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define ONE_MIB ((size_t)1 << 20)
@@ -253,13 +254,14 @@ static depth depth_of_table(const grkan_plan_data *data, const grkan_table_reduc
 /** The longest chain is that of sums which are followed through the blocks as kernels add them, give or take a few. */
 static void test_the_longest_chain_is_as_kernels_add(void **state)
 {
-    static const grkan_operation operations[] = {{201728, 768, 1, 8, 1, 8, 5, 4, GRKAN_ABS_TERMS, GRKAN_F32},
-                                                 {201728, 768, 1, 8, 8, 8, 5, 4, GRKAN_ABS_TERMS, GRKAN_BF16},
-                                                 {25216, 3072, 1, 8, 1, 8, 5, 4, GRKAN_ABS_TERMS, GRKAN_F64},
-                                                 {1, 64, 1, 8, 1, 8, 5, 4, GRKAN_ABS_TERMS, GRKAN_F32},
-                                                 {37, 1000, 1, 1000, 1, 1000, 3, 0, GRKAN_ABS_SUM, GRKAN_F32},
-                                                 {64, 96, 3136, 4, 1, 4, 5, 4, GRKAN_ABS_TERMS, GRKAN_F16},
-                                                 {5000, 8192, 4, 1, 1, 1, 5, 4, GRKAN_PLAIN, GRKAN_F32}};
+    static const grkan_operation operations[] = {
+        {SHAPE(201728, 768, 1), GROUPS(8, 1, 8), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F32},
+        {SHAPE(201728, 768, 1), GROUPS(8, 8, 8), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_BF16},
+        {SHAPE(25216, 3072, 1), GROUPS(8, 1, 8), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F64},
+        {SHAPE(1, 64, 1), GROUPS(8, 1, 8), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F32},
+        {SHAPE(37, 1000, 1), GROUPS(1000, 1, 1000), RATIONAL(3, 0, GRKAN_ABS_SUM), .dtype = GRKAN_F32},
+        {SHAPE(64, 96, 3136), GROUPS(4, 1, 4), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F16},
+        {SHAPE(5000, 8192, 4), GROUPS(1, 1, 1), RATIONAL(5, 4, GRKAN_PLAIN), .dtype = GRKAN_F32}};
     (void)state;
     for (size_t i = 0; i < COUNT_OF(operations) * COUNT_OF(devices) * 2; i++) {
         const grkan_operation *o = &operations[i / 2 / COUNT_OF(devices)];

@@ -257,6 +257,14 @@ static int remove_scratch(void **state)
 
 /* ----------------------------------------------------------------------------------------------------- registry */
 
+/* The parts of a question. */
+#define MODULE(of, at) .module = of, .place = at
+#define PATH(text) .path = text
+#define CHOSEN(selector) .chosen = selector
+#define SELF(name) .self = name
+#define ASKED(how_, what_) .how = how_, .what = what_
+#define ANSWERED(status_, result_, text_) .status = status_, .result = result_, .text = text_
+
 #define HIP "@/libgrkan_hip.so"
 #define OPENCL "@/libgrkan_opencl.so"
 #define GOOD "GRKAN_SUCCESS"
@@ -268,18 +276,20 @@ static void test_modules_are_found_where_they_may_be(void **state)
 {
     (void)state;
     static const question questions[] = {
-        {"devices", HIP, "@", NULL, NULL, "count", "hip", GOOD, "3", ""},
-        {"devices", HIP, "/nowhere:@", NULL, NULL, "count", "hip", GOOD, "3", ""},
-        {"devices", "@/grkan/libgrkan_hip.so", NULL, NULL, "@/program", "count", "hip", GOOD, "3", ""},
-        {"devices", HIP, "", NULL, "@/program", "count", "hip", GOOD, "3", ""},
-        {"devices", HIP, "@", NULL, NULL, "threads", "hip", GOOD, NULL, ""},
-        {"rounding", HIP, "@", NULL, NULL, "rounding", "hip", GOOD, "kept", ""},
-        {"no_device", HIP, "@", NULL, NULL, "find", "hip", GOOD, "hip", NULL},
+        {MODULE("devices", HIP), PATH("@"), ASKED("count", "hip"), ANSWERED(GOOD, "3", "")},
+        {MODULE("devices", HIP), PATH("/nowhere:@"), ASKED("count", "hip"), ANSWERED(GOOD, "3", "")},
+        {MODULE("devices", "@/grkan/libgrkan_hip.so"), SELF("@/program"), ASKED("count", "hip"),
+         ANSWERED(GOOD, "3", "")},
+        {MODULE("devices", HIP), PATH(""), SELF("@/program"), ASKED("count", "hip"), ANSWERED(GOOD, "3", "")},
+        {MODULE("devices", HIP), PATH("@"), ASKED("threads", "hip"), ANSWERED(GOOD, NULL, "")},
+        {MODULE("rounding", HIP), PATH("@"), ASKED("rounding", "hip"), ANSWERED(GOOD, "kept", "")},
+        {MODULE("no_device", HIP), PATH("@"), ASKED("find", "hip"), ANSWERED(GOOD, "hip", NULL)},
         /* The first that exists counts, whether it loads or not. */
-        {NULL, NULL, "@:@/second", NULL, NULL, "count", "hip", GOOD, "3", ""},
-        {"text", HIP, "@/second:@", NULL, NULL, "count", "hip", GOOD, "3", ""},
-        {"text", HIP, "@/second", NULL, "@/program", "count", "hip", GOOD, "3", ""},
-        {"text", HIP, "@:@/second", NULL, NULL, "count", "hip", NO_BACKEND, "0", "@/libgrkan_hip.so does not load"},
+        {PATH("@:@/second"), ASKED("count", "hip"), ANSWERED(GOOD, "3", "")},
+        {MODULE("text", HIP), PATH("@/second:@"), ASKED("count", "hip"), ANSWERED(GOOD, "3", "")},
+        {MODULE("text", HIP), PATH("@/second"), SELF("@/program"), ASKED("count", "hip"), ANSWERED(GOOD, "3", "")},
+        {MODULE("text", HIP), PATH("@:@/second"), ASKED("count", "hip"),
+         ANSWERED(NO_BACKEND, "0", "@/libgrkan_hip.so does not load")},
     };
     check_answers(questions, COUNT_OF(questions));
 }
@@ -288,19 +298,21 @@ static void test_modules_are_not_found_elsewhere(void **state)
 {
     (void)state;
     static const question questions[] = {
-        {NULL, NULL, "/nowhere:/elsewhere", NULL, "@/program", "count", "hip", NO_BACKEND, "0",
-         "backend \"hip\" is not built: there is no libgrkan_hip.so in /nowhere, /elsewhere, @/grkan, @"},
-        {"devices", HIP, NULL, NULL, NULL, "count", "hip", NO_BACKEND, "0",
-         "there is no libgrkan_hip.so in any directory that could be named"},
-        {"devices", HIP, "", NULL, NULL, "count", "hip", NO_BACKEND, "0", "backend \"hip\" is not built"},
-        {"devices", HIP, ".", NULL, NULL, "count", "hip", NO_BACKEND, "0",
-         "GRKAN_BACKEND_PATH has the entry \".\"; expected absolute directories"},
-        {"devices", HIP, "@:", NULL, NULL, "count", "hip", NO_BACKEND, "0",
-         "GRKAN_BACKEND_PATH has the entry \"\"; expected absolute directories"},
-        {"devices", HIP, "@:build/modules:/nowhere", NULL, NULL, "count", "hip", NO_BACKEND, "0",
-         "GRKAN_BACKEND_PATH has the entry \"build/modules\"; expected absolute"},
-        {"devices", HIP, "/nowhere", NULL, NULL, "count again", "hip", NO_BACKEND, "0",
-         "backend \"hip\" is not built: there is no libgrkan_hip.so in /nowhere"},
+        {PATH("/nowhere:/elsewhere"), SELF("@/program"), ASKED("count", "hip"),
+         ANSWERED(NO_BACKEND, "0",
+                  "backend \"hip\" is not built: there is no libgrkan_hip.so in /nowhere, /elsewhere, @/grkan, @")},
+        {MODULE("devices", HIP), ASKED("count", "hip"),
+         ANSWERED(NO_BACKEND, "0", "there is no libgrkan_hip.so in any directory that could be named")},
+        {MODULE("devices", HIP), PATH(""), ASKED("count", "hip"),
+         ANSWERED(NO_BACKEND, "0", "backend \"hip\" is not built")},
+        {MODULE("devices", HIP), PATH("."), ASKED("count", "hip"),
+         ANSWERED(NO_BACKEND, "0", "GRKAN_BACKEND_PATH has the entry \".\"; expected absolute directories")},
+        {MODULE("devices", HIP), PATH("@:"), ASKED("count", "hip"),
+         ANSWERED(NO_BACKEND, "0", "GRKAN_BACKEND_PATH has the entry \"\"; expected absolute directories")},
+        {MODULE("devices", HIP), PATH("@:build/modules:/nowhere"), ASKED("count", "hip"),
+         ANSWERED(NO_BACKEND, "0", "GRKAN_BACKEND_PATH has the entry \"build/modules\"; expected absolute")},
+        {MODULE("devices", HIP), PATH("/nowhere"), ASKED("count again", "hip"),
+         ANSWERED(NO_BACKEND, "0", "backend \"hip\" is not built: there is no libgrkan_hip.so in /nowhere")},
     };
     check_answers(questions, COUNT_OF(questions));
 }
@@ -315,21 +327,24 @@ static void test_bad_modules_say_what_is_wrong(void **state)
     (void)snprintf(other, sizeof other, format, GRKAN_INTERFACE ^ 1ull, GRKAN_INTERFACE + 0ull);
     (void)snprintf(older, sizeof older, format, 6ull << 32 | 16, GRKAN_INTERFACE + 0ull);
     const question questions[] = {
-        {"text", HIP, "@", NULL, NULL, "count", "hip", NO_BACKEND, "0",
-         "@/libgrkan_hip.so does not load: @/libgrkan_hip.so: "},
-        {"no_symbol", HIP, "@", NULL, NULL, "count", "hip", NO_BACKEND, "0",
-         "backend \"hip\": @/libgrkan_hip.so has no symbol \"grkan_backend_table\""},
-        {"other_build", HIP, "@", NULL, NULL, "count", "hip", NO_BACKEND, "0", other},
-        {"older", HIP, "@", NULL, NULL, "count", "hip", NO_BACKEND, "0", older},
-        {"devices", "@/libgrkan_cuda.so", "@", NULL, NULL, "count", "cuda", NO_BACKEND, "0",
-         "backend \"cuda\": @/libgrkan_cuda.so calls itself \"hip\""},
-        {"missing_function", HIP, "@", NULL, NULL, "count", "hip", NO_BACKEND, "0",
-         "@/libgrkan_hip.so lacks the function \"synchronize\""},
-        {"no_device", HIP, "@", NULL, NULL, "count", "hip", NO_DEVICE, "0", "fakeGetDeviceCount: no such hardware"},
-        {"no_device", HIP, "@", NULL, NULL, "count again", "hip", NO_DEVICE, "0",
-         "fakeGetDeviceCount: no such hardware"},
-        {"zero_devices", HIP, "@", NULL, NULL, "count", "hip", NO_DEVICE, "0", "backend \"hip\" has no device"},
-        {"missing_function", HIP, "@", NULL, NULL, "find", "hip", NO_BACKEND, "none", "lacks the function"},
+        {MODULE("text", HIP), PATH("@"), ASKED("count", "hip"),
+         ANSWERED(NO_BACKEND, "0", "@/libgrkan_hip.so does not load: @/libgrkan_hip.so: ")},
+        {MODULE("no_symbol", HIP), PATH("@"), ASKED("count", "hip"),
+         ANSWERED(NO_BACKEND, "0", "backend \"hip\": @/libgrkan_hip.so has no symbol \"grkan_backend_table\"")},
+        {MODULE("other_build", HIP), PATH("@"), ASKED("count", "hip"), ANSWERED(NO_BACKEND, "0", other)},
+        {MODULE("older", HIP), PATH("@"), ASKED("count", "hip"), ANSWERED(NO_BACKEND, "0", older)},
+        {MODULE("devices", "@/libgrkan_cuda.so"), PATH("@"), ASKED("count", "cuda"),
+         ANSWERED(NO_BACKEND, "0", "backend \"cuda\": @/libgrkan_cuda.so calls itself \"hip\"")},
+        {MODULE("missing_function", HIP), PATH("@"), ASKED("count", "hip"),
+         ANSWERED(NO_BACKEND, "0", "@/libgrkan_hip.so lacks the function \"synchronize\"")},
+        {MODULE("no_device", HIP), PATH("@"), ASKED("count", "hip"),
+         ANSWERED(NO_DEVICE, "0", "fakeGetDeviceCount: no such hardware")},
+        {MODULE("no_device", HIP), PATH("@"), ASKED("count again", "hip"),
+         ANSWERED(NO_DEVICE, "0", "fakeGetDeviceCount: no such hardware")},
+        {MODULE("zero_devices", HIP), PATH("@"), ASKED("count", "hip"),
+         ANSWERED(NO_DEVICE, "0", "backend \"hip\" has no device")},
+        {MODULE("missing_function", HIP), PATH("@"), ASKED("find", "hip"),
+         ANSWERED(NO_BACKEND, "none", "lacks the function")},
     };
     check_answers(questions, COUNT_OF(questions));
 }
@@ -340,18 +355,18 @@ static void test_selectors_open_their_device(void **state)
 {
     (void)state;
     static const question questions[] = {
-        {"devices", HIP, "@", NULL, NULL, "open", "hip:1", GOOD, "hip:1", ""},
-        {"devices", HIP, "@", NULL, NULL, "open", "hip:002", GOOD, "hip:2", ""},
-        {"platforms", OPENCL, "@", NULL, NULL, "open", "opencl", GOOD, "opencl:0:0", ""},
-        {"platforms", OPENCL, "@", NULL, NULL, "open", "opencl:0:1", GOOD, "opencl:0:1", ""},
-        {NULL, NULL, NULL, NULL, NULL, "open", "cpu", GOOD, "cpu", ""},
+        {MODULE("devices", HIP), PATH("@"), ASKED("open", "hip:1"), ANSWERED(GOOD, "hip:1", "")},
+        {MODULE("devices", HIP), PATH("@"), ASKED("open", "hip:002"), ANSWERED(GOOD, "hip:2", "")},
+        {MODULE("platforms", OPENCL), PATH("@"), ASKED("open", "opencl"), ANSWERED(GOOD, "opencl:0:0", "")},
+        {MODULE("platforms", OPENCL), PATH("@"), ASKED("open", "opencl:0:1"), ANSWERED(GOOD, "opencl:0:1", "")},
+        {ASKED("open", "cpu"), ANSWERED(GOOD, "cpu", "")},
         /* Without one: GRKAN_DEVICE, or the first GPU that opens, or the cpu, and no word of what did not work. */
-        {"devices", HIP, "@", "hip:2", NULL, "open nothing", NULL, GOOD, "hip:2", ""},
-        {"devices", HIP, "@", "hip:2", NULL, "open", "", GOOD, "hip:2", ""},
-        {"devices", HIP, "@", "hip:2", NULL, "open", "hip:1", GOOD, "hip:1", ""},
-        {"devices", HIP, "@", NULL, NULL, "open nothing", NULL, GOOD, "hip:1", ""},
-        {"platforms", OPENCL, "@", "", NULL, "open", "", GOOD, "opencl:0:1", ""},
-        {"no_device", HIP, "@", NULL, NULL, "open nothing", NULL, GOOD, "cpu", ""},
+        {MODULE("devices", HIP), PATH("@"), CHOSEN("hip:2"), ASKED("open nothing", NULL), ANSWERED(GOOD, "hip:2", "")},
+        {MODULE("devices", HIP), PATH("@"), CHOSEN("hip:2"), ASKED("open", ""), ANSWERED(GOOD, "hip:2", "")},
+        {MODULE("devices", HIP), PATH("@"), CHOSEN("hip:2"), ASKED("open", "hip:1"), ANSWERED(GOOD, "hip:1", "")},
+        {MODULE("devices", HIP), PATH("@"), ASKED("open nothing", NULL), ANSWERED(GOOD, "hip:1", "")},
+        {MODULE("platforms", OPENCL), PATH("@"), CHOSEN(""), ASKED("open", ""), ANSWERED(GOOD, "opencl:0:1", "")},
+        {MODULE("no_device", HIP), PATH("@"), ASKED("open nothing", NULL), ANSWERED(GOOD, "cpu", "")},
     };
     check_answers(questions, COUNT_OF(questions));
 }
@@ -360,41 +375,47 @@ static void test_bad_selectors_say_what_is_wrong(void **state)
 {
     (void)state;
     static const question questions[] = {
-        {"devices", HIP, "@", NULL, NULL, "open", "hip:3", NO_DEVICE, "NULL",
-         "device \"hip:3\": backend \"hip\" has 3 devices: index 3 is not in 0..2"},
-        {"devices", HIP, "@", NULL, NULL, "open", "hip:0", "GRKAN_ERROR_DEVICE", "NULL",
-         "device \"hip:0\": fakeSetDevice: device is in use"},
-        {"devices", HIP, "@", NULL, NULL, "open", "hip:-1", INVALID, "NULL",
-         "device \"hip:-1\": the index \"-1\" is negative; expected 0 or more"},
-        {"devices", HIP, "@", NULL, NULL, "open", "hip:", INVALID, "NULL",
-         "device \"hip:\": expected an index after \":\", found \"\""},
-        {"devices", HIP, "@", NULL, NULL, "open", "hip:first", INVALID, "NULL",
-         "device \"hip:first\": expected an index after \":\", found \"first\""},
-        {"devices", HIP, "@", NULL, NULL, "open", "hip:1x", INVALID, "NULL",
-         "device \"hip:1x\": unexpected \"x\" after the index 1"},
-        {"devices", HIP, "@", NULL, NULL, "open", "hip:1:1", INVALID, "NULL",
-         "device \"hip:1:1\": unexpected \":1\" after the index 1"},
-        {"devices", HIP, "@", NULL, NULL, "open", "hip:4294967296", INVALID, "NULL",
-         "device \"hip:4294967296\": the index 4294967296 is too large; expected at most 2147483647"},
-        {"devices", HIP, "@", NULL, NULL, "open", "hip:99999999999999999999", INVALID, "NULL",
-         "device \"hip:99999999999999999999\": the index 99999999999999999999 is too large"},
-        {"platforms", OPENCL, "@", NULL, NULL, "open", "opencl:7:0", NO_DEVICE, "NULL",
-         "device \"opencl:7:0\": there is no platform and device \"7:0\""},
-        {NULL, NULL, NULL, NULL, NULL, "open", ":0", INVALID, "NULL",
-         "device \":0\": expected the name of a backend before \":\""},
-        {NULL, NULL, NULL, NULL, NULL, "open", "opncl:0", NO_BACKEND, "NULL",
-         "device \"opncl:0\": there is no backend \"opncl\"; did you mean \"opencl\"? Expected one of cuda, hip, "
-         "opencl, cpu"},
-        {NULL, NULL, NULL, NULL, NULL, "open", "CUDA:0", NO_BACKEND, "NULL",
-         "device \"CUDA:0\": there is no backend \"CUDA\"; did you mean \"cuda\"?"},
-        {NULL, NULL, NULL, NULL, NULL, "open", "vulkan", NO_BACKEND, "NULL",
-         "device \"vulkan\": there is no backend \"vulkan\"; expected one of cuda, hip, opencl, cpu"},
-        {NULL, NULL, "/nowhere", NULL, NULL, "open", "cuda:1", NO_BACKEND, "NULL",
-         "device \"cuda:1\": backend \"cuda\" is not built: there is no libgrkan_cuda.so in /nowhere"},
-        {NULL, NULL, NULL, "cpu:one", NULL, "open nothing", NULL, INVALID, "NULL",
-         "device \"cpu:one\" (from GRKAN_DEVICE): expected an index after \":\", found \"one\""},
-        {"devices", HIP, "@", NULL, NULL, "native", "hip", "GRKAN_ERROR_UNSUPPORTED", NULL,
-         "backend \"hip\" opens no device inside a context of the caller's; use grkan_device_open"},
+        {MODULE("devices", HIP), PATH("@"), ASKED("open", "hip:3"),
+         ANSWERED(NO_DEVICE, "NULL", "device \"hip:3\": backend \"hip\" has 3 devices: index 3 is not in 0..2")},
+        {MODULE("devices", HIP), PATH("@"), ASKED("open", "hip:0"),
+         ANSWERED("GRKAN_ERROR_DEVICE", "NULL", "device \"hip:0\": fakeSetDevice: device is in use")},
+        {MODULE("devices", HIP), PATH("@"), ASKED("open", "hip:-1"),
+         ANSWERED(INVALID, "NULL", "device \"hip:-1\": the index \"-1\" is negative; expected 0 or more")},
+        {MODULE("devices", HIP), PATH("@"), ASKED("open", "hip:"),
+         ANSWERED(INVALID, "NULL", "device \"hip:\": expected an index after \":\", found \"\"")},
+        {MODULE("devices", HIP), PATH("@"), ASKED("open", "hip:first"),
+         ANSWERED(INVALID, "NULL", "device \"hip:first\": expected an index after \":\", found \"first\"")},
+        {MODULE("devices", HIP), PATH("@"), ASKED("open", "hip:1x"),
+         ANSWERED(INVALID, "NULL", "device \"hip:1x\": unexpected \"x\" after the index 1")},
+        {MODULE("devices", HIP), PATH("@"), ASKED("open", "hip:1:1"),
+         ANSWERED(INVALID, "NULL", "device \"hip:1:1\": unexpected \":1\" after the index 1")},
+        {MODULE("devices", HIP), PATH("@"), ASKED("open", "hip:4294967296"),
+         ANSWERED(INVALID, "NULL",
+                  "device \"hip:4294967296\": the index 4294967296 is too large; expected at most 2147483647")},
+        {MODULE("devices", HIP), PATH("@"), ASKED("open", "hip:99999999999999999999"),
+         ANSWERED(INVALID, "NULL", "device \"hip:99999999999999999999\": the index 99999999999999999999 is too large")},
+        {MODULE("platforms", OPENCL), PATH("@"), ASKED("open", "opencl:7:0"),
+         ANSWERED(NO_DEVICE, "NULL", "device \"opencl:7:0\": there is no platform and device \"7:0\"")},
+        {ASKED("open", ":0"), ANSWERED(INVALID, "NULL", "device \":0\": expected the name of a backend before \":\"")},
+        {ASKED("open", "opncl:0"),
+         ANSWERED(
+             NO_BACKEND, "NULL",
+             "device \"opncl:0\": there is no backend \"opncl\"; did you mean \"opencl\"? Expected one of cuda, hip, "
+             "opencl, cpu")},
+        {ASKED("open", "CUDA:0"),
+         ANSWERED(NO_BACKEND, "NULL", "device \"CUDA:0\": there is no backend \"CUDA\"; did you mean \"cuda\"?")},
+        {ASKED("open", "vulkan"),
+         ANSWERED(NO_BACKEND, "NULL",
+                  "device \"vulkan\": there is no backend \"vulkan\"; expected one of cuda, hip, opencl, cpu")},
+        {PATH("/nowhere"), ASKED("open", "cuda:1"),
+         ANSWERED(NO_BACKEND, "NULL",
+                  "device \"cuda:1\": backend \"cuda\" is not built: there is no libgrkan_cuda.so in /nowhere")},
+        {CHOSEN("cpu:one"), ASKED("open nothing", NULL),
+         ANSWERED(INVALID, "NULL",
+                  "device \"cpu:one\" (from GRKAN_DEVICE): expected an index after \":\", found \"one\"")},
+        {MODULE("devices", HIP), PATH("@"), ASKED("native", "hip"),
+         ANSWERED("GRKAN_ERROR_UNSUPPORTED", NULL,
+                  "backend \"hip\" opens no device inside a context of the caller's; use grkan_device_open")},
     };
     check_answers(questions, COUNT_OF(questions));
 }
