@@ -24,13 +24,39 @@ static inline bool must_be_present(const char *backend)
     return false;
 }
 
-/** Open the first device of a backend. NULL, having said why, if there is none. */
-static inline grkan_device *open_if_present(const char *backend)
+/** The first device of each backend that has one. All zero before it is opened. */
+typedef struct present_devices {
+    grkan_device *device[4];
+    const char *backend[4];
+    int count;
+} present_devices;
+
+/**
+ * Open those of a list, and say which are absent.
+ * @param backends the cpu first, at most 4
+ * @return 0; -1 if one is absent that must be there
+ */
+static inline int open_present(const char *const *backends, int count, present_devices *present)
 {
-    grkan_device *device = NULL;
-    if (grkan_device_open(backend, &device) != GRKAN_SUCCESS)
-        printf("absent: %s: %s\n", backend, grkan_last_error());
-    return device;
+    for (int i = 0; i < count; i++) {
+        grkan_device *device = NULL;
+        if (grkan_device_open(backends[i], &device) == GRKAN_SUCCESS) {
+            present->device[present->count] = device;
+            present->backend[present->count++] = backends[i];
+            continue;
+        }
+        printf("absent: %s: %s\n", backends[i], grkan_last_error());
+        if (i == 0 || must_be_present(backends[i]))
+            return -1;
+    }
+    return 0;
+}
+
+static inline void close_present(present_devices *present)
+{
+    for (int i = 0; i < present->count; i++)
+        grkan_device_close(present->device[i]);
+    present->count = 0;
 }
 
 #endif

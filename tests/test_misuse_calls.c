@@ -56,6 +56,7 @@ typedef struct target {
     size_t workspace_bytes;
 } target;
 
+static present_devices devices;
 static target targets[2];
 static int target_count;
 static char pristine[arena_bytes], found[arena_bytes];
@@ -427,16 +428,13 @@ static void add_target(grkan_device *device)
 
 static int set_up(void **state)
 {
+    static const char *const backends[] = {"cpu", "opencl"};
     (void)state;
-    static const char *const names[] = {"cpu", "opencl"};
     make_pristine();
-    for (size_t i = 0; i < COUNT_OF(names); i++) {
-        grkan_device *const device = open_if_present(names[i]);
-        if (device != NULL)
-            add_target(device);
-        else if (i == 0 || must_be_present(names[i]))
-            return -1;
-    }
+    if (open_present(backends, 2, &devices) != 0)
+        return -1;
+    for (int d = 0; d < devices.count; d++)
+        add_target(devices.device[d]);
     return 0;
 }
 
@@ -446,8 +444,8 @@ static int tear_down(void **state)
     for (int t = 0; t < target_count; t++) {
         grkan_memory_free(targets[t].device, targets[t].base);
         grkan_plan_destroy(targets[t].plan);
-        grkan_device_close(targets[t].device);
     }
+    close_present(&devices);
     return 0;
 }
 

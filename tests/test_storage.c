@@ -17,10 +17,9 @@
 #include "present.h"
 #include "storage_types.h"
 
-enum { patterns = 65536, most_elements = 70000, most_devices = 4 };
+enum { patterns = 65536, most_elements = 70000 };
 
-static const char *const device_names[most_devices] = {"cpu", "opencl", "cuda", "hip"};
-static grkan_device *devices[most_devices];
+static present_devices devices;
 
 /** Rows of whole vectors, and rows with a rest. */
 static const struct {
@@ -100,9 +99,8 @@ static void check_products(grkan_dtype dtype, float factor)
     for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; ++s) {
         const grkan_operation o = {SHAPE(shapes[s].outer, shapes[s].channels, 1), GROUPS(8, 1, 1),
                                    RATIONAL(1, 0, GRKAN_ABS_TERMS), .dtype = dtype};
-        for (size_t d = 0; d < most_devices; ++d)
-            if (devices[d] != NULL)
-                check_device(devices[d], device_names[d], &o, factor, expected);
+        for (int d = 0; d < devices.count; ++d)
+            check_device(devices.device[d], devices.backend[d], &o, factor, expected);
     }
 }
 
@@ -117,20 +115,15 @@ static void test_every_value_is_read_and_written(void **state)
 
 static int open_devices(void **state)
 {
+    static const char *const backends[] = {"cpu", "opencl", "cuda", "hip"};
     (void)state;
-    for (size_t i = 0; i < most_devices; ++i) {
-        devices[i] = open_if_present(device_names[i]);
-        if (devices[i] == NULL && (i == 0 || must_be_present(device_names[i])))
-            return -1;
-    }
-    return 0;
+    return open_present(backends, 4, &devices);
 }
 
 static int close_devices(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < most_devices; ++i)
-        grkan_device_close(devices[i]);
+    close_present(&devices);
     return 0;
 }
 

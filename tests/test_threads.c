@@ -18,9 +18,7 @@
 
 enum { most_threads = 8, rounds = 5 };
 
-static const char *const device_names[] = {"cpu", "opencl", "cuda", "hip"};
-static grkan_device *devices[sizeof device_names / sizeof device_names[0]];
-static int device_count;
+static present_devices devices;
 
 /** What the threads run: gradients in parts on every device, of types that every device runs. */
 static const check_case cases[] = {
@@ -129,14 +127,14 @@ static void *share_a_plan(void *argument)
 static void test_one_plan_is_used_by_many_threads(void **state)
 {
     (void)state;
-    for (int d = 0; d < device_count; d++) {
+    for (int d = 0; d < devices.count; d++) {
         for (size_t i = 0; i < case_count; i++) {
             static worker workers[most_threads];
-            grkan_plan *const plan = make_plan(devices[d], &cases[i]);
+            grkan_plan *const plan = make_plan(devices.device[d], &cases[i]);
             memset(workers, 0, sizeof workers);
             for (int t = 0; t < most_threads; t++) {
                 workers[t].plan = plan;
-                caller_create(&workers[t].callers[0], devices[d], &cases[i], (uint64_t)t);
+                caller_create(&workers[t].callers[0], devices.device[d], &cases[i], (uint64_t)t);
             }
             /* Values of one caller are not those of the next, or a mix-up would go unseen. */
             assert_memory_not_equal(workers[0].callers[0].expected, workers[1].callers[0].expected,
@@ -179,8 +177,8 @@ static void test_every_thread_has_its_own_error(void **state)
     static worker workers[2];
     grkan_plan *plan = NULL;
     assert_int_equal(grkan_plan_create(NULL, &cases[0].operation, NULL, &plan), GRKAN_ERROR_INVALID_ARGUMENT);
-    workers[0].device = devices[0];
-    workers[1].device = devices[device_count - 1];
+    workers[0].device = devices.device[0];
+    workers[1].device = devices.device[devices.count - 1];
     run_threads(workers, 2, fail_in_turn);
     assert_string_equal(grkan_last_error(), "device is NULL; expected an open device");
 }
@@ -239,13 +237,13 @@ static void test_plans_are_made_in_parallel(void **state)
     (void)state;
     enum { threads = 4 };
     static worker workers[threads];
-    for (int d = 0; d < device_count; d++) {
-        grkan_device *const fresh = open_again(devices[d]); /* one that has loaded nothing yet */
+    for (int d = 0; d < devices.count; d++) {
+        grkan_device *const fresh = open_again(devices.device[d]); /* one that has loaded nothing yet */
         memset(workers, 0, sizeof workers);
         for (int t = 0; t < threads; t++) {
             workers[t].device = fresh;
             for (size_t i = 0; i < case_count; i++) {
-                caller_create(&workers[t].callers[i], devices[d], &cases[i], (uint64_t)t);
+                caller_create(&workers[t].callers[i], devices.device[d], &cases[i], (uint64_t)t);
                 call_move(&workers[t].callers[i].call, fresh);
             }
         }
@@ -264,24 +262,17 @@ static void test_plans_are_made_in_parallel(void **state)
 
 static int set_up(void **state)
 {
+    static const char *const backends[] = {"cpu", "opencl", "cuda", "hip"};
     (void)state;
     if (mkdtemp(cache) == NULL || setenv("GRKAN_CACHE_DIR", cache, 1) != 0)
         return -1;
-    for (size_t i = 0; i < sizeof device_names / sizeof device_names[0]; i++) {
-        grkan_device *const device = open_if_present(device_names[i]);
-        if (device != NULL)
-            devices[device_count++] = device;
-        else if (i == 0 || must_be_present(device_names[i]))
-            return -1;
-    }
-    return 0;
+    return open_present(backends, 4, &devices);
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    for (int d = 0; d < device_count; d++)
-        grkan_device_close(devices[d]);
+    close_present(&devices);
     (void)empty_cache();
     return rmdir(cache);
 }
