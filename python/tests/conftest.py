@@ -2,6 +2,7 @@
 """What the tests share: the package of this tree, the library of the build folder, devices, and a reference."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,8 +13,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "python"))
 os.environ.setdefault("GRKAN_LIBRARY", str(ROOT / "build" / "libgrkan.so"))
 
+from grkan._names import FORMS  # noqa: F401 - for the tests
+
 DEVICES = os.environ.get("GRKAN_TEST_DEVICES", "cpu opencl cuda hip").replace(":", " ").split()
-FORMS = ["abs_terms", "abs_sum", "abs_sum_offset", "plain"]
 
 
 def coefficients(form="abs_terms", groups=8, shared=True, degrees=(5, 4), seed=0):
@@ -56,6 +58,12 @@ def assert_close(found, expected, tolerance):
     error = numpy.abs(found - expected).max(initial=0.0)
     scale = numpy.abs(expected).max(initial=1e-30)
     assert error <= tolerance * scale, f"error {error:.2e}, {error / scale:.1e} of the largest value"
+
+
+def run_python(*arguments, text=True, **environment):
+    """Run Python anew, with the package of this tree: the completed process, whatever its status."""
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=text, check=False,
+                          env={**os.environ, "PYTHONPATH": str(ROOT / "python"), **environment})
 
 
 def require(selector):

@@ -6,13 +6,12 @@ import inspect
 import os
 import shutil
 import subprocess
-import sys
 import weakref
 from pathlib import Path
 from typing import get_args
 
 import pytest
-from conftest import ROOT, require
+from conftest import ROOT, require, run_python
 
 import grkan
 from grkan import _fit, _library, _names, _operation, _plan, _structs
@@ -109,18 +108,13 @@ def test_signatures_say_which_names_they_take(module):
     assert inspect.signature(grkan.fit).parameters["dtype"].annotation == "Dtype"
 
 
-def run_python(code, **environment):
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False,
-                          env={**os.environ, "PYTHONPATH": str(ROOT / "python"), **environment})
-
-
 def test_import_loads_no_library():
-    done = run_python("import grkan; print(grkan.Error.__name__)", GRKAN_LIBRARY="/nowhere/libgrkan.so")
+    done = run_python("-c", "import grkan; print(grkan.Error.__name__)", GRKAN_LIBRARY="/nowhere/libgrkan.so")
     assert (done.returncode, done.stdout) == (0, "Error\n"), done.stderr
 
 
 def test_a_library_that_is_not_there():
-    done = run_python("import grkan; grkan.devices()", GRKAN_LIBRARY="/nowhere/libgrkan.so")
+    done = run_python("-c", "import grkan; grkan.devices()", GRKAN_LIBRARY="/nowhere/libgrkan.so")
     assert done.returncode == 1
     assert "LibraryNotFoundError: the shared library of grkan does not load: /nowhere/libgrkan.so" in done.stderr
     assert "GRKAN_LIBRARY" in done.stderr

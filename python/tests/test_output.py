@@ -3,19 +3,17 @@
 
 import errno
 import os
-import pathlib
 import signal
 import socket
 import stat
-import subprocess
 import sys
 import threading
 
 import pytest
+from conftest import ROOT, run_python
 
 from grkan import _output
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "bench"))
 import scripting
 
@@ -142,8 +140,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 os.replace = lambda *_: os.kill(os.getpid(), {int(number)})
 _output.write("old", "new")
 """
-    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT / "python")},
-                          capture_output=True, check=False)
+    done = run_python("-c", code)
     assert done.returncode == -number, done.stderr
     assert os.listdir() == ["old"] and (folder / "old").read_text() == "old"
 

@@ -1,25 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """bench/compare_peers.py on a small tensor: it runs, says what is missing, and writes what the report reads."""
 
-import os
-import pathlib
-import subprocess
-import sys
-
 import pytest
+from conftest import ROOT, run_python
 
 pytest.importorskip("torch")
 documents = pytest.importorskip("grkan.report.documents", reason="jsonschema is missing")
 
-SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "bench" / "compare_peers.py"
-
 
 def run(tmp_path, *arguments):
     path = tmp_path / "peers.json"
-    variables = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[1] / "python")}
-    done = subprocess.run([sys.executable, SCRIPT, "--device", "cpu", "--rows", "24", "--channels", "64",
-                           "--repeats", "2", *arguments, "--json", path], env=variables,
-                          capture_output=True, text=True, check=False)
+    done = run_python(ROOT / "bench" / "compare_peers.py", "--device", "cpu", "--rows", "24", "--channels", "64",
+                      "--repeats", "2", *arguments, "--json", path)
     assert done.returncode == 0, done.stderr
     (device,) = documents.read_content(path)["devices"]
     return device["cases"], done.stdout
@@ -36,13 +28,9 @@ def test_every_implementation_is_measured_or_says_why_not(tmp_path):
                                                     for case in cases if "unsupported" in case)
 
 
-def test_one_implementation_of_another_type(tmp_path):
-    cases, _ = run(tmp_path, "--implementation", "grkan", "--dtype", "bf16")
-    assert {case["dtype"] for case in cases} == {"bf16"}
-    assert [case["pass"] for case in cases] == ["forward", "backward", "forward_and_backward"]
-
-
-def test_every_shape_is_measured(tmp_path):
-    cases, _ = run(tmp_path, "--implementation", "grkan", "--rows", "5", "--channels", "8")
-    shapes = [(case["operation"]["outer"], case["operation"]["channels"]) for case in cases]
-    assert shapes == [(rows, channels) for rows in (24, 5) for channels in (64, 8) for _ in range(3)]
+def test_one_implementation_of_another_type_in_every_shape(tmp_path):
+    cases, _ = run(tmp_path, "--implementation", "grkan", "--dtype", "bf16", "--rows", "5", "--channels", "8")
+    assert {(case["implementation"], case["dtype"]) for case in cases} == {("grkan", "bf16")}
+    found = [(case["operation"]["outer"], case["operation"]["channels"], case["pass"]) for case in cases]
+    assert found == [(rows, channels, one_pass) for rows in (24, 5) for channels in (64, 8)
+                     for one_pass in ("forward", "backward", "forward_and_backward")]

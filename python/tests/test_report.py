@@ -4,13 +4,13 @@
 import copy
 import json
 import os
-import pathlib
 import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 
 import pytest
+from conftest import ROOT, run_python
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("jsonschema")
@@ -18,9 +18,9 @@ pytest.importorskip("jsonschema")
 from grkan.report import documents, tables
 from grkan.report.__main__ import main
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "tests" / "fuzz"))
 import fuzz_report
+
 OPERATION = {"outer": 1576, "channels": 768, "inner": 1, "groups": 8, "numerator_groups": 1, "denominator_groups": 8,
              "numerator_degree": 5, "denominator_degree": 4, "denominator": "abs_terms"}
 
@@ -187,19 +187,12 @@ def test_output_that_cannot_be_written(tmp_path, capsys):
     assert (status, err) == (1, f"grkan.report: {tmp_path / 'missing' / 'report.html'}: No such file or directory\n")
 
 
-def run_module(arguments, **options):
-    """As a user runs it."""
-    variables = {**os.environ, "PYTHONPATH": str(ROOT / "python"), **options.pop("env", {})}
-    return subprocess.run([sys.executable, "-m", "grkan.report", *arguments], env=variables, capture_output=True,
-                          check=False, **options)
-
-
 @pytest.mark.parametrize("form", ["markdown", "html"])
 def test_an_ascii_terminal(tmp_path, form):
     """The page is UTF-8, as its head says; messages are what the terminal can show."""
     good = write(tmp_path, "gr\u00fcn.json", make_document("\u00c4, \u4e2d", cases=[make_case(1.0)]))
-    done = run_module([good, str(tmp_path / "n\u00f6"), "--format", form],
-                      env={"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})
+    done = run_python("-m", "grkan.report", good, str(tmp_path / "n\u00f6"), "--format", form, text=False,
+                      PYTHONIOENCODING="ascii", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
     assert done.returncode == 1
     assert done.stderr.decode("ascii").endswith(": No such file or directory\n")
     assert "gr\u00fcn.json" in done.stdout.decode("utf-8") and "\u00c4, \u4e2d" in done.stdout.decode("utf-8")
@@ -209,7 +202,7 @@ def test_file_names_of_any_bytes(tmp_path):
     good = os.path.join(os.fsencode(tmp_path), b"\xff.json")
     with open(good, "w", encoding="utf-8") as file:
         json.dump(make_document(), file)
-    done = run_module([good, good + b"\n", "--format", "markdown"])
+    done = run_python("-m", "grkan.report", good, good + b"\n", "--format", "markdown", text=False)
     assert (done.returncode, "\ufffd.json" in done.stdout.decode("utf-8")) == (1, True)
     assert done.stderr.count(b"\n") == 1
 
@@ -257,9 +250,7 @@ def test_files_of_this_repository_stay_readable(path):
 def test_it_needs_no_library(tmp_path):
     """As a user runs it, with a library path that leads nowhere."""
     path = write(tmp_path, "a.json", make_document())
-    variables = {**os.environ, "PYTHONPATH": str(ROOT / "python"), "GRKAN_LIBRARY": str(tmp_path / "none.so")}
-    done = subprocess.run([sys.executable, "-m", "grkan.report", path, "--format", "markdown"], env=variables,
-                          capture_output=True, text=True, check=False)
+    done = run_python("-m", "grkan.report", path, "--format", "markdown", GRKAN_LIBRARY=str(tmp_path / "none.so"))
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("## Machines")
 
