@@ -3,6 +3,7 @@
 #ifndef GRKAN_BENCH_H
 #define GRKAN_BENCH_H
 
+#include "check/data.h"
 #include "common/json_report.h"
 #include "common/operation_options.h"
 
@@ -190,9 +191,9 @@ grkan_status bench_host_time(const bench_device *device, bench_call call, const 
 grkan_status bench_random_memory(grkan_device *device, grkan_dtype dtype, size_t bytes, uint64_t seed,
                                  grkan_buffer *buffer);
 
-/** Allocate rows of coefficients of a mild function: row[i] = scale / (first_power + i)!, varied a little by row. */
-grkan_status bench_coefficient_memory(grkan_device *device, grkan_dtype dtype, int64_t rows, int columns,
-                                      int first_power, double scale, grkan_buffer *buffer);
+/** Allocate coefficients of a mild function: scale / i! of x^i, varied a little by row. */
+grkan_status bench_coefficient_memory(grkan_device *device, grkan_dtype dtype, check_shape shape, double scale,
+                                      grkan_buffer *buffer);
 
 /* study_cases.c */
 

@@ -25,20 +25,15 @@ grkan_status bench_random_memory(grkan_device *device, grkan_dtype dtype, size_t
     return status;
 }
 
-grkan_status bench_coefficient_memory(grkan_device *device, grkan_dtype dtype, int64_t rows, int columns,
-                                      int first_power, double scale, grkan_buffer *buffer)
+grkan_status bench_coefficient_memory(grkan_device *device, grkan_dtype dtype, check_shape shape, double scale,
+                                      grkan_buffer *buffer)
 {
-    *buffer = (grkan_buffer){NULL, 0};
-    size_t width = (size_t)columns;
-    size_t count = (size_t)rows * width;
-    if (count == 0)
-        return GRKAN_SUCCESS;
-    size_t bytes = count * grkan_coefficient_bytes(dtype);
+    const size_t bytes = (size_t)shape.rows * (size_t)shape.width * grkan_coefficient_bytes(dtype);
     void *values = tool_allocate(bytes);
-    for (size_t i = 0; i < count; i++) {
-        double row_factor = 1.0 + 0.01 * (double)(i / width % 8);
-        double factorial = tgamma((double)(i % width) + first_power + 1.0);
-        storage_store(storage_of_coefficients(dtype), values, (int64_t)i, scale * row_factor / factorial);
+    for (int64_t i = 0; i < shape.rows * shape.width; i++) {
+        double row_factor = 1.0 + 0.01 * (double)(i / shape.width % 8);
+        double factorial = tgamma((double)(shape.first + i % shape.width) + 1.0);
+        storage_store(storage_of_coefficients(dtype), values, i, scale * row_factor / factorial);
     }
     grkan_status status = device_repeat(device, bytes, values, bytes, buffer);
     free(values);

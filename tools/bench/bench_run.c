@@ -65,21 +65,16 @@ static grkan_status make_tensors(case_memory *memory, const bench_case *one)
 /** The numerator's coefficients are those of exp, a mild function, and the denominator's a twentieth of them. */
 static grkan_status make_coefficients(case_memory *memory, const grkan_operation *operation)
 {
-    const struct {
-        int64_t rows;
-        int columns, first_power;
-        double scale;
-    } tables[2] = {{operation->numerator_groups, operation->numerator_degree + 1, 0, 1.0},
-                   {operation->denominator_groups, grkan_denominator_coefficients(operation), 1, 0.05}};
+    static const double scales[CHECK_TABLES] = {1.0, 0.05};
     grkan_buffer *const tensor = memory->layer.tensor;
     grkan_status status = GRKAN_SUCCESS;
-    for (int k = 0; k < 2 && status == GRKAN_SUCCESS; k++) {
-        const size_t count = (size_t)tables[k].rows * (size_t)tables[k].columns;
-        status = bench_coefficient_memory(memory->device, operation->dtype, tables[k].rows, tables[k].columns,
-                                          tables[k].first_power, tables[k].scale, &tensor[CHECK_NUMERATOR + k]);
+    for (int k = 0; k < CHECK_TABLES && status == GRKAN_SUCCESS; k++) {
+        const check_shape shape = check_table_shape(operation, k);
+        const size_t bytes = (size_t)shape.rows * (size_t)shape.width * grkan_coefficient_bytes(operation->dtype);
+        status =
+            bench_coefficient_memory(memory->device, operation->dtype, shape, scales[k], &tensor[CHECK_NUMERATOR + k]);
         if (status == GRKAN_SUCCESS)
-            status = device_zeros(memory->device, count * grkan_coefficient_bytes(operation->dtype),
-                                  &tensor[CHECK_DNUMERATOR + k]);
+            status = device_zeros(memory->device, bytes, &tensor[CHECK_DNUMERATOR + k]);
     }
     return status;
 }

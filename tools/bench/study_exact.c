@@ -80,10 +80,10 @@ study_gradient study_gradient_create(const study_layer *layer, check_tensor tens
                             .size = tool_allocate((size_t)count * sizeof(long double))};
 }
 
-/** Sums of one group's coefficients, numerator and denominator. */
+/** What one group's elements add to each coefficient. */
 typedef struct group_sums {
-    long double value[2][ORACLE_COEFFICIENTS];
-    long double size[2][ORACLE_COEFFICIENTS];
+    long double value[CHECK_TABLES][ORACLE_COEFFICIENTS];
+    long double size[CHECK_TABLES][ORACLE_COEFFICIENTS];
 } group_sums;
 
 /** Rows are added in so many parts, whatever the cores: the exact gradients are the same on any machine. */
@@ -125,29 +125,26 @@ static void add_parts(void *context, int64_t first, int64_t end)
                 add_group(a->layer, row, group, &a->sums[part * groups + group]);
 }
 
-/** Add the sums of one group to one gradient; `first` is the first coefficient that the table has, `at` its place. */
-static void merge(const group_sums *sums, int table, int first, int64_t at, int count, study_gradient *gradient)
+/** Add the sums of one group to the gradient of a table. */
+static void merge(const group_sums *sums, int table, check_shape shape, int64_t start, study_gradient *gradient)
 {
-    for (int i = 0; i < count; i++) {
-        gradient->value[at + i] += sums->value[table][first + i];
-        gradient->size[at + i] += sums->size[table][first + i];
+    for (int i = 0; i < shape.width; i++) {
+        gradient->value[start + i] += sums->value[table][shape.first + i];
+        gradient->size[start + i] += sums->size[table][shape.first + i];
     }
 }
 
-void study_exact(const study_layer *layer, study_gradient gradients[2])
+void study_exact(const study_layer *layer, study_gradient gradients[CHECK_TABLES])
 {
     const grkan_operation *const o = &layer->one.operation;
-    const int64_t groups = o->groups;
-    const int first = oracle_first_denominator(o->denominator), count_b = o->denominator_degree + 1 - first;
-    addition a = {layer, tool_allocate(PARTS * (size_t)groups * sizeof(group_sums))};
-    for (int k = 0; k < 2; k++) {
+    addition a = {layer, tool_allocate(PARTS * (size_t)o->groups * sizeof(group_sums))};
+    tool_parallel(PARTS, add_parts, &a);
+    for (int k = 0; k < CHECK_TABLES; k++) {
+        const check_shape shape = check_table_shape(o, k);
         memset(gradients[k].value, 0, (size_t)gradients[k].count * sizeof(long double));
         memset(gradients[k].size, 0, (size_t)gradients[k].count * sizeof(long double));
-    }
-    tool_parallel(PARTS, add_parts, &a);
-    for (int64_t i = 0; i < PARTS * groups; i++) {
-        merge(&a.sums[i], 0, 0, 0, o->numerator_degree + 1, &gradients[0]);
-        merge(&a.sums[i], 1, first, i % groups * count_b, count_b, &gradients[1]);
+        for (int64_t i = 0; i < PARTS * o->groups; i++)
+            merge(&a.sums[i], k, shape, check_row_start(shape, i % o->groups), &gradients[k]);
     }
     free(a.sums);
 }

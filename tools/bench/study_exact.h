@@ -31,6 +31,6 @@ void study_layer_fill(study_layer *layer, uint64_t seed);
 study_gradient study_gradient_create(const study_layer *layer, check_tensor tensor);
 
 /** The gradients of both tables in long double, whose own rounding is 2^-40 of those of f32, on all cores. */
-void study_exact(const study_layer *layer, study_gradient gradients[2]);
+void study_exact(const study_layer *layer, study_gradient gradients[CHECK_TABLES]);
 
 #endif

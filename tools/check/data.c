@@ -16,30 +16,38 @@ const char *check_tensor_name(check_tensor tensor)
     return names[tensor];
 }
 
-static int stored_denominator(const check_case *one)
+check_shape check_table_shape(const grkan_operation *o, int table)
 {
-    return one->operation.denominator_degree + 1 - oracle_first_denominator(one->operation.denominator);
+    const int first = oracle_first_denominator(o->denominator);
+    return table == 0 ? (check_shape){o->numerator_groups, o->numerator_degree + 1, 0}
+                      : (check_shape){o->denominator_groups, o->denominator_degree + 1 - first, first};
+}
+
+int64_t check_row_start(check_shape shape, int64_t group)
+{
+    return shape.rows == 1 ? 0 : group * shape.width;
+}
+
+/** The table that a tensor is, or is the gradient of; -1: neither. */
+static int table_of(check_tensor tensor)
+{
+    if (tensor >= CHECK_NUMERATOR && tensor < CHECK_NUMERATOR + CHECK_TABLES)
+        return (int)tensor - CHECK_NUMERATOR;
+    return tensor >= CHECK_DNUMERATOR ? (int)tensor - CHECK_DNUMERATOR : -1;
 }
 
 int64_t check_tensor_count(const check_case *one, check_tensor tensor)
 {
     const grkan_operation *o = &one->operation;
-    switch (tensor) {
-    case CHECK_NUMERATOR:
-    case CHECK_DNUMERATOR:
-        return o->numerator_groups * (o->numerator_degree + 1);
-    case CHECK_DENOMINATOR:
-    case CHECK_DDENOMINATOR:
-        return o->denominator_groups * stored_denominator(one);
-    default:
+    if (table_of(tensor) < 0)
         return o->outer * o->channels * o->inner;
-    }
+    const check_shape shape = check_table_shape(o, table_of(tensor));
+    return shape.rows * shape.width;
 }
 
 grkan_dtype check_tensor_dtype(const check_case *one, check_tensor tensor)
 {
-    const bool elements = tensor == CHECK_X || tensor == CHECK_DY || tensor == CHECK_Y || tensor == CHECK_DX;
-    return elements ? one->operation.dtype : storage_of_coefficients(one->operation.dtype);
+    return table_of(tensor) < 0 ? one->operation.dtype : storage_of_coefficients(one->operation.dtype);
 }
 
 size_t check_tensor_bytes(const check_case *one, check_tensor tensor)
@@ -85,28 +93,28 @@ static void fill_coefficients(const check_case *one, check_random *random, check
 {
     const grkan_operation *o = &one->operation;
     const grkan_dtype dtype = storage_of_coefficients(o->dtype);
-    const int count_a = o->numerator_degree + 1, count_b = stored_denominator(one);
-    const int first = oracle_first_denominator(o->denominator);
-    for (int64_t g = 0; g < o->numerator_groups; g++) {
-        fill_group(one, random, data->tensor[CHECK_NUMERATOR], g * count_a, 0, o->numerator_degree, 0.8);
-        if (one->coefficients == CHECK_IDENTITY && o->numerator_degree >= 1)
-            storage_store(dtype, data->tensor[CHECK_NUMERATOR], g * count_a + 1, 1);
+    for (int k = 0; k < CHECK_TABLES; k++) {
+        const check_shape shape = check_table_shape(o, k);
+        void *const table = data->tensor[CHECK_NUMERATOR + k];
+        for (int64_t row = 0; row < shape.rows; row++) {
+            fill_group(one, random, table, row * shape.width, shape.first, shape.first + shape.width - 1,
+                       k == 1 && o->denominator == GRKAN_PLAIN ? 0.3 : 0.8);
+            if (k == 0 && one->coefficients == CHECK_IDENTITY && shape.width > 1)
+                storage_store(dtype, table, row * shape.width + 1, 1);
+        }
     }
-    for (int64_t g = 0; g < o->denominator_groups; g++)
-        fill_group(one, random, data->tensor[CHECK_DENOMINATOR], g * count_b, first, o->denominator_degree,
-                   o->denominator == GRKAN_PLAIN ? 0.3 : 0.8);
 }
 
 static void fill_limits(const check_case *one, check_random *random, check_data *data)
 {
     const grkan_operation *o = &one->operation;
     const grkan_dtype dtype = storage_of_coefficients(o->dtype);
-    const int counts[2] = {o->numerator_degree + 1, stored_denominator(one)};
+    const int counts[CHECK_TABLES] = {check_table_shape(o, 0).width, check_table_shape(o, 1).width};
     double values[2 * ORACLE_COEFFICIENTS];
     for (int64_t g = 0; g < o->groups; g++) {
         const double *value = values;
         limits_coefficients(one, random, limits_extreme_of(one, g), values, counts[0] + counts[1]);
-        for (int k = 0; k < 2; k++)
+        for (int k = 0; k < CHECK_TABLES; k++)
             for (int i = 0; i < counts[k]; i++)
                 storage_store(dtype, data->tensor[CHECK_NUMERATOR + k], g * counts[k] + i, *value++);
     }
@@ -115,11 +123,12 @@ static void fill_limits(const check_case *one, check_random *random, check_data 
 static void fill_published(const check_case *one, check_data *data)
 {
     const grkan_dtype dtype = storage_of_coefficients(one->operation.dtype);
-    for (int64_t i = 0; i < check_tensor_count(one, CHECK_NUMERATOR); i++)
-        storage_store(dtype, data->tensor[CHECK_NUMERATOR], i,
-                      one->preset->numerator[i % (one->operation.numerator_degree + 1)]);
-    for (int64_t j = 0; j < check_tensor_count(one, CHECK_DENOMINATOR); j++)
-        storage_store(dtype, data->tensor[CHECK_DENOMINATOR], j, one->preset->denominator[j % stored_denominator(one)]);
+    const double *const values[CHECK_TABLES] = {one->preset->numerator, one->preset->denominator};
+    for (int k = 0; k < CHECK_TABLES; k++) {
+        const check_shape shape = check_table_shape(&one->operation, k);
+        for (int64_t i = 0; i < shape.rows * shape.width; i++)
+            storage_store(dtype, data->tensor[CHECK_NUMERATOR + k], i, values[k][i % shape.width]);
+    }
 }
 
 /** Half of the values ordinary, half of any size that the type has room for. */
@@ -226,13 +235,13 @@ oracle_function check_function(const check_case *one, const check_data *data, in
 {
     const grkan_operation *o = &one->operation;
     const grkan_dtype dtype = storage_of_coefficients(o->dtype);
-    const int first = oracle_first_denominator(o->denominator), count_b = stored_denominator(one);
-    const int64_t group_a = o->numerator_groups == 1 ? 0 : group, group_b = o->denominator_groups == 1 ? 0 : group;
     oracle_function f = {.form = o->denominator, .m = o->numerator_degree, .n = o->denominator_degree};
-    for (int i = 0; i <= f.m; i++)
-        f.a[i] = storage_load(dtype, data->tensor[CHECK_NUMERATOR], group_a * (f.m + 1) + i);
-    for (int j = first; j <= f.n; j++)
-        f.b[j] = storage_load(dtype, data->tensor[CHECK_DENOMINATOR], group_b * count_b + j - first);
+    for (int k = 0; k < CHECK_TABLES; k++) {
+        const check_shape shape = check_table_shape(o, k);
+        const int64_t start = check_row_start(shape, group);
+        for (int i = 0; i < shape.width; i++)
+            (k == 0 ? f.a : f.b)[shape.first + i] = storage_load(dtype, data->tensor[CHECK_NUMERATOR + k], start + i);
+    }
     f.unit = storage_ulp(dtype, 1) / 2;
     /* Only device_to_device promises to keep subnormals. A few underflows in one element, scaled by its coefficients. */
     f.tiny =

@@ -22,6 +22,21 @@ typedef enum check_tensor {
     CHECK_TENSORS
 } check_tensor;
 
+/** Tables of coefficients: CHECK_NUMERATOR + k is table k, and CHECK_DNUMERATOR + k its gradient. */
+enum { CHECK_TABLES = 2 };
+
+/** The shape of a table: rows, and the coefficients of x^first, x^(first + 1), ... in each. */
+typedef struct check_shape {
+    int64_t rows;
+    int width; /**< may be 0 */
+    int first;
+} check_shape;
+
+check_shape check_table_shape(const grkan_operation *operation, int table);
+
+/** Where the row of a group begins in a table of that shape. */
+int64_t check_row_start(check_shape shape, int64_t group);
+
 /** Host arrays. For a case's inputs, the last two hold what gradients are added to, and y and dx are NULL. */
 typedef struct check_data {
     void *tensor[CHECK_TENSORS];

@@ -27,10 +27,10 @@ typedef struct total {
     bool has_sign[2]; /* +, - */
 } total;
 
-/** The totals of all coefficients, numerator and denominator. */
+/** The totals of all coefficients. */
 typedef struct totals {
-    total *of[2];
-    int64_t elements[2]; /* that go into one total */
+    total *of[CHECK_TABLES];
+    int64_t elements[CHECK_TABLES]; /* that go into one total */
 } totals;
 
 long double judge_number(grkan_dtype dtype, oracle_number want, long double got, long double *bound)
@@ -111,12 +111,12 @@ static oracle_number wanted(const total *t, grkan_dtype dtype, long double chain
 static bool totals_create(const check_case *one, const check_data *data, totals *sums)
 {
     const int64_t elements = check_tensor_count(one, CHECK_X);
-    const bool shared[2] = {one->operation.numerator_groups == 1, one->operation.denominator_groups == 1};
-    for (int k = 0; k < 2; k++) {
-        const check_tensor tensor = k ? CHECK_DDENOMINATOR : CHECK_DNUMERATOR;
+    for (int k = 0; k < CHECK_TABLES; k++) {
+        const check_tensor tensor = CHECK_DNUMERATOR + k;
+        const bool is_shared = check_table_shape(&one->operation, k).rows == 1;
         const int64_t count = check_tensor_count(one, tensor);
         const int64_t width = check_group_start(&one->operation, 1); /* channels of the widest group */
-        sums->elements[k] = shared[k] ? elements : one->operation.outer * width * one->operation.inner;
+        sums->elements[k] = is_shared ? elements : one->operation.outer * width * one->operation.inner;
         sums->of[k] = calloc((size_t)count + 1, sizeof(total));
         if (!sums->of[k])
             return false;
@@ -129,15 +129,13 @@ static bool totals_create(const check_case *one, const check_data *data, totals 
 
 static void add_element(const check_case *one, const oracle_element *e, int64_t group, totals *sums)
 {
-    const grkan_operation *o = &one->operation;
-    const int first = oracle_first_denominator(o->denominator), count_b = o->denominator_degree + 1 - first;
-    const int count_a = o->numerator_degree + 1;
-    const int64_t at_a = o->numerator_groups == 1 ? 0 : group * count_a;
-    const int64_t at_b = o->denominator_groups == 1 ? 0 : group * count_b;
-    for (int i = 0; i < count_a; i++)
-        add(&sums->of[0][at_a + i], e->da[i]);
-    for (int j = 0; j < count_b; j++)
-        add(&sums->of[1][at_b + j], e->db[j + first]);
+    const oracle_number *const shares[CHECK_TABLES] = {e->da, e->db};
+    for (int k = 0; k < CHECK_TABLES; k++) {
+        const check_shape shape = check_table_shape(&one->operation, k);
+        const int64_t start = check_row_start(shape, group);
+        for (int i = 0; i < shape.width; i++)
+            add(&sums->of[k][start + i], shares[k][shape.first + i]);
+    }
 }
 
 /** The elements of one group at one outer index; index is the first. */
@@ -160,8 +158,8 @@ static void judge_run(const check_case *one, const check_data *data, const check
 static void judge_sums(const check_case *one, const check_data *results, const grkan_plan_description *plan,
                        const totals *sums, judge_worst *worst)
 {
-    for (int k = 0; k < 2; k++) {
-        const check_tensor tensor = k ? CHECK_DDENOMINATOR : CHECK_DNUMERATOR;
+    for (int k = 0; k < CHECK_TABLES; k++) {
+        const check_tensor tensor = CHECK_DNUMERATOR + k;
         const grkan_dtype dtype = check_tensor_dtype(one, tensor);
         const long double chain = judge_chain(plan, sums->elements[k]) + (one->accumulation == GRKAN_ADD);
         for (int64_t i = 0; i < check_tensor_count(one, tensor); i++)

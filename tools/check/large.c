@@ -170,7 +170,7 @@ static bool run_passes(run_state *run)
 
 /** Exact sums of the whole tensor. */
 typedef struct exact_sums {
-    long double *of[2]; /* numerator, denominator */
+    long double *of[CHECK_TABLES];
 } exact_sums;
 
 static void note(run_state *run, check_tensor tensor, int64_t index, oracle_number want)
@@ -201,10 +201,13 @@ static void judge_element(run_state *run, const oracle_function *function, int64
                     storage_load(o->dtype, run->data.tensor[CHECK_DY], index), &e);
     note(run, CHECK_Y, index, e.y);
     note(run, CHECK_DX, index, e.dx);
-    for (int i = 0; i <= o->numerator_degree; i++)
-        sums->of[0][i] += times * e.da[i].value;
-    for (int j = 1; j <= o->denominator_degree; j++)
-        sums->of[1][group * o->denominator_degree + j - 1] += times * e.db[j].value;
+    const oracle_number *const shares[CHECK_TABLES] = {e.da, e.db};
+    for (int k = 0; k < CHECK_TABLES; k++) {
+        const check_shape shape = check_table_shape(o, k);
+        const int64_t start = check_row_start(shape, group);
+        for (int i = 0; i < shape.width; i++)
+            sums->of[k][start + i] += times * shares[k][shape.first + i].value;
+    }
 }
 
 static void judge_elements(run_state *run, exact_sums *sums)

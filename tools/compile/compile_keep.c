@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check/data.h"
 #include "compile.h"
 #include "../../core/platform/platform.h"
 
@@ -32,17 +33,16 @@ static void add_tensors(cJSON *document, const compile_program *program)
     const grkan_operation *o = &program->operation;
     const grkan_dtype coefficient = o->dtype == GRKAN_F64 ? GRKAN_F64 : GRKAN_F32;
     const int64_t elements[] = {o->outer, o->channels, o->inner};
-    const int64_t numerator[] = {o->numerator_groups, o->numerator_degree + 1};
-    const int64_t denominator[] = {o->denominator_groups, grkan_denominator_coefficients(o)};
     cJSON *tensors = cJSON_AddObjectToObject(document, "tensors");
     add_tensor(tensors, "x", o->dtype, elements, 3);
     add_tensor(tensors, "y", o->dtype, elements, 3);
     add_tensor(tensors, "dy", o->dtype, elements, 3);
     add_tensor(tensors, "dx", o->dtype, elements, 3);
-    add_tensor(tensors, "numerator", coefficient, numerator, 2);
-    add_tensor(tensors, "denominator", coefficient, denominator, 2);
-    add_tensor(tensors, "dnumerator", coefficient, numerator, 2);
-    add_tensor(tensors, "ddenominator", coefficient, denominator, 2);
+    for (int k = 0; k < 2 * CHECK_TABLES; k++) {
+        const check_shape shape = check_table_shape(o, k % CHECK_TABLES);
+        const check_tensor tensor = (k < CHECK_TABLES ? CHECK_NUMERATOR : CHECK_DNUMERATOR) + k % CHECK_TABLES;
+        add_tensor(tensors, check_tensor_name(tensor), coefficient, (const int64_t[]){shape.rows, shape.width}, 2);
+    }
     cJSON *workspace = cJSON_AddObjectToObject(tensors, "workspace");
     report_add_count(workspace, "bytes", program->compilation.workspace_bytes);
     cJSON_AddBoolToObject(workspace, "is_zero_before_the_first_use", 1);
