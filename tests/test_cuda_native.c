@@ -33,10 +33,10 @@ static const check_case cases[] = {
 
 enum { case_count = sizeof cases / sizeof cases[0], fixed_case = 1 };
 
-static void check_cuda(cudaError_t code, const char *call)
+static void check_cuda(cudaError_t code, const char *what)
 {
     if (code != cudaSuccess)
-        fail_msg("%s: %s", call, cudaGetErrorString(code));
+        fail_msg("%s: %s", what, cudaGetErrorString(code));
 }
 
 #define CHECK_CUDA(call) check_cuda(call, #call)

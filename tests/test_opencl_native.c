@@ -38,10 +38,10 @@ static struct {
     cl_command_queue queue;
 } own;
 
-static void check_cl(cl_int code, const char *call)
+static void check_cl(cl_int code, const char *what)
 {
     if (code != CL_SUCCESS)
-        fail_msg("%s: %d", call, code);
+        fail_msg("%s: %d", what, code);
 }
 
 #define CHECK_CL(call) check_cl(call, #call)

@@ -242,18 +242,18 @@ static void programs_are_of_their_devices(void **state)
     (void)state;
     const size_t length = 0;
     const unsigned char *const binary = (const unsigned char *)source;
-    cl_int code = CL_SUCCESS;
+    cl_int made = CL_SUCCESS;
     const char *const text = source;
-    const cl_program program = clCreateProgramWithSource(own.context, 1, (const char **)&text, NULL, &code);
-    GOOD(code);
+    const cl_program program = clCreateProgramWithSource(own.context, 1, (const char **)&text, NULL, &made);
+    GOOD(made);
     REFUSED(clBuildProgram(program, 1, &own.ids[0], "--fast", NULL, NULL), CL_INVALID_BUILD_OPTIONS, "--fast");
     REFUSED(clBuildProgram(program, 1, NULL, "", NULL, NULL), CL_INVALID_VALUE, "1 devices at");
     NOT_MADE(clCreateKernel(program, "fill", &code), CL_INVALID_PROGRAM_EXECUTABLE, "was not built");
     NOT_MADE(clCreateProgramWithBinary(own.context, 1, own.ids, &length, (const unsigned char **)&binary, NULL, &code),
              CL_INVALID_VALUE, "device 0 has no binary");
     if (own.count > 1) {
-        assert_null(clCreateCommandQueue(own.other, own.ids[1], 0, &code));
-        assert_int_equal(code, CL_INVALID_DEVICE);
+        assert_null(clCreateCommandQueue(own.other, own.ids[1], 0, &made));
+        assert_int_equal(made, CL_INVALID_DEVICE);
     }
     GOOD(clReleaseProgram(program));
 }
