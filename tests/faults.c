@@ -29,7 +29,7 @@ static struct {
     char calls[most_calls][64];
     int is_plan[most_calls]; /* of the step that made it */
     float results[result_count];
-} * shared;
+} *shared;
 
 /** A program on its way. */
 typedef struct program {

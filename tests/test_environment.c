@@ -54,8 +54,8 @@ typedef struct environment {
 } environment;
 
 static const environment environments[] = {
-    {"default", FE_TONEAREST, 0, 0},        {"flush", FE_TONEAREST, 1, 0},   {"upward", FE_UPWARD, 0, 0},
-    {"downward", FE_DOWNWARD, 0, 0},        {"to zero", FE_TOWARDZERO, 0, 0}, {"traps", FE_TONEAREST, 0, 1},
+    {"default", FE_TONEAREST, 0, 0},           {"flush", FE_TONEAREST, 1, 0},    {"upward", FE_UPWARD, 0, 0},
+    {"downward", FE_DOWNWARD, 0, 0},           {"to zero", FE_TOWARDZERO, 0, 0}, {"traps", FE_TONEAREST, 0, 1},
     {"flush, upward, traps", FE_UPWARD, 1, 1},
 };
 
@@ -102,8 +102,8 @@ typedef struct layer {
 /** Numbers near the least of the type among x and dy, so that what flushes them shows. */
 static void plant_subnormals(const layer *l)
 {
-    static const uint64_t tiny[] = {[GRKAN_F32] = 0x00012345, [GRKAN_F16] = 0x0123, [GRKAN_BF16] = 0x0012,
-                                    [GRKAN_F64] = 0x0000123456789abc};
+    static const uint64_t tiny[] = {
+        [GRKAN_F32] = 0x00012345, [GRKAN_F16] = 0x0123, [GRKAN_BF16] = 0x0012, [GRKAN_F64] = 0x0000123456789abc};
     const grkan_dtype dtype = l->one.operation.dtype;
     const size_t bytes = grkan_dtype_bytes(dtype), count = check_tensor_bytes(&l->one, CHECK_X) / bytes;
     char *const x = call_host(&l->call, CHECK_X), *const dy = call_host(&l->call, CHECK_DY);
@@ -220,9 +220,8 @@ static void test_no_environment_changes_a_bit(void **state)
         try_environments(&l, &options, "4 threads");
         options.cpu_simd = GRKAN_CPU_SIMD_OFF;
         try_environments(&l, &options, "4 threads, scalar");
-        options = (grkan_options){.determinism = GRKAN_DEVICE_TO_DEVICE,
-                                  .cpu_threads = 8,
-                                  .cpu_parallel_for = run_on_own_threads};
+        options = (grkan_options){
+            .determinism = GRKAN_DEVICE_TO_DEVICE, .cpu_threads = 8, .cpu_parallel_for = run_on_own_threads};
         all_came_back = true;
         try_environments(&l, &options, "threads of the caller's");
         assert_true(all_came_back);
@@ -329,8 +328,10 @@ static void test_plans_do_not_trap(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_no_environment_changes_a_bit), cmocka_unit_test(test_flags_are_added),
-        cmocka_unit_test(test_errors_leave_it_as_it_was),    cmocka_unit_test(test_plans_do_not_trap),
+        cmocka_unit_test(test_no_environment_changes_a_bit),
+        cmocka_unit_test(test_flags_are_added),
+        cmocka_unit_test(test_errors_leave_it_as_it_was),
+        cmocka_unit_test(test_plans_do_not_trap),
         cmocka_unit_test(test_fits_are_the_same),
     };
     return cmocka_run_group_tests_name("environment", tests, open_cpu, close_cpu);

@@ -27,10 +27,7 @@ typedef struct change {
     int64_t value;
 } change;
 
-#define SET(type, field, value)                                                                                        \
-    {                                                                                                                  \
-        offsetof(type, field), sizeof(((type *)NULL)->field), value                                                    \
-    }
+#define SET(type, field, value) {offsetof(type, field), sizeof(((type *)NULL)->field), value}
 #define OPERATION(field, value) SET(grkan_operation, field, value)
 #define OPTION(field, value) SET(grkan_options, field, value)
 #define MOST "9223372036854775807"
@@ -42,18 +39,10 @@ typedef struct plan_case {
     const char *text;
 } plan_case;
 
-#define INVALID_OPERATION(field, value, text)                                                                          \
-    {                                                                                                                  \
-        {OPERATION(field, value)}, {{0}}, GRKAN_ERROR_INVALID_ARGUMENT, text                                           \
-    }
-#define INVALID_OPTION(field, value, text)                                                                             \
-    {                                                                                                                  \
-        {{0}}, {OPTION(field, value)}, GRKAN_ERROR_INVALID_ARGUMENT, text                                              \
-    }
+#define INVALID_OPERATION(field, value, text) {{OPERATION(field, value)}, {{0}}, GRKAN_ERROR_INVALID_ARGUMENT, text}
+#define INVALID_OPTION(field, value, text) {{{0}}, {OPTION(field, value)}, GRKAN_ERROR_INVALID_ARGUMENT, text}
 #define UNORDERED(strategy_, determinism_, names)                                                                      \
-    {                                                                                                                  \
-        {{0}}, {OPTION(strategy, strategy_), OPTION(determinism, determinism_)}, GRKAN_ERROR_UNSUPPORTED, names        \
-    }
+    {{{0}}, {OPTION(strategy, strategy_), OPTION(determinism, determinism_)}, GRKAN_ERROR_UNSUPPORTED, names}
 
 static const plan_case refused_plans[] = {
     INVALID_OPERATION(outer, -1, "operation.outer is -1; expected 0 to " MOST),

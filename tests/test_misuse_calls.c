@@ -105,31 +105,17 @@ typedef struct call_case {
 #define IN_BACKWARD(name) BACKWARD, offsetof(grkan_backward_arguments, name)
 #define ON(other) slot_##other
 
-#define IS_NULL(place, name, size)                                                                                     \
-    {                                                                                                                  \
-        place(name), AT_NULL, 0, slots, #name ".base is NULL; expected memory of " size                                \
-    }
+#define IS_NULL(place, name, size) {place(name), AT_NULL, 0, slots, #name ".base is NULL; expected memory of " size}
 #define IS_ODD(place, name, by, multiple)                                                                              \
-    {                                                                                                                  \
-        place(name), MOVED, by, slots, #name " is not aligned: base + offset must be a multiple of " multiple          \
-    }
+    {place(name), MOVED, by, slots, #name " is not aligned: base + offset must be a multiple of " multiple}
 #define IS_BEYOND(place, name, text)                                                                                   \
-    {                                                                                                                  \
-        place(name), AT_OFFSET, -16, slots, #name ".offset is 18446744073709551600; it and " text                      \
-    }
+    {place(name), AT_OFFSET, -16, slots, #name ".offset is 18446744073709551600; it and " text}
 #define IN_PART(place, name, other, by)                                                                                \
-    {                                                                                                                  \
-        place(name), ONTO, by, ON(other),                                                                              \
-            #name " overlaps " #other "; expected the same memory exactly (in place), or none of it"                   \
-    }
+    {place(name), ONTO, by, ON(other),                                                                                 \
+     #name " overlaps " #other "; expected the same memory exactly (in place), or none of it"}
 #define OVERLAP(place, name, other, by)                                                                                \
-    {                                                                                                                  \
-        place(name), ONTO, by, ON(other), #name " overlaps " #other "; expected memory of its own"                     \
-    }
-#define ACCEPTED(place, name, other, by)                                                                               \
-    {                                                                                                                  \
-        place(name), ONTO, by, ON(other), NULL                                                                         \
-    }
+    {place(name), ONTO, by, ON(other), #name " overlaps " #other "; expected memory of its own"}
+#define ACCEPTED(place, name, other, by) {place(name), ONTO, by, ON(other), NULL}
 
 /** The last bytes of a tensor, and its first from before it. */
 enum { last_x = tensor_bytes - 4, last_numerator = numerator_bytes - 4, last_denominator = denominator_bytes - 4 };

@@ -322,8 +322,9 @@ static void test_bad_modules_say_what_is_wrong(void **state)
     (void)state;
     char other[192];
     char older[192];
-    static const char format[] = "@/libgrkan_hip.so was built from other sources than this library (interface %016llx); "
-                                 "expected the module of the same build (interface %016llx)";
+    static const char format[] =
+        "@/libgrkan_hip.so was built from other sources than this library (interface %016llx); "
+        "expected the module of the same build (interface %016llx)";
     (void)snprintf(other, sizeof other, format, GRKAN_INTERFACE ^ 1ull, GRKAN_INTERFACE + 0ull);
     (void)snprintf(older, sizeof older, format, 6ull << 32 | 16, GRKAN_INTERFACE + 0ull);
     const question questions[] = {

@@ -20,10 +20,7 @@ typedef struct cpu_simd {
     const cpu_kernels *kernels[4];
 } cpu_simd;
 
-#define KERNELS_OF(simd)                                                                                               \
-    {                                                                                                                  \
-        &grkan_cpu_##simd##_0, &grkan_cpu_##simd##_1, &grkan_cpu_##simd##_2, &grkan_cpu_##simd##_3                     \
-    }
+#define KERNELS_OF(simd) {&grkan_cpu_##simd##_0, &grkan_cpu_##simd##_1, &grkan_cpu_##simd##_2, &grkan_cpu_##simd##_3}
 
 static const cpu_simd scalar = {"scalar", 1, KERNELS_OF(scalar)};
 #ifdef CPU_HAS_X86

@@ -40,7 +40,7 @@
 
 /** Rows of a step of so many elements, whose vectors are requested, waited for and computed together: narrow ones need many. */
 #define STEP_ROWS(elements)                                                                                            \
-    ((elements)*4 / SCALAR_BYTES > GRKAN_VECTOR ? (elements)*4 / SCALAR_BYTES / GRKAN_VECTOR : 1)
+    ((elements) * 4 / SCALAR_BYTES > GRKAN_VECTOR ? (elements) * 4 / SCALAR_BYTES / GRKAN_VECTOR : 1)
 
 /** Whether vectors are so narrow that steps have many rows, where every instruction of a row counts. */
 #define HAS_MANY_ROWS (VECTOR_BYTES < 8)

@@ -22,7 +22,7 @@ typedef scalar storage;
 typedef unsigned short storage;
 #define UNPACK(s) HALF_TO_FLOAT(s)
 #define PACK(s) ((storage)FLOAT_TO_HALF(s))
-#define UNPACK_LOW(word) HALF_TO_FLOAT((word)&0xFFFFu)
+#define UNPACK_LOW(word) HALF_TO_FLOAT((word) & 0xFFFFu)
 #define UNPACK_HIGH(word) HALF_TO_FLOAT((word) >> 16)
 #ifdef PACK_HALVES
 #define PACK_PAIR PACK_HALVES
@@ -38,7 +38,7 @@ typedef unsigned short storage;
 #define UNPACK(s) bf16_to_float(s)
 #define PACK(s) ((storage)FLOAT_TO_BF16(s))
 #define UNPACK_LOW(word) FLOAT_OF((word) << 16)
-#define UNPACK_HIGH(word) FLOAT_OF((word)&0xFFFF0000u)
+#define UNPACK_HIGH(word) FLOAT_OF((word) & 0xFFFF0000u)
 #ifdef PACK_BF16S
 #define PACK_PAIR PACK_BF16S
 #endif
@@ -111,7 +111,7 @@ DEVICE void unpack_vector(vector c, real *out)
 }
 
 /** The element of `count` that unpack_plus_zero has last. */
-#define LAST_UNPACKED(count) (IS_16_BIT && GRKAN_VECTOR > 1 ? (count)-2 : (count)-1)
+#define LAST_UNPACKED(count) (IS_16_BIT && GRKAN_VECTOR > 1 ? (count) - 2 : (count) - 1)
 
 /** As unpack_vector, and through PLUS_ZERO where the sign of an element is asked for. */
 DEVICE void unpack_plus_zero(vector c, real *out)

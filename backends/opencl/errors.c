@@ -10,10 +10,7 @@
 
 const grkan_host *gpu_host;
 
-#define CODE(name)                                                                                                     \
-    {                                                                                                                  \
-        name, #name                                                                                                    \
-    }
+#define CODE(name) {name, #name}
 
 static const struct {
     cl_int code;

@@ -12,9 +12,14 @@ extern const grkan_preset grkan_kat_presets[KAT_PRESETS];
 
 /** What all presets have in common, and where the largest error is; numerator and denominator follow. */
 #define PRESET(name_, function_, form_, error_, x_, ...)                                                               \
-    {                                                                                                                  \
-        .name = name_, .function = function_, .form = form_, .numerator_degree = 5, .denominator_degree = 4,           \
-        .low = -3, .high = 3, .f32 = {error_, x_}, __VA_ARGS__                                                         \
-    }
+    {.name = name_,                                                                                                    \
+     .function = function_,                                                                                            \
+     .form = form_,                                                                                                    \
+     .numerator_degree = 5,                                                                                            \
+     .denominator_degree = 4,                                                                                          \
+     .low = -3,                                                                                                        \
+     .high = 3,                                                                                                        \
+     .f32 = {error_, x_},                                                                                              \
+     __VA_ARGS__}
 
 #endif

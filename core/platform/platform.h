@@ -84,10 +84,7 @@ typedef struct grkan_lock {
 } grkan_lock;
 
 /** A lock that nobody holds: of static storage, which needs neither of the next two. */
-#define GRKAN_LOCK_INIT                                                                                                \
-    {                                                                                                                  \
-        PTHREAD_MUTEX_INITIALIZER                                                                                      \
-    }
+#define GRKAN_LOCK_INIT {PTHREAD_MUTEX_INITIALIZER}
 
 /** Make a lock, which nobody holds. */
 void grkan_lock_init(grkan_lock *lock);

@@ -59,10 +59,7 @@ typedef struct grkan_fit_problem {
 } grkan_fit_problem;
 
 /** KAT's degrees and form over [-3, 3], in f32. Set function, or x, y and points. The members in their order. */
-#define GRKAN_FIT_PROBLEM_INIT                                                                                         \
-    {                                                                                                                  \
-        NULL, -3.0, 3.0, NULL, NULL, 0, GRKAN_ABS_TERMS, 5, 4, GRKAN_F32, GRKAN_GROWTH_AUTO                            \
-    }
+#define GRKAN_FIT_PROBLEM_INIT {NULL, -3.0, 3.0, NULL, NULL, 0, GRKAN_ABS_TERMS, 5, 4, GRKAN_F32, GRKAN_GROWTH_AUTO}
 
 /** The largest |F(x) - f(x)| over the range (or over the points), and an x where it is reached. */
 typedef struct grkan_fit_error {

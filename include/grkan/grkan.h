@@ -109,10 +109,7 @@ typedef struct grkan_operation {
 
 /** The layer of KAT: 8 groups, degrees (5, 4), shared numerator, f32. Set outer and channels (and inner). The members in
     their order, since C++ before 20 does not name them. */
-#define GRKAN_OPERATION_INIT                                                                                           \
-    {                                                                                                                  \
-        0, 8, 1, 8, 1, 8, 5, 4, GRKAN_ABS_TERMS, GRKAN_F32                                                             \
-    }
+#define GRKAN_OPERATION_INIT {0, 8, 1, 8, 1, 8, 5, 4, GRKAN_ABS_TERMS, GRKAN_F32}
 
 /** A part of the work of one call, of the library's making: see grkan_parallel_for. */
 typedef void (*grkan_task)(void *argument, int64_t index);
@@ -222,7 +219,7 @@ typedef struct grkan_pass_description {
 typedef struct grkan_plan_description {
     grkan_strategy strategy; /**< never GRKAN_STRATEGY_AUTO */
     grkan_determinism determinism;
-    int32_t is_compiled; /**< 1: kernels were compiled for this plan; 0: found in the cache, or made beforehand */
+    int32_t is_compiled;   /**< 1: kernels were compiled for this plan; 0: found in the cache, or made beforehand */
     int64_t longest_chain; /**< additions that follow one another on the way of an element to a gradient of the
                                 coefficients, at most: each rounds once, so a gradient is within so many unit roundoffs of
                                 the sum of its contributions' absolute values */

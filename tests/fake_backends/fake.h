@@ -149,11 +149,11 @@ static inline grkan_status fake_timer_stop(grkan_backend_device *device, double 
 }
 
 #define FAKE_TABLE                                                                                                     \
-    .interface_hash = FAKE_INTERFACE, .name = FAKE_NAME, .count = FAKE_COUNT,                                                \
-    .resolve = FAKE_RESOLVE, .open = FAKE_OPEN, .close = fake_close, .describe = FAKE_DESCRIBE, .load = fake_load,     \
-    .unload = fake_unload, .forward = fake_forward, .backward = fake_backward, .allocate = fake_allocate,              \
-    .free = fake_free, .upload = fake_upload, .download = fake_download, .copy = fake_copy,                            \
-    .synchronize = FAKE_SYNCHRONIZE, .timer_start = fake_synchronize, .timer_stop = fake_timer_stop
+    .interface_hash = FAKE_INTERFACE, .name = FAKE_NAME, .count = FAKE_COUNT, .resolve = FAKE_RESOLVE,                 \
+    .open = FAKE_OPEN, .close = fake_close, .describe = FAKE_DESCRIBE, .load = fake_load, .unload = fake_unload,       \
+    .forward = fake_forward, .backward = fake_backward, .allocate = fake_allocate, .free = fake_free,                  \
+    .upload = fake_upload, .download = fake_download, .copy = fake_copy, .synchronize = FAKE_SYNCHRONIZE,              \
+    .timer_start = fake_synchronize, .timer_stop = fake_timer_stop
 
 GRKAN_API extern const grkan_backend grkan_backend_table;
 

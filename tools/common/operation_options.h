@@ -24,10 +24,7 @@ typedef struct operation_request {
 } operation_request;
 
 /** Degrees and form of KAT, all else the default. */
-#define OPERATION_REQUEST_INIT                                                                                         \
-    {                                                                                                                  \
-        .numerator_degree = 5, .denominator_degree = 4, .denominator = GRKAN_ABS_TERMS                                 \
-    }
+#define OPERATION_REQUEST_INIT {.numerator_degree = 5, .denominator_degree = 4, .denominator = GRKAN_ABS_TERMS}
 
 /** The options, which are group 2 of the help. They fill an operation_request. */
 extern const option_set operation_options;

@@ -7,19 +7,11 @@
 #include "text_table.h"
 
 /** Columns that operation_cells fills: what kernels depend on of an operation. */
-#define OPERATION_COLUMNS                                                                                              \
-    {"degrees", 'l'}, {"denominator", 'l'},                                                                            \
-    {                                                                                                                  \
-        "type", 'l'                                                                                                    \
-    }
+#define OPERATION_COLUMNS {"degrees", 'l'}, {"denominator", 'l'}, {"type", 'l'}
 void operation_cells(text_table *to, const grkan_operation *operation);
 
 /** Columns that options_cells fills. */
-#define OPTIONS_COLUMNS                                                                                                \
-    {"strategy", 'l'},                                                                                                 \
-    {                                                                                                                  \
-        "determinism", 'l'                                                                                             \
-    }
+#define OPTIONS_COLUMNS {"strategy", 'l'}, {"determinism", 'l'}
 void options_cells(text_table *to, grkan_strategy strategy, grkan_determinism determinism);
 
 /** Add "operation" and "dtype". */
