@@ -35,10 +35,7 @@ files_of() {
 
 # Print the lines of a folder that match a pattern.
 lines_with() {
-    local pattern=$1 folder=$2 file
-    files_of "$folder" | while read -r file; do
-        LC_ALL=C.UTF-8 grep -HniE -- "$pattern" "$file" || true
-    done
+    files_of "$2" | LC_ALL=C.UTF-8 xargs -r grep -HniE -e "$1" || true
 }
 
 # The same, comments not counted: the preprocessor takes them out and does nothing else.
@@ -51,23 +48,22 @@ code_with() {
 
 # Print each include of tools/ that is neither a header for users, nor platform.h, nor one below tools/, nor a standard one.
 foreign_includes() {
-    local root=$1 file line name found
-    files_of "$root/tools" | while read -r file; do
-        { grep -E '^[[:space:]]*#[[:space:]]*include' "$file" || true; } | while read -r line; do
-            name=$(sed -E 's/.*[<"]([^>"]*)[>"].*/\1/' <<<"$line")
-            case $line in
-                *'<'*)
-                    [[ $name != grkan/grkan.h && $name != grkan/fit.h ]] || continue
-                    found=$(ls -d "$root"/{,include,core,backends/*}/"$name" 2>/dev/null || true)
-                    [ -z "$found" ] || printf '%s: %s\n' "$file" "$line"
-                    ;;
-                *)
-                    found=$(realpath -qe -- "$(dirname -- "$file")/$name" "$root/tools/$name" || true)
-                    grep -qE "^$(realpath -- "$root")/(tools/|core/platform/platform\.h$)" <<<"$found" || printf '%s: %s\n' "$file" "$line"
-                    ;;
-            esac
+    local root=$1 real file line name found
+    real=$(realpath -- "$root")
+    { files_of "$root/tools" | xargs -r grep -HE '^[[:space:]]*#[[:space:]]*include' || true; } |
+        while IFS=: read -r file line; do
+            [[ $line =~ [\<\"]([^\>\"]*)[\>\"] ]] || continue
+            name=${BASH_REMATCH[1]}
+            if [[ $line == *'<'* ]]; then
+                [[ $name != grkan/grkan.h && $name != grkan/fit.h ]] || continue
+                for found in "$root"/{,include,core,backends/*}/"$name"; do
+                    [ ! -e "$found" ] || printf '%s: %s\n' "$file" "$line"
+                done
+            elif [[ $name == *..* || ! -e ${file%/*}/$name ]]; then
+                found=$(realpath -qe -- "${file%/*}/$name" "$root/tools/$name" || true)
+                grep -qE "^$real/(tools/|core/platform/platform\.h$)" <<<"$found" || printf '%s: %s\n' "$file" "$line"
+            fi
         done
-    done
 }
 
 # Print what one rule finds in a tree.
