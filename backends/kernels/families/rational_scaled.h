@@ -162,7 +162,7 @@ DEVICE scaled_point evaluate_scaled(family f, const coefficients *c, real x)
     if (has_abs_sum(f)) {
         const int offset = -at.k * at.x.exponent;
         const int exponent = larger_of(at.q.exponent, offset);
-        at.turn = FLIP(odd, PLUS_ZERO(x == REAL(0.0) ? c->b[0] : at.q.value));
+        at.turn = FLIP(odd, PLUS_ZERO(x == REAL(0.0) ? HIDE_REAL(c->b[0]) : at.q.value));
         at.q.value = odd * (scale(ABS(at.q.value), at.q.exponent - exponent) +
                             scale(times_power(sum_offset(f), at.x.value, ABS(at.t), -at.k), offset - exponent));
         at.q.exponent = exponent;
