@@ -46,7 +46,9 @@ static int32_t larger_degree(const grkan_operation *operation)
     overflow. Below 63. */
 static int32_t near_exponent(const grkan_operation *operation)
 {
-    const int32_t degree = larger_degree(operation), budget = operation->dtype == GRKAN_F64 ? 480 : 60;
+    const int32_t of_q = operation->denominator_degree * (operation->denominator == GRKAN_SQUARE ? 2 : 1);
+    const int32_t degree = operation->numerator_degree > of_q ? operation->numerator_degree : of_q;
+    const int32_t budget = operation->dtype == GRKAN_F64 ? 480 : 60;
     const int32_t exponent = budget / (degree > 0 ? degree : 1);
     return exponent < 62 ? exponent : 62;
 }
@@ -67,8 +69,9 @@ static bool rational_may_have_poles(const grkan_operation *operation)
 static grkan_flops rational_flops(const grkan_operation *operation)
 {
     const int m = operation->numerator_degree, n = operation->denominator_degree;
-    const int values = 2 * m + 2 * n + 2; /* Horner for P and Q, reciprocal, product */
-    const int slopes = 2 * (m > 0 ? m - 1 : 0) + 2 * (n > 0 ? n - 1 : 0);
+    const int squaring = operation->denominator == GRKAN_SQUARE ? 2 : 0;
+    const int values = 2 * m + 2 * n + squaring + 2; /* Horner for P and B, 1 + B^2; reciprocal, product */
+    const int slopes = 2 * (m > 0 ? m - 1 : 0) + 2 * (n > 0 ? n - 1 : 0) + squaring;
     const int powers = larger_degree(operation) > 0 ? larger_degree(operation) - 1 : 0;
     const int sums = 2 * (m + 1 + grkan_denominator_coefficients(operation));
     return (grkan_flops){.forward = values, .backward = values + slopes + powers + sums + 5}; /* w, u, dx */

@@ -28,6 +28,8 @@ const char *grkan_denominator_name(grkan_denominator denominator)
         return "abs_sum_offset";
     case GRKAN_PLAIN:
         return "plain";
+    case GRKAN_SQUARE:
+        return "square";
     }
     return NULL;
 }

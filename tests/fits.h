@@ -10,7 +10,7 @@
 
 #include "oracle.h"
 
-enum { FORMS = 4 };
+enum { FORMS = 5 };
 
 static inline grkan_fit_problem problem_of(const char *function, grkan_denominator form, int m, int n)
 {

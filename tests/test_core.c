@@ -45,7 +45,8 @@ static void test_values_have_names(void **state)
     assert_string_equal(grkan_denominator_name(GRKAN_ABS_SUM), "abs_sum");
     assert_string_equal(grkan_denominator_name(GRKAN_ABS_SUM_OFFSET), "abs_sum_offset");
     assert_string_equal(grkan_denominator_name(GRKAN_PLAIN), "plain");
-    assert_null(grkan_denominator_name((grkan_denominator)4));
+    assert_string_equal(grkan_denominator_name(GRKAN_SQUARE), "square");
+    assert_null(grkan_denominator_name((grkan_denominator)5));
     assert_string_equal(grkan_strategy_name(GRKAN_STRATEGY_AUTO), "auto");
     assert_string_equal(grkan_strategy_name(GRKAN_STRATEGY_ELEMENT), "element");
     assert_string_equal(grkan_strategy_name(GRKAN_STRATEGY_BLOCK), "block");

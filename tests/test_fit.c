@@ -303,7 +303,7 @@ static void wrong_forms_and_degrees(void **state)
     static const struct {
         int form, m, n;
         const char *text;
-    } cases[] = {{4, 5, 4, "problem.denominator is 4; expected a grkan_denominator"},
+    } cases[] = {{5, 5, 4, "problem.denominator is 5; expected a grkan_denominator"},
                  {-1, 5, 4, "problem.denominator is -1; expected a grkan_denominator"},
                  {0, -1, 4, "problem.numerator_degree is -1; expected 0 to 15"},
                  {0, 16, 4, "problem.numerator_degree is 16; expected 0 to 15"},

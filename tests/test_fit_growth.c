@@ -76,7 +76,10 @@ static bool is_of_kat(const grkan_preset *preset)
 
 /* ------------------------------------------------------------------------------------------------------- presets */
 
-/** Only sin's, which is not one that anybody starts from outside of its range, are steeper than the function is. */
+/**
+ * Only sin's, which is not one that anybody starts from outside of its range, are steeper than the function is, and gelu's
+ * under square, where a flat one errs three times as much.
+ */
 static void presets_grow_at_most_linearly(void **state)
 {
     (void)state;
@@ -87,19 +90,24 @@ static void presets_grow_at_most_linearly(void **state)
         const grkan_fit_problem problem = problem_of(preset->function, preset->form, 5, 4);
         const grkan_fit_result result = coefficients_of(preset);
         const double steepness = steepness_of(&problem, &result);
-        if (!(steepness <= (strcmp(preset->function, "sin") == 0 ? STEEP : 1)))
+        const bool is_steep = strcmp(preset->function, "sin") == 0 ||
+                              (preset->form == GRKAN_SQUARE && strcmp(preset->function, "gelu") == 0);
+        if (!(steepness <= (is_steep ? STEEP : 1)))
             fail_msg("%s under %s: %g times as steep", preset->name, grkan_denominator_name(preset->form), steepness);
     }
 }
 
-/** Above 0 a function that grows there has a preset that grows there, and no faster than twice as fast. */
+/**
+ * Above 0 a function that grows there has a preset that grows there, and no faster than twice as fast. Not under square:
+ * its Q is of a higher degree than P, so that F tends to 0.
+ */
 static void presets_of_gelu_and_its_like_rise(void **state)
 {
     (void)state;
     static const char *const functions[] = {"identity", "relu", "leaky_relu", "leaky_relu_0.1",
                                             "swish",    "gelu", "mish",       "softplus"};
     for (size_t i = 0; i < COUNT_OF(functions); i++)
-        for (int form = 0; form < FORMS; form++) {
+        for (int form = 0; form < GRKAN_SQUARE; form++) {
             const grkan_preset *preset = NULL;
             assert_int_equal(grkan_preset_find(functions[i], (grkan_denominator)form, &preset), GRKAN_SUCCESS);
             const grkan_fit_problem problem = problem_of(functions[i], preset->form, 5, 4);

@@ -66,7 +66,7 @@ static const plan_case refused_plans[] = {
     INVALID_OPERATION(denominator_degree, 16, "operation.denominator_degree is 16; expected 0 to 15"),
     INVALID_OPERATION(dtype, 4, "operation.dtype is 4; expected a grkan_dtype"),
     INVALID_OPERATION(dtype, -1, "operation.dtype is -1; expected a grkan_dtype"),
-    INVALID_OPERATION(denominator, 4, "operation.denominator is 4; expected a grkan_denominator"),
+    INVALID_OPERATION(denominator, 5, "operation.denominator is 5; expected a grkan_denominator"),
     INVALID_OPERATION(denominator, -1, "operation.denominator is -1; expected a grkan_denominator"),
     INVALID_OPERATION(outer, INT64_MAX,
                       "operation.outer x channels x inner overflows: " MOST

@@ -164,7 +164,7 @@ static void test_most_sums_fit(void **state)
     const small_stack stack = take_stack();
     (void)state;
     for (int dtype = 0; dtype < dtype_count; dtype++)
-        for (int form = 0; form < 4; form++) {
+        for (int form = 0; form < 5; form++) {
             check_case c = {.seed = 1,
                             .operation = {SHAPE(500, 64, 1), GROUPS(64, 64, form % 2 == 0 ? 64 : 1),
                                           RATIONAL(15, 15, (grkan_denominator)form), .dtype = (grkan_dtype)dtype},

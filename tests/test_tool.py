@@ -99,7 +99,7 @@ class TestUsage(ToolCase):
             (["--pass", "sideways"], "--pass: 'sideways' is none of forward, backward"),
             (["--strategy", "heap"], "--strategy: 'heap' is none of auto, element, block, tree"),
             (["--determinism", "some"], "--determinism: 'some' is none of run_to_run, none, device_to_device"),
-            (["--denominator", "abs"], "--denominator: 'abs' is none of abs_terms, abs_sum, abs_sum_offset, plain"),
+            (["--denominator", "abs"], "--denominator: 'abs' is none of abs_terms, abs_sum, abs_sum_offset, plain, square"),
             (["--preset", "kat-x"], "--preset: 'kat-x' is none of kat-t, kat-s, kat-b"),
             (["--degrees", "5"], "--degrees: '5' is not two whole numbers from 0 to 15"),
             (["--degrees", "5,16"], "--degrees: '5,16' is not two whole numbers from 0 to 15"),

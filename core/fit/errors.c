@@ -12,7 +12,7 @@ static long double polynomial(const double *c, int count, long double x)
     return sum;
 }
 
-/** B(x): Q without its constant and its bars. */
+/** B(x): Q without its constant and its bars or its square. */
 static long double inner_of(const grkan_fit_problem *problem, const grkan_fit_result *result, long double x)
 {
     const bool has_constant = problem->denominator == GRKAN_ABS_SUM_OFFSET;
@@ -31,7 +31,9 @@ static long double value_of(const grkan_fit_problem *problem, const grkan_fit_re
 {
     const long double b = inner_of(problem, result, x);
     const long double q =
-        (problem->denominator == GRKAN_ABS_SUM_OFFSET ? 0.1L : 1) + (has_bars(problem) ? fabsl(b) : b);
+        (problem->denominator == GRKAN_ABS_SUM_OFFSET ? 0.1L : 1) + (has_bars(problem)                      ? fabsl(b)
+                                                                     : problem->denominator == GRKAN_SQUARE ? b * b
+                                                                                                            : b);
     return polynomial(result->numerator, problem->numerator_degree + 1, x) / q;
 }
 
@@ -67,7 +69,7 @@ static bool stays_at(const grkan_fit_problem *problem, const fit_outside *outsid
     return fabsl(value_of(problem, stored, x) - outside->y[i]) <= room;
 }
 
-/** Where B is 0 between two samples: |B| makes a spike there that neither may see. */
+/** Where B is 0 between two samples: |B| and B^2 make a spike there that neither may see. */
 static long double root_of(const grkan_fit_problem *problem, const grkan_fit_result *stored, long double x,
                            long double other)
 {
@@ -87,7 +89,8 @@ bool grkan_fit_stays(const grkan_fit_problem *problem, const fit_outside *outsid
         const long double x = outside->x[i];
         if (!stays_at(problem, outside, steepness, &stored, i, x))
             return false;
-        if (!has_bars(problem) || i == 0 || outside->distance[i] < outside->distance[i - 1])
+        if (!(has_bars(problem) || problem->denominator == GRKAN_SQUARE) || i == 0 ||
+            outside->distance[i] < outside->distance[i - 1])
             continue;
         const long double before = outside->x[i - 1];
         if (inner_of(problem, &stored, before) * inner_of(problem, &stored, x) < 0 &&

@@ -46,6 +46,12 @@ static fraction fraction_at(const fit_model *model, const long double *parameter
         for (int k = model->numerator_count; k < model->parameters; k++)
             f.basis[k] = -f.basis[k];
     }
+    if (model->has_square) {
+        const long double b = f.q / factor;
+        f.q *= b;
+        for (int k = model->numerator_count; k < model->parameters; k++)
+            f.basis[k] *= 2 * b;
+    }
     f.q += (model->form == GRKAN_ABS_SUM_OFFSET ? 0.1L : 1) * factor;
     return f;
 }
@@ -76,7 +82,7 @@ size_t grkan_fit_limit_count(const fit_model *model)
 /** A power of the distance from the middle that keeps P and Q outside in the range of numbers. */
 static long double factor_outside(const fit_model *model, size_t sample)
 {
-    const int first = model->numerator_count, n = model->parameters - first;
+    const int first = model->numerator_count, n = (model->parameters - first) * (model->has_square ? 2 : 1);
     const long double u = fabsl((model->outside.x[sample] - model->middle) / model->half_width);
     return powl(u, -(first > n + 1 ? first : n + 1));
 }

@@ -7,8 +7,8 @@
  * t = x / s, s the largest |x|, and T_k(u) Chebyshev's polynomials over the range, mapped to u in [-1, 1]:
  *
  *     P = sum_k p_k T_k(u)                                 B = sum_k p_k |t|^k, k >= 1, p_k >= 0    (abs_terms)
- *     Q = 0.1 + |B| (abs_sum_offset), else 1 + |B|         B = t sum_k p_k T_k(u)                   (abs_sum, plain)
- *         or 1 + B (abs_terms, plain)                      B = sum_k p_k T_k(u)                     (abs_sum_offset)
+ *     Q = 0.1 + |B| (abs_sum_offset), else 1 + |B|         B = t sum_k p_k T_k(u)          (abs_sum, plain, square)
+ *         or 1 + B (abs_terms, plain) or 1 + B^2 (square)  B = sum_k p_k T_k(u)            (abs_sum_offset)
  *
  * The parameters p are those of P and then those of B. Values are scaled to a largest of 1.
  */
@@ -46,7 +46,8 @@ typedef struct fit_outside {
 
 typedef struct fit_model {
     grkan_denominator form;
-    bool has_bars;       /**< |B|. Without the bars the functions within a given error are convex in the parameters. */
+    bool has_bars;       /**< |B|. Without bars and squares the functions within a given error are convex. */
+    bool has_square;     /**< B^2 */
     long double least_q; /**< that steps keep to; 0: the form sees to it */
     int numerator_count, parameters;
     long double middle, half_width; /* of the range */

@@ -9,10 +9,13 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { MAX_CANDIDATES = 2 + GRKAN_MAX_COEFFICIENTS, MAX_POLISHED = 2 };
+enum { MAX_CANDIDATES = 2 + 2 * GRKAN_MAX_COEFFICIENTS, MAX_POLISHED = 3 };
 
 /* A candidate with an error so many times that of the best is not polished. */
 #define HOPELESS 10
+
+/* Candidates whose errors differ by no more than this part are the same. */
+#define SAME 1e-3L
 
 /* A parameter so small may be a rounding error. */
 #define NOISE 1e-9L
@@ -54,6 +57,7 @@ static fit_model model_of(grkan_denominator form, int m, int n, const fit_ground
     const fit_range range = grkan_fit_range_of(&ground->samples);
     fit_model model = {.form = form,
                        .has_bars = form == GRKAN_ABS_SUM || form == GRKAN_ABS_SUM_OFFSET,
+                       .has_square = form == GRKAN_SQUARE,
                        .least_q = form == GRKAN_PLAIN ? LEAST_Q_OF_STEPS : 0,
                        .numerator_count = m + 1,
                        .parameters = m + 1 + n + (form == GRKAN_ABS_SUM_OFFSET ? 1 : 0),
@@ -100,24 +104,52 @@ static void keep_best(const fit_model *model, const candidate *found, candidate 
 }
 
 /**
- * Fit in the sense of least squares: without bars from Q = 1, and with them from there and from each basis function
- * of B alone. The others may not stay where they shall outside, and be far off once they do: the first is kept.
+ * The first start of a fit. Start 0 is Q = 1 without bars, 1 the same with them, and from 2 on come the basis functions of
+ * B alone, times 1/2, and for B^2 times 1, too.
+ */
+static int first_start(const fit_model *model)
+{
+    const bool has_b = model->parameters > model->numerator_count;
+    return model->has_square && has_b ? 2 : 0; /* at B = 0, B^2 has no slope */
+}
+
+static int last_start(const fit_model *model)
+{
+    const int count = model->parameters - model->numerator_count;
+    return model->has_bars ? 1 + count : model->has_square ? 1 + 2 * count : 0;
+}
+
+/**
+ * Fit in the sense of least squares, from every start. Those with bars or squares may not stay where they shall outside,
+ * and be far off once they do: the first is kept.
  * @return how many candidates, best first
  */
 static int list_candidates(const fit_model *model, const fit_model *judge, candidate candidates[MAX_CANDIDATES],
                            candidate *best)
 {
-    const int count = model->has_bars ? 2 + model->parameters - model->numerator_count : 1;
-    for (int i = 0; i < count; i++) {
-        candidates[i] = (candidate){0};
-        if (i > 1)
-            candidates[i].parameters[model->numerator_count + i - 2] = 0.5L;
-        (i ? grkan_fit_least_squares : fit_convex)(model, candidates[i].parameters);
-        candidates[i].error = grkan_fit_largest(model, candidates[i].parameters);
+    const int first = model->numerator_count, count_b = model->parameters - first;
+    int count = 0;
+    for (int start = first_start(model); start <= last_start(model); start++) {
+        candidate *const found = &candidates[count++];
+        *found = (candidate){0};
+        if (start > 1)
+            found->parameters[first + (start - 2) % count_b] = start - 2 < count_b ? 0.5L : 1;
+        (start ? grkan_fit_least_squares : fit_convex)(model, found->parameters);
+        found->error = grkan_fit_largest(model, found->parameters);
     }
     keep_best(judge, &candidates[0], best);
     qsort(candidates, (size_t)count, sizeof *candidates, by_error);
     return count;
+}
+
+/** Leave out candidates that other starts have led to, too: with B^2, about half of them. @return how many are left */
+static int drop_same(candidate *candidates, int count)
+{
+    int kept = 0;
+    for (int i = 0; i < count; i++)
+        if (kept == 0 || candidates[i].error > candidates[kept - 1].error * (1 + SAME))
+            candidates[kept++] = candidates[i];
+    return kept;
 }
 
 /** Make parameters 0 that are nothing but rounding errors: where it costs less than a millionth of the error. */
@@ -133,6 +165,13 @@ static void drop_noise(const fit_model *model, candidate *found)
     }
 }
 
+/** F = 0 is within the limits outside, whatever B is: where minimax steps can start. */
+static void clear_numerator(const fit_model *model, long double *parameters)
+{
+    for (int k = 0; k < model->numerator_count; k++)
+        parameters[k] = 0;
+}
+
 /**
  * Polish the best candidates, and keep the best of them, before and after it, as the samples of measuring see it: one
  * that fits the samples of the fit may be off between them.
@@ -145,10 +184,15 @@ static grkan_status fit(const fit_model *model, const fit_ground *measuring, can
     judge.outside = measuring->outside;
     judge.outside.slope = model->outside.slope;
     best->error = INFINITY;
-    const int count = list_candidates(model, &judge, candidates, best);
+    int count = list_candidates(model, &judge, candidates, best);
+    if (model->has_square)
+        count = drop_same(candidates, count);
+    const int polished = model->has_square ? MAX_POLISHED : 2;
     const long double hopeless = HOPELESS * candidates[0].error;
-    for (int i = 0; i < count && i < MAX_POLISHED && candidates[i].error <= hopeless && best->error > EXACT; i++) {
+    for (int i = 0; i < count && i < polished && candidates[i].error <= hopeless && best->error > EXACT; i++) {
         keep_best(&judge, &candidates[i], best);
+        if (model->has_square && isinf(grkan_fit_error_within(model, candidates[i].parameters)))
+            clear_numerator(model, candidates[i].parameters);
         if (grkan_fit_minimax(model, candidates[i].parameters) < 0)
             return grkan_fail(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for a fit to %zu samples", model->samples.count);
         keep_best(&judge, &candidates[i], best);
@@ -241,6 +285,9 @@ static grkan_status run(search *s)
     if (status != GRKAN_SUCCESS || (exact <= LINE * scale && s->error <= FLT_EPSILON * scale))
         return status;
     status = attempt(s, m, n, &exact);
+    /* Where n is even, B / x has a root, and 1 + B^2 a spike there that may be outside: not so without b_n. */
+    if (status == GRKAN_SUCCESS && s->problem->denominator == GRKAN_SQUARE && n > 0 && n % 2 == 0)
+        status = attempt(s, m, n - 1, &exact);
     const bool is_good = isfinite(s->error) && s->error <= exact * (1 + ROUNDING);
     return status == GRKAN_SUCCESS && !is_good ? attempt_lower(s) : status;
 }

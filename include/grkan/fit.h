@@ -79,10 +79,11 @@ typedef struct grkan_fit_result {
 /**
  * Fit: least squares first, then the largest error is made as small as it gets (minimax, by linear programs). The same
  * problem gives the same coefficients. On one core of an EPYC at 3.2 GHz gelu takes 20 ms at degrees (5, 4) and up to
- * 7 s at (15, 15), where the forms with |sum| take longest; relu takes more than twice as long there.
+ * 7 s at (15, 15), where the forms with |sum| take longest; relu takes more than twice as long there, and
+ * GRKAN_SQUARE some times as long everywhere.
  *
  * For GRKAN_ABS_TERMS and GRKAN_PLAIN the functions within a given error form a convex set, so there is one best fit,
- * which this finds up to a small part of its error; for the forms with |sum| it is the best of several starts. A fit
+ * which this finds up to a small part of its error; for the others it is the best of several starts. A fit
  * with GRKAN_PLAIN keeps Q above 1/64 in the range, far from a pole. Degrees beyond about (9, 8) leave nothing to gain
  * for a smooth function; there the error is that of rounding.
  *

@@ -7,7 +7,7 @@
  *
  *     F(x) = P(x) / Q(x)        P(x) = a0 + a1 x + ... + am x^m
  *
- * Q is one of the four safe denominators below (Molina et al., "Padé Activation Units", ICLR 2020; the group-wise
+ * Q is one of the denominators below (Molina et al., "Padé Activation Units", ICLR 2020; the group-wise
  * form is Yang and Wang, "Kolmogorov-Arnold Transformer", 2024).
  *
  * How to use it: open a device by name, describe the operation, make a plan, then enqueue forward and backward as
@@ -62,7 +62,8 @@ typedef enum grkan_denominator {
     GRKAN_ABS_TERMS = 0,      /**< 1 + sum_j |b_j| |x|^j   (KAT; PAU version A) */
     GRKAN_ABS_SUM = 1,        /**< 1 + |sum_j b_j x^j|     (PAU version B) */
     GRKAN_ABS_SUM_OFFSET = 2, /**< 0.1 + |sum_j b_j x^j|, b0..bn: n + 1 coefficients  (PAU version C) */
-    GRKAN_PLAIN = 3           /**< 1 + sum_j b_j x^j, poles allowed  (PAU version N) */
+    GRKAN_PLAIN = 3,          /**< 1 + sum_j b_j x^j, poles allowed  (PAU version N) */
+    GRKAN_SQUARE = 4          /**< 1 + (sum_j b_j x^j)^2, smooth and without poles; its degree is 2 n */
 } grkan_denominator;
 
 /** How the coefficient gradients are accumulated. */

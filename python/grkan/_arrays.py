@@ -119,7 +119,7 @@ def forward(x: Any, numerator: Any, denominator: Any, *, form: Form = "abs_terms
         numerator: [1 or groups, m + 1], a0 first; float32 (float64 for float64), where x lies. For an x of the host
             also a list.
         denominator: [1 or groups, n], b1 first; n + 1 with b0 first for form "abs_sum_offset".
-        form: of the denominator: "abs_terms", "abs_sum", "abs_sum_offset" or "plain".
+        form: of the denominator: "abs_terms", "abs_sum", "abs_sum_offset", "plain" or "square".
         channel_dim: the dimension of x that holds the channels.
         out: array to write into, of x's shape and type; may be x.
         device: None for where x lies. An x of the host may be sent to another device, "opencl" for example; then the

@@ -11,7 +11,7 @@ from ._errors import InvalidArgumentError
 
 # The enumerations of grkan.h, each in the order of its values.
 Dtype = Literal["f32", "f16", "bf16", "f64"]
-Form = Literal["abs_terms", "abs_sum", "abs_sum_offset", "plain"]
+Form = Literal["abs_terms", "abs_sum", "abs_sum_offset", "plain", "square"]
 Growth = Literal["auto", "linear", "any"]
 Strategy = Literal["auto", "element", "block", "tree"]
 Determinism = Literal["run_to_run", "none", "device_to_device"]

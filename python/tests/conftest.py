@@ -45,6 +45,8 @@ def reference(x, numerator, denominator, form="abs_terms", channel_dim=-1):
             q = 1 + abs(sum(c * t**j for j, c in enumerate(b, 1)))
         elif form == "abs_sum_offset":
             q = 0.1 + abs(sum(c * t**j for j, c in enumerate(b)))
+        elif form == "square":
+            q = 1 + sum(c * t**j for j, c in enumerate(b, 1))**2
         else:
             q = 1 + sum(c * t**j for j, c in enumerate(b, 1))
         parts.append(p / q)

@@ -67,6 +67,9 @@ check_table check_table_bits(uint64_t seed, bool quick);
 /** The table of GRKAN_DEVICE_TO_DEVICE cases whose numbers are at the ends of their types' range. */
 check_table check_table_limits(uint64_t seed, bool quick);
 
+/** The table of GRKAN_SQUARE: all against the oracle, the GRKAN_DEVICE_TO_DEVICE ones for equal bits, too. */
+check_table check_table_square(uint64_t seed, bool quick);
+
 void check_table_free(check_table *table);
 
 /** Find a case by its name or by its index in decimal. NULL if there is none. */

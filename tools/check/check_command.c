@@ -12,7 +12,7 @@
 #include "common/tools.h"
 
 /** The tables of cases. */
-enum { ORACLE, BITS, LIMITS, TABLES };
+enum { ORACLE, BITS, LIMITS, SQUARE, TABLES };
 
 enum { OPTION_SEED = 0x100, OPTION_LIST, OPTION_CASE, OPTION_PART, OPTION_LARGE };
 
@@ -213,22 +213,25 @@ static void run_bits(const suite_device *devices, int count, const check_table *
 /** @return how many checks failed. */
 static int run_checks(const suite_device *devices, int count, const check_table *tables)
 {
-    suite_tally tallies[SUITE_DEVICES] = {{0}}, bits[SUITE_DEVICES], limits[SUITE_DEVICES];
-    steps s = {.total = (size_t)(count * (tables[ORACLE].count + tables[LIMITS].count) +
-                                 suite_bits_steps(devices, count, &tables[BITS]) +
-                                 suite_bits_steps(devices, count, &tables[LIMITS]))};
-    for (int d = 0; d < count; d++) {
-        suite_oracle(&devices[d], &tables[ORACLE], heard, &s, &tallies[d]);
-        suite_oracle(&devices[d], &tables[LIMITS], heard, &s, &tallies[d]);
-    }
-    run_bits(devices, count, &tables[BITS], &s, tallies, bits);
-    run_bits(devices, count, &tables[LIMITS], &s, tallies, limits);
+    static const char *const digested[TABLES] = {
+        [BITS] = "device_to_device cases", [LIMITS] = "cases at the limits of numbers", [SQUARE] = "cases of square"};
+    suite_tally tallies[SUITE_DEVICES] = {{0}}, digests[TABLES][SUITE_DEVICES] = {{{0}}};
+    steps s = {0};
+    for (int t = 0; t < TABLES; t++)
+        s.total += (size_t)((t == BITS ? 0 : count * tables[t].count) +
+                            (t == ORACLE ? 0 : suite_bits_steps(devices, count, &tables[t])));
+    for (int d = 0; d < count; d++)
+        for (int t = 0; t < TABLES; t++)
+            if (t != BITS)
+                suite_oracle(&devices[d], &tables[t], heard, &s, &tallies[d]);
+    for (int t = BITS; t < TABLES; t++)
+        run_bits(devices, count, &tables[t], &s, tallies, digests[t]);
     progress_clear();
     int failed = 0;
     for (int d = 0; d < count; d++) {
         print_tally(&devices[d], &tallies[d]);
-        print_digest(&bits[d], "device_to_device cases");
-        print_digest(&limits[d], "cases at the limits of numbers");
+        for (int t = BITS; t < TABLES; t++)
+            print_digest(&digests[t][d], digested[t]);
         failed += tallies[d].failed;
     }
     return failed;
@@ -260,9 +263,11 @@ int grkan_tool_check(int argc, char **argv)
 
     check_table tables[TABLES] = {[ORACLE] = check_table_oracle(c.seed, c.quick),
                                   [BITS] = check_table_bits(c.seed, c.quick),
-                                  [LIMITS] = check_table_limits(c.seed, c.quick)};
+                                  [LIMITS] = check_table_limits(c.seed, c.quick),
+                                  [SQUARE] = check_table_square(c.seed, c.quick)};
     int status = TOOL_GOOD;
-    if (tables[ORACLE].count == 0 || tables[BITS].count == 0 || tables[LIMITS].count == 0) {
+    if (tables[ORACLE].count == 0 || tables[BITS].count == 0 || tables[LIMITS].count == 0 ||
+        tables[SQUARE].count == 0) {
         fprintf(stderr, "%s: the table of cases could not be made\n", argv[0]);
         status = TOOL_CHECK_FAILED;
     } else if (c.list) {
@@ -274,9 +279,10 @@ int grkan_tool_check(int argc, char **argv)
         for (int t = 0; t < TABLES; t++)
             keep_part(&tables[t], c.part, c.parts);
         if (!c.large)
-            printf("cases against the oracle: %d; for equal bits: %d; for both, at the limits of numbers: %d; seed "
-                   "%" PRIu64 "\n",
-                   tables[ORACLE].count, tables[BITS].count, tables[LIMITS].count, c.seed);
+            printf(
+                "cases against the oracle: %d; for equal bits: %d; for both, at the limits of numbers: %d, of square: "
+                "%d; seed %" PRIu64 "\n",
+                tables[ORACLE].count, tables[BITS].count, tables[LIMITS].count, tables[SQUARE].count, c.seed);
         status = check_devices(&c, tables, argv[0]);
     }
     for (int t = 0; t < TABLES; t++)

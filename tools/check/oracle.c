@@ -18,6 +18,9 @@
  *
  * Where B(x) of |B(x)| is smaller than its own error, or than an underflow, its sign is open, and the derivatives may
  * jump by twice the part that it turns.
+ *
+ * Of Q = 1 + B^2, B has the error e = (3 n + 4) u size(B). So B^2 may be off by 2 |B| e + e^2, and dQ/dB by 2 e; where 1 is
+ * shortened by x^(2 n), it takes 6 n roundings and 4 for the square and the sum. Powers of x reach 2 n, in db_j m + 4 n.
  */
 #include "oracle.h"
 
@@ -36,12 +39,14 @@ typedef struct sum {
     long double size;
 } sum;
 
-/** Q and its derivative by x; direction is that of dQ/db_j, sign(B), where the form has |B|. */
+/** Q and what its derivatives are made of. */
 typedef struct quotient {
-    sum q, dq;
-    long double direction;
-    long double error; /* relative, of Q */
-    bool open;         /* whether the direction is within the error of B */
+    long double factors[2]; /* Q is their product, which may be beyond long double */
+    int degree;
+    sum db;                /* B' by x */
+    long double direction; /* dQ/dB: 1, sign(B) where the form has |B|, or 2 B */
+    long double slack;     /* how far the direction may be off */
+    long double error;     /* relative, of Q */
 } quotient;
 
 static long double sign_of(long double value)
@@ -81,21 +86,32 @@ static quotient quotient_of(const oracle_function *f, long double x)
     const sum b = polynomial(c, f->n, at);
     const sum db = derivative(c, f->n, at);
 
-    quotient r = {.direction = 1};
-    long double turn = 1; /* of B' */
+    quotient r = {.factors = {1, 1}, .degree = f->n, .db = db, .direction = 1};
+    if (f->form == GRKAN_SQUARE) {
+        const long double root = hypotl(1, b.value), off = roundings * b.size; /* of Q; of B */
+        r.factors[0] = r.factors[1] = root;
+        r.degree = 2 * f->n;
+        r.direction = 2 * b.value;
+        r.slack = 2 * off;
+        r.error = (2 * fabsl(b.value) / root + off / root) * (off / root) + (6 * (long double)f->n + 4) * f->unit;
+        return r;
+    }
     if (f->form == GRKAN_ABS_TERMS) {
-        turn = sign_of(x);
+        r.db.value *= sign_of(x);
     } else if (f->form != GRKAN_PLAIN) {
-        turn = r.direction = sign_of(b.value);
-        r.open = fabsl(b.value) < roundings * b.size || (b.value != 0 && fabsl(b.value) < f->tiny);
+        r.direction = sign_of(b.value);
+        if (fabsl(b.value) < roundings * b.size || (b.value != 0 && fabsl(b.value) < f->tiny))
+            r.slack = 2;
     }
     const long double start = f->form == GRKAN_ABS_SUM_OFFSET ? 0.1L : 1;
-    r.q.value = start + (f->form == GRKAN_PLAIN ? b.value : fabsl(b.value));
-    r.q.size = start + b.size;
-    r.dq.value = turn * db.value;
-    r.dq.size = db.size;
-    r.error = roundings * r.q.size / fabsl(r.q.value);
+    r.factors[0] = start + (f->form == GRKAN_PLAIN ? b.value : fabsl(b.value));
+    r.error = roundings * (start + b.size) / fabsl(r.factors[0]);
     return r;
+}
+
+static long double divided(long double value, const quotient *q)
+{
+    return value / q->factors[0] / q->factors[1];
 }
 
 /** da_i is w x^i, and db_j -y w dQ/db_j. @param w dy / Q @param y P / Q */
@@ -114,7 +130,7 @@ static void share(const oracle_function *f, long double x, const quotient *q, lo
 void oracle_share(const oracle_function *f, long double x, long double dy, oracle_shares *shares)
 {
     const quotient q = quotient_of(f, x);
-    share(f, x, &q, dy / q.q.value, polynomial(f->a, f->m, x).value / q.q.value, shares);
+    share(f, x, &q, divided(dy, &q), divided(polynomial(f->a, f->m, x).value, &q), shares);
 }
 
 static void evaluate_finite(const oracle_function *f, long double x, long double dy, oracle_element *e)
@@ -122,22 +138,24 @@ static void evaluate_finite(const oracle_function *f, long double x, long double
     const quotient q = quotient_of(f, x);
     const sum p = polynomial(f->a, f->m, x);
     const sum dp = derivative(f->a, f->m, x);
-    const long double u = f->unit, size_q = fabsl(q.q.value);
-    const long double of_p = (3 * (long double)f->m + 2) * u, of_dq = (3 * (long double)f->n + 4) * u;
-    const long double scaling = (3 * (long double)(f->m > f->n ? f->m : f->n) + 5) * u;
-    const long double scaling_b = (3 * (long double)(f->m + 2 * f->n) + 5) * u;
+    const long double u = f->unit;
+    const long double of_p = (3 * (long double)f->m + 2) * u, of_db = (3 * (long double)f->n + 4) * u;
+    const long double scaling = (3 * (long double)(f->m > q.degree ? f->m : q.degree) + 5) * u;
+    const long double scaling_b = (3 * (long double)(f->m + 2 * q.degree) + 5) * u;
     const long double tail = q.error < 0.5L ? 1 / ((1 - q.error) * (1 - q.error)) : INFINITY;
-    const long double w = dy / q.q.value, tiny = f->tiny * (1 + fabsl(dy));
+    const long double w = divided(dy, &q), tiny = f->tiny * (1 + fabsl(dy));
 
-    const long double y = p.value / q.q.value;
-    const long double y_error = of_p * p.size / size_q + fabsl(y) * (q.error + scaling);
+    const long double y = divided(p.value, &q);
+    const long double y_error = fabsl(divided(of_p * p.size, &q)) + fabsl(y) * (q.error + scaling);
     e->y = (oracle_number){y, y_error * tail + f->tiny};
 
-    const long double g = dp.value - y * q.dq.value;
-    const long double jump = q.open ? 2 * fabsl(y * q.dq.value) : 0;
-    const long double g_error = of_p * dp.size + y_error * fabsl(q.dq.value) + fabsl(y) * of_dq * q.dq.size +
-                                scaling * (fabsl(dp.value) + fabsl(y * q.dq.value));
-    e->dx = (oracle_number){w * g, fabsl(w) * ((g_error + fabsl(g) * (q.error + scaling)) * tail + jump) + tiny};
+    const long double turned = y * q.direction, turned_error = y_error * fabsl(q.direction); /* F dQ/dB */
+    const long double jump = (fabsl(y) + y_error) * q.slack;
+    const long double g = dp.value - turned * q.db.value;
+    const long double g_error = of_p * dp.size + turned_error * fabsl(q.db.value) + fabsl(turned) * of_db * q.db.size +
+                                jump * (fabsl(q.db.value) + of_db * q.db.size) +
+                                scaling * (fabsl(dp.value) + fabsl(turned * q.db.value));
+    e->dx = (oracle_number){w * g, fabsl(w) * (g_error + fabsl(g) * (q.error + scaling)) * tail + tiny};
 
     oracle_shares shares;
     share(f, x, &q, w, y, &shares);
@@ -145,8 +163,8 @@ static void evaluate_finite(const oracle_function *f, long double x, long double
         e->da[i] = (oracle_number){shares.da[i], fabsl(shares.da[i]) * (q.error + scaling) * tail + tiny};
     long double power = 1;
     for (int j = 0; j <= f->n; j++, power *= x) {
-        const long double error = fabsl(w * power) * (y_error + fabsl(y) * (q.error + scaling_b)) * tail;
-        e->db[j] = (oracle_number){shares.db[j], error + (q.open ? 2 * fabsl(shares.db[j]) : 0) + tiny};
+        const long double of_turned = turned_error + fabsl(turned) * (q.error + scaling_b) + jump;
+        e->db[j] = (oracle_number){shares.db[j], fabsl(w * power) * of_turned * tail + tiny};
     }
 }
 

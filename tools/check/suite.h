@@ -45,7 +45,7 @@ void suite_oracle(const suite_device *device, const check_table *table, suite_li
                   suite_tally *tally);
 
 /**
- * The bits of every case on every device against those of the first that runs it, and into the device's digest; for each
+ * The bits of every GRKAN_DEVICE_TO_DEVICE case on every device against those of the first that runs it, and into the device's digest; for each
  * cpu among them, all its variants against each other.
  * @param tallies one for each device
  */

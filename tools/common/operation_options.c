@@ -35,7 +35,7 @@ static const command_option options[] = {
      "repeated",
      2},
     {"degrees", KEY_DEGREES, "m,n", "Degrees of numerator and denominator (5,4)", 2},
-    {"denominator", KEY_DENOMINATOR, "F", "abs_terms (the default), abs_sum, abs_sum_offset or plain", 2},
+    {"denominator", KEY_DENOMINATOR, "F", "abs_terms (the default), abs_sum, abs_sum_offset, plain or square", 2},
     {0},
 };
 

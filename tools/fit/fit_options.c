@@ -28,7 +28,7 @@ static const command_option options[] = {
     {"list", KEY_LIST, NULL, "Fit nothing, list the presets and their errors", 1},
     {NULL, 0, NULL, "With what:", 2},
     {"degrees", KEY_DEGREES, "m,n", "Degrees of numerator and denominator (5,4)", 2},
-    {"form", KEY_FORM, "D", "Denominator: abs_terms (the default), abs_sum, abs_sum_offset or plain", 2},
+    {"form", KEY_FORM, "D", "Denominator: abs_terms (the default), abs_sum, abs_sum_offset, plain or square", 2},
     {"denominator", KEY_FORM, "D", NULL, 2},
     {"range", KEY_RANGE, "lo,hi", "Where a function is approximated (-3,3)", 2},
     {"dtype", KEY_DTYPE, "T",

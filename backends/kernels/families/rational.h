@@ -22,6 +22,7 @@
 #define FORM_ABS_SUM 1
 #define FORM_ABS_SUM_OFFSET 2
 #define FORM_PLAIN 3
+#define FORM_SQUARE 4
 
 /** Which function, for the kernels: the family's parameters in their order, constants once a kernel is specialised. */
 typedef struct family {
@@ -91,7 +92,8 @@ DEVICE int is_same_function(family f, family other)
  * KAT's.
  */
 #define FIRST_COMMON_FUNCTION(DO) DO(common_function(5, 4, FORM_ABS_TERMS))
-#define COMMON_FUNCTIONS(DO) IN_EVERY_FORM(DO, 5, 4) IN_EVERY_FORM(DO, 3, 2) IN_EVERY_FORM(DO, 7, 6)
+#define COMMON_FUNCTIONS(DO)                                                                                           \
+    IN_EVERY_FORM(DO, 5, 4) IN_EVERY_FORM(DO, 3, 2) IN_EVERY_FORM(DO, 7, 6) DO(common_function(5, 4, FORM_SQUARE))
 #define IN_EVERY_FORM(DO, m, n)                                                                                        \
     DO(common_function(m, n, FORM_ABS_TERMS))                                                                          \
     DO(common_function(m, n, FORM_ABS_SUM))                                                                            \
@@ -167,11 +169,15 @@ DEVICE coefficients renewed_coefficients(family f, const coefficients *c, real x
 /**
  * Near zero, powers of x stay below 2^60 (f64: 2^480), and Q, unless its terms cancel, above 0.1. With no coefficient above
  * this, P, Q, their derivatives and the quotients of any two are normal numbers then, with room for dy on either side.
+ * B^2 has twice the exponents of B: |x|^n stays below 2^30 (2^240) for it, and the 15 terms of B below 2^54 (2^371) when
+ * their coefficients are not above the second limit.
  */
 #ifdef DOUBLE_OF
 #define LARGE_COEFFICIENT 1e77
+#define LARGE_SQUARED_COEFFICIENT 1e38
 #else
 #define LARGE_COEFFICIENT 4e9f
+#define LARGE_SQUARED_COEFFICIENT 1e6f
 #endif
 
 /** Whether a coefficient of a group, or of several, is large, for the kernels. */
@@ -183,7 +189,8 @@ DEVICE int has_large(family f, const coefficients *c)
         large |= ANY_ABOVE(ABS(HIDE_REAL(c->a[i])), LARGE_COEFFICIENT);
     UNROLL
     for (int j = 0; j <= f.n; ++j)
-        large |= ANY_ABOVE(ABS(HIDE_REAL(c->b[j])), LARGE_COEFFICIENT);
+        large |=
+            ANY_ABOVE(ABS(HIDE_REAL(c->b[j])), f.form == FORM_SQUARE ? LARGE_SQUARED_COEFFICIENT : LARGE_COEFFICIENT);
     return large;
 }
 
@@ -224,20 +231,31 @@ DEVICE int has_abs_sum(family f)
     return f.form == FORM_ABS_SUM || f.form == FORM_ABS_SUM_OFFSET;
 }
 
-/** Q(x), Q'(x), and in *b the polynomial B at its own argument, whose sign abs_sum needs. x has been through PLUS_ZERO. */
-DEVICE polynomial denominator_near(family f, const coefficients *c, real x, polynomial *b)
+/** B and its derivative by x. x has been through PLUS_ZERO. */
+DEVICE polynomial inner_near(family f, const coefficients *c, real x)
 {
-    polynomial q;
-    *b = horner(c->b, f.n, f.form == FORM_ABS_TERMS ? ABS(x) : x);
-    q = *b;
+    polynomial b = horner(c->b, f.n, f.form == FORM_ABS_TERMS ? ABS(x) : x);
     if (f.form == FORM_ABS_TERMS)
-        q.slope = FLIP(b->slope, x);
-    if (has_abs_sum(f)) {
-        b->value = PLUS_ZERO(b->value);
-        q.value = sum_offset(f) + ABS(b->value);
-        q.slope = FLIP(b->slope, b->value);
-    }
-    return q;
+        b.slope = FLIP(b.slope, x);
+    if (has_abs_sum(f))
+        b.value = PLUS_ZERO(b.value);
+    return b;
+}
+
+/** Q, of B's value. */
+DEVICE real denominator_of(family f, real b)
+{
+    if (has_abs_sum(f))
+        return sum_offset(f) + ABS(b);
+    return f.form == FORM_SQUARE ? FMA(b, b, REAL(1.0)) : b;
+}
+
+/** v dQ/dB, of B's value: the closing step's part in every derivative. */
+DEVICE real times_closing_slope(family f, real v, real b)
+{
+    if (has_abs_sum(f))
+        return FLIP(v, b);
+    return f.form == FORM_SQUARE ? v * (b + b) : v;
 }
 
 /** P(x) and P'(x). A constant function has to look at x all the same: NaN in gives NaN out. */
@@ -252,30 +270,26 @@ DEVICE polynomial numerator_near(family f, const coefficients *c, real x)
 /** F(x) near zero, for the kernels. */
 DEVICE real forward_near(family f, const coefficients *c, real x)
 {
-    polynomial b;
-    polynomial q = denominator_near(f, c, x, &b);
-    return numerator_near(f, c, x).value * RECIPROCAL(q.value);
+    const real q = denominator_of(f, inner_near(f, c, x).value);
+    return numerator_near(f, c, x).value * RECIPROCAL(q);
 }
 
 /** What an element adds to the sums, for the kernels: w x^i for each a_i, and u x^j (abs_terms: u |x|^j) for each b_j. */
 typedef struct element_terms {
     real w; /* dy / Q */
-    real u; /* -w F, for abs_sum with the sign of B */
+    real u; /* -w F dQ/dB */
 } element_terms;
 
 /** dx near zero, and what the element adds, for the kernels. x has been through PLUS_ZERO. */
 DEVICE real slope_near(family f, const coefficients *c, real x, real dy, element_terms *terms)
 {
-    polynomial b;
     const polynomial p = numerator_near(f, c, x);
-    const polynomial q = denominator_near(f, c, x, &b);
-    const real inverse = RECIPROCAL(q.value);
-    const real y = p.value * inverse;
+    const polynomial b = inner_near(f, c, x);
+    const real inverse = RECIPROCAL(denominator_of(f, b.value));
+    const real y_closing = times_closing_slope(f, p.value * inverse, b.value);
     terms->w = dy * inverse;
-    terms->u = -(terms->w * y);
-    if (has_abs_sum(f))
-        terms->u = FLIP(terms->u, b.value);
-    return terms->w * FMA(-y, q.slope, p.slope);
+    terms->u = -(terms->w * y_closing);
+    return terms->w * FMA(-y_closing, b.slope, p.slope);
 }
 
 /**

@@ -4,7 +4,7 @@
  * @brief The rational family where plain arithmetic could overflow: where |x| or a coefficient is large. Here, nothing
  * overflows or vanishes on the way to a result.
  *
- * With e the highest power whose coefficient is not zero, P(x) = x^e p(t) and Q(x) = x^k q(t), t = 1 / x. Exponents are
+ * With e the highest power whose coefficient is not zero, P(x) = x^e p(t) and B(x) = x^k b(t), t = 1 / x. Exponents are
  * integers of their own: x is a significand times 2^exponent, so that powers of it are products of significands, and the
  * terms of a polynomial are taken in units of about the largest of them. Only what becomes a result is scaled back.
  * x = +-infinity gives the limit. Rare, so written for size; scalars only.
@@ -126,15 +126,16 @@ DEVICE scaled horner_reversed(const real *c, int degree, int effective, real t, 
     return p;
 }
 
-/** What forward and backward share: F(x) = ratio x^(e - k). */
+/** What forward and backward share: F(x) = ratio x^(e - q_degree). */
 typedef struct scaled_point {
     scaled x;
     real t;       /* 1 / x.value */
-    scaled q;     /* Q(x) / x^k */
-    scaled ratio; /* (P / x^e) / (Q / x^k) */
-    real turn;    /* has the sign of Q' / B' over x^k, and but for abs_terms of dQ/db_j / x^j */
-    int e;
-    int k;
+    scaled q;     /* Q(x) / x^q_degree */
+    scaled ratio; /* (P / x^e) / (Q / x^q_degree) */
+    scaled turn;  /* dQ/dB / x^(q_degree - k); for abs_terms, where B is of |x|, sign(x)^k */
+    int e;        /* effective degrees: of P, */
+    int k;        /* of B */
+    int q_degree; /* and of Q: k, or 2 k for square */
 } scaled_point;
 
 /** What the denominator's polynomial is evaluated in: 1 / x.value, or 1 / |x.value|. */
@@ -143,29 +144,49 @@ DEVICE real denominator_argument(family f, const scaled_point *at)
     return f.form == FORM_ABS_TERMS ? ABS(at->t) : at->t;
 }
 
+/** Q over x^q_degree as the sum of its constant and another part, a value of exponent. @param sign of x^q_degree */
+DEVICE scaled plus_constant(real start, scaled part, real sign, const scaled_point *at)
+{
+    const int offset = -at->q_degree * at->x.exponent;
+    scaled q;
+    q.exponent = larger_of(part.exponent, offset);
+    q.value = sign * (scale(part.value, part.exponent - q.exponent) +
+                      scale(times_power(start, at->x.value, ABS(at->t), -at->q_degree), offset - q.exponent));
+    return q;
+}
+
 DEVICE scaled_point evaluate_scaled(family f, const coefficients *c, real x)
 {
     scaled_point at;
     real odd; /* sign(x)^k */
-    scaled p;
+    scaled b, p;
     at.x = split_argument(x);
     at.t = DIVIDE(REAL(1.0), at.x.value);
     at.e = effective_degree(c->a, f.m);
     at.k = effective_degree(c->b, f.n);
-    at.q = horner_reversed(c->b, f.n, at.k, denominator_argument(f, &at), -at.x.exponent, 0);
-    at.turn = REAL(1.0);
+    at.q_degree = at.k;
+    b = horner_reversed(c->b, f.n, at.k, denominator_argument(f, &at), -at.x.exponent, 0);
+    at.q = b;
+    at.turn.value = REAL(1.0);
+    at.turn.exponent = 0;
     odd = (at.k & 1) ? FLIP(REAL(1.0), at.x.value) : REAL(1.0);
     if (f.form == FORM_ABS_TERMS) {
-        at.turn = odd;
-        at.q.value = odd * at.q.value;
+        at.turn.value = odd;
+        at.q.value = odd * b.value;
     }
     if (has_abs_sum(f)) {
-        const int offset = -at.k * at.x.exponent;
-        const int exponent = larger_of(at.q.exponent, offset);
-        at.turn = FLIP(odd, PLUS_ZERO(x == REAL(0.0) ? HIDE_REAL(c->b[0]) : at.q.value));
-        at.q.value = odd * (scale(ABS(at.q.value), at.q.exponent - exponent) +
-                            scale(times_power(sum_offset(f), at.x.value, ABS(at.t), -at.k), offset - exponent));
-        at.q.exponent = exponent;
+        at.turn.value = FLIP(odd, PLUS_ZERO(x == REAL(0.0) ? c->b[0] : b.value));
+        b.value = ABS(b.value);
+        at.q = plus_constant(sum_offset(f), b, odd, &at);
+    }
+    if (f.form == FORM_SQUARE) {
+        scaled part = split(b.value); /* so that its square is a normal number */
+        at.q_degree = 2 * at.k;
+        at.turn.value = part.value + part.value;
+        at.turn.exponent = part.exponent + b.exponent;
+        part.value = part.value * part.value;
+        part.exponent = 2 * at.turn.exponent;
+        at.q = plus_constant(REAL(1.0), part, REAL(1.0), &at);
     }
     p = horner_reversed(c->a, f.m, at.e, at.t, -at.x.exponent, 0);
     at.ratio.value = DIVIDE(p.value, at.q.value);
@@ -187,11 +208,11 @@ DEVICE real scaled_power(scaled base, const scaled_point *at, int k)
 DEVICE scaled slope_scaled(family f, const coefficients *c, const scaled_point *at)
 {
     const scaled p = horner_reversed(c->a, f.m, at->e, at->t, -at->x.exponent, 1);
-    const scaled q = horner_reversed(c->b, f.n, at->k, denominator_argument(f, at), -at->x.exponent, 1);
-    const int exponent = at->ratio.exponent + q.exponent; /* of F Q' */
+    const scaled b = horner_reversed(c->b, f.n, at->k, denominator_argument(f, at), -at->x.exponent, 1);
+    const int exponent = at->ratio.exponent + at->turn.exponent + b.exponent; /* of F Q' */
     scaled s;
     s.exponent = larger_of(exponent, p.exponent);
-    s.value = FMA(-at->ratio.value, scale(at->turn * q.value, exponent - s.exponent),
+    s.value = FMA(-at->ratio.value, scale(at->turn.value * b.value, exponent - s.exponent),
                   scale(p.value, p.exponent - s.exponent));
     return s;
 }
@@ -200,7 +221,7 @@ DEVICE scaled slope_scaled(family f, const coefficients *c, const scaled_point *
 DEVICE real forward_scaled(family f, const coefficients *c, real x)
 {
     const scaled_point at = evaluate_scaled(f, c, x);
-    return scaled_power(at.ratio, &at, at.e - at.k);
+    return scaled_power(at.ratio, &at, at.e - at.q_degree);
 }
 
 /** As backward_near, where plain arithmetic could overflow. */
@@ -209,8 +230,8 @@ DEVICE real backward_scaled(family f, const coefficients *c, real x, real dy, re
     const int count = table_width(f, DENOMINATOR);
     const int lowest = f.form == FORM_ABS_SUM_OFFSET ? 0 : 1; /* the j of the first b_j */
     const scaled_point at = evaluate_scaled(f, c, x);
-    scaled g = split(dy); /* w x^k */
-    scaled u;             /* -w F x^(2 k - e) */
+    scaled g = split(dy); /* w x^q_degree */
+    scaled u;             /* -w F dQ/dB x^(q_degree + k - e) */
     scaled slope;
     real dx;
     g.value = DIVIDE(g.value, at.q.value);
@@ -218,18 +239,18 @@ DEVICE real backward_scaled(family f, const coefficients *c, real x, real dy, re
     slope = slope_scaled(f, c, &at);
     slope.value = g.value * slope.value;
     slope.exponent += g.exponent;
-    dx = scaled_power(slope, &at, at.e - 1 - at.k);
+    dx = scaled_power(slope, &at, at.e - 1 - at.q_degree);
     UNROLL_RARE
     for (int i = 0; i <= f.m; ++i)
-        sums[i] = sums[i] + scaled_power(g, &at, i - at.k);
+        sums[i] = sums[i] + scaled_power(g, &at, i - at.q_degree);
     u.value = -(g.value * at.ratio.value);
-    u.exponent = g.exponent + at.ratio.exponent;
-    if (has_abs_sum(f))
-        u.value = u.value * at.turn;
+    u.exponent = g.exponent + at.ratio.exponent + at.turn.exponent;
+    if (f.form != FORM_ABS_TERMS)
+        u.value = u.value * at.turn.value;
     UNROLL_RARE
     for (int i = 0; i < count; ++i) {
         const int j = i + lowest;
-        const real term = scaled_power(u, &at, at.e - 2 * at.k + j);
+        const real term = scaled_power(u, &at, at.e - at.q_degree - at.k + j);
         sums[f.m + 1 + i] += (f.form == FORM_ABS_TERMS && (j & 1)) ? FLIP(term, at.x.value) : term;
     }
     return dx;

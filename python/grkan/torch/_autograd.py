@@ -94,7 +94,7 @@ def rational(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor
         numerator: [1 or groups, m + 1], a0 first.
         denominator: [1 or groups, n], b1 first; n + 1 with b0 first for form "abs_sum_offset". Coefficients are
             converted to f32 (f64 for an x of f64), and so are their gradients computed.
-        form: of the denominator: "abs_terms" (KAT), "abs_sum", "abs_sum_offset" or "plain".
+        form: of the denominator: "abs_terms" (KAT), "abs_sum", "abs_sum_offset", "plain" or "square".
         channel_dim: the dimension of x that holds the channels; they are split into groups as numpy.array_split does.
     """
     tables = numerator, denominator

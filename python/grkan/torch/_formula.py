@@ -61,6 +61,8 @@ def formula(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor,
         q = 1 + _magnitude(wide * _polynomial(b, wide))
     elif form == "abs_sum_offset":
         q = 0.1 + _magnitude(_polynomial(b, wide))
+    elif form == "square":
+        q = 1 + (wide * _polynomial(b, wide)).square()
     else:
         q = 1 + wide * _polynomial(b, wide)
     return (_polynomial(a, wide) / q).to(x.dtype)
