@@ -62,7 +62,7 @@ typedef scalar real;
 
 #define FLIP(v, by) ((by) < REAL(0.0) ? -(v) : (v))
 #define PLUS_ZERO(x) (x)
-#define DIVIDE(a, b) ((a) / (b)) /* correctly rounded: an option of the compiler says so */
+#define DIVIDE(a, b) hip_divide(a, b)
 #if GRKAN_DTYPE == 3 || GRKAN_IEEE || GRKAN_MAY_HAVE_POLES
 #define RECIPROCAL(q) DIVIDE(REAL(1.0), q)
 #else
@@ -73,6 +73,19 @@ typedef scalar real;
 /* The compiler takes the instruction only where it is right for any memory and any value, else a loop of exchanges:
    some devices' own float atomics do nothing in memory that host and device share, or flush subnormals. */
 #define ATOMIC_ADD(pointer, value) __hip_atomic_fetch_add(pointer, value, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT)
+
+/** The compiler's own quotient is not correctly rounded where b's significand is all ones and a is a power of two: it is a unit
+    too small then, since the hardware's approximation is. Of the two, the one that leaves less. */
+static __device__ inline real hip_divide(real a, real b)
+{
+    const real q = a / b;
+#if GRKAN_DTYPE == 3
+    const real next = __builtin_bit_cast(double, __builtin_bit_cast(unsigned long long, q) + 1);
+#else
+    const real next = __builtin_bit_cast(float, __builtin_bit_cast(unsigned int, q) + 1);
+#endif
+    return ABS(FMA(-b, next, a)) < ABS(FMA(-b, q, a)) ? next : q;
+}
 
 static __device__ inline real hip_hide_real(real value)
 {

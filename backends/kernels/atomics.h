@@ -79,11 +79,12 @@ grkan_clear(TABLE_PARAMETERS(GLOBAL scalar *, gradient), const grkan_geometry ge
     GLOBAL scalar *gradients[TABLES];
     TABLE_ARRAY(gradients, gradient);
     STREAM_WAIT();
-    UNROLL
-    for (int table = 0; table < TABLES; ++table)
-        for (grkan_int64 i = (BLOCK_INDEX() + launch.first_block) * GRKAN_BACKWARD_BLOCK + THREAD_INDEX();
-             i < geometry.tables[table].numbers; i += (grkan_int64)launch.blocks * GRKAN_BACKWARD_BLOCK)
-            OFFSET(gradients[table], launch.gradients[table])[i] = REAL(0.0);
+#define CLEAR(table)                                                                                                   \
+    for (grkan_int64 i = (BLOCK_INDEX() + launch.first_block) * GRKAN_BACKWARD_BLOCK + THREAD_INDEX();                 \
+         i < geometry.tables[table].numbers; i += (grkan_int64)launch.blocks * GRKAN_BACKWARD_BLOCK)                   \
+        OFFSET(gradients[table], launch.gradients[table])[i] = REAL(0.0);
+    EACH_TABLE(CLEAR)
+#undef CLEAR
 }
 #endif
 

@@ -16,11 +16,11 @@ DEVICE gradients gradients_of(const grkan_geometry *g, const grkan_launch *launc
     gradients d;
     d.g = g;
     d.f = the_family();
-    UNROLL
-    for (int i = 0; i < TABLES; ++i) {
-        d.tables[i] = OFFSET(a->tables[i], launch->tables[i]);
-        d.gradients[i] = OFFSET(a->gradients[i], launch->gradients[i]);
-    }
+#define ADD_OFFSETS(i)                                                                                                 \
+    d.tables[i] = OFFSET(a->tables[i], launch->tables[i]);                                                             \
+    d.gradients[i] = OFFSET(a->gradients[i], launch->gradients[i]);
+    EACH_TABLE(ADD_OFFSETS)
+#undef ADD_OFFSETS
     d.partials = (GLOBAL scalar *)(OFFSET(a->workspace, launch->workspace) + GRKAN_WORKSPACE_COUNTER_BYTES);
     d.strategy = GRKAN_STRATEGY;
     d.add = launch->add;
@@ -236,7 +236,7 @@ DEVICE output_columns columns_of_block_thread(const gradients *d, const tile *b,
     int table = 0;
     UNROLL
     for (int i = 1; i < TABLES; ++i)
-        table = thread >= d->g->tables[i].first_thread ? i : table;
+        table = thread >= table_of(d->g, i).first_thread ? i : table;
     const grkan_table_reduction t = table_of(d->g, table);
     const int own = thread - t.first_thread;
     const int index = own >> t.output_threads_log2;

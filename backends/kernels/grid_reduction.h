@@ -13,9 +13,9 @@
 DEVICE int grid_threads(const grkan_geometry *g)
 {
     int threads = 0;
-    UNROLL
-    for (int i = 0; i < TABLES; ++i)
-        threads += g->tables[i].numbers * g->tables[i].grid_threads;
+#define ADD(i) threads += g->tables[i].numbers * g->tables[i].grid_threads;
+    EACH_TABLE(ADD)
+#undef ADD
     return threads;
 }
 
@@ -37,7 +37,8 @@ DEVICE partial_range partials_of_thread(const grkan_geometry *g, int thread)
     p.position = thread;
     UNROLL
     for (int i = 0; i + 1 < TABLES; ++i) {
-        const int threads = g->tables[i].numbers * g->tables[i].grid_threads;
+        const grkan_table_reduction before = table_of(g, i);
+        const int threads = before.numbers * before.grid_threads;
         const int is_later = p.table == i && p.position >= threads;
         p.position -= is_later ? threads : 0;
         p.table += is_later;

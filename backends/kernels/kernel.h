@@ -31,20 +31,26 @@ typedef struct arguments {
     GLOBAL char *workspace;
 } arguments;
 
+/** The coefficients of one group that come of one table. */
+DEVICE void load_row(int table, GLOBAL const scalar *row, coefficients *c)
+{
+    UNROLL
+    for (int i = 0; i < coefficient_count(the_family(), table); ++i)
+        COEFFICIENT(c, table, i) = coefficient_of(the_family(), table, row, i);
+}
+
 /** The coefficients of one group. */
 DEVICE coefficients load_group(const grkan_geometry *g, const grkan_launch *launch, const arguments *a,
                                grkan_int64 group)
 {
-    const family f = the_family();
     coefficients c;
-    UNROLL
-    for (int table = 0; table < TABLES; ++table) {
-        GLOBAL const scalar *row = OFFSET(a->tables[table], launch->tables[table]) +
-                                   (g->tables[table].is_shared ? 0 : group * table_width(f, table));
-        UNROLL
-        for (int i = 0; i < coefficient_count(f, table); ++i)
-            COEFFICIENT(&c, table, i) = coefficient_of(f, table, row, i);
-    }
+#define LOAD(i)                                                                                                        \
+    load_row(i,                                                                                                        \
+             OFFSET(a->tables[i], launch->tables[i]) +                                                                 \
+                 (g->tables[i].is_shared ? 0 : group * table_width(the_family(), i)),                                  \
+             &c);
+    EACH_TABLE(LOAD)
+#undef LOAD
     return c;
 }
 

@@ -175,7 +175,7 @@ DEVICE scaled_point evaluate_scaled(family f, const coefficients *c, real x)
         at.q.value = odd * b.value;
     }
     if (has_abs_sum(f)) {
-        at.turn.value = FLIP(odd, PLUS_ZERO(x == REAL(0.0) ? c->b[0] : b.value));
+        at.turn.value = FLIP(odd, PLUS_ZERO(x == REAL(0.0) ? HIDE_REAL(c->b[0]) : b.value));
         b.value = ABS(b.value);
         at.q = plus_constant(sum_offset(f), b, odd, &at);
     }
