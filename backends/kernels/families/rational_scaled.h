@@ -27,9 +27,10 @@
 #define MOST_SCALING 252
 #endif
 
-/** Of what is zero, and of x that is zero or infinite: no coefficients make up for it, nor does it overflow an int. */
+/** Of what is zero, and of x that is zero or infinite: no numbers make up for it, of which six meet in f64 (dy a / b^3 of
+    square, and the least result), nor does it overflow an int. */
 #define NO_EXPONENT (-(1 << 20))
-#define ENDLESS 4096
+#define ENDLESS 8192
 
 /** value 2^exponent, the value a significand of any normal size. */
 typedef struct scaled {
