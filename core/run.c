@@ -88,10 +88,10 @@ static grkan_status check_stream(const grkan_plan *plan, void *stream)
                                                            : backend->check_stream(plan->device->state, stream);
 }
 
-/** The tensors of one call: all inputs first, then all outputs. */
+/** The tensors of one call: all inputs first, then all outputs. Begins empty: most of the list is never touched. */
 typedef struct tensors {
-    tensor list[4 + 2 * GRKAN_MOST_TABLES]; /* x, dy, tables; result, gradients, workspace */
     int inputs, outputs;
+    tensor list[4 + 2 * GRKAN_MOST_TABLES]; /* x, dy, tables; result, gradients, workspace */
 } tensors;
 
 static int64_t tensor_bytes(const grkan_operation *o)
@@ -143,7 +143,8 @@ grkan_status grkan_forward(const grkan_plan *plan, const grkan_forward_arguments
     const grkan_operation *o = &plan->data.operation;
     const grkan_call call = {
         .x = arguments->x, .result = arguments->y, .tables = {arguments->numerator, arguments->denominator}};
-    tensors all = {.inputs = 0};
+    tensors all;
+    all.inputs = all.outputs = 0;
     add_inputs(&plan->data, &call, false, &all);
     add_output(&all, (tensor){"y", &call.result, tensor_bytes(o), grkan_dtype_bytes(o->dtype)});
     grkan_status status = check_all(backend, all.list, all.inputs, all.outputs, 1);
@@ -178,7 +179,8 @@ grkan_status grkan_backward(const grkan_plan *plan, const grkan_backward_argumen
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT,
                           "arguments.workspace_bytes is %zu; expected at least %zu (grkan_plan_workspace_bytes)",
                           arguments->workspace_bytes, data->workspace_bytes);
-    tensors all = {.inputs = 0};
+    tensors all;
+    all.inputs = all.outputs = 0;
     add_inputs(data, &call, true, &all);
     add_output(&all, (tensor){"dx", &call.result, tensor_bytes(o), grkan_dtype_bytes(o->dtype)});
     for (int32_t k = 0; k < data->table_count; ++k)

@@ -90,10 +90,10 @@ typedef struct prepared_call {
     grkan_launch launch;
 } prepared_call;
 
-/** The arguments of a kernel, in their order. */
+/** The arguments of a kernel, in their order. Begins empty: most of the list is never touched. */
 typedef struct argument_list {
-    grkan_kernel_argument arguments[gpu_most_arguments];
     int count;
+    grkan_kernel_argument arguments[gpu_most_arguments];
 } argument_list;
 
 static void *base_of(grkan_buffer buffer)
@@ -106,43 +106,47 @@ static int64_t offset_of(grkan_buffer buffer, size_t element)
     return gpu_uses_pointers ? 0 : (int64_t)(buffer.offset / element);
 }
 
-/** Whether a tensor is aligned to the vectors that threads load and store at once. */
-static grkan_status find_alignment(const grkan_plan_data *plan, grkan_buffer tensor, int *aligned)
+/** Whether a tensor is aligned to the vectors that threads load and store at once, of so many bytes. */
+static grkan_status find_alignment(size_t vector, grkan_buffer tensor, int *aligned)
 {
-    const size_t vector = (size_t)plan->backward.columns.vector * grkan_dtype_bytes(plan->operation.dtype);
     uintptr_t address = 0;
     const grkan_status status = tensor.base != NULL ? gpu_locate(tensor.base, &address) : GRKAN_SUCCESS;
     *aligned &= (address + tensor.offset) % vector == 0;
     return status;
 }
 
+/** Member by member: most of a call's room for tables is never touched, and a call should cost the host little. */
 static grkan_status prepare_call(const grkan_plan_data *plan, const grkan_geometry *geometry, const grkan_call *call,
                                  prepared_call *p)
 {
     const size_t element = grkan_dtype_bytes(plan->operation.dtype);
     const size_t number = grkan_coefficient_bytes(plan->operation.dtype);
+    const size_t vector = (size_t)plan->backward.columns.vector * element;
+    grkan_launch *const launch = &p->launch;
     grkan_status status;
-    *p = (prepared_call){.plan = plan,
-                         .geometry = geometry,
-                         .bases = {[X] = base_of(call->x),
-                                   [DY] = base_of(call->dy),
-                                   [RESULT] = base_of(call->result),
-                                   [WORKSPACE] = base_of(call->workspace)},
-                         .launch = {.aligned = 1,
-                                    .add = call->add,
-                                    .x = offset_of(call->x, element),
-                                    .dy = offset_of(call->dy, element),
-                                    .result = offset_of(call->result, element),
-                                    .workspace = offset_of(call->workspace, 1)}};
+    p->plan = plan;
+    p->geometry = geometry;
+    p->bases[X] = base_of(call->x);
+    p->bases[DY] = base_of(call->dy);
+    p->bases[RESULT] = base_of(call->result);
+    p->bases[WORKSPACE] = base_of(call->workspace);
+    launch->aligned = 1;
+    launch->add = call->add;
+    launch->x = offset_of(call->x, element);
+    launch->dy = offset_of(call->dy, element);
+    launch->result = offset_of(call->result, element);
+    launch->workspace = offset_of(call->workspace, 1);
+    for (int i = 0; i < GRKAN_MOST_TABLES; ++i)
+        launch->tables[i] = launch->gradients[i] = 0;
     for (int i = 0; i < plan->table_count; ++i) {
         p->bases[TABLE + i] = base_of(call->tables[i]);
         p->bases[GRADIENT + i] = base_of(call->gradients[i]);
-        p->launch.tables[i] = offset_of(call->tables[i], number);
-        p->launch.gradients[i] = offset_of(call->gradients[i], number);
+        launch->tables[i] = offset_of(call->tables[i], number);
+        launch->gradients[i] = offset_of(call->gradients[i], number);
     }
-    if ((status = find_alignment(plan, call->x, &p->launch.aligned)) == GRKAN_SUCCESS &&
-        (status = find_alignment(plan, call->dy, &p->launch.aligned)) == GRKAN_SUCCESS)
-        status = find_alignment(plan, call->result, &p->launch.aligned);
+    if ((status = find_alignment(vector, call->x, &launch->aligned)) == GRKAN_SUCCESS &&
+        (status = find_alignment(vector, call->dy, &launch->aligned)) == GRKAN_SUCCESS)
+        status = find_alignment(vector, call->result, &launch->aligned);
     return status;
 }
 
@@ -199,10 +203,11 @@ grkan_status gpu_forward(grkan_backend_program *program, const grkan_plan_data *
                          void *stream)
 {
     prepared_call p;
-    argument_list list = {.count = 0};
+    argument_list list;
     const grkan_status status = prepare_call(plan, &plan->forward, call, &p);
     if (status != GRKAN_SUCCESS)
         return status;
+    list.count = 0;
     add_buffer(&p, "x", X, &list);
     add_tables(&p, &list);
     add_buffer(&p, "y", RESULT, &list);
@@ -211,14 +216,16 @@ grkan_status gpu_forward(grkan_backend_program *program, const grkan_plan_data *
 
 static grkan_status clear_gradients(const grkan_backend_program *program, prepared_call *p, void *stream)
 {
-    argument_list list = {.count = 0};
+    argument_list list;
+    list.count = 0;
     add_gradients(p, &list);
     return launch_all(program, CLEAR, p, &list, clear_blocks, stream);
 }
 
 static grkan_status reduce_blocks(const grkan_backend_program *program, prepared_call *p, void *stream)
 {
-    argument_list list = {.count = 0};
+    argument_list list;
+    list.count = 0;
     add_buffer(p, "x", X, &list);
     add_buffer(p, "dy", DY, &list);
     add_tables(p, &list);
@@ -231,8 +238,9 @@ static grkan_status reduce_blocks(const grkan_backend_program *program, prepared
 static grkan_status reduce_grid(const grkan_backend_program *program, prepared_call *p, void *stream)
 {
     const int block = p->geometry->columns.block;
-    argument_list list = {.count = 0};
+    argument_list list;
     int64_t threads = 0;
+    list.count = 0;
     for (int i = 0; i < p->plan->table_count; ++i)
         threads += (int64_t)p->geometry->tables[i].numbers * p->geometry->tables[i].grid_threads;
     add_tables(p, &list);
