@@ -160,7 +160,8 @@ class TestMisuse(FitCase):
     def test_values(self):
         gelu = ["--function", "gelu"]
         self.refuse("problem.function is \"gelo\"; expected one of identity, relu", "--function", "gelo")
-        self.refuse("--form: 'abs' is none of abs_terms, abs_sum, abs_sum_offset, plain, square", *gelu, "--form", "abs")
+        self.refuse("--form: 'abs' is none of abs_terms, abs_sum, abs_sum_offset, plain, square", *gelu, "--form",
+                    "abs")
         self.refuse("--growth: 'fast' is none of auto, linear, any", *gelu, "--growth", "fast")
         self.refuse("problem.growth is linear and problem.numerator_degree 7; expected at most 5", *gelu, "--growth",
                     "linear", "--degrees", "7,4")
