@@ -22,7 +22,7 @@ add() {
 }
 add gcc
 add gcc -m32
-clang=$(command -v clang-19 clang | head -n 1)
+clang=$(command -v clang-19 clang | head -n 1 || true)
 for target in i386-linux-gnu i386-pc-windows-msvc armv7-linux-gnueabihf powerpc-linux-gnu aarch64-linux-gnu s390x-linux-gnu; do
     add "${clang:-false}" "--target=$target"
 done
@@ -50,7 +50,12 @@ plant() {
 }
 
 plant 'a geometry with padding on hosts of 64 bits' '^gcc$' '/int unused;/d; s/\(8 \+ 6/(7 + 5/'
-plant 'a geometry that relies on such padding' '^gcc -m32$|i386' '/int unused;/d'
+narrow='^gcc -m32$|i386'
+if grep -qE -- "$narrow" <<<"$(printf '%s\n' "${compilers[@]}")"; then
+    plant 'a geometry that relies on such padding' "$narrow" '/int unused;/d'
+else
+    echo 'not tried: there is no compiler for a machine of 32 bits'
+fi
 plant 'a launch with another member of 4 bytes' '^gcc$' 's/^( *)int add;/\1int add, another;/'
 
 found=$(refused_by "$scratch")
