@@ -61,12 +61,21 @@ void vendor_identity(char *text, size_t bytes)
     snprintf(text, bytes, "nvrtc %d.%d (%d) %s", major, minor, CUDART_VERSION, cuda_options);
 }
 
+/** What makes the assembler say what it made. NVRTC 13 keeps what it compiled, and says nothing the second time. */
+static const char *report_options(int is_nvrtc)
+{
+    int major = 0, minor = 0;
+    nvrtcVersion(&major, &minor);
+    return is_nvrtc && major >= 13 ? " --ptxas-options=-v --no-cache" : " --ptxas-options=-v";
+}
+
 grkan_status vendor_options(const grkan_backend_device *device, const grkan_compile_request *request, int with_report,
                             char *text, size_t bytes)
 {
     (void)device;
-    snprintf(text, bytes, "%s--gpu-architecture=%s %s %s%s", request->compiler != NULL ? "-x cu -cubin " : "",
-             request->architecture, cuda_options, request->definitions, with_report ? " --ptxas-options=-v" : "");
+    const int is_nvrtc = request->compiler == NULL;
+    snprintf(text, bytes, "%s--gpu-architecture=%s %s %s%s", is_nvrtc ? "" : "-x cu -cubin ", request->architecture,
+             cuda_options, request->definitions, with_report ? report_options(is_nvrtc) : "");
     return GRKAN_SUCCESS;
 }
 
