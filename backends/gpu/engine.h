@@ -27,7 +27,7 @@ grkan_status gpu_list_launches(const grkan_plan_data *plan, grkan_launch_listene
 typedef struct gpu_module gpu_module;
 typedef struct gpu_kernel gpu_kernel;
 
-/** What the core offers; set by the vendor's count. */
+/** What the core offers: host.c has it, the vendor's count sets it. */
 extern const grkan_host *gpu_host;
 
 /** Whether a buffer's base is an address, as in the vendor's table. */

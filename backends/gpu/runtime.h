@@ -1,10 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file runtime.h @brief Between runtime.c, which CUDA and HIP share, and a vendor's own file. */
+/**
+ * @file runtime.h
+ * @brief What the files of CUDA's and HIP's modules know of each other.
+ *
+ * CUDA and HIP differ in names only, so this folder's files are compiled once for each, with the vendor.h of that vendor's
+ * folder. They work on the primary context, so that a program's own pointers and streams are used as they are.
+ *
+ *     table.c -> devices.c, memory.c, compile.c, engine.c -> modules.c        what the core calls
+ *     compile.c -> rtc.c, compiler_program.c                                  the compilers
+ *     all of them -> calls.c, the vendor's own file -> host.c
+ */
 #ifndef GRKAN_RUNTIME_H
 #define GRKAN_RUNTIME_H
 
 #include "engine.h"
-#include "names.h"
+#include "vendor.h"
 
 struct grkan_backend_device {
     int index;
@@ -12,7 +22,33 @@ struct grkan_backend_device {
     rt(Event_t) start, stop;
 };
 
-/* By rtc.c and outside.c. */
+/* For the table, as in backend.h: devices.c */
+
+grkan_status runtime_count(const grkan_host *host, int *count);
+grkan_status runtime_open(int index, grkan_backend_device **device);
+void runtime_close(grkan_backend_device *device);
+grkan_status runtime_describe(const grkan_backend_device *device, grkan_device_properties *properties,
+                              grkan_device_limits *limits);
+const char *runtime_identity(const grkan_backend_device *device);
+grkan_status runtime_assume(const char *architecture, grkan_device_limits *limits);
+
+/* compile.c */
+
+grkan_status runtime_compile(grkan_backend_device *device, const grkan_compile_request *request, grkan_blob *binary,
+                             grkan_compiler_report *report);
+
+/* memory.c */
+
+grkan_status runtime_allocate(grkan_backend_device *device, size_t bytes, void **base);
+void runtime_release(grkan_backend_device *device, void *base);
+grkan_status runtime_upload(grkan_backend_device *device, grkan_buffer to, const void *from, size_t bytes);
+grkan_status runtime_download(grkan_backend_device *device, void *to, grkan_buffer from, size_t bytes);
+grkan_status runtime_copy(grkan_backend_device *device, grkan_buffer to, grkan_buffer from, size_t bytes);
+grkan_status runtime_synchronize(grkan_backend_device *device);
+grkan_status runtime_timer_start(grkan_backend_device *device);
+grkan_status runtime_timer_stop(grkan_backend_device *device, double *milliseconds);
+
+/* The compilers: rtc.c and compiler_program.c. */
 
 /** Split "-DA=1 -DB=2" at its spaces. @return how many */
 int rtc_split_options(char *text, const char **options, int most);
@@ -22,8 +58,8 @@ grkan_status rtc_compile(const grkan_backend_device *device, const char *source,
                          grkan_blob *binary, grkan_compiler_report *report);
 
 /** The same by request->compiler. */
-grkan_status outside_compile(const char *source, const grkan_compile_request *request, grkan_blob *binary,
-                             grkan_compiler_report *report);
+grkan_status compiler_program_compile(const char *source, const grkan_compile_request *request, grkan_blob *binary,
+                                      grkan_compiler_report *report);
 
 /* By the vendor's own file. */
 

@@ -8,8 +8,6 @@
 
 #include <CL/cl_ext.h>
 
-const grkan_host *gpu_host;
-
 #define CODE(name) {name, #name}
 
 static const struct {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file names.h @brief The words of gpu/runtime.c and rtc.c in CUDA: the runtime's, the driver's and NVRTC's names. */
-#ifndef GRKAN_NAMES_H
-#define GRKAN_NAMES_H
+/** @file vendor.h @brief What gpu/ calls in CUDA: the runtime's, the driver's and NVRTC's names. */
+#ifndef GRKAN_VENDOR_H
+#define GRKAN_VENDOR_H
 
 #include <cuda.h>
 #include <cuda_runtime_api.h>

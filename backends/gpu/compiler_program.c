@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file outside.c @brief A compiler that is a program of its own, for architectures that the runtime's does not know. */
+/** @file compiler_program.c @brief A compiler that is a program of its own, for architectures that the runtime's does not know. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,8 +92,8 @@ static grkan_status compile_in(const workplace *w, char *options, const grkan_co
     return status;
 }
 
-grkan_status outside_compile(const char *source, const grkan_compile_request *request, grkan_blob *binary,
-                             grkan_compiler_report *report)
+grkan_status compiler_program_compile(const char *source, const grkan_compile_request *request, grkan_blob *binary,
+                                      grkan_compiler_report *report)
 {
     workplace w;
     char options[1024];

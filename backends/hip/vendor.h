@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file names.h @brief The words of gpu/runtime.c and rtc.c in HIP. */
-#ifndef GRKAN_NAMES_H
-#define GRKAN_NAMES_H
+/** @file vendor.h @brief What gpu/ calls in HIP. */
+#ifndef GRKAN_VENDOR_H
+#define GRKAN_VENDOR_H
 
 /* With ROCm 6, hipDeviceProp_t and hipGetDeviceProperties became macros for a longer struct and the call that fills
    it; they are used by these names only, so the header decides. */
