@@ -16,9 +16,8 @@ from ._errors import (CompileError, DeviceError, Error, InvalidArgumentError, Li
 from ._fit import Fit, fit, preset
 from ._operation import Operation, Options
 from ._plan import Device, Plan, Version, device, devices, version
-
-__version__ = "0.1.0"  # of this package; version() is the library's
+from ._version import __version__  # of this package; version() is the library's
 
 __all__ = ["CompileError", "Device", "DeviceError", "Error", "Fit", "InvalidArgumentError", "LibraryNotFoundError",
            "NoBackendError", "NoDeviceError", "Operation", "Options", "OutOfMemoryError", "Plan", "UnsupportedError",
-           "Version", "backward", "device", "devices", "fit", "forward", "preset", "version"]
+           "Version", "__version__", "backward", "device", "devices", "fit", "forward", "preset", "version"]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ._errors import BY_STATUS, Error, LibraryNotFoundError
 from ._structs import BufferStruct, OperationStruct, OptionsStruct, PropertiesStruct
+from ._version import soname
 
 LIBRARY_VARIABLE = "GRKAN_LIBRARY"
 
@@ -51,7 +52,7 @@ def _path() -> str:
     if chosen:
         return os.path.abspath(chosen)
     installed = Path(__file__).parents[1].glob(".grkan.mesonpy.libs/libgrkan.so*")  # where pip puts it
-    return next(map(str, installed), "libgrkan.so.0")  # else the system's
+    return next(map(str, installed), soname())  # else the system's
 
 
 def _declare(library: ctypes.CDLL) -> ctypes.CDLL:

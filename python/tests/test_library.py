@@ -4,6 +4,7 @@
 import ctypes
 import inspect
 import os
+import re
 import shutil
 import subprocess
 import weakref
@@ -14,7 +15,7 @@ import pytest
 from conftest import ROOT, require, run_python
 
 import grkan
-from grkan import _fit, _library, _names, _operation, _plan, _structs
+from grkan import _fit, _library, _names, _operation, _plan, _structs, _version
 
 STRUCTS = {
     "grkan_fit_problem": _fit.ProblemStruct,
@@ -140,7 +141,13 @@ def test_errors_carry_the_sentence_of_the_library(selector, error, text):
 
 def test_version():
     version, commit = grkan.version()
-    assert version == "0.1.0" == grkan.__version__ and commit
+    written = re.search(r"version: '(.*)'", (ROOT / "meson.build").read_text())[1]
+    assert version == written == grkan.__version__ and commit
+
+
+def test_soname_is_that_of_the_library():
+    dynamic = subprocess.run(["readelf", "-d", _library.load()._name], check=True, capture_output=True, text=True).stdout
+    assert f"soname: [{_version.soname()}]" in dynamic
 
 
 def resident_bytes():
