@@ -62,26 +62,6 @@ const char *grkan_determinism_name(grkan_determinism determinism)
     return NULL;
 }
 
-size_t grkan_dtype_bytes(grkan_dtype dtype)
-{
-    switch (dtype) {
-    case GRKAN_F32:
-        return 4;
-    case GRKAN_F16:
-    case GRKAN_BF16:
-        return 2;
-    case GRKAN_F64:
-        return 8;
-    }
-    return 0;
-}
-
-size_t grkan_coefficient_bytes(grkan_dtype dtype)
-{
-    const size_t bytes = grkan_dtype_bytes(dtype);
-    return bytes == 2 ? 4 : bytes;
-}
-
 int grkan_denominator_coefficients(const grkan_operation *operation)
 {
     return operation->denominator_degree + (operation->denominator == GRKAN_ABS_SUM_OFFSET ? 1 : 0);
