@@ -32,6 +32,8 @@ typedef struct grkan_host {
         __attribute__((format(printf, 2, 3)))
 #endif
         ;
+    /** The folders that callers handed over for vendors' libraries, absolute, in order; NULL past the last. */
+    const char *(*library_folder)(int index);
 } grkan_host;
 
 /** A device as its backend holds it, opaque to the core. */
@@ -148,8 +150,11 @@ typedef struct grkan_backend {
     const char *dialect_hash; /**< of the text put in front of the kernels, part of the cache key; optional */
     int32_t uses_pointers;    /**< 1: grkan_buffer.base is an address, so overlap and alignment can be checked */
 
-    /* Discovery. count is called first, and once; it keeps host. */
+    /* Discovery. count is called first, by one thread at a time, and again as long as it finds no device; it keeps host. */
     grkan_status (*count)(const grkan_host *host, int *count);
+    /** Which libraries of the vendor serve it: a line for each, "NAME VERSION: PATH", or "NAME: " and why there is none.
+        Cut where the text is full. Optional. */
+    void (*libraries)(char *text, size_t bytes);
     /** The part of a selector after "name:" to an index; optional: a plain number 0..count - 1 otherwise. */
     grkan_status (*resolve)(const char *text, int *index);
     grkan_status (*open)(int index, grkan_backend_device **device);
@@ -182,8 +187,9 @@ typedef struct grkan_backend {
                          grkan_backend_program **program);
     /** Called before close. */
     void (*unload)(grkan_backend_program *program);
-    /** Called for each plan before the caller gets it: to have ready what its calls share, such as threads. Optional. */
-    void (*prepare)(grkan_backend_device *device, const grkan_plan_data *plan);
+    /** Called for each plan before the caller gets it: to have ready what its calls share, such as threads, or kernels in
+        the context at hand. Optional. */
+    void (*prepare)(grkan_backend_program *program, const grkan_plan_data *plan);
 
     /* Enqueue and return: no allocation, no synchronisation. */
     grkan_status (*forward)(grkan_backend_program *program, const grkan_plan_data *plan, const grkan_call *call,

@@ -48,6 +48,27 @@ grkan_status grkan_device_count(const char *backend, int *count)
     return grkan_registry_find(backend, &found, count);
 }
 
+grkan_status grkan_backend_libraries(const char *backend, char *text, size_t bytes)
+{
+    grkan_status status = check_pointer(text, "text", "where to put the libraries");
+    if (status == GRKAN_SUCCESS && bytes == 0) {
+        status = grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "bytes is 0; expected the room that text has");
+    }
+    if (status != GRKAN_SUCCESS) {
+        return status;
+    }
+    text[0] = '\0';
+    status = check_pointer(backend, "backend", "the name of a backend");
+    const grkan_backend *found = NULL;
+    if (status == GRKAN_SUCCESS) {
+        status = grkan_registry_find(backend, &found, NULL);
+    }
+    if (status == GRKAN_SUCCESS && found->libraries != NULL) {
+        found->libraries(text, bytes);
+    }
+    return status;
+}
+
 /* Take over an open state, or close it. */
 static grkan_status wrap_state(const grkan_backend *backend, grkan_backend_device *state, grkan_device **device)
 {

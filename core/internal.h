@@ -33,8 +33,10 @@ struct grkan_plan {
 /** Set this thread's error text (printf style) and return status. */
 grkan_status grkan_fail(grkan_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/** What backends are given. */
-extern const grkan_host grkan_the_host;
+/* library_folders.c */
+
+/** The folders that grkan_add_library_folder was given, in order; NULL past the last. Lives as long as the process. */
+const char *grkan_library_folder_at(int index);
 
 /* registry.c */
 

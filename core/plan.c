@@ -62,7 +62,7 @@ grkan_status grkan_plan_create(grkan_device *device, const grkan_operation *oper
         return status;
     }
     if (device->backend->prepare != NULL)
-        device->backend->prepare(device->state, &made->data);
+        device->backend->prepare(made->program, &made->data);
     *plan = made;
     return GRKAN_SUCCESS;
 }

@@ -4,8 +4,9 @@
  * @brief The list of backends: found, loaded and checked once, on first use.
  *
  * A module is looked for in the directories of GRKAN_BACKEND_PATH, then in <library's directory>/grkan, where it is
- * installed, then in the library's directory, where a build tree has it. Never in the current directory. What the
- * first look gave, good or bad, holds until the process ends.
+ * installed, then in the library's directory, where a build tree has it. Never in the current directory. The module that
+ * the first look gave, good or bad, and the devices that it has hold until the process ends; a module that finds none is
+ * asked again each time, since what it lacks may come: a driver's library, a device.
  */
 #define _GNU_SOURCE 1 /* strdup under -std=c11 */
 
@@ -28,11 +29,11 @@ typedef struct registry_entry {
     const char *name;
     const grkan_backend *built_in; /* NULL: a module */
     grkan_lock lock;               /* guards what follows */
-    bool is_known;
-    const grkan_backend *backend; /* NULL: there is none, see status and error */
-    int devices;
-    grkan_status status; /* of finding the backend, then of counting its devices */
-    char *error;         /* its text; NULL for want of memory */
+    bool is_known;                 /* what was looked for is known, found or not */
+    const grkan_backend *backend;  /* NULL: there is none, see status and error */
+    int devices;                   /* 0: not known to have any, see status and error */
+    grkan_status status;           /* of finding the backend, then of counting its devices */
+    char *error;                   /* its text; NULL for want of memory */
 } registry_entry;
 
 /* In the order of preference. A new backend is one line here. */
@@ -261,10 +262,12 @@ static grkan_status load_module(const char *name, const grkan_backend **backend)
     return status;
 }
 
+static const grkan_host host = {.set_error = grkan_fail, .library_folder = grkan_library_folder_at};
+
 static grkan_status count_devices(const grkan_backend *backend, int *devices)
 {
     int count = 0;
-    const grkan_status status = backend->count(&grkan_the_host, &count);
+    const grkan_status status = backend->count(&host, &count);
     if (status != GRKAN_SUCCESS) {
         return status;
     }
@@ -275,21 +278,33 @@ static grkan_status count_devices(const grkan_backend *backend, int *devices)
     return GRKAN_SUCCESS;
 }
 
-/* The first look; the entry is locked. */
+/* Find the backend, the first time, and its devices, until it has some. The entry is locked. */
 static void look(registry_entry *entry)
 {
-    if (entry->built_in != NULL) {
-        entry->backend = entry->built_in;
-    } else {
+    if (!entry->is_known && entry->built_in == NULL) {
         entry->status = load_module(entry->name, &entry->backend);
-    }
-    if (entry->status == GRKAN_SUCCESS) {
-        entry->status = count_devices(entry->backend, &entry->devices);
-    }
-    if (entry->status != GRKAN_SUCCESS) {
-        entry->error = strdup(grkan_last_error());
+    } else if (!entry->is_known) {
+        entry->backend = entry->built_in;
     }
     entry->is_known = true;
+    if (entry->backend != NULL) {
+        entry->status = count_devices(entry->backend, &entry->devices);
+    }
+    free(entry->error);
+    entry->error = entry->status != GRKAN_SUCCESS ? strdup(grkan_last_error()) : NULL;
+}
+
+/* Who asks for no count can do without a device: to compile. The entry is locked. */
+static grkan_status answer(const registry_entry *entry, const grkan_backend **backend, int *count)
+{
+    if (entry->backend == NULL || (count != NULL && entry->status != GRKAN_SUCCESS)) {
+        return grkan_fail(entry->status, "%s", entry->error == NULL ? "no memory for the error text" : entry->error);
+    }
+    *backend = entry->backend;
+    if (count != NULL) {
+        *count = entry->devices;
+    }
+    return GRKAN_SUCCESS;
 }
 
 grkan_status grkan_registry_find(const char *name, const grkan_backend **backend, int *count)
@@ -302,22 +317,14 @@ grkan_status grkan_registry_find(const char *name, const grkan_backend **backend
         return fail_unknown(name);
     }
     grkan_lock_take(&entry->lock);
-    if (!entry->is_known) {
+    if (!entry->is_known || (count != NULL && entry->backend != NULL && entry->devices == 0)) {
         fenv_t own; /* a driver that was linked with -Ofast has the thread that loads it flush subnormals */
         (void)fegetenv(&own);
         (void)fesetenv(FE_DFL_ENV);
         look(entry);
         (void)fesetenv(&own);
     }
+    const grkan_status status = answer(entry, backend, count);
     grkan_lock_release(&entry->lock);
-
-    /* From here on the entry does not change. Who asks for no count can do without a device: to compile. */
-    if (entry->backend == NULL || (count != NULL && entry->status != GRKAN_SUCCESS)) {
-        return grkan_fail(entry->status, "%s", entry->error == NULL ? "no memory for the error text" : entry->error);
-    }
-    *backend = entry->backend;
-    if (count != NULL) {
-        *count = entry->devices;
-    }
-    return GRKAN_SUCCESS;
+    return status;
 }

@@ -80,10 +80,6 @@ grkan_status grkan_fail(grkan_status status, const char *format, ...)
     return status;
 }
 
-const grkan_host grkan_the_host = {
-    .set_error = grkan_fail,
-};
-
 const char *grkan_version(void)
 {
     return TEXT_OF(GRKAN_VERSION_MAJOR) "." TEXT_OF(GRKAN_VERSION_MINOR) "." TEXT_OF(GRKAN_VERSION_PATCH);

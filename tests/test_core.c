@@ -111,6 +111,51 @@ static void test_backends_are_listed(void **state)
     assert_null(grkan_backend_name(4));
 }
 
+/* --------------------------------------------------------------------------------------------- vendors' libraries */
+
+static void test_library_folders_are_kept(void **state)
+{
+    (void)state;
+    char folder[32] = "/opt/of/this/test";
+    assert_null(grkan_library_folder_at(0));
+    for (int twice = 0; twice < 2; twice++) {
+        assert_int_equal(grkan_add_library_folder(folder), GRKAN_SUCCESS);
+    }
+    memset(folder, 'x', strlen(folder));
+    assert_string_equal(grkan_library_folder_at(0), "/opt/of/this/test");
+    assert_null(grkan_library_folder_at(1));
+    assert_null(grkan_library_folder_at(-1));
+    assert_int_equal(grkan_add_library_folder(NULL), GRKAN_ERROR_INVALID_ARGUMENT);
+    assert_string_equal(grkan_last_error(), "folder is NULL; expected an absolute path");
+    assert_int_equal(grkan_add_library_folder("lib"), GRKAN_ERROR_INVALID_ARGUMENT);
+    assert_string_equal(grkan_last_error(), "folder is \"lib\"; expected an absolute path");
+    for (int i = 1; i < 64; i++) {
+        (void)snprintf(folder, sizeof folder, "/%d", i);
+        assert_int_equal(grkan_add_library_folder(folder), GRKAN_SUCCESS);
+    }
+    assert_int_equal(grkan_add_library_folder("/64"), GRKAN_ERROR_OUT_OF_MEMORY);
+    assert_string_equal(grkan_last_error(), "no room for folder \"/64\": there are 64 already");
+    assert_string_equal(grkan_library_folder_at(63), "/63");
+    assert_null(grkan_library_folder_at(64));
+}
+
+static void test_misuse_of_libraries(void **state)
+{
+    (void)state;
+    char text[8] = "old";
+    assert_int_equal(grkan_backend_libraries("cpu", NULL, 8), GRKAN_ERROR_INVALID_ARGUMENT);
+    assert_string_equal(grkan_last_error(), "text is NULL; expected where to put the libraries");
+    assert_int_equal(grkan_backend_libraries("cpu", text, 0), GRKAN_ERROR_INVALID_ARGUMENT);
+    assert_string_equal(grkan_last_error(), "bytes is 0; expected the room that text has");
+    assert_string_equal(text, "old");
+    assert_int_equal(grkan_backend_libraries(NULL, text, sizeof text), GRKAN_ERROR_INVALID_ARGUMENT);
+    assert_string_equal(grkan_last_error(), "backend is NULL; expected the name of a backend");
+    assert_string_equal(text, "");
+    assert_int_equal(grkan_backend_libraries("cpuu", text, sizeof text), GRKAN_ERROR_NO_BACKEND);
+    assert_int_equal(grkan_backend_libraries("cpu", text, sizeof text), GRKAN_SUCCESS);
+    assert_string_equal(text, "");
+}
+
 /* -------------------------------------------------------------------------------------------------- error texts */
 
 static void *look_at_text_of_new_thread(void *is_empty)
@@ -136,7 +181,7 @@ static void test_a_text_may_be_part_of_the_next(void **state)
 {
     (void)state;
     (void)grkan_fail(GRKAN_ERROR_DEVICE, "inner");
-    (void)grkan_the_host.set_error(GRKAN_ERROR_DEVICE, "outer (%s), %s", grkan_last_error(), grkan_last_error());
+    (void)grkan_fail(GRKAN_ERROR_DEVICE, "outer (%s), %s", grkan_last_error(), grkan_last_error());
     assert_string_equal(grkan_last_error(), "outer (inner), inner");
 }
 
@@ -363,6 +408,8 @@ int main(void)
         cmocka_unit_test(test_denominators_have_coefficients),
         cmocka_unit_test(test_library_has_a_version),
         cmocka_unit_test(test_backends_are_listed),
+        cmocka_unit_test(test_library_folders_are_kept),
+        cmocka_unit_test(test_misuse_of_libraries),
         cmocka_unit_test(test_each_thread_has_its_text),
         cmocka_unit_test(test_a_text_may_be_part_of_the_next),
         cmocka_unit_test(test_long_texts_are_cut_between_characters),

@@ -304,7 +304,7 @@ static grkan_status hear(grkan_status status, const char *format, ...)
     return status;
 }
 
-static const grkan_host own_host = {hear};
+static const grkan_host own_host = {.set_error = hear};
 
 /** Load the module of OpenCL from a folder; NULL if it is not there. */
 static const grkan_backend *load_from(const char *folder, size_t length)

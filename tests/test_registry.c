@@ -3,7 +3,7 @@
  * @file test_registry.c
  * @brief The registry of backends, and the selectors of devices.
  *
- * What the registry found holds for the life of a process, so each case asks a process of its own: this program again,
+ * The module that the registry found holds for the life of a process, so each case asks a process of its own: this program again,
  * as `test_registry --ask HOW WHAT`. GRKAN_FAKE_BACKENDS names the directory of the modules that it is given to load.
  */
 #define _GNU_SOURCE 1
@@ -317,6 +317,18 @@ static void test_modules_are_not_found_elsewhere(void **state)
     check_answers(questions, COUNT_OF(questions));
 }
 
+/* A driver's library that comes later: a module that found no device is asked again, until it has some. */
+static void test_devices_may_come_later(void **state)
+{
+    (void)state;
+    static const question questions[] = {
+        {MODULE("late_device", HIP), PATH("@"), ASKED("count again", "hip"),
+         ANSWERED(GOOD, "1", "an error in between")},
+        {MODULE("devices", HIP), PATH("@"), ASKED("count again", "hip"), ANSWERED(GOOD, "3", "an error in between")},
+    };
+    check_answers(questions, COUNT_OF(questions));
+}
+
 static void test_bad_modules_say_what_is_wrong(void **state)
 {
     (void)state;
@@ -341,6 +353,8 @@ static void test_bad_modules_say_what_is_wrong(void **state)
         {MODULE("no_device", HIP), PATH("@"), ASKED("count", "hip"),
          ANSWERED(NO_DEVICE, "0", "fakeGetDeviceCount: no such hardware")},
         {MODULE("no_device", HIP), PATH("@"), ASKED("count again", "hip"),
+         ANSWERED(NO_DEVICE, "0", "fakeGetDeviceCount: no such hardware")},
+        {MODULE("late_device", HIP), PATH("@"), ASKED("count", "hip"),
          ANSWERED(NO_DEVICE, "0", "fakeGetDeviceCount: no such hardware")},
         {MODULE("zero_devices", HIP), PATH("@"), ASKED("count", "hip"),
          ANSWERED(NO_DEVICE, "0", "backend \"hip\" has no device")},
@@ -429,6 +443,7 @@ int main(int count, char *arguments[])
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_modules_are_found_where_they_may_be),
         cmocka_unit_test(test_modules_are_not_found_elsewhere),
+        cmocka_unit_test(test_devices_may_come_later),
         cmocka_unit_test(test_bad_modules_say_what_is_wrong),
         cmocka_unit_test(test_selectors_open_their_device),
         cmocka_unit_test(test_bad_selectors_say_what_is_wrong),

@@ -293,6 +293,15 @@ GRKAN_API int grkan_backend_count(void);
 /** @return the name of backend index; NULL outside 0..grkan_backend_count() - 1. */
 GRKAN_API const char *grkan_backend_name(int index);
 
+/** Look for vendors' libraries (NVRTC, HIP, hipRTC) in a folder, too. @param folder an absolute path; copied */
+GRKAN_API grkan_status grkan_add_library_folder(const char *folder);
+
+/**
+ * Tell which of its vendor's libraries serve a backend: a line of text for each, "NAME VERSION: PATH", or "NAME: " and why
+ * there is none; cut where text is full.
+ */
+GRKAN_API grkan_status grkan_backend_libraries(const char *backend, char *text, size_t bytes);
+
 /**
  * Count the devices of a backend, loading its module if need be.
  * @param backend a name that grkan_backend_name gives
