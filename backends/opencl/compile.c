@@ -14,7 +14,7 @@ static grkan_status find_place(cl_program program, cl_device_id id, size_t count
     cl_device_id *const ids = calloc(count, sizeof *ids);
     if (ids == NULL)
         return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for %zu devices", count);
-    const cl_int code = clGetProgramInfo(program, CL_PROGRAM_DEVICES, count * sizeof *ids, ids, NULL);
+    const cl_int code = opencl.GetProgramInfo(program, CL_PROGRAM_DEVICES, count * sizeof *ids, ids, NULL);
     for (*place = 0; *place < count && ids[*place] != id;)
         ++*place;
     free(ids);
@@ -30,7 +30,7 @@ static grkan_status read_binary_at(cl_program program, size_t count, size_t plac
                                    unsigned char **binaries, grkan_blob *binary)
 {
     size_t all = 0, before = 0;
-    OPENCL_TRY(clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, count * sizeof *sizes, sizes, NULL));
+    OPENCL_TRY(GetProgramInfo, (program, CL_PROGRAM_BINARY_SIZES, count * sizeof *sizes, sizes, NULL));
     for (size_t i = 0; i < count; all += sizes[i++])
         if (i == place)
             before = all;
@@ -40,7 +40,7 @@ static grkan_status read_binary_at(cl_program program, size_t count, size_t plac
     binaries[0] = data;
     for (size_t i = 1; i < count; ++i)
         binaries[i] = binaries[i - 1] + sizes[i - 1];
-    const cl_int code = clGetProgramInfo(program, CL_PROGRAM_BINARIES, count * sizeof *binaries, binaries, NULL);
+    const cl_int code = opencl.GetProgramInfo(program, CL_PROGRAM_BINARIES, count * sizeof *binaries, binaries, NULL);
     if (code != CL_SUCCESS) {
         free(data);
         return opencl_failed("clGetProgramInfo", code);
@@ -54,7 +54,7 @@ static grkan_status read_binary_at(cl_program program, size_t count, size_t plac
 static grkan_status read_binary(const grkan_backend_device *device, cl_program program, grkan_blob *binary)
 {
     size_t bytes = 0, place = 0;
-    OPENCL_TRY(clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, 0, NULL, &bytes));
+    OPENCL_TRY(GetProgramInfo, (program, CL_PROGRAM_BINARY_SIZES, 0, NULL, &bytes));
     const size_t count = bytes / sizeof(size_t);
     grkan_status status = count == 1 ? GRKAN_SUCCESS : find_place(program, device->id, count, &place);
     if (status != GRKAN_SUCCESS)
@@ -76,16 +76,16 @@ grkan_status opencl_compile(grkan_backend_device *device, const grkan_compile_re
     char options[1024], ptx[64] = "";
     const char *sources[] = {opencl_dialect, request->source};
     cl_int code;
-    const cl_program program = clCreateProgramWithSource(device->context, 2, sources, NULL, &code);
+    const cl_program program = opencl.CreateProgramWithSource(device->context, 2, sources, NULL, &code);
     if (code != CL_SUCCESS)
         return opencl_failed("clCreateProgramWithSource", code);
     if (device->ptx_architecture > 0)
         snprintf(ptx, sizeof ptx, " -DPTX_ARCHITECTURE=%d", device->ptx_architecture);
     snprintf(options, sizeof options, OPENCL_OPTIONS " %s%s%s", request->definitions,
              request->is_ieee ? " -cl-fp32-correctly-rounded-divide-sqrt" : "", ptx);
-    code = clBuildProgram(program, 1, &device->id, options, NULL, NULL);
+    code = opencl.BuildProgram(program, 1, &device->id, options, NULL, NULL);
     const grkan_status status =
         code == CL_SUCCESS ? read_binary(device, program, binary) : opencl_build_failed(device, program, code);
-    clReleaseProgram(program);
+    opencl.ReleaseProgram(program);
     return status;
 }

@@ -26,7 +26,7 @@ static uint64_t read_number(reader *r, cl_device_info what)
     uint64_t wide = 0;
     size_t bytes = 0;
     if (r->code == CL_SUCCESS)
-        r->code = clGetDeviceInfo(r->id, what, sizeof wide, &wide, &bytes);
+        r->code = opencl.GetDeviceInfo(r->id, what, sizeof wide, &wide, &bytes);
     memcpy(&narrow, &wide, sizeof narrow);
     return bytes == sizeof narrow ? narrow : wide;
 }
@@ -37,11 +37,11 @@ static char *read_text(reader *r, cl_device_info what)
     size_t bytes = 0;
     char *text = NULL;
     if (r->code == CL_SUCCESS)
-        r->code = clGetDeviceInfo(r->id, what, 0, NULL, &bytes);
+        r->code = opencl.GetDeviceInfo(r->id, what, 0, NULL, &bytes);
     if (r->code == CL_SUCCESS && (text = calloc(1, bytes + 1)) == NULL)
         r->code = CL_OUT_OF_HOST_MEMORY;
     if (r->code == CL_SUCCESS)
-        r->code = clGetDeviceInfo(r->id, what, bytes, text, NULL);
+        r->code = opencl.GetDeviceInfo(r->id, what, bytes, text, NULL);
     if (r->code != CL_SUCCESS) {
         free(text);
         return NULL;
@@ -140,9 +140,9 @@ static char *read_platform_text(cl_platform_id platform, cl_platform_info what, 
 {
     size_t bytes = 0;
     char *text = NULL;
-    *code = clGetPlatformInfo(platform, what, 0, NULL, &bytes);
+    *code = opencl.GetPlatformInfo(platform, what, 0, NULL, &bytes);
     if (*code == CL_SUCCESS && (text = calloc(1, bytes + 1)) != NULL)
-        *code = clGetPlatformInfo(platform, what, bytes, text, NULL);
+        *code = opencl.GetPlatformInfo(platform, what, bytes, text, NULL);
     return text;
 }
 
@@ -167,7 +167,7 @@ grkan_status opencl_identify(grkan_backend_device *device)
     char *platform_name = NULL, *version = NULL;
     device->ptx_architecture = ptx_architecture_of(&r);
     if (r.code == CL_SUCCESS)
-        r.code = clGetDeviceInfo(device->id, CL_DEVICE_PLATFORM, sizeof platform, &platform, NULL);
+        r.code = opencl.GetDeviceInfo(device->id, CL_DEVICE_PLATFORM, sizeof platform, &platform, NULL);
     grkan_status status = status_of(&r);
     if (status == GRKAN_SUCCESS) {
         cl_int code;

@@ -11,13 +11,13 @@ static grkan_status open_in(cl_context context, cl_device_id id, int index, grka
     cl_int code;
     grkan_backend_device *made = calloc(1, sizeof *made);
     if (made == NULL) {
-        clReleaseContext(context);
+        opencl.ReleaseContext(context);
         return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for an OpenCL device");
     }
     made->index = index;
     made->id = id;
     made->context = context;
-    made->queue = clCreateCommandQueue(context, id, CL_QUEUE_PROFILING_ENABLE, &code);
+    made->queue = opencl.CreateCommandQueue(context, id, CL_QUEUE_PROFILING_ENABLE, &code);
     const grkan_status status =
         code == CL_SUCCESS ? opencl_identify(made) : opencl_failed("clCreateCommandQueue", code);
     if (status != GRKAN_SUCCESS) {
@@ -37,7 +37,7 @@ grkan_status opencl_open(int index, grkan_backend_device **device)
     cl_int code;
     if (status != GRKAN_SUCCESS)
         return status;
-    const cl_context context = clCreateContext(properties, 1, &id, NULL, NULL, &code);
+    const cl_context context = opencl.CreateContext(properties, 1, &id, NULL, NULL, &code);
     if (code != CL_SUCCESS)
         return opencl_failed("clCreateContext", code);
     return open_in(context, id, index, device);
@@ -45,10 +45,12 @@ grkan_status opencl_open(int index, grkan_backend_device **device)
 
 grkan_status opencl_open_native(void *context, void *native, grkan_backend_device **device)
 {
+    if (opencl.RetainContext == NULL)
+        return gpu_host->set_error(GRKAN_ERROR_NO_DEVICE, "no OpenCL was found that could have made the context");
     const grkan_status status = opencl_check_usable((cl_device_id)native);
     if (status != GRKAN_SUCCESS)
         return status;
-    OPENCL_TRY(clRetainContext((cl_context)context));
+    OPENCL_TRY(RetainContext, ((cl_context)context));
     return open_in((cl_context)context, (cl_device_id)native, -1, device);
 }
 
@@ -56,8 +58,8 @@ void opencl_close(grkan_backend_device *device)
 {
     opencl_timer_forget(device);
     if (device->queue != NULL)
-        clReleaseCommandQueue(device->queue);
-    clReleaseContext(device->context);
+        opencl.ReleaseCommandQueue(device->queue);
+    opencl.ReleaseContext(device->context);
     free(device->identity);
     free(device);
 }

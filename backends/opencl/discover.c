@@ -23,7 +23,7 @@ static cl_int add_devices(cl_platform_id platform, int platform_index)
 {
     cl_device_id ids[most_devices];
     cl_uint count = 0;
-    const cl_int code = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, most_devices, ids, &count);
+    const cl_int code = opencl.GetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, most_devices, ids, &count);
     if (code != CL_SUCCESS)
         return code;
     for (int i = 0; i < (int)count && i < most_devices && found_count < most_devices; ++i) {
@@ -41,7 +41,10 @@ grkan_status opencl_count(const grkan_host *host, int *count)
     cl_platform_id platforms[most_platforms];
     cl_uint platform_count = 0;
     gpu_host = host;
-    cl_int code = clGetPlatformIDs(most_platforms, platforms, &platform_count);
+    const grkan_status status = opencl_find();
+    if (status != GRKAN_SUCCESS)
+        return status;
+    cl_int code = opencl.GetPlatformIDs(most_platforms, platforms, &platform_count);
     if (code != CL_SUCCESS || platform_count == 0)
         return host->set_error(GRKAN_ERROR_NO_DEVICE,
                                "no OpenCL platform: clGetPlatformIDs says %s (%d); expected a driver's .icd file",

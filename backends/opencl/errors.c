@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file errors.c @brief OpenCL's codes as statuses and texts, and whom they are told. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "../gpu/engine.h"
 #include "opencl.h"
@@ -66,21 +65,21 @@ const char *opencl_error_name(cl_int code)
     return "unknown error";
 }
 
-grkan_status opencl_failed(const char *call, cl_int code)
+grkan_status opencl_failed(const char *function, cl_int code)
 {
     const int is_memory =
         code == CL_MEM_OBJECT_ALLOCATION_FAILURE || code == CL_OUT_OF_HOST_MEMORY || code == CL_INVALID_BUFFER_SIZE;
-    return gpu_host->set_error(is_memory ? GRKAN_ERROR_OUT_OF_MEMORY : GRKAN_ERROR_DEVICE, "%.*s failed: %s (%d)",
-                               (int)strcspn(call, "("), call, opencl_error_name(code), code);
+    return gpu_host->set_error(is_memory ? GRKAN_ERROR_OUT_OF_MEMORY : GRKAN_ERROR_DEVICE, "%s failed: %s (%d)",
+                               function, opencl_error_name(code), code);
 }
 
 grkan_status opencl_build_failed(const grkan_backend_device *device, cl_program program, cl_int code)
 {
     size_t bytes = 0;
-    clGetProgramBuildInfo(program, device->id, CL_PROGRAM_BUILD_LOG, 0, NULL, &bytes);
+    opencl.GetProgramBuildInfo(program, device->id, CL_PROGRAM_BUILD_LOG, 0, NULL, &bytes);
     char *log = calloc(1, bytes + 1);
     if (log != NULL && bytes > 0)
-        clGetProgramBuildInfo(program, device->id, CL_PROGRAM_BUILD_LOG, bytes, log, NULL);
+        opencl.GetProgramBuildInfo(program, device->id, CL_PROGRAM_BUILD_LOG, bytes, log, NULL);
     const grkan_status status = gpu_host->set_error(GRKAN_ERROR_COMPILE, "clBuildProgram failed: %s (%d)\n%s",
                                                     opencl_error_name(code), code, log != NULL ? log : "");
     free(log);

@@ -48,13 +48,13 @@ grkan_status gpu_module_load(grkan_backend_device *device, const grkan_plan_data
         return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for an OpenCL program");
     made->device = device;
     made->program =
-        clCreateProgramWithBinary(device->context, 1, &device->id, &binary->bytes, &data, &of_device, &code);
+        opencl.CreateProgramWithBinary(device->context, 1, &device->id, &binary->bytes, &data, &of_device, &code);
     if (code != CL_SUCCESS) {
         free(made);
         return opencl_failed("clCreateProgramWithBinary", code);
     }
     load_options(device, plan, options, sizeof options);
-    code = clBuildProgram(made->program, 1, &device->id, options, NULL, NULL);
+    code = opencl.BuildProgram(made->program, 1, &device->id, options, NULL, NULL);
     if (code != CL_SUCCESS) {
         const grkan_status status = opencl_build_failed(device, made->program, code);
         gpu_module_unload(made);
@@ -66,7 +66,7 @@ grkan_status gpu_module_load(grkan_backend_device *device, const grkan_plan_data
 
 void gpu_module_unload(gpu_module *module)
 {
-    clReleaseProgram(module->program);
+    opencl.ReleaseProgram(module->program);
     free(module);
 }
 
@@ -82,7 +82,7 @@ grkan_status gpu_kernel_find(gpu_module *module, const char *name, gpu_kernel **
     if (made == NULL)
         return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for an OpenCL kernel");
     made->device = module->device;
-    made->kernel = clCreateKernel(module->program, name, &code);
+    made->kernel = opencl.CreateKernel(module->program, name, &code);
     if (code != CL_SUCCESS) {
         free(made);
         return opencl_failed("clCreateKernel", code);
@@ -96,7 +96,7 @@ void gpu_kernel_release(gpu_kernel *kernel)
 {
     if (kernel == NULL)
         return;
-    clReleaseKernel(kernel->kernel);
+    opencl.ReleaseKernel(kernel->kernel);
     grkan_lock_destroy(&kernel->lock);
     free(kernel);
 }
@@ -106,7 +106,7 @@ static grkan_status set_arguments(cl_kernel kernel, const grkan_kernel_launch *l
     for (int i = 0; i < launch->argument_count; ++i) {
         const grkan_kernel_argument *argument = &launch->arguments[i];
         const int is_buffer = argument->bytes == 0;
-        OPENCL_TRY(clSetKernelArg(kernel, (cl_uint)i, is_buffer ? sizeof(cl_mem) : argument->bytes, argument->value));
+        OPENCL_TRY(SetKernelArg, (kernel, (cl_uint)i, is_buffer ? sizeof(cl_mem) : argument->bytes, argument->value));
     }
     return GRKAN_SUCCESS;
 }
@@ -122,7 +122,8 @@ grkan_status gpu_launch(gpu_kernel *kernel, const grkan_kernel_launch *launch, v
     grkan_lock_take(&kernel->lock);
     grkan_status status = set_arguments(kernel->kernel, launch);
     if (status == GRKAN_SUCCESS) {
-        const cl_int code = clEnqueueNDRangeKernel(queue, kernel->kernel, 1, NULL, &global, &local, 0, NULL, event);
+        const cl_int code =
+            opencl.EnqueueNDRangeKernel(queue, kernel->kernel, 1, NULL, &global, &local, 0, NULL, event);
         if (code != CL_SUCCESS)
             status = opencl_failed("clEnqueueNDRangeKernel", code);
     }

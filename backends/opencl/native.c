@@ -13,9 +13,9 @@ grkan_status opencl_check_stream(const grkan_backend_device *device, void *strea
     cl_context context = NULL;
     cl_device_id id = NULL;
     cl_command_queue_properties properties = 0;
-    OPENCL_TRY(clGetCommandQueueInfo(queue, CL_QUEUE_CONTEXT, sizeof context, &context, NULL));
-    OPENCL_TRY(clGetCommandQueueInfo(queue, CL_QUEUE_DEVICE, sizeof id, &id, NULL));
-    OPENCL_TRY(clGetCommandQueueInfo(queue, CL_QUEUE_PROPERTIES, sizeof properties, &properties, NULL));
+    OPENCL_TRY(GetCommandQueueInfo, (queue, CL_QUEUE_CONTEXT, sizeof context, &context, NULL));
+    OPENCL_TRY(GetCommandQueueInfo, (queue, CL_QUEUE_DEVICE, sizeof id, &id, NULL));
+    OPENCL_TRY(GetCommandQueueInfo, (queue, CL_QUEUE_PROPERTIES, sizeof properties, &properties, NULL));
     if (context != device->context)
         return gpu_host->set_error(GRKAN_ERROR_INVALID_ARGUMENT,
                                    "stream is a queue of another context; expected one of the plan's device's");
@@ -37,9 +37,9 @@ grkan_status opencl_check_stream(const grkan_backend_device *device, void *strea
 grkan_status opencl_locate(void *base, uintptr_t *address, size_t *bytes)
 {
     void *host = NULL;
-    OPENCL_TRY(clGetMemObjectInfo((cl_mem)base, CL_MEM_HOST_PTR, sizeof host, &host, NULL));
+    OPENCL_TRY(GetMemObjectInfo, ((cl_mem)base, CL_MEM_HOST_PTR, sizeof host, &host, NULL));
     if (bytes != NULL)
-        OPENCL_TRY(clGetMemObjectInfo((cl_mem)base, CL_MEM_SIZE, sizeof *bytes, bytes, NULL));
+        OPENCL_TRY(GetMemObjectInfo, ((cl_mem)base, CL_MEM_SIZE, sizeof *bytes, bytes, NULL));
     *address = (uintptr_t)host;
     return GRKAN_SUCCESS;
 }

@@ -18,38 +18,38 @@ static cl_mem memory_of(grkan_buffer buffer)
 static grkan_status cl_allocate(grkan_backend_device *device, size_t bytes, void **base)
 {
     cl_int code;
-    *base = clCreateBuffer(device->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
+    *base = opencl.CreateBuffer(device->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
     return code == CL_SUCCESS ? GRKAN_SUCCESS : opencl_failed("clCreateBuffer", code);
 }
 
 static void cl_free(grkan_backend_device *device, void *base)
 {
     (void)device;
-    clReleaseMemObject((cl_mem)base);
+    opencl.ReleaseMemObject((cl_mem)base);
 }
 
 static grkan_status cl_upload(grkan_backend_device *device, grkan_buffer to, const void *from, size_t bytes)
 {
-    OPENCL_TRY(clEnqueueWriteBuffer(device->queue, memory_of(to), CL_TRUE, to.offset, bytes, from, 0, NULL, NULL));
+    OPENCL_TRY(EnqueueWriteBuffer, (device->queue, memory_of(to), CL_TRUE, to.offset, bytes, from, 0, NULL, NULL));
     return GRKAN_SUCCESS;
 }
 
 static grkan_status cl_download(grkan_backend_device *device, void *to, grkan_buffer from, size_t bytes)
 {
-    OPENCL_TRY(clEnqueueReadBuffer(device->queue, memory_of(from), CL_TRUE, from.offset, bytes, to, 0, NULL, NULL));
+    OPENCL_TRY(EnqueueReadBuffer, (device->queue, memory_of(from), CL_TRUE, from.offset, bytes, to, 0, NULL, NULL));
     return GRKAN_SUCCESS;
 }
 
 static grkan_status cl_copy(grkan_backend_device *device, grkan_buffer to, grkan_buffer from, size_t bytes)
 {
-    OPENCL_TRY(clEnqueueCopyBuffer(device->queue, memory_of(from), memory_of(to), from.offset, to.offset, bytes, 0,
+    OPENCL_TRY(EnqueueCopyBuffer, (device->queue, memory_of(from), memory_of(to), from.offset, to.offset, bytes, 0,
                                    NULL, opencl_timer_event(device)));
     return GRKAN_SUCCESS;
 }
 
 static grkan_status cl_synchronize(grkan_backend_device *device)
 {
-    OPENCL_TRY(clFinish(device->queue));
+    OPENCL_TRY(Finish, (device->queue));
     return GRKAN_SUCCESS;
 }
 

@@ -24,10 +24,32 @@ struct grkan_backend_device {
     char *identity; /* of compiler and device, for the cache's key */
 };
 
+/* loader.c */
+
+/** The functions that grkan calls, clBuildProgram and so on: those of OpenCL 1.2. */
+#define OPENCL_FUNCTIONS(F)                                                                                            \
+    F(BuildProgram)                                                                                                    \
+    F(CreateBuffer) F(CreateCommandQueue) F(CreateContext) F(CreateKernel) F(CreateProgramWithBinary)                  \
+        F(CreateProgramWithSource) F(EnqueueCopyBuffer) F(EnqueueMarkerWithWaitList) F(EnqueueNDRangeKernel)           \
+            F(EnqueueReadBuffer) F(EnqueueWriteBuffer) F(Finish) F(GetCommandQueueInfo) F(GetDeviceIDs)                \
+                F(GetDeviceInfo) F(GetEventProfilingInfo) F(GetMemObjectInfo) F(GetPlatformIDs) F(GetPlatformInfo)     \
+                    F(GetProgramBuildInfo) F(GetProgramInfo) F(ReleaseCommandQueue) F(ReleaseContext) F(ReleaseEvent)  \
+                        F(ReleaseKernel) F(ReleaseMemObject) F(ReleaseProgram) F(RetainContext) F(SetKernelArg)
+#define OPENCL_MEMBER(name) __typeof__(cl##name) *name;
+
+/** The ICD loader's functions, as opencl.Finish: NULL until opencl_find has found them. */
+extern struct opencl_functions {
+    OPENCL_FUNCTIONS(OPENCL_MEMBER)
+} opencl;
+
+/** Load the ICD loader, unless a call before has. For one thread at a time. @return GRKAN_ERROR_NO_DEVICE, with what to
+    install */
+grkan_status opencl_find(void);
+
 /* errors.c */
 
-/** Set the error's text from a call and its code. @return the status */
-grkan_status opencl_failed(const char *call, cl_int code);
+/** Set the error's text from a function's name and its code. @return the status */
+grkan_status opencl_failed(const char *function, cl_int code);
 
 /** Set the error's text from what the compiler says of a program. @return GRKAN_ERROR_COMPILE */
 grkan_status opencl_build_failed(const grkan_backend_device *device, cl_program program, cl_int code);
@@ -35,12 +57,12 @@ grkan_status opencl_build_failed(const grkan_backend_device *device, cl_program 
 /** "CL_OUT_OF_RESOURCES", or "unknown error". */
 const char *opencl_error_name(cl_int code);
 
-/** Return from the function when an OpenCL call fails. */
-#define OPENCL_TRY(call)                                                                                               \
+/** Return from the function when a call fails: OPENCL_TRY(Finish, (queue)). */
+#define OPENCL_TRY(name, arguments)                                                                                    \
     do {                                                                                                               \
-        const cl_int try_code = (call);                                                                                \
+        const cl_int try_code = opencl.name arguments;                                                                 \
         if (try_code != CL_SUCCESS)                                                                                    \
-            return opencl_failed(#call, try_code);                                                                     \
+            return opencl_failed("cl" #name, try_code);                                                                \
     } while (0)
 
 /* discover.c */

@@ -11,7 +11,7 @@ cl_event *opencl_timer_event(grkan_backend_device *device)
 void opencl_timer_forget(grkan_backend_device *device)
 {
     if (device->first != NULL)
-        clReleaseEvent(device->first);
+        opencl.ReleaseEvent(device->first);
     device->first = NULL;
     device->is_timing = 0;
 }
@@ -19,7 +19,7 @@ void opencl_timer_forget(grkan_backend_device *device)
 grkan_status opencl_timer_start(grkan_backend_device *device)
 {
     opencl_timer_forget(device);
-    OPENCL_TRY(clFinish(device->queue));
+    OPENCL_TRY(Finish, (device->queue));
     device->is_timing = 1;
     return GRKAN_SUCCESS;
 }
@@ -27,9 +27,9 @@ grkan_status opencl_timer_start(grkan_backend_device *device)
 static grkan_status read_times(grkan_backend_device *device, cl_event end, double *milliseconds)
 {
     cl_ulong started = 0, ended = 0;
-    OPENCL_TRY(clFinish(device->queue));
-    OPENCL_TRY(clGetEventProfilingInfo(device->first, CL_PROFILING_COMMAND_START, sizeof started, &started, NULL));
-    OPENCL_TRY(clGetEventProfilingInfo(end, CL_PROFILING_COMMAND_END, sizeof ended, &ended, NULL));
+    OPENCL_TRY(Finish, (device->queue));
+    OPENCL_TRY(GetEventProfilingInfo, (device->first, CL_PROFILING_COMMAND_START, sizeof started, &started, NULL));
+    OPENCL_TRY(GetEventProfilingInfo, (end, CL_PROFILING_COMMAND_END, sizeof ended, &ended, NULL));
     *milliseconds = (double)(ended - started) * 1e-6;
     return GRKAN_SUCCESS;
 }
@@ -43,10 +43,10 @@ grkan_status opencl_timer_stop(grkan_backend_device *device, double *millisecond
     *milliseconds = 0.0;
     if (device->first == NULL)
         return GRKAN_SUCCESS;
-    const cl_int code = clEnqueueMarkerWithWaitList(device->queue, 0, NULL, &end);
+    const cl_int code = opencl.EnqueueMarkerWithWaitList(device->queue, 0, NULL, &end);
     if (code == CL_SUCCESS) {
         status = read_times(device, end, milliseconds);
-        clReleaseEvent(end);
+        opencl.ReleaseEvent(end);
     } else {
         status = opencl_failed("clEnqueueMarkerWithWaitList", code);
     }
