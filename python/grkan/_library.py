@@ -46,13 +46,18 @@ _SIGNATURES = {
 }
 
 
+def inside(*parts: str) -> str | None:
+    """A file that was built with this package, which has it inside of it."""
+    file = Path(__file__).parent.joinpath(*parts)
+    return str(file) if file.is_file() else None
+
+
 def _path() -> str:
     """Where the library is."""
     chosen = os.environ.get(LIBRARY_VARIABLE)
     if chosen:
         return os.path.abspath(chosen)
-    installed = Path(__file__).parents[1].glob(".grkan.mesonpy.libs/libgrkan.so*")  # where pip puts it
-    return next(map(str, installed), soname())  # else the system's
+    return inside("lib", soname()) or soname()  # else the system's
 
 
 def _declare(library: ctypes.CDLL) -> ctypes.CDLL:

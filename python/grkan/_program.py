@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The program grkan, which the package has inside of it. pip makes a command of main()."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn
+
+from ._library import inside
+
+
+def main() -> NoReturn:
+    """Become the program."""
+    program = inside("bin", "grkan")
+    if program is None:
+        sys.exit("grkan: this package was built without the program: cJSON was not found (meson's option tools)")
+    os.execv(program, ["grkan", *sys.argv[1:]])
