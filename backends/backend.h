@@ -78,18 +78,6 @@ typedef struct grkan_device_limits {
     int32_t lacks_f64_atomics;  /**< 1: GRKAN_STRATEGY_ELEMENT and _BLOCK do not run for f64 */
 } grkan_device_limits;
 
-/** What reads the same row of a table. */
-typedef enum grkan_scope { GRKAN_SHARED = 0, GRKAN_PER_GROUP = 1, GRKAN_PER_CHANNEL = 2 } grkan_scope;
-
-/** What is learned: [rows][width] numbers of the type of arithmetic. */
-typedef struct grkan_table {
-    const char *name;     /**< "numerator"; lives as long as the process */
-    const char *gradient; /**< name of its gradient, "dnumerator"; likewise */
-    grkan_scope scope;
-    int64_t rows;  /**< 1, groups or channels, as the scope says */
-    int32_t width; /**< numbers of a row; 0: the table is empty, and its buffer may be NULL */
-} grkan_table;
-
 /** Most numbers that fix a family's formulas. */
 #define GRKAN_MOST_PARAMETERS 8
 
@@ -109,15 +97,15 @@ typedef struct grkan_plan_data {
     size_t workspace_bytes;
 } grkan_plan_data;
 
-/** The buffers of one call. Forward leaves out what it says is of backward. */
+/** The buffers of one call. In forward's, {NULL, 0} stands for what is of backward. */
 typedef struct grkan_call {
     grkan_buffer x;
-    grkan_buffer dy;                           /**< of backward */
-    grkan_buffer result;                       /**< y, or dx */
-    grkan_buffer tables[GRKAN_MOST_TABLES];    /**< as many as the plan has */
-    grkan_buffer gradients[GRKAN_MOST_TABLES]; /**< of backward; likewise */
-    grkan_buffer workspace;                    /**< of backward; base is NULL where the plan has none */
-    int32_t add;                               /**< of backward; 1: add to the gradients of the tables */
+    grkan_buffer dy;               /**< of backward */
+    grkan_buffer result;           /**< y, or dx */
+    const grkan_buffer *tables;    /**< as many as the plan has */
+    const grkan_buffer *gradients; /**< of backward; likewise */
+    grkan_buffer workspace;        /**< of backward; base is NULL where the plan has none */
+    int32_t add;                   /**< of backward; 1: add to the gradients of the tables */
 } grkan_call;
 
 /** A program to compile: one translation unit and its options, for one architecture. */

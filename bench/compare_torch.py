@@ -33,8 +33,8 @@ class Rational:
 
     def __init__(self, x, dy, threads):
         operation = grkan.Operation(
-            outer=SHAPE[0] * SHAPE[1], channels=SHAPE[2], inner=1, groups=GROUPS, numerator_groups=1,
-            denominator_groups=GROUPS, numerator_degree=NUMERATOR_DEGREE, denominator_degree=DENOMINATOR_DEGREE,
+            outer=SHAPE[0] * SHAPE[1], channels=SHAPE[2], inner=1, groups=GROUPS,
+            numerator_degree=NUMERATOR_DEGREE, denominator_degree=DENOMINATOR_DEGREE,
             form="abs_terms", dtype="f32")
         self.plan = grkan.Plan("cpu", operation, grkan.Options(cpu_threads=threads))
         self.x, self.dy = x, dy

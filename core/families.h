@@ -3,8 +3,8 @@
  * @file families.h
  * @brief The families of learned functions: a row of a table each. Private: not installed.
  *
- * A row and a header of formulas in backends/kernels/families/ are all that the library knows of a family. What an operation
- * reads of it, its tables and parameters, stands in the plan, where everybody takes it by index.
+ * A row and a header of formulas in backends/kernels/families/ are all that the library knows of a family. Its tables and
+ * parameters stand in the plan, where everybody takes them by index.
  */
 #ifndef GRKAN_FAMILIES_H
 #define GRKAN_FAMILIES_H
@@ -17,7 +17,7 @@ typedef struct grkan_flops {
     int backward;
 } grkan_flops;
 
-typedef struct grkan_family {
+typedef struct grkan_family_row {
     const char *name;
     const char *source;      /**< the kernels, as text */
     const char *source_hash; /**< of what a compiler sees of it */
@@ -32,12 +32,9 @@ typedef struct grkan_family {
     /** Whether what the formulas divide by may be 0. */
     bool (*may_have_poles)(const grkan_operation *operation);
     grkan_flops (*flops)(const grkan_operation *operation);
-} grkan_family;
+} grkan_family_row;
 
-/** The family of an operation. */
-const grkan_family *grkan_family_of(const grkan_operation *operation);
-
-/** Numbers of all tables that one element reads. */
-int grkan_tables_width(const grkan_table *tables, int32_t count);
+/** The family of an operation; NULL where operation->family is none. */
+const grkan_family_row *grkan_family_of(const grkan_operation *operation);
 
 #endif

@@ -26,6 +26,9 @@ struct grkan_plan {
     grkan_plan_data data;
     grkan_backend_program *program; /* the device's */
     bool is_compiled;               /* now, rather than found in the cache or made beforehand */
+    /* What every call's tensors are compared with. */
+    int64_t tensor_bytes, table_bytes[GRKAN_MOST_TABLES];
+    size_t element_bytes, number_bytes; /* of an element of a tensor, and of a number of a table */
 };
 
 /* status.c */
@@ -49,22 +52,33 @@ extern const grkan_backend grkan_cpu_backend;
 /* operation.c */
 
 /** Check what an operation says of its tensor and groups, field by field. The text names the field and what was expected. */
-grkan_status grkan_operation_check(const grkan_operation *operation);
+grkan_status grkan_check_layout(const grkan_operation *operation);
 
 /** Check that all can be counted, once every field is right by itself. */
-grkan_status grkan_operation_check_size(const grkan_operation *operation);
+grkan_status grkan_check_size(const grkan_operation *operation);
 
 /** Check a field of an operation against what it may be, from low to high. */
 grkan_status grkan_check_range(const char *field, int64_t value, int64_t low, int64_t high);
 
-/** Check a field that says how many rows a table has: 1 or groups. */
-grkan_status grkan_check_rows(const char *field, int64_t value, int64_t groups);
+/** Check a field that says which elements read the same row of a table: all, or those of a group. */
+grkan_status grkan_check_scope(const char *field, grkan_scope scope);
 
 /** Elements of the tensor. The operation has been checked, so this does not overflow. */
 int64_t grkan_operation_elements(const grkan_operation *operation);
 
 /** First channel of a group, 0 <= group <= groups. */
 int64_t grkan_operation_group_start(const grkan_operation *operation, int64_t group);
+
+/* tables.c */
+
+/** Check all that an operation says, field by field. The text names the field and what was expected. */
+grkan_status grkan_check_operation(const grkan_operation *operation);
+
+/** The tables of an operation that has been checked. @return how many */
+int32_t grkan_list_tables(const grkan_operation *operation, grkan_table tables[GRKAN_MOST_TABLES]);
+
+/** Numbers of all tables that one element reads. */
+int grkan_tables_width(const grkan_table *tables, int32_t count);
 
 /* cache.c */
 

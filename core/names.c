@@ -17,9 +17,9 @@ const char *grkan_dtype_name(grkan_dtype dtype)
     return NULL;
 }
 
-const char *grkan_denominator_name(grkan_denominator denominator)
+const char *grkan_form_name(grkan_form form)
 {
-    switch (denominator) {
+    switch (form) {
     case GRKAN_ABS_TERMS:
         return "abs_terms";
     case GRKAN_ABS_SUM:
@@ -60,9 +60,4 @@ const char *grkan_determinism_name(grkan_determinism determinism)
         return "device_to_device";
     }
     return NULL;
-}
-
-int grkan_denominator_coefficients(const grkan_operation *operation)
-{
-    return operation->denominator_degree + (operation->denominator == GRKAN_ABS_SUM_OFFSET ? 1 : 0);
 }

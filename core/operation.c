@@ -24,16 +24,15 @@ static grkan_status check_groups(const grkan_operation *operation)
     return GRKAN_SUCCESS;
 }
 
-grkan_status grkan_check_rows(const char *name, int64_t value, int64_t groups)
+grkan_status grkan_check_scope(const char *name, grkan_scope scope)
 {
-    if (value != 1 && value != groups)
+    if (scope != GRKAN_SCOPE_SHARED && scope != GRKAN_SCOPE_GROUP)
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT,
-                          "operation.%s is %" PRId64 "; expected 1 (shared by all groups) or groups (%" PRId64 ")",
-                          name, value, groups);
+                          "operation.%s is %d; expected GRKAN_SCOPE_SHARED or GRKAN_SCOPE_GROUP", name, (int)scope);
     return GRKAN_SUCCESS;
 }
 
-grkan_status grkan_operation_check(const grkan_operation *operation)
+grkan_status grkan_check_layout(const grkan_operation *operation)
 {
     grkan_status status;
     if (grkan_dtype_name(operation->dtype) == NULL)
@@ -46,7 +45,7 @@ grkan_status grkan_operation_check(const grkan_operation *operation)
     return check_groups(operation);
 }
 
-grkan_status grkan_operation_check_size(const grkan_operation *operation)
+grkan_status grkan_check_size(const grkan_operation *operation)
 {
     int64_t row, elements, bytes, numbers;
     const int64_t element = (int64_t)grkan_dtype_bytes(operation->dtype);

@@ -38,6 +38,17 @@ static grkan_status outline(const grkan_device *device, const grkan_operation *o
     return grkan_plan_shape(&device->limits, data);
 }
 
+/** The bytes of a call's tensors. */
+static void count_bytes(grkan_plan *plan)
+{
+    const grkan_plan_data *const data = &plan->data;
+    plan->element_bytes = grkan_dtype_bytes(data->operation.dtype);
+    plan->number_bytes = grkan_coefficient_bytes(data->operation.dtype);
+    plan->tensor_bytes = grkan_operation_elements(&data->operation) * (int64_t)plan->element_bytes;
+    for (int32_t k = 0; k < data->table_count; ++k)
+        plan->table_bytes[k] = data->tables[k].rows * data->tables[k].width * (int64_t)plan->number_bytes;
+}
+
 grkan_status grkan_plan_create(grkan_device *device, const grkan_operation *operation, const grkan_options *options,
                                grkan_plan **plan)
 {
@@ -55,8 +66,10 @@ grkan_status grkan_plan_create(grkan_device *device, const grkan_operation *oper
         return grkan_fail(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for a plan (%zu bytes)", sizeof *made);
     made->device = device;
     status = outline(device, operation, options, &made->data);
-    if (status == GRKAN_SUCCESS)
+    if (status == GRKAN_SUCCESS) {
+        count_bytes(made);
         status = grkan_specialise(made);
+    }
     if (status != GRKAN_SUCCESS) {
         free(made);
         return status;

@@ -45,7 +45,7 @@ static grkan_status open_layer(layer *l)
     grkan_operation operation = GRKAN_OPERATION_INIT;
     operation.outer = ROWS;
     operation.channels = operation.groups = GROUPS;
-    operation.numerator_groups = operation.denominator_groups = GROUPS;
+    operation.rational.numerator_scope = operation.rational.denominator_scope = GRKAN_SCOPE_GROUP;
     grkan_status status = grkan_device_open("cpu", &l->device);
     if (status == GRKAN_SUCCESS)
         status = grkan_plan_create(l->device, &operation, NULL, &l->plan);
@@ -90,14 +90,12 @@ static grkan_status prepare(coefficients *c)
 static grkan_status compute(const layer *l, coefficients *c, coefficients *gradients)
 {
     const grkan_buffer a = {c->a, 0}, b = {c->b, 0};
-    const grkan_forward_arguments forward = {.x = {x, 0}, .numerator = a, .denominator = b, .y = {y, 0}};
+    const grkan_forward_arguments forward = {.x = {x, 0}, .tables = {a, b}, .y = {y, 0}};
     const grkan_backward_arguments backward = {.x = {x, 0},
                                                .dy = {dy, 0},
-                                               .numerator = a,
-                                               .denominator = b,
+                                               .tables = {a, b},
                                                .dx = {dx, 0},
-                                               .dnumerator = {gradients->a, 0},
-                                               .ddenominator = {gradients->b, 0},
+                                               .gradients = {{gradients->a, 0}, {gradients->b, 0}},
                                                .accumulation = GRKAN_OVERWRITE,
                                                .workspace = {l->workspace, 0},
                                                .workspace_bytes = l->workspace_bytes};

@@ -63,14 +63,12 @@ static grkan_status upload(layer *l)
 static grkan_status compute(const layer *l)
 {
     const grkan_forward_arguments forward = {
-        .x = l->memory[X], .numerator = l->memory[A], .denominator = l->memory[B], .y = l->memory[Y]};
+        .x = l->memory[X], .tables = {l->memory[A], l->memory[B]}, .y = l->memory[Y]};
     const grkan_backward_arguments backward = {.x = l->memory[X],
                                                .dy = l->memory[DY],
-                                               .numerator = l->memory[A],
-                                               .denominator = l->memory[B],
+                                               .tables = {l->memory[A], l->memory[B]},
                                                .dx = l->memory[DX],
-                                               .dnumerator = l->memory[DA],
-                                               .ddenominator = l->memory[DB],
+                                               .gradients = {l->memory[DA], l->memory[DB]},
                                                .accumulation = GRKAN_OVERWRITE,
                                                .workspace = l->memory[WORKSPACE],
                                                .workspace_bytes = l->workspace_bytes};

@@ -12,11 +12,11 @@
 
 enum { FORMS = 5 };
 
-static inline grkan_fit_problem problem_of(const char *function, grkan_denominator form, int m, int n)
+static inline grkan_fit_problem problem_of(const char *function, grkan_form form, int m, int n)
 {
     grkan_fit_problem problem = GRKAN_FIT_PROBLEM_INIT;
     problem.function = function;
-    problem.denominator = form;
+    problem.form = form;
     problem.numerator_degree = m;
     problem.denominator_degree = n;
     return problem;
@@ -33,11 +33,9 @@ static inline grkan_fit_result fit(const grkan_fit_problem *problem)
 /** F by the oracle, of the coefficients as they are or rounded to f32. */
 static inline double value_of(const grkan_fit_problem *problem, const grkan_fit_result *result, bool rounded, double x)
 {
-    const int first = oracle_first_denominator(problem->denominator);
-    oracle_function f = {.form = problem->denominator,
-                         .m = problem->numerator_degree,
-                         .n = problem->denominator_degree,
-                         .unit = 0x1p-53L};
+    const int first = oracle_first_denominator(problem->form);
+    oracle_function f = {
+        .form = problem->form, .m = problem->numerator_degree, .n = problem->denominator_degree, .unit = 0x1p-53L};
     for (int i = 0; i <= f.m; i++)
         f.a[i] = rounded ? (float)result->numerator[i] : result->numerator[i];
     for (int j = first; j <= f.n; j++)

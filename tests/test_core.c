@@ -15,6 +15,7 @@
 
 #include "../core/internal.h"
 #include "on_cpu.h"
+#include "../tools/check/operations.h"
 
 /* ---------------------------------------------------------------------------------------------- names and sizes */
 
@@ -41,12 +42,12 @@ static void test_values_have_names(void **state)
     assert_string_equal(grkan_dtype_name(GRKAN_BF16), "bf16");
     assert_string_equal(grkan_dtype_name(GRKAN_F64), "f64");
     assert_null(grkan_dtype_name((grkan_dtype)4));
-    assert_string_equal(grkan_denominator_name(GRKAN_ABS_TERMS), "abs_terms");
-    assert_string_equal(grkan_denominator_name(GRKAN_ABS_SUM), "abs_sum");
-    assert_string_equal(grkan_denominator_name(GRKAN_ABS_SUM_OFFSET), "abs_sum_offset");
-    assert_string_equal(grkan_denominator_name(GRKAN_PLAIN), "plain");
-    assert_string_equal(grkan_denominator_name(GRKAN_SQUARE), "square");
-    assert_null(grkan_denominator_name((grkan_denominator)5));
+    assert_string_equal(grkan_form_name(GRKAN_ABS_TERMS), "abs_terms");
+    assert_string_equal(grkan_form_name(GRKAN_ABS_SUM), "abs_sum");
+    assert_string_equal(grkan_form_name(GRKAN_ABS_SUM_OFFSET), "abs_sum_offset");
+    assert_string_equal(grkan_form_name(GRKAN_PLAIN), "plain");
+    assert_string_equal(grkan_form_name(GRKAN_SQUARE), "square");
+    assert_null(grkan_form_name((grkan_form)5));
     assert_string_equal(grkan_strategy_name(GRKAN_STRATEGY_AUTO), "auto");
     assert_string_equal(grkan_strategy_name(GRKAN_STRATEGY_ELEMENT), "element");
     assert_string_equal(grkan_strategy_name(GRKAN_STRATEGY_BLOCK), "block");
@@ -73,19 +74,35 @@ static void test_types_have_sizes(void **state)
     assert_int_equal(grkan_coefficient_bytes((grkan_dtype)-1), 0);
 }
 
-static void test_denominators_have_coefficients(void **state)
+static void test_operations_have_tables(void **state)
 {
     (void)state;
-    grkan_operation operation = GRKAN_OPERATION_INIT;
-    assert_int_equal(grkan_denominator_coefficients(&operation), 4);
-    operation.denominator = GRKAN_ABS_SUM;
-    assert_int_equal(grkan_denominator_coefficients(&operation), 4);
-    operation.denominator = GRKAN_PLAIN;
-    assert_int_equal(grkan_denominator_coefficients(&operation), 4);
-    operation.denominator = GRKAN_ABS_SUM_OFFSET;
-    assert_int_equal(grkan_denominator_coefficients(&operation), 5);
-    operation.denominator_degree = 0;
-    assert_int_equal(grkan_denominator_coefficients(&operation), 1);
+    static const struct {
+        grkan_form form;
+        int degree, width;
+    } denominators[] = {{GRKAN_ABS_TERMS, 4, 4},      {GRKAN_ABS_SUM, 3, 3}, {GRKAN_PLAIN, 15, 15},
+                        {GRKAN_ABS_SUM_OFFSET, 4, 5}, {GRKAN_SQUARE, 2, 2},  {GRKAN_ABS_SUM_OFFSET, 0, 1}};
+    grkan_operation operation = layer_of_groups(2, 24, 6);
+    for (size_t i = 0; i < sizeof denominators / sizeof *denominators; i++) {
+        grkan_table tables[GRKAN_MOST_TABLES];
+        int count = -1;
+        operation.rational.form = denominators[i].form;
+        operation.rational.denominator_degree = denominators[i].degree;
+        assert_int_equal(grkan_operation_tables(&operation, tables, &count), GRKAN_SUCCESS);
+        assert_int_equal(count, 2);
+        assert_string_equal(tables[GRKAN_NUMERATOR].name, "numerator");
+        assert_string_equal(tables[GRKAN_NUMERATOR].gradient, "dnumerator");
+        assert_int_equal(tables[GRKAN_NUMERATOR].scope, GRKAN_SCOPE_SHARED);
+        assert_int_equal(tables[GRKAN_NUMERATOR].rows, 1);
+        assert_int_equal(tables[GRKAN_NUMERATOR].width, 6);
+        assert_string_equal(tables[GRKAN_DENOMINATOR].name, "denominator");
+        assert_string_equal(tables[GRKAN_DENOMINATOR].gradient, "ddenominator");
+        assert_int_equal(tables[GRKAN_DENOMINATOR].scope, GRKAN_SCOPE_GROUP);
+        assert_int_equal(tables[GRKAN_DENOMINATOR].rows, 6);
+        assert_int_equal(tables[GRKAN_DENOMINATOR].width, denominators[i].width);
+        assert_int_equal(grkan_operation_tables(&operation, NULL, &count), GRKAN_SUCCESS);
+        assert_int_equal(count, 2);
+    }
 }
 
 static void test_library_has_a_version(void **state)
@@ -405,7 +422,7 @@ int main(void)
         cmocka_unit_test(test_statuses_have_names),
         cmocka_unit_test(test_values_have_names),
         cmocka_unit_test(test_types_have_sizes),
-        cmocka_unit_test(test_denominators_have_coefficients),
+        cmocka_unit_test(test_operations_have_tables),
         cmocka_unit_test(test_library_has_a_version),
         cmocka_unit_test(test_backends_are_listed),
         cmocka_unit_test(test_library_folders_are_kept),

@@ -19,8 +19,8 @@ static grkan_operation layer_of(int64_t rows, int numerator_degree, int denomina
     grkan_operation operation = GRKAN_OPERATION_INIT;
     operation.outer = rows;
     operation.channels = CHANNELS;
-    operation.numerator_degree = numerator_degree;
-    operation.denominator_degree = denominator_degree;
+    operation.rational.numerator_degree = numerator_degree;
+    operation.rational.denominator_degree = denominator_degree;
     return operation;
 }
 

@@ -24,10 +24,12 @@
 static const check_case cases[] = {
     {.name = "f32",
      .seed = 1,
-     .operation = {SHAPE(2500, 96, 1), GROUPS(8, 1, 8), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F32}},
+     .operation = {SHAPE(2500, 96, 1), GROUPS(8, SHARED, PER_GROUP), RATIONAL(5, 4, GRKAN_ABS_TERMS),
+                   .dtype = GRKAN_F32}},
     {.name = "bf16, device_to_device",
      .seed = 2,
-     .operation = {SHAPE(9000, 64, 1), GROUPS(4, 4, 4), RATIONAL(3, 2, GRKAN_ABS_SUM), .dtype = GRKAN_BF16},
+     .operation = {SHAPE(9000, 64, 1), GROUPS(4, PER_GROUP, PER_GROUP), RATIONAL(3, 2, GRKAN_ABS_SUM),
+                   .dtype = GRKAN_BF16},
      .options = {.determinism = GRKAN_DEVICE_TO_DEVICE}},
 };
 

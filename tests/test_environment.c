@@ -78,16 +78,20 @@ static void enter(const environment *e)
 static const check_case cases[] = {
     {.name = "f32",
      .seed = 1,
-     .operation = {SHAPE(400, 768, 1), GROUPS(8, 1, 8), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F32}},
+     .operation = {SHAPE(400, 768, 1), GROUPS(8, SHARED, PER_GROUP), RATIONAL(5, 4, GRKAN_ABS_TERMS),
+                   .dtype = GRKAN_F32}},
     {.name = "f16",
      .seed = 2,
-     .operation = {SHAPE(400, 768, 1), GROUPS(8, 1, 8), RATIONAL(5, 4, GRKAN_ABS_SUM), .dtype = GRKAN_F16}},
+     .operation = {SHAPE(400, 768, 1), GROUPS(8, SHARED, PER_GROUP), RATIONAL(5, 4, GRKAN_ABS_SUM),
+                   .dtype = GRKAN_F16}},
     {.name = "bf16",
      .seed = 3,
-     .operation = {SHAPE(400, 768, 1), GROUPS(8, 8, 8), RATIONAL(3, 2, GRKAN_ABS_TERMS), .dtype = GRKAN_BF16}},
+     .operation = {SHAPE(400, 768, 1), GROUPS(8, PER_GROUP, PER_GROUP), RATIONAL(3, 2, GRKAN_ABS_TERMS),
+                   .dtype = GRKAN_BF16}},
     {.name = "f64",
      .seed = 4,
-     .operation = {SHAPE(400, 768, 1), GROUPS(8, 1, 8), RATIONAL(5, 4, GRKAN_ABS_SUM_OFFSET), .dtype = GRKAN_F64}},
+     .operation = {SHAPE(400, 768, 1), GROUPS(8, SHARED, PER_GROUP), RATIONAL(5, 4, GRKAN_ABS_SUM_OFFSET),
+                   .dtype = GRKAN_F64}},
 };
 
 enum { case_count = sizeof cases / sizeof cases[0] };
@@ -282,7 +286,7 @@ static void test_fits_are_the_same(void **state)
                                        .high = 3,
                                        .numerator_degree = 3,
                                        .denominator_degree = 2,
-                                       .denominator = GRKAN_ABS_TERMS};
+                                       .form = GRKAN_ABS_TERMS};
     grkan_fit_result expected, found;
     (void)state;
     memset(&expected, 0, sizeof expected);

@@ -66,7 +66,7 @@ static void test_pointers_are_null(void **state)
     EXPECT_NULL(void, grkan_memory_allocate(cpu, SIZE_MAX, &out));
     EXPECT_NULL(const grkan_preset, grkan_preset_find(NULL, GRKAN_PLAIN, &out));
     EXPECT_NULL(const grkan_preset, grkan_preset_find("gelo", GRKAN_PLAIN, &out));
-    EXPECT_NULL(const grkan_preset, grkan_preset_find("gelu", (grkan_denominator)7, &out));
+    EXPECT_NULL(const grkan_preset, grkan_preset_find("gelu", (grkan_form)7, &out));
     EXPECT_NULL(const grkan_preset, grkan_preset_find("kat_gelu", GRKAN_PLAIN, &out));
 }
 

@@ -164,7 +164,7 @@ static void reported_errors_are_true(void **state)
     (void)state;
     for (int form = 0; form < FORMS; form++)
         for (int k = 0; k < 2; k++) {
-            const grkan_fit_problem problem = problem_of(k ? "relu" : "mish", (grkan_denominator)form, 5, 4);
+            const grkan_fit_problem problem = problem_of(k ? "relu" : "mish", (grkan_form)form, 5, 4);
             const grkan_fit_result result = fit(&problem);
             const double found = largest_error(&problem, &result, false);
             const double found_f32 = largest_error(&problem, &result, true);
@@ -213,7 +213,7 @@ static void elements_beyond_the_degrees_are_zero(void **state)
 {
     (void)state;
     for (int form = 0; form < FORMS; form++) {
-        const grkan_fit_problem problem = problem_of("tanh", (grkan_denominator)form, 3, 2);
+        const grkan_fit_problem problem = problem_of("tanh", (grkan_form)form, 3, 2);
         const grkan_fit_result result = fit(&problem);
         for (int i = 4; i < GRKAN_MAX_COEFFICIENTS; i++)
             assert_true(result.numerator[i] == 0);
@@ -275,7 +275,7 @@ static void points_at_one_place(void **state)
     (void)state;
     const double x[] = {4000, 4000, 4000, 4000, 4000, 4000}, y[] = {1, 2, 1, 3, 2, 2};
     for (int form = 0; form < FORMS; form++) {
-        grkan_fit_problem problem = problem_of(NULL, (grkan_denominator)form, 2, 2);
+        grkan_fit_problem problem = problem_of(NULL, (grkan_form)form, 2, 2);
         problem.x = x;
         problem.y = y;
         problem.points = COUNT_OF(x);
@@ -303,14 +303,14 @@ static void wrong_forms_and_degrees(void **state)
     static const struct {
         int form, m, n;
         const char *text;
-    } cases[] = {{5, 5, 4, "problem.denominator is 5; expected a grkan_denominator"},
-                 {-1, 5, 4, "problem.denominator is -1; expected a grkan_denominator"},
+    } cases[] = {{5, 5, 4, "problem.form is 5; expected a grkan_form"},
+                 {-1, 5, 4, "problem.form is -1; expected a grkan_form"},
                  {0, -1, 4, "problem.numerator_degree is -1; expected 0 to 15"},
                  {0, 16, 4, "problem.numerator_degree is 16; expected 0 to 15"},
                  {0, 5, -1, "problem.denominator_degree is -1; expected 0 to 15"},
                  {0, 5, 16, "problem.denominator_degree is 16; expected 0 to 15"}};
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        const grkan_fit_problem problem = problem_of("gelu", (grkan_denominator)cases[i].form, cases[i].m, cases[i].n);
+        const grkan_fit_problem problem = problem_of("gelu", (grkan_form)cases[i].form, cases[i].m, cases[i].n);
         refuse(&problem, cases[i].text);
     }
     grkan_fit_problem problem = problem_of("gelu", GRKAN_PLAIN, 5, 4);

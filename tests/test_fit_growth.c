@@ -93,7 +93,7 @@ static void presets_grow_at_most_linearly(void **state)
         const bool is_steep = strcmp(preset->function, "sin") == 0 ||
                               (preset->form == GRKAN_SQUARE && strcmp(preset->function, "gelu") == 0);
         if (!(steepness <= (is_steep ? STEEP : 1)))
-            fail_msg("%s under %s: %g times as steep", preset->name, grkan_denominator_name(preset->form), steepness);
+            fail_msg("%s under %s: %g times as steep", preset->name, grkan_form_name(preset->form), steepness);
     }
 }
 
@@ -109,14 +109,14 @@ static void presets_of_gelu_and_its_like_rise(void **state)
     for (size_t i = 0; i < COUNT_OF(functions); i++)
         for (int form = 0; form < GRKAN_SQUARE; form++) {
             const grkan_preset *preset = NULL;
-            assert_int_equal(grkan_preset_find(functions[i], (grkan_denominator)form, &preset), GRKAN_SUCCESS);
+            assert_int_equal(grkan_preset_find(functions[i], (grkan_form)form, &preset), GRKAN_SUCCESS);
             const grkan_fit_problem problem = problem_of(functions[i], preset->form, 5, 4);
             const grkan_fit_result result = coefficients_of(preset);
             double before = value_of(&problem, &result, true, 3);
             for (double x = 3.25; x <= 1e6; x *= 1.1) {
                 const double y = value_of(&problem, &result, true, x);
                 if (!(y > before && y < 2 * x))
-                    fail_msg("%s under %s at %g: %g after %g", preset->name, grkan_denominator_name(preset->form), x, y,
+                    fail_msg("%s under %s at %g: %g after %g", preset->name, grkan_form_name(preset->form), x, y,
                              before);
                 before = y;
             }
@@ -137,14 +137,14 @@ static void fits_grow_at_most_linearly(void **state)
                  {"relu", 2, 1, -1, 10}, {"sigmoid", 5, 4, 40, 41}, {"gelu", 1, 0, -3, 3}};
     for (size_t i = 0; i < COUNT_OF(cases); i++)
         for (int form = (int)(i % 2); form < FORMS; form += 2) {
-            grkan_fit_problem problem = problem_of(cases[i].function, (grkan_denominator)form, cases[i].m, cases[i].n);
+            grkan_fit_problem problem = problem_of(cases[i].function, (grkan_form)form, cases[i].m, cases[i].n);
             problem.low = cases[i].low;
             problem.high = cases[i].high;
             const grkan_fit_result result = fit(&problem);
             const double steepness = steepness_of(&problem, &result);
             if (!(steepness <= STEEP))
                 fail_msg("%s at (%d, %d) on [%g, %g] under %s: %g times as steep", cases[i].function, cases[i].m,
-                         cases[i].n, problem.low, problem.high, grkan_denominator_name(problem.denominator), steepness);
+                         cases[i].n, problem.low, problem.high, grkan_form_name(problem.form), steepness);
         }
 }
 
@@ -186,7 +186,7 @@ static void points(void **state)
         y[i] = x[i] * x[i];
     }
     for (int form = 0; form < FORMS; form++) {
-        grkan_fit_problem problem = problem_of(NULL, (grkan_denominator)form, 5, 4);
+        grkan_fit_problem problem = problem_of(NULL, (grkan_form)form, 5, 4);
         problem.x = x;
         problem.y = y;
         problem.points = COUNT_OF(x);

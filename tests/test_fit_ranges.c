@@ -29,15 +29,14 @@ static void ranges_of_any_size_and_place(void **state)
     };
     for (size_t i = 0; i < COUNT_OF(ranges); i++)
         for (int form = 0; form < FORMS; form++) {
-            grkan_fit_problem problem =
-                problem_of(ranges[i].function, (grkan_denominator)form, ranges[i].m, ranges[i].n);
+            grkan_fit_problem problem = problem_of(ranges[i].function, (grkan_form)form, ranges[i].m, ranges[i].n);
             problem.low = ranges[i].low;
             problem.high = ranges[i].high;
             problem.dtype = GRKAN_F64;
             const grkan_fit_result result = fit(&problem);
             if (!(result.f64.error <= ranges[i].error))
                 fail_msg("%s on [%g, %g] under %s: %g", ranges[i].function, problem.low, problem.high,
-                         grkan_denominator_name(problem.denominator), result.f64.error);
+                         grkan_form_name(problem.form), result.f64.error);
             assert_in_range(result.f64.x >= problem.low && result.f64.x <= problem.high, 1, 1);
         }
 }
@@ -93,7 +92,7 @@ static double error_of_a_constant(const grkan_fit_problem *problem, double *unit
 
 static grkan_fit_problem narrow_problem(size_t range, const char *function, int form, int m, int n, grkan_dtype dtype)
 {
-    grkan_fit_problem problem = problem_of(function, (grkan_denominator)form, m, n);
+    grkan_fit_problem problem = problem_of(function, (grkan_form)form, m, n);
     problem.low = narrow[range].low;
     problem.high = narrow[range].high;
     problem.dtype = dtype;
@@ -114,8 +113,7 @@ static void fits_to_narrow_ranges_are_no_worse_than_lower_degrees(void **state)
             const double error = stored_error(&problem), constant = error_of_a_constant(&problem, &unit);
             if (!(error <= constant))
                 fail_msg("%s on [%.17g, %.17g] under %s in %s: %g, a constant has %g", function, problem.low,
-                         problem.high, grkan_denominator_name(problem.denominator), grkan_dtype_name(dtype), error,
-                         constant);
+                         problem.high, grkan_form_name(problem.form), grkan_dtype_name(dtype), error, constant);
             assert_true(error <= 1.01 * stored_error(&line) + unit);
         }
 }
@@ -130,7 +128,7 @@ static void points_far_from_zero(void **state)
         y[i] = i % 2 ? 3 : 5;
     }
     for (int form = 0; form < FORMS; form++) {
-        grkan_fit_problem problem = problem_of(NULL, (grkan_denominator)form, 7, 6);
+        grkan_fit_problem problem = problem_of(NULL, (grkan_form)form, 7, 6);
         problem.x = x;
         problem.y = y;
         problem.points = COUNT_OF(x);

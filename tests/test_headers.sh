@@ -16,14 +16,16 @@ cat >"$scratch/use.cpp" <<'CODE'
 
 constexpr grkan_operation operation = GRKAN_OPERATION_INIT;
 static_assert(operation.outer == 0 && operation.channels == 8 && operation.inner == 1, "the tensor");
-static_assert(operation.groups == 8 && operation.numerator_groups == 1 && operation.denominator_groups == 8, "groups");
-static_assert(operation.numerator_degree == 5 && operation.denominator_degree == 4, "degrees");
-static_assert(operation.denominator == GRKAN_ABS_TERMS && operation.dtype == GRKAN_F32, "form and type");
+static_assert(operation.groups == 8 && operation.dtype == GRKAN_F32, "groups and type");
+static_assert(operation.family == GRKAN_FAMILY_RATIONAL && operation.rational.form == GRKAN_ABS_TERMS, "the function");
+static_assert(operation.rational.numerator_degree == 5 && operation.rational.denominator_degree == 4, "degrees");
+static_assert(operation.rational.numerator_scope == GRKAN_SCOPE_SHARED, "one numerator");
+static_assert(operation.rational.denominator_scope == GRKAN_SCOPE_GROUP, "a denominator for each group");
 constexpr grkan_fit_problem problem = GRKAN_FIT_PROBLEM_INIT;
 static_assert(problem.function == nullptr && problem.x == nullptr && problem.y == nullptr && problem.points == 0, "");
 static_assert(problem.low == -3 && problem.high == 3, "the range");
 static_assert(problem.numerator_degree == 5 && problem.denominator_degree == 4, "degrees");
-static_assert(problem.denominator == GRKAN_ABS_TERMS && problem.dtype == GRKAN_F32, "form and type");
+static_assert(problem.form == GRKAN_ABS_TERMS && problem.dtype == GRKAN_F32, "form and type");
 static_assert(problem.growth == GRKAN_GROWTH_AUTO, "growth");
 
 grkan_status use(grkan_device *device, grkan_plan **plan)

@@ -334,7 +334,7 @@ class TestCode(unittest.TestCase):
     def test_halves_of_other_forms(self):
         """abs_sum's polynomial in the denominator has the constant 0, which fma adds on every device."""
         for form in "abs_sum", "abs_sum_offset", "plain":
-            function = ["--denominator", form, "--degrees", "7,6"]
+            function = ["--form", form, "--degrees", "7,6"]
             for program in compile_into(os.path.join(self.scratch, form), BY_CLANG, "tree",
                                         "device_to_device", ["f16"], CLANG, function):
                 with self.subTest(form, program=program.label):
@@ -383,7 +383,7 @@ class TestCode(unittest.TestCase):
 
     def test_products_are_not_contracted_into_fmas(self):
         """Of a constant over a constant: each element's w = dy / Q is added to a sum, in two roundings."""
-        constant = ["--degrees", "0,0", "--denominator", "abs_sum_offset"]
+        constant = ["--degrees", "0,0", "--form", "abs_sum_offset"]
         folder = os.path.join(self.scratch, "constant")
         for name, architectures, compiler in (("hiprtc", BY_HIPRTC, None), ("clang", BY_CLANG, CLANG)):
             unpacked = [a for a in architectures if a not in PACKED]

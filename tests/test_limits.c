@@ -23,7 +23,7 @@ enum { wanted = 4 };
 typedef struct example {
     const char *name;
     grkan_dtype dtype;
-    grkan_denominator form;
+    grkan_form form;
     int m, n;
     double a[6], b[6]; /* b as it is stored: from b_1, or from b_0 of abs_sum_offset */
     double x, dy;
@@ -225,7 +225,7 @@ static const example examples[] = {
 static check_case case_of(const example *e, grkan_determinism determinism, grkan_cpu_simd simd)
 {
     return (check_case){
-        .operation = {SHAPE(1, 1, 1), GROUPS(1, 1, 1), RATIONAL(e->m, e->n, e->form), .dtype = e->dtype},
+        .operation = {SHAPE(1, 1, 1), GROUPS(1, SHARED, SHARED), RATIONAL(e->m, e->n, e->form), .dtype = e->dtype},
         .options = {.strategy = GRKAN_STRATEGY_TREE, .determinism = determinism, .cpu_simd = simd}};
 }
 

@@ -17,6 +17,7 @@
 
 #include "misuse.h"
 #include "on_cpu.h"
+#include "operations.h"
 #include "present.h"
 
 /* ------------------------------------------------------------------------------------------------------- plans */
@@ -52,22 +53,24 @@ static const plan_case refused_plans[] = {
     INVALID_OPERATION(groups, 0, "operation.groups is 0; expected 1 to 8, the channels"),
     INVALID_OPERATION(groups, -8, "operation.groups is -8; expected 1 to 8, the channels"),
     INVALID_OPERATION(groups, 9, "operation.groups is 9; expected 1 to 8, the channels"),
-    INVALID_OPERATION(numerator_groups, 0,
-                      "operation.numerator_groups is 0; expected 1 (shared by all groups) or groups (8)"),
-    INVALID_OPERATION(numerator_groups, 2,
-                      "operation.numerator_groups is 2; expected 1 (shared by all groups) or groups (8)"),
-    INVALID_OPERATION(denominator_groups, -1,
-                      "operation.denominator_groups is -1; expected 1 (shared by all groups) or groups (8)"),
-    INVALID_OPERATION(denominator_groups, 7,
-                      "operation.denominator_groups is 7; expected 1 (shared by all groups) or groups (8)"),
-    INVALID_OPERATION(numerator_degree, -1, "operation.numerator_degree is -1; expected 0 to 15"),
-    INVALID_OPERATION(numerator_degree, 16, "operation.numerator_degree is 16; expected 0 to 15"),
-    INVALID_OPERATION(denominator_degree, -1, "operation.denominator_degree is -1; expected 0 to 15"),
-    INVALID_OPERATION(denominator_degree, 16, "operation.denominator_degree is 16; expected 0 to 15"),
+    INVALID_OPERATION(family, 1, "operation.family is 1; expected a grkan_family"),
+    INVALID_OPERATION(family, -1, "operation.family is -1; expected a grkan_family"),
+    INVALID_OPERATION(rational.numerator_scope, GRKAN_SCOPE_CHANNEL,
+                      "operation.rational.numerator_scope is 2; expected GRKAN_SCOPE_SHARED or GRKAN_SCOPE_GROUP"),
+    INVALID_OPERATION(rational.numerator_scope, -1,
+                      "operation.rational.numerator_scope is -1; expected GRKAN_SCOPE_SHARED or GRKAN_SCOPE_GROUP"),
+    INVALID_OPERATION(rational.denominator_scope, GRKAN_SCOPE_CHANNEL,
+                      "operation.rational.denominator_scope is 2; expected GRKAN_SCOPE_SHARED or GRKAN_SCOPE_GROUP"),
+    INVALID_OPERATION(rational.denominator_scope, 7,
+                      "operation.rational.denominator_scope is 7; expected GRKAN_SCOPE_SHARED or GRKAN_SCOPE_GROUP"),
+    INVALID_OPERATION(rational.numerator_degree, -1, "operation.rational.numerator_degree is -1; expected 0 to 15"),
+    INVALID_OPERATION(rational.numerator_degree, 16, "operation.rational.numerator_degree is 16; expected 0 to 15"),
+    INVALID_OPERATION(rational.denominator_degree, -1, "operation.rational.denominator_degree is -1; expected 0 to 15"),
+    INVALID_OPERATION(rational.denominator_degree, 16, "operation.rational.denominator_degree is 16; expected 0 to 15"),
     INVALID_OPERATION(dtype, 4, "operation.dtype is 4; expected a grkan_dtype"),
     INVALID_OPERATION(dtype, -1, "operation.dtype is -1; expected a grkan_dtype"),
-    INVALID_OPERATION(denominator, 5, "operation.denominator is 5; expected a grkan_denominator"),
-    INVALID_OPERATION(denominator, -1, "operation.denominator is -1; expected a grkan_denominator"),
+    INVALID_OPERATION(rational.form, 5, "operation.rational.form is 5; expected a grkan_form"),
+    INVALID_OPERATION(rational.form, -1, "operation.rational.form is -1; expected a grkan_form"),
     INVALID_OPERATION(outer, INT64_MAX,
                       "operation.outer x channels x inner overflows: " MOST
                       " x 8 x 1 elements of 4 bytes; expected at most " MOST " bytes"),
@@ -75,7 +78,7 @@ static const plan_case refused_plans[] = {
     INVALID_OPERATION(
         outer, INT64_MAX / 32 + 1, /* the elements fit, their bytes do not */
         "operation.outer x channels x inner overflows: 288230376151711744 x 8 x 1 elements of 4 bytes..."),
-    {{OPERATION(channels, 1 << 26), OPERATION(groups, 1 << 26), OPERATION(denominator_groups, 1)},
+    {{OPERATION(channels, 1 << 26), OPERATION(groups, 1 << 26), OPERATION(rational.denominator_scope, SHARED)},
      {{0}},
      GRKAN_ERROR_INVALID_ARGUMENT,
      "operation.groups is 67108864; expected at most 67108863"},
@@ -105,7 +108,8 @@ static const plan_case largest_plans[] = {
     {{OPERATION(outer, INT64_MAX / 32)}, {{0}}, GRKAN_SUCCESS, "largest outer"},
     {{OPERATION(outer, 1), OPERATION(inner, INT64_MAX / 32)}, {{0}}, GRKAN_SUCCESS, "largest inner"},
     {{OPERATION(outer, 1), OPERATION(channels, INT64_MAX / 4)}, {{0}}, GRKAN_SUCCESS, "most channels"},
-    {{OPERATION(channels, (1 << 26) - 1), OPERATION(groups, (1 << 26) - 1), OPERATION(denominator_groups, 1)},
+    {{OPERATION(channels, (1 << 26) - 1), OPERATION(groups, (1 << 26) - 1),
+      OPERATION(rational.denominator_scope, SHARED)},
      {{0}},
      GRKAN_SUCCESS,
      "most groups"},

@@ -43,7 +43,7 @@ enum {
 
 static const grkan_operation operation = {
     SHAPE(2, groups, 1),
-    GROUPS(groups, 1, groups),
+    GROUPS(groups, SHARED, PER_GROUP),
     RATIONAL(5, 4, GRKAN_ABS_TERMS),
     .dtype = GRKAN_F32,
 };
@@ -101,8 +101,24 @@ typedef struct call_case {
     const char *text; /* NULL: it is to be accepted */
 } call_case;
 
-#define IN_FORWARD(name) FORWARD, offsetof(grkan_forward_arguments, name)
-#define IN_BACKWARD(name) BACKWARD, offsetof(grkan_backward_arguments, name)
+/** Where a tensor lies in the arguments, by its name. */
+enum {
+    forward_x = offsetof(grkan_forward_arguments, x),
+    forward_numerator = offsetof(grkan_forward_arguments, tables[GRKAN_NUMERATOR]),
+    forward_denominator = offsetof(grkan_forward_arguments, tables[GRKAN_DENOMINATOR]),
+    forward_y = offsetof(grkan_forward_arguments, y),
+    backward_x = offsetof(grkan_backward_arguments, x),
+    backward_dy = offsetof(grkan_backward_arguments, dy),
+    backward_numerator = offsetof(grkan_backward_arguments, tables[GRKAN_NUMERATOR]),
+    backward_denominator = offsetof(grkan_backward_arguments, tables[GRKAN_DENOMINATOR]),
+    backward_dx = offsetof(grkan_backward_arguments, dx),
+    backward_dnumerator = offsetof(grkan_backward_arguments, gradients[GRKAN_NUMERATOR]),
+    backward_ddenominator = offsetof(grkan_backward_arguments, gradients[GRKAN_DENOMINATOR]),
+    backward_workspace = offsetof(grkan_backward_arguments, workspace)
+};
+
+#define IN_FORWARD(name) FORWARD, forward_##name
+#define IN_BACKWARD(name) BACKWARD, backward_##name
 #define ON(other) slot_##other
 
 #define IS_NULL(place, name, size) {place(name), AT_NULL, 0, slots, #name ".base is NULL; expected memory of " size}
@@ -370,7 +386,7 @@ static void test_what_is_empty_may_be_null(void **state)
     (void)state;
     for (int t = 0; t < target_count; t++) {
         const target *const on = &targets[t];
-        const grkan_operation empty = {SHAPE(0, groups, 1), GROUPS(1, 1, 1), RATIONAL(5, 0, GRKAN_ABS_TERMS)};
+        const grkan_operation empty = {SHAPE(0, groups, 1), GROUPS(1, SHARED, SHARED), RATIONAL(5, 0, GRKAN_ABS_TERMS)};
         grkan_plan *plan = NULL;
         expect_success(grkan_plan_create(on->device, &empty, NULL, &plan));
         assert_int_equal(grkan_plan_workspace_bytes(plan), 0);

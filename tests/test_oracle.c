@@ -22,7 +22,7 @@ enum { FORMS = 5 };
 
 static const int degrees[][2] = {{5, 4}, {3, 2}, {7, 6}, {0, 0}, {15, 15}, {0, 4}, {4, 0}};
 
-static oracle_function random_function(check_random *random, grkan_denominator form, int m, int n)
+static oracle_function random_function(check_random *random, grkan_form form, int m, int n)
 {
     oracle_function f = {.form = form, .m = m, .n = n, .unit = 0x1p-24L, .tiny = 0x1p-126L};
     for (int i = 0; i <= m; i++)
@@ -103,8 +103,7 @@ static void derivatives_match_finite_differences(void **state)
     for (int form = 0; form < FORMS; form++)
         for (size_t d = 0; d < sizeof degrees / sizeof *degrees; d++)
             for (int k = 0; k < 50; k++) {
-                const oracle_function f =
-                    random_function(&random, (grkan_denominator)form, degrees[d][0], degrees[d][1]);
+                const oracle_function f = random_function(&random, (grkan_form)form, degrees[d][0], degrees[d][1]);
                 const long double x = 3 * check_random_uniform(&random) - 1.5, dy = check_random_normal(&random);
                 if (!is_smooth(&f, x))
                     continue;
@@ -213,7 +212,7 @@ static void bounds_are_kept_and_narrow(void **state)
     long double worst = 0, widest = 0;
     for (int k = 0; k < 50000; k++) {
         const int d = k / FORMS % 7;
-        oracle_function f = random_function(&random, (grkan_denominator)(k % FORMS), degrees[d][0], degrees[d][1]);
+        oracle_function f = random_function(&random, (grkan_form)(k % FORMS), degrees[d][0], degrees[d][1]);
         for (int i = 0; i <= GRKAN_MAX_DEGREE; i++) {
             f.a[i] = (float)f.a[i];
             f.b[i] = (float)f.b[i];
@@ -307,8 +306,9 @@ static bool has_plain_case(const check_table *table, int form, const int *degree
     for (int i = 0; i < table->count; i++) {
         const check_case *one = &table->cases[i];
         const grkan_operation *o = &one->operation;
-        if ((int)o->denominator == form && o->numerator_degree == degree[0] && o->denominator_degree == degree[1] &&
-            (int)o->dtype == dtype && one->values == CHECK_ORDINARY && one->options.strategy != GRKAN_STRATEGY_ELEMENT)
+        if ((int)o->rational.form == form && o->rational.numerator_degree == degree[0] &&
+            o->rational.denominator_degree == degree[1] && (int)o->dtype == dtype && one->values == CHECK_ORDINARY &&
+            one->options.strategy != GRKAN_STRATEGY_ELEMENT)
             return true;
     }
     return false;

@@ -11,7 +11,7 @@
 #include "../backends/gpu/tuning.h"
 #include "../core/plan/arithmetic.h"
 #include "../core/plan/plan.h"
-#include "operations.h"
+#include "../tools/check/operations.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define ONE_MIB ((size_t)1 << 20)
@@ -104,8 +104,9 @@ static void check_plan(const grkan_device_limits *limits, const grkan_operation 
             "%zu bytes of workspace for %lld x %lld x %lld, %lld groups, %lld and %lld of coefficients, degrees %d "
             "and %d, %s, on a device of %d units",
             data.workspace_bytes, (long long)o->outer, (long long)o->channels, (long long)o->inner,
-            (long long)o->groups, (long long)o->numerator_groups, (long long)o->denominator_groups, o->numerator_degree,
-            o->denominator_degree, grkan_dtype_name(o->dtype), limits->compute_units);
+            (long long)o->groups, (int)o->rational.numerator_scope, (int)o->rational.denominator_scope,
+            o->rational.numerator_degree, o->rational.denominator_degree, grkan_dtype_name(o->dtype),
+            limits->compute_units);
     assert_true(data.workspace_bytes <= ONE_MIB || data.backward.columns.tiles > most_tiles);
     check_pass(&data.operation, &data.forward); /* where all groups share all tables, it has one group */
     check_pass(&data.operation, &data.backward);
@@ -119,8 +120,8 @@ static void check_plan(const grkan_device_limits *limits, const grkan_operation 
 static void check_shape(grkan_operation o)
 {
     for (int k = 0; k < 4; k++) {
-        o.numerator_groups = k % 2 ? o.groups : 1;
-        o.denominator_groups = k / 2 ? o.groups : 1;
+        o.rational.numerator_scope = k % 2 ? PER_GROUP : SHARED;
+        o.rational.denominator_scope = k / 2 ? PER_GROUP : SHARED;
         for (int dtype = GRKAN_F32; dtype <= GRKAN_F64; dtype++) {
             o.dtype = (grkan_dtype)dtype;
             for (size_t d = 0; d < COUNT_OF(devices); d++) {
@@ -146,8 +147,8 @@ static void test_a_workspace_is_small_for_any_shape(void **state)
         rest /= COUNT_OF(groups);
         o.inner = inners[rest % COUNT_OF(inners)];
         rest /= COUNT_OF(inners);
-        o.numerator_degree = degrees[rest][0];
-        o.denominator_degree = degrees[rest][1];
+        o.rational.numerator_degree = degrees[rest][0];
+        o.rational.denominator_degree = degrees[rest][1];
         if (o.groups <= o.channels)
             check_shape(o);
     }
@@ -255,13 +256,13 @@ static depth depth_of_table(const grkan_plan_data *data, const grkan_table_reduc
 static void test_the_longest_chain_is_as_kernels_add(void **state)
 {
     static const grkan_operation operations[] = {
-        {SHAPE(201728, 768, 1), GROUPS(8, 1, 8), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F32},
-        {SHAPE(201728, 768, 1), GROUPS(8, 8, 8), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_BF16},
-        {SHAPE(25216, 3072, 1), GROUPS(8, 1, 8), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F64},
-        {SHAPE(1, 64, 1), GROUPS(8, 1, 8), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F32},
-        {SHAPE(37, 1000, 1), GROUPS(1000, 1, 1000), RATIONAL(3, 0, GRKAN_ABS_SUM), .dtype = GRKAN_F32},
-        {SHAPE(64, 96, 3136), GROUPS(4, 1, 4), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F16},
-        {SHAPE(5000, 8192, 4), GROUPS(1, 1, 1), RATIONAL(5, 4, GRKAN_PLAIN), .dtype = GRKAN_F32}};
+        {SHAPE(201728, 768, 1), GROUPS(8, SHARED, PER_GROUP), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F32},
+        {SHAPE(201728, 768, 1), GROUPS(8, PER_GROUP, PER_GROUP), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_BF16},
+        {SHAPE(25216, 3072, 1), GROUPS(8, SHARED, PER_GROUP), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F64},
+        {SHAPE(1, 64, 1), GROUPS(8, SHARED, PER_GROUP), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F32},
+        {SHAPE(37, 1000, 1), GROUPS(1000, SHARED, PER_GROUP), RATIONAL(3, 0, GRKAN_ABS_SUM), .dtype = GRKAN_F32},
+        {SHAPE(64, 96, 3136), GROUPS(4, SHARED, PER_GROUP), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F16},
+        {SHAPE(5000, 8192, 4), GROUPS(1, SHARED, SHARED), RATIONAL(5, 4, GRKAN_PLAIN), .dtype = GRKAN_F32}};
     (void)state;
     for (size_t i = 0; i < COUNT_OF(operations) * COUNT_OF(devices) * 2; i++) {
         const grkan_operation *o = &operations[i / 2 / COUNT_OF(devices)];

@@ -31,7 +31,7 @@ static double grid_at(const grkan_preset *preset, int point)
 }
 
 /** Largest |F - function| under a form, of the coefficients rounded to f32. */
-static double largest_error(const grkan_preset *preset, grkan_denominator form)
+static double largest_error(const grkan_preset *preset, grkan_form form)
 {
     const int first = oracle_first_denominator(form);
     oracle_function f = {
@@ -59,7 +59,7 @@ static void there_is_one_for_every_function_and_form(void **state)
     for (const char *name; (name = grkan_function_name(functions)) != NULL; functions++)
         for (int form = 0; form < FORMS; form++) {
             const grkan_preset *preset = NULL;
-            assert_int_equal(grkan_preset_find(name, (grkan_denominator)form, &preset), GRKAN_SUCCESS);
+            assert_int_equal(grkan_preset_find(name, (grkan_form)form, &preset), GRKAN_SUCCESS);
             assert_string_equal(preset->name, name);
             assert_string_equal(preset->function, name);
             assert_int_equal(preset->form, form);
@@ -74,8 +74,7 @@ static void errors_are_what_the_oracle_finds(void **state)
     for (int i = 0; (preset = grkan_preset_at(i)) != NULL; i++) {
         const double error = largest_error(preset, preset->form), slack = 1e-3 * preset->f32.error + 1e-18;
         if (!(error <= preset->f32.error + slack && error >= 0.99 * preset->f32.error - slack))
-            fail_msg("%s under %s: %g, not %g", preset->name, grkan_denominator_name(preset->form), error,
-                     preset->f32.error);
+            fail_msg("%s under %s: %g, not %g", preset->name, grkan_form_name(preset->form), error, preset->f32.error);
     }
 }
 
@@ -118,7 +117,7 @@ static void ours_are_no_worse_than_those_of_kat(void **state)
 }
 
 /** Best fits of these forms are unique; the others have several that no small step makes better. */
-static bool is_convex(grkan_denominator form)
+static bool is_convex(grkan_form form)
 {
     return form == GRKAN_ABS_TERMS || form == GRKAN_PLAIN;
 }
@@ -132,13 +131,13 @@ static void fits_give_them_again(void **state)
         grkan_fit_problem problem = GRKAN_FIT_PROBLEM_INIT;
         grkan_fit_result result;
         problem.function = preset->function;
-        problem.denominator = preset->form;
+        problem.form = preset->form;
         assert_int_equal(grkan_fit(&problem, &result), GRKAN_SUCCESS);
         /* 1e-7: what the rounding of coefficients may do, on another processor. With another compiler's rounding a search
            may end in a neighbouring optimum: 3 % worse for leaky_relu under abs_sum_offset by GCC 13. */
         const double apart = is_convex(preset->form) ? 0.01 : 0.1;
         if (!(fabs(result.f32.error - preset->f32.error) <= apart * preset->f32.error + 1e-7))
-            fail_msg("%s under %s: %g, not %g", preset->name, grkan_denominator_name(preset->form), result.f32.error,
+            fail_msg("%s under %s: %g, not %g", preset->name, grkan_form_name(preset->form), result.f32.error,
                      preset->f32.error);
     }
 }
@@ -162,7 +161,7 @@ static void ours_are_exact_in_f32(void **state)
 static void forward(grkan_device *device, const grkan_preset *preset)
 {
     float numerator[GRKAN_MAX_COEFFICIENTS], denominator[GRKAN_MAX_COEFFICIENTS];
-    const grkan_operation operation = {SHAPE(GRID, 1, 1), GROUPS(1, 1, 1),
+    const grkan_operation operation = {SHAPE(GRID, 1, 1), GROUPS(1, SHARED, SHARED),
                                        RATIONAL(preset->numerator_degree, preset->denominator_degree, preset->form)};
     grkan_plan *plan = NULL;
     for (int k = 0; k < GRKAN_MAX_COEFFICIENTS; k++) {
@@ -193,7 +192,7 @@ static void kernels_have_the_errors(void **state)
         for (int k = 0; k < GRID; k++) {
             const double error = fabs(y_values[k] - function_at(preset->function, x_values[k]));
             if (!(error <= preset->f32.error * 1.001 + rounding))
-                fail_msg("%s under %s at %g: %g, not %g", preset->name, grkan_denominator_name(preset->form),
+                fail_msg("%s under %s at %g: %g, not %g", preset->name, grkan_form_name(preset->form),
                          (double)x_values[k], error, preset->f32.error);
         }
     }
@@ -208,7 +207,7 @@ static void wrong_names_and_forms(void **state)
     const grkan_preset *preset = grkan_preset_at(0);
     EXPECT_INVALID(grkan_preset_find(NULL, GRKAN_PLAIN, &preset), "name is NULL; expected the name of a preset");
     EXPECT_INVALID(grkan_preset_find("gelu", GRKAN_PLAIN, NULL), "preset is NULL; expected where to put it");
-    EXPECT_INVALID(grkan_preset_find("gelu", (grkan_denominator)7, &preset), "form is 7; expected a grkan_denominator");
+    EXPECT_INVALID(grkan_preset_find("gelu", (grkan_form)7, &preset), "form is 7; expected a grkan_form");
     EXPECT_INVALID(
         grkan_preset_find("gelo", GRKAN_PLAIN, &preset),
         "name is \"gelo\"; expected one of identity, relu, leaky_relu, leaky_relu_0.1, sigmoid, tanh, swish, "

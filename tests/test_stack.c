@@ -146,8 +146,9 @@ static void test_calls_fit_on_small_stacks(void **state)
                 const int *const degree = degrees[index / 3 % degree_count];
                 check_case c = {.seed = (uint64_t)index + 1,
                                 .operation = {SHAPE(shapes[shape][0], channels, shapes[shape][2]),
-                                              GROUPS(count, index % 5 == 0 ? 1 : count, index % 7 == 0 ? 1 : count),
-                                              RATIONAL(degree[0], degree[1], (grkan_denominator)(index / 2 % 4)),
+                                              GROUPS(count, index % 5 == 0 ? SHARED : PER_GROUP,
+                                                     index % 7 == 0 ? SHARED : PER_GROUP),
+                                              RATIONAL(degree[0], degree[1], (grkan_form)(index / 2 % 4)),
                                               .dtype = (grkan_dtype)dtype},
                                 .options = ways[way],
                                 .accumulation = GRKAN_OVERWRITE,
@@ -166,8 +167,8 @@ static void test_most_sums_fit(void **state)
     for (int dtype = 0; dtype < dtype_count; dtype++)
         for (int form = 0; form < 5; form++) {
             check_case c = {.seed = 1,
-                            .operation = {SHAPE(500, 64, 1), GROUPS(64, 64, form % 2 == 0 ? 64 : 1),
-                                          RATIONAL(15, 15, (grkan_denominator)form), .dtype = (grkan_dtype)dtype},
+                            .operation = {SHAPE(500, 64, 1), GROUPS(64, PER_GROUP, form % 2 == 0 ? PER_GROUP : SHARED),
+                                          RATIONAL(15, 15, (grkan_form)form), .dtype = (grkan_dtype)dtype},
                             .options = {.cpu_threads = 1}};
             check_case_name(&c);
             check_one(&c, stack);

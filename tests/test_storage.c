@@ -97,7 +97,7 @@ static void check_products(grkan_dtype dtype, float factor)
     static int expected[patterns];
     expect_products(dtype, factor, expected);
     for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; ++s) {
-        const grkan_operation o = {SHAPE(shapes[s].outer, shapes[s].channels, 1), GROUPS(8, 1, 1),
+        const grkan_operation o = {SHAPE(shapes[s].outer, shapes[s].channels, 1), GROUPS(8, SHARED, SHARED),
                                    RATIONAL(1, 0, GRKAN_ABS_TERMS), .dtype = dtype};
         for (int d = 0; d < devices.count; ++d)
             check_device(devices.device[d], devices.backend[d], &o, factor, expected);

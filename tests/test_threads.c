@@ -24,15 +24,17 @@ static present_devices devices;
 static const check_case cases[] = {
     {.name = "f32",
      .seed = 1,
-     .operation = {SHAPE(2500, 96, 1), GROUPS(8, 1, 8), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F32}},
+     .operation = {SHAPE(2500, 96, 1), GROUPS(8, SHARED, PER_GROUP), RATIONAL(5, 4, GRKAN_ABS_TERMS),
+                   .dtype = GRKAN_F32}},
     {.name = "bf16, unequal groups",
      .seed = 2,
-     .operation = {SHAPE(300, 50, 7), GROUPS(4, 4, 1), RATIONAL(3, 2, GRKAN_ABS_SUM), .dtype = GRKAN_BF16},
+     .operation = {SHAPE(300, 50, 7), GROUPS(4, PER_GROUP, SHARED), RATIONAL(3, 2, GRKAN_ABS_SUM), .dtype = GRKAN_BF16},
      .options = {.cpu_threads = 1, .determinism = GRKAN_DEVICE_TO_DEVICE},
      .accumulation = GRKAN_ADD},
     {.name = "f16, more groups than threads",
      .seed = 3,
-     .operation = {SHAPE(40, 600, 1), GROUPS(600, 1, 600), RATIONAL(4, 3, GRKAN_ABS_SUM_OFFSET), .dtype = GRKAN_F16},
+     .operation = {SHAPE(40, 600, 1), GROUPS(600, SHARED, PER_GROUP), RATIONAL(4, 3, GRKAN_ABS_SUM_OFFSET),
+                   .dtype = GRKAN_F16},
      .options = {.determinism = GRKAN_DEVICE_TO_DEVICE}},
 };
 
@@ -159,9 +161,9 @@ static void *fail_in_turn(void *argument)
     for (int round = 0; round < 200; round++) {
         grkan_operation operation = GRKAN_OPERATION_INIT;
         grkan_plan *plan = NULL;
-        operation.numerator_degree = 100 * (self->index + 1) + round;
-        (void)snprintf(expected, sizeof expected, "operation.numerator_degree is %d; expected 0 to 15",
-                       operation.numerator_degree);
+        operation.rational.numerator_degree = 100 * (self->index + 1) + round;
+        (void)snprintf(expected, sizeof expected, "operation.rational.numerator_degree is %d; expected 0 to 15",
+                       operation.rational.numerator_degree);
         const grkan_status status = grkan_plan_create(self->device, &operation, NULL, &plan);
         (void)pthread_barrier_wait(self->barrier);
         if (status != GRKAN_ERROR_INVALID_ARGUMENT || strcmp(grkan_last_error(), expected) != 0)

@@ -99,8 +99,8 @@ class TestUsage(ToolCase):
             (["--pass", "sideways"], "--pass: 'sideways' is none of forward, backward"),
             (["--strategy", "heap"], "--strategy: 'heap' is none of auto, element, block, tree"),
             (["--determinism", "some"], "--determinism: 'some' is none of run_to_run, none, device_to_device"),
-            (["--denominator", "abs"],
-             "--denominator: 'abs' is none of abs_terms, abs_sum, abs_sum_offset, plain, square"),
+            (["--form", "abs"],
+             "--form: 'abs' is none of abs_terms, abs_sum, abs_sum_offset, plain, square"),
             (["--preset", "kat-x"], "--preset: 'kat-x' is none of kat-t, kat-s, kat-b"),
             (["--degrees", "5"], "--degrees: '5' is not two whole numbers from 0 to 15"),
             (["--degrees", "5,16"], "--degrees: '5,16' is not two whole numbers from 0 to 15"),
@@ -339,7 +339,7 @@ class TestBench(ToolCase):
             self.assertEqual(cells[6:8], [case["dtype"], case["pass"]])
 
     def test_operation(self):
-        document, _ = self.bench("--degrees", "3,2", "--denominator", "abs_sum_offset", "--inner", "4", "--pass",
+        document, _ = self.bench("--degrees", "3,2", "--form", "abs_sum_offset", "--inner", "4", "--pass",
                                  "forward", "--cpu-threads", "1")
         (case,) = document["devices"][0]["cases"]
         self.assertEqual(case["operation"], {"outer": 16, "channels": 24, "inner": 4, "groups": 3,

@@ -265,7 +265,8 @@ grkan_status gpu_backward(grkan_backend_program *program, const grkan_plan_data 
 
 grkan_status gpu_list_launches(const grkan_plan_data *plan, grkan_launch_listener listener, void *context)
 {
-    const grkan_call call = {.add = 0};
+    static const grkan_buffer none[GRKAN_MOST_TABLES];
+    const grkan_call call = {.tables = none, .gradients = none};
     grkan_backend_program recorder = {.listener = listener, .context = context};
     const grkan_operation *o = &plan->operation;
     if (o->outer > 0 && o->inner > 0)

@@ -40,7 +40,7 @@
 typedef int64_t grkan_int64;
 #endif
 
-/** Tables of an operation, at most: those of its family and those of a prologue. */
+/** As grkan.h has it, which kernels do not see. A compiler that sees both compares them. */
 #define GRKAN_MOST_TABLES 4
 
 /** Bytes at the start of a workspace that hold counters, zero between calls; partial sums follow. */

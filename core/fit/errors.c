@@ -15,25 +15,24 @@ static long double polynomial(const double *c, int count, long double x)
 /** B(x): Q without its constant and its bars or its square. */
 static long double inner_of(const grkan_fit_problem *problem, const grkan_fit_result *result, long double x)
 {
-    const bool has_constant = problem->denominator == GRKAN_ABS_SUM_OFFSET;
-    const long double of = problem->denominator == GRKAN_ABS_TERMS ? fabsl(x) : x; /* fits have no b_j < 0 then */
+    const bool has_constant = problem->form == GRKAN_ABS_SUM_OFFSET;
+    const long double of = problem->form == GRKAN_ABS_TERMS ? fabsl(x) : x; /* fits have no b_j < 0 then */
     const long double b = polynomial(result->denominator, problem->denominator_degree + (has_constant ? 1 : 0), of);
     return has_constant ? b : of * b;
 }
 
 static bool has_bars(const grkan_fit_problem *problem)
 {
-    return problem->denominator == GRKAN_ABS_SUM || problem->denominator == GRKAN_ABS_SUM_OFFSET;
+    return problem->form == GRKAN_ABS_SUM || problem->form == GRKAN_ABS_SUM_OFFSET;
 }
 
 /** F(x) of the coefficients as they are handed out. */
 static long double value_of(const grkan_fit_problem *problem, const grkan_fit_result *result, long double x)
 {
     const long double b = inner_of(problem, result, x);
-    const long double q =
-        (problem->denominator == GRKAN_ABS_SUM_OFFSET ? 0.1L : 1) + (has_bars(problem)                      ? fabsl(b)
-                                                                     : problem->denominator == GRKAN_SQUARE ? b * b
-                                                                                                            : b);
+    const long double q = (problem->form == GRKAN_ABS_SUM_OFFSET ? 0.1L : 1) + (has_bars(problem) ? fabsl(b)
+                                                                                : problem->form == GRKAN_SQUARE ? b * b
+                                                                                                                : b);
     return polynomial(result->numerator, problem->numerator_degree + 1, x) / q;
 }
 
@@ -89,7 +88,7 @@ bool grkan_fit_stays(const grkan_fit_problem *problem, const fit_outside *outsid
         const long double x = outside->x[i];
         if (!stays_at(problem, outside, steepness, &stored, i, x))
             return false;
-        if (!(has_bars(problem) || problem->denominator == GRKAN_SQUARE) || i == 0 ||
+        if (!(has_bars(problem) || problem->form == GRKAN_SQUARE) || i == 0 ||
             outside->distance[i] < outside->distance[i - 1])
             continue;
         const long double before = outside->x[i - 1];

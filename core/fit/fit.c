@@ -40,9 +40,9 @@ static grkan_status check_degree(const char *argument, int degree)
 
 static grkan_status check_shape(const grkan_fit_problem *problem)
 {
-    if (grkan_denominator_name(problem->denominator) == NULL)
-        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "problem.denominator is %d; expected a grkan_denominator",
-                          (int)problem->denominator);
+    if (grkan_form_name(problem->form) == NULL)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "problem.form is %d; expected a grkan_form",
+                          (int)problem->form);
     if (grkan_dtype_name(problem->dtype) == NULL)
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "problem.dtype is %d; expected a grkan_dtype",
                           (int)problem->dtype);
@@ -177,8 +177,8 @@ static grkan_status check_and_fit(const grkan_fit_problem *problem, grkan_fit_re
     grkan_status status = check_shape(problem);
     if (status != GRKAN_SUCCESS)
         return status;
-    const int parameters = problem->numerator_degree + 1 + problem->denominator_degree +
-                           (problem->denominator == GRKAN_ABS_SUM_OFFSET ? 1 : 0);
+    const int parameters =
+        problem->numerator_degree + 1 + problem->denominator_degree + (problem->form == GRKAN_ABS_SUM_OFFSET ? 1 : 0);
     if (problem->function != NULL)
         status = grkan_function_find("problem.function", problem->function, &function);
     if (status == GRKAN_SUCCESS)

@@ -45,7 +45,7 @@ typedef struct fit_outside {
 } fit_outside;
 
 typedef struct fit_model {
-    grkan_denominator form;
+    grkan_form form;
     bool has_bars;       /**< |B|. Without bars and squares the functions within a given error are convex. */
     bool has_square;     /**< B^2 */
     long double least_q; /**< that steps keep to; 0: the form sees to it */

@@ -192,7 +192,7 @@ static grkan_status fail_name(const char *name)
     return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "name is \"%s\"; expected one of %s", name, names);
 }
 
-grkan_status grkan_preset_find(const char *name, grkan_denominator form, const grkan_preset **preset)
+grkan_status grkan_preset_find(const char *name, grkan_form form, const grkan_preset **preset)
 {
     const grkan_preset *candidate, *other = NULL;
     if (preset == NULL)
@@ -200,8 +200,8 @@ grkan_status grkan_preset_find(const char *name, grkan_denominator form, const g
     *preset = NULL;
     if (name == NULL)
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "name is NULL; expected the name of a preset");
-    if (grkan_denominator_name(form) == NULL)
-        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "form is %d; expected a grkan_denominator", (int)form);
+    if (grkan_form_name(form) == NULL)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "form is %d; expected a grkan_form", (int)form);
     for (int i = 0; (candidate = grkan_preset_at(i)) != NULL; i++) {
         if (strcmp(candidate->name, name) != 0)
             continue;
@@ -214,5 +214,5 @@ grkan_status grkan_preset_find(const char *name, grkan_denominator form, const g
     if (other == NULL)
         return fail_name(name);
     return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "form is %s; expected %s, which the preset \"%s\" was fitted for",
-                      grkan_denominator_name(form), grkan_denominator_name(other->form), name);
+                      grkan_form_name(form), grkan_form_name(other->form), name);
 }

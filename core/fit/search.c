@@ -52,7 +52,7 @@ fit_range grkan_fit_range_of(const fit_samples *samples)
 }
 
 /** A model of some degrees that may be steepness times as steep outside as the slope there. */
-static fit_model model_of(grkan_denominator form, int m, int n, const fit_ground *ground, long double steepness)
+static fit_model model_of(grkan_form form, int m, int n, const fit_ground *ground, long double steepness)
 {
     const fit_range range = grkan_fit_range_of(&ground->samples);
     fit_model model = {.form = form,
@@ -230,7 +230,7 @@ static void keep_coefficients(search *s, const fit_model *model, const long doub
 /** Fit with some degrees. @param exact  out: the error, were there no rounding of coefficients */
 static grkan_status attempt(search *s, int m, int n, long double *exact)
 {
-    const fit_model model = model_of(s->problem->denominator, m, n, s->coarse, s->steepness);
+    const fit_model model = model_of(s->problem->form, m, n, s->coarse, s->steepness);
     candidate best = {0};
     const grkan_status status = fit(&model, s->fine, &best);
     if (status == GRKAN_SUCCESS)
@@ -242,7 +242,7 @@ static grkan_status attempt(search *s, int m, int n, long double *exact)
 /** A constant halfway between the least and the largest value: none has a smaller error. */
 static void attempt_constant(search *s)
 {
-    const fit_model model = model_of(s->problem->denominator, 0, 0, s->fine, s->steepness);
+    const fit_model model = model_of(s->problem->form, 0, 0, s->fine, s->steepness);
     const fit_samples *samples = &s->fine->samples;
     long double parameters[FIT_PARAMETERS] = {0}, least = samples->y[0], most = least;
     for (size_t i = 0; i < samples->count; i++) {
@@ -286,7 +286,7 @@ static grkan_status run(search *s)
         return status;
     status = attempt(s, m, n, &exact);
     /* Where n is even, B / x has a root, and 1 + B^2 a spike there that may be outside: not so without b_n. */
-    if (status == GRKAN_SUCCESS && s->problem->denominator == GRKAN_SQUARE && n > 0 && n % 2 == 0)
+    if (status == GRKAN_SUCCESS && s->problem->form == GRKAN_SQUARE && n > 0 && n % 2 == 0)
         status = attempt(s, m, n - 1, &exact);
     const bool is_good = isfinite(s->error) && s->error <= exact * (1 + ROUNDING);
     return status == GRKAN_SUCCESS && !is_good ? attempt_lower(s) : status;

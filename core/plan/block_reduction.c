@@ -35,7 +35,7 @@ int64_t grkan_columns_of_output(const grkan_columns *c, const grkan_table_reduct
 /** Outputs of a block for one table. */
 static int64_t outputs_of(const grkan_table *table, const grkan_columns *c)
 {
-    return (table->scope == GRKAN_SHARED ? 1 : c->tile_groups) * table->width;
+    return (table->scope == GRKAN_SCOPE_SHARED ? 1 : c->tile_groups) * table->width;
 }
 
 /** Give each table's outputs their threads. @return all of them */

@@ -33,41 +33,33 @@ static grkan_status check_options(const grkan_options *options)
     return GRKAN_SUCCESS;
 }
 
-/** The rows of a table that groups, channels or nobody has for itself. */
-static int64_t rows_of(const grkan_operation *operation, grkan_scope scope)
-{
-    return scope == GRKAN_SHARED ? 1 : scope == GRKAN_PER_GROUP ? operation->groups : operation->channels;
-}
-
-static void fill_tables(const grkan_family *family, grkan_plan_data *data)
+/** A table with a row for each of one group has one row: it is shared, which takes wider vectors and fewer partial sums. */
+static void list_tables(grkan_plan_data *data)
 {
     bool all_are_shared = true;
-    data->table_count = family->table_count;
-    for (int32_t k = 0; k < family->table_count; ++k) {
-        family->table(&data->operation, k, &data->tables[k]);
-        data->tables[k].rows = rows_of(&data->operation, data->tables[k].scope);
-        all_are_shared = all_are_shared && data->tables[k].scope == GRKAN_SHARED;
+    data->table_count = grkan_list_tables(&data->operation, data->tables);
+    for (int32_t k = 0; k < data->table_count; ++k) {
+        if (data->tables[k].rows == 1)
+            data->tables[k].scope = GRKAN_SCOPE_SHARED;
+        all_are_shared = all_are_shared && data->tables[k].scope == GRKAN_SCOPE_SHARED;
     }
     if (all_are_shared)
-        data->operation.groups = 1; /* groups that share everything are one: wider vectors, fewer partial sums */
+        data->operation.groups = 1; /* likewise */
 }
 
 grkan_status grkan_plan_decide(const grkan_operation *operation, const grkan_options *options, grkan_plan_data *data)
 {
-    const grkan_family *const family = grkan_family_of(operation);
     grkan_status status;
     data->operation = *operation;
     if (options != NULL)
         data->options = *options;
-    if ((status = grkan_operation_check(operation)) != GRKAN_SUCCESS ||
-        (status = family->check(operation)) != GRKAN_SUCCESS ||
-        (status = grkan_operation_check_size(operation)) != GRKAN_SUCCESS ||
+    if ((status = grkan_check_operation(operation)) != GRKAN_SUCCESS ||
         (status = check_options(&data->options)) != GRKAN_SUCCESS)
         return status;
     if (data->options.strategy == GRKAN_STRATEGY_AUTO)
         data->options.strategy = GRKAN_STRATEGY_TREE;
-    fill_tables(family, data);
-    family->parameters(operation, data->parameters);
-    data->may_have_poles = family->may_have_poles(operation);
+    list_tables(data);
+    grkan_family_of(operation)->parameters(operation, data->parameters);
+    data->may_have_poles = grkan_family_of(operation)->may_have_poles(operation);
     return GRKAN_SUCCESS;
 }

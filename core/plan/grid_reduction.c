@@ -25,7 +25,7 @@ static int64_t numbers_of(const grkan_table *table)
 /** Partial sums of each number of a table, of so many splits. */
 static int64_t partials_of(const grkan_table *table, const grkan_columns *c, int64_t splits)
 {
-    return table->scope == GRKAN_SHARED ? splits * c->tiles : splits;
+    return table->scope == GRKAN_SCOPE_SHARED ? splits * c->tiles : splits;
 }
 
 static int64_t bytes_of(const grkan_plan_data *data, const grkan_table *table, int64_t partials)
@@ -87,7 +87,7 @@ void grkan_grid_reduction_make(const grkan_plan_data *data, const grkan_columns 
         const grkan_table *table = &data->tables[k];
         tables[k] = (grkan_table_reduction){
             .partials = has_partials && table->width > 0 ? partials_of(table, c, rows->splits) : 1,
-            .is_shared = table->scope == GRKAN_SHARED,
+            .is_shared = table->scope == GRKAN_SCOPE_SHARED,
             .numbers = (int)numbers_of(table)};
     }
     share_partials(data, c, tables);
@@ -100,7 +100,7 @@ bool grkan_grid_reduction_holds(const grkan_plan_data *data, const grkan_geometr
     for (int32_t k = 0; k < data->table_count; ++k) {
         const grkan_table_reduction *t = &g->tables[k];
         holds = holds && t->partials >= 1 && t->numbers == numbers_of(&data->tables[k]) &&
-                t->is_shared == (data->tables[k].scope == GRKAN_SHARED) && t->grid_threads >= 0 &&
+                t->is_shared == (data->tables[k].scope == GRKAN_SCOPE_SHARED) && t->grid_threads >= 0 &&
                 t->grid_threads <= MOST_GRID_THREADS && (t->grid_threads > 0) == (t->partials > 1);
         is_one_pass = is_one_pass && t->grid_threads <= 1;
         threads += (int64_t)t->numbers * t->grid_threads;

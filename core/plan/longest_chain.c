@@ -24,9 +24,9 @@ static int64_t in_twelves(int64_t numbers)
 /** Elements that read a row of a table: of all groups, or of the largest. */
 static int64_t elements_of(const grkan_operation *o, const grkan_table *table)
 {
-    const int64_t channels = table->scope == GRKAN_SHARED      ? o->channels
-                             : table->scope == GRKAN_PER_GROUP ? ceil_div(o->channels, o->groups)
-                                                               : 1;
+    const int64_t channels = table->scope == GRKAN_SCOPE_SHARED  ? o->channels
+                             : table->scope == GRKAN_SCOPE_GROUP ? ceil_div(o->channels, o->groups)
+                                                                 : 1;
     return o->outer * channels * o->inner;
 }
 

@@ -100,7 +100,7 @@ static void shape_forward(const grkan_device_limits *limits, grkan_plan_data *da
                                         .is_interleaved = !limits->is_fixed};
     g->rows = grkan_rows_make(&request, &g->columns);
     for (int32_t k = 0; k < data->table_count; ++k)
-        g->tables[k].is_shared = data->tables[k].scope == GRKAN_SHARED;
+        g->tables[k].is_shared = data->tables[k].scope == GRKAN_SCOPE_SHARED;
 }
 
 static void shape_backward(const grkan_device_limits *limits, grkan_plan_data *data)

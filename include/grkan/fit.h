@@ -50,7 +50,7 @@ typedef struct grkan_fit_problem {
     double low, high;     /**< with a function: the range, low < high; the larger of |low|, |high| in 1e-9..1e9 */
     const double *x, *y;  /**< without one: [points] each, in any order, |x| and |y| at most 1e9; else NULL */
     size_t points;        /**< at least as many as coefficients; 0 with a function */
-    grkan_denominator denominator;
+    grkan_form form;
     int numerator_degree;   /**< m, 0..GRKAN_MAX_DEGREE */
     int denominator_degree; /**< n, 0..GRKAN_MAX_DEGREE */
     grkan_dtype dtype;      /**< of the tensors: with GRKAN_F64 the error of the coefficients in f64 is made least, else
@@ -106,9 +106,9 @@ GRKAN_API grkan_status grkan_fit(const grkan_fit_problem *problem, grkan_fit_res
 
 /** Coefficients that are ready to use. Elements beyond the degrees are 0. */
 typedef struct grkan_preset {
-    const char *name;       /**< of a fit by grkan: the function's; of a table of KAT: "kat_" and KAT's name */
-    const char *function;   /**< what it approximates, as grkan_function_name gives it */
-    grkan_denominator form; /**< that it was fitted for */
+    const char *name;     /**< of a fit by grkan: the function's; of a table of KAT: "kat_" and KAT's name */
+    const char *function; /**< what it approximates, as grkan_function_name gives it */
+    grkan_form form;      /**< that it was fitted for */
     int numerator_degree;
     int denominator_degree;
     double low, high; /**< the range that it was fitted on */
@@ -130,7 +130,7 @@ GRKAN_API const grkan_preset *grkan_preset_at(int index);
  * [-3, 3] is then 1.46).
  * @param preset out, not NULL; lives as long as the process
  */
-GRKAN_API grkan_status grkan_preset_find(const char *name, grkan_denominator form, const grkan_preset **preset);
+GRKAN_API grkan_status grkan_preset_find(const char *name, grkan_form form, const grkan_preset **preset);
 
 #ifdef __cplusplus
 }

@@ -1,23 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file grkan.h
- * @brief The group-wise rational function of GR-KAN layers, forward and backward, on any device.
+ * @brief Learned activations whose coefficients groups of channels share, forward and backward, on any device.
  *
- * For every element x of a tensor, with the coefficients of the group that its channel belongs to:
+ * For every element x of a tensor:
  *
- *     F(x) = P(x) / Q(x)        P(x) = a0 + a1 x + ... + am x^m
+ *     y = F_g(x)        g: the group that the element's channel belongs to
  *
- * Q is one of the denominators below (Molina et al., "Padé Activation Units", ICLR 2020; the group-wise
- * form is Yang and Wang, "Kolmogorov-Arnold Transformer", 2024).
+ * F is a function of a family, whose coefficients are learned. They lie in tables, a row of numbers for each group or one
+ * for all. Backward gives dx and the gradients of the tables: sums over all elements that read a row.
  *
  * How to use it: open a device by name, describe the operation, make a plan, then enqueue forward and backward as
  * often as you like. Plans are immutable and may be shared by threads and streams.
  *
  * The library never prints, exits or aborts. A call that fails returns a negative status and leaves a sentence for this
- * thread in grkan_last_error(). Of what it was to give, a pointer (to a device, a plan, memory, a preset) is NULL then, a
- * count is 0 and a grkan_compilation is empty, so that what cleans up may run as it stands; other structs and numbers to
- * fill in, and tensors, are as they were. Only where a device itself fails (GRKAN_ERROR_DEVICE) may a part of what a call
- * writes be written.
+ * thread in grkan_last_error(). Of what the call was to give, a pointer (to a device, a plan, memory, a preset) is NULL
+ * then, a count is 0 and a grkan_compilation is empty, so that code that frees them may run as it stands; other structs
+ * and numbers to fill in, and tensors, are as they were. Only where a device itself fails (GRKAN_ERROR_DEVICE) may a part
+ * of what a call writes be written.
+ *
+ * How structs grow: until version 1.0 a minor version may add members to any struct, at its end or where the same things
+ * stand. Zero in a new member means what was done before. A program is compiled again then, and the library's soname,
+ * which has major and minor version (libgrkan.so.0.2), keeps the two apart. A patch version changes no struct. So
+ * initialise a struct by names, by its macro ending in _INIT, or by {0}, and set what you need.
  */
 #ifndef GRKAN_GRKAN_H
 #define GRKAN_GRKAN_H
@@ -30,7 +35,7 @@ extern "C" {
 #endif
 
 #define GRKAN_VERSION_MAJOR 0
-#define GRKAN_VERSION_MINOR 1
+#define GRKAN_VERSION_MINOR 2
 #define GRKAN_VERSION_PATCH 0
 
 #if defined(__GNUC__)
@@ -38,9 +43,6 @@ extern "C" {
 #else
 #define GRKAN_API
 #endif
-
-/** Highest degree of numerator and denominator. */
-#define GRKAN_MAX_DEGREE 15
 
 /** What a call returns. Errors are negative. */
 typedef enum grkan_status {
@@ -54,32 +56,23 @@ typedef enum grkan_status {
     GRKAN_ERROR_DEVICE = -7            /**< a call of the vendor's runtime failed; the text names the call */
 } grkan_status;
 
-/** Storage type of x, y, dy and dx. Coefficients and their gradients are f32, or f64 for GRKAN_F64. */
+/** Storage type of x, y, dy and dx. Tables and their gradients are f32, or f64 for GRKAN_F64. */
 typedef enum grkan_dtype { GRKAN_F32 = 0, GRKAN_F16 = 1, GRKAN_BF16 = 2, GRKAN_F64 = 3 } grkan_dtype;
 
-/** The form of the denominator Q(x). With m and n the degrees, b holds n coefficients b1..bn, or n + 1 where said. */
-typedef enum grkan_denominator {
-    GRKAN_ABS_TERMS = 0,      /**< 1 + sum_j |b_j| |x|^j   (KAT; PAU version A) */
-    GRKAN_ABS_SUM = 1,        /**< 1 + |sum_j b_j x^j|     (PAU version B) */
-    GRKAN_ABS_SUM_OFFSET = 2, /**< 0.1 + |sum_j b_j x^j|, b0..bn: n + 1 coefficients  (PAU version C) */
-    GRKAN_PLAIN = 3,          /**< 1 + sum_j b_j x^j, poles allowed  (PAU version N) */
-    GRKAN_SQUARE = 4          /**< 1 + (sum_j b_j x^j)^2, smooth and without poles; its degree is 2 n */
-} grkan_denominator;
-
-/** How the coefficient gradients are accumulated. */
+/** How the gradients of the tables are accumulated. */
 typedef enum grkan_strategy {
     GRKAN_STRATEGY_AUTO = 0,    /**< tree */
     GRKAN_STRATEGY_ELEMENT = 1, /**< every element adds to global memory atomically; a baseline to measure */
-    GRKAN_STRATEGY_BLOCK = 2,   /**< a block reduces its elements, then one atomic per coefficient */
+    GRKAN_STRATEGY_BLOCK = 2,   /**< a block reduces its elements, then one atomic per number of a table */
     GRKAN_STRATEGY_TREE = 3     /**< block sums go to a workspace and a fixed tree combines them; no float atomics */
 } grkan_strategy;
 
-/** What is promised about the bits of the coefficient gradients (y and dx never depend on scheduling). */
+/** What is promised about the bits of the tables' gradients (y and dx never depend on scheduling). */
 typedef enum grkan_determinism {
     GRKAN_RUN_TO_RUN = 0,      /**< same device, same plan: same bits. The default. */
     GRKAN_NONE = 1,            /**< no promise; any strategy */
-    GRKAN_DEVICE_TO_DEVICE = 2 /**< same bits in y, dx, da and db on every device of every backend. The payload and
-                                     sign of a NaN are not promised. */
+    GRKAN_DEVICE_TO_DEVICE = 2 /**< same bits in y, dx and all gradients on every device of every backend. The payload
+                                     and sign of a NaN are not promised. */
 } grkan_determinism;
 
 /** Which instructions the cpu backend uses; other backends ignore it. Results do not depend on it. */
@@ -88,29 +81,88 @@ typedef enum grkan_cpu_simd {
     GRKAN_CPU_SIMD_OFF = 1   /**< the plain scalar reference */
 } grkan_cpu_simd;
 
+/* --------------------------------------------------------------------------------------------------- operations */
+
+/** Tables that an operation has, at most. */
+#define GRKAN_MOST_TABLES 4
+
+/** Which elements read the same row of a table. */
+typedef enum grkan_scope {
+    GRKAN_SCOPE_SHARED = 0, /**< all: the table has one row */
+    GRKAN_SCOPE_GROUP = 1,  /**< those of a group: one row for each */
+    GRKAN_SCOPE_CHANNEL = 2 /**< those of a channel: one row for each */
+} grkan_scope;
+
+/** What is learned: numbers [rows][width], f32, or f64 for GRKAN_F64. Its gradient has the same shape. */
+typedef struct grkan_table {
+    const char *name;     /**< "numerator"; lives as long as the process */
+    const char *gradient; /**< name of its gradient, "dnumerator"; likewise */
+    grkan_scope scope;
+    int64_t rows;  /**< 1, groups or channels, as the scope says */
+    int32_t width; /**< numbers of a row; 0: the table is empty, and its buffer may be NULL */
+} grkan_table;
+
+/** Families of functions. Each has its own parameters in grkan_operation, and its tables. */
+typedef enum grkan_family {
+    GRKAN_FAMILY_RATIONAL = 0 /**< grkan_rational; tables GRKAN_NUMERATOR, GRKAN_DENOMINATOR */
+} grkan_family;
+
+/** Highest degree of numerator and denominator. */
+#define GRKAN_MAX_DEGREE 15
+
+/** The form of the denominator Q(x). With n its degree, a row of its table holds b1..bn, or b0..bn where said. */
+typedef enum grkan_form {
+    GRKAN_ABS_TERMS = 0,      /**< 1 + sum_j |b_j| |x|^j   (KAT; PAU version A) */
+    GRKAN_ABS_SUM = 1,        /**< 1 + |sum_j b_j x^j|     (PAU version B) */
+    GRKAN_ABS_SUM_OFFSET = 2, /**< 0.1 + |sum_j b_j x^j|, with b0: n + 1 numbers  (PAU version C) */
+    GRKAN_PLAIN = 3,          /**< 1 + sum_j b_j x^j, poles allowed  (PAU version N) */
+    GRKAN_SQUARE = 4          /**< 1 + (sum_j b_j x^j)^2, smooth and without poles; its degree is 2 n */
+} grkan_form;
+
+/**
+ * The rational function F(x) = P(x) / Q(x), P(x) = a0 + a1 x + ... + am x^m, Q as the form says (Molina et al., "Padé
+ * Activation Units", ICLR 2020; shared by groups of channels: Yang and Wang, "Kolmogorov-Arnold Transformer", 2024).
+ */
+typedef struct grkan_rational {
+    int numerator_degree;   /**< m, 0..GRKAN_MAX_DEGREE */
+    int denominator_degree; /**< n, 0..GRKAN_MAX_DEGREE */
+    grkan_form form;
+    grkan_scope numerator_scope;   /**< GRKAN_SCOPE_SHARED or GRKAN_SCOPE_GROUP */
+    grkan_scope denominator_scope; /**< likewise */
+} grkan_rational;
+
+/** The tables of GRKAN_FAMILY_RATIONAL: places in arguments' `tables` and `gradients`. */
+enum {
+    GRKAN_NUMERATOR = 0,  /**< a0..am */
+    GRKAN_DENOMINATOR = 1 /**< b1..bn, or b0..bn for GRKAN_ABS_SUM_OFFSET */
+};
+
 /**
  * The operation. A tensor is outer x channels x inner, contiguous, last index fastest: [B, L, C] is outer = B * L,
  * inner = 1; [B, C, H, W] is outer = B, inner = H * W. Channels are split into consecutive groups as
  * numpy.array_split does: the first channels % groups groups get one channel more.
- *
- * Coefficients are [numerator_groups][m + 1] and [denominator_groups][n] (n + 1 for GRKAN_ABS_SUM_OFFSET).
  */
 typedef struct grkan_operation {
-    int64_t outer;              /**< >= 0 */
-    int64_t channels;           /**< >= 1 */
-    int64_t inner;              /**< >= 0 */
-    int64_t groups;             /**< 1..channels */
-    int64_t numerator_groups;   /**< 1 (one numerator shared by all groups) or groups */
-    int64_t denominator_groups; /**< 1 or groups */
-    int numerator_degree;       /**< m, 0..GRKAN_MAX_DEGREE */
-    int denominator_degree;     /**< n, 0..GRKAN_MAX_DEGREE */
-    grkan_denominator denominator;
+    int64_t outer;    /**< >= 0 */
+    int64_t channels; /**< >= 1 */
+    int64_t inner;    /**< >= 0 */
+    int64_t groups;   /**< 1..channels */
     grkan_dtype dtype;
+    grkan_family family;
+    grkan_rational rational; /**< of GRKAN_FAMILY_RATIONAL */
 } grkan_operation;
 
 /** The layer of KAT: 8 groups, degrees (5, 4), shared numerator, f32. Set outer and channels (and inner). The members in
     their order, since C++ before 20 does not name them. */
-#define GRKAN_OPERATION_INIT {0, 8, 1, 8, 1, 8, 5, 4, GRKAN_ABS_TERMS, GRKAN_F32}
+#define GRKAN_OPERATION_INIT                                                                                           \
+    {                                                                                                                  \
+        0, 8, 1, 8, GRKAN_F32, GRKAN_FAMILY_RATIONAL,                                                                  \
+        {                                                                                                              \
+            5, 4, GRKAN_ABS_TERMS, GRKAN_SCOPE_SHARED, GRKAN_SCOPE_GROUP                                               \
+        }                                                                                                              \
+    }
+
+/* ------------------------------------------------------------------------------------------------------- options */
 
 /** A part of the work of one call, of the library's making: see grkan_parallel_for. */
 typedef void (*grkan_task)(void *argument, int64_t index);
@@ -165,24 +217,22 @@ typedef struct grkan_buffer {
 
 /** Arguments of grkan_forward. y may be x (in place); otherwise nothing may overlap y. */
 typedef struct grkan_forward_arguments {
-    grkan_buffer x;           /**< in, outer x channels x inner of dtype */
-    grkan_buffer numerator;   /**< in, [numerator_groups][m + 1] */
-    grkan_buffer denominator; /**< in, [denominator_groups][n]; base may be NULL when it holds nothing */
-    grkan_buffer y;           /**< out, shape of x */
+    grkan_buffer x; /**< in, outer x channels x inner of dtype */
+    grkan_buffer
+        tables[GRKAN_MOST_TABLES]; /**< in, those of grkan_operation_tables in their order; others are not read */
+    grkan_buffer y;                /**< out, shape of x */
 } grkan_forward_arguments;
 
-/** What happens to the gradients of the coefficients that the caller passes in. */
+/** What happens to what the memory of the tables' gradients holds before a call. */
 typedef enum grkan_accumulation { GRKAN_OVERWRITE = 0, GRKAN_ADD = 1 } grkan_accumulation;
 
 /** Arguments of grkan_backward. dx may be dy or x (in place); otherwise nothing may overlap an output. */
 typedef struct grkan_backward_arguments {
-    grkan_buffer x;            /**< in */
-    grkan_buffer dy;           /**< in, gradient of the loss with respect to y, shape of x */
-    grkan_buffer numerator;    /**< in */
-    grkan_buffer denominator;  /**< in */
-    grkan_buffer dx;           /**< out, shape of x */
-    grkan_buffer dnumerator;   /**< out, or in and out with GRKAN_ADD; shape of numerator */
-    grkan_buffer ddenominator; /**< out, or in and out with GRKAN_ADD; shape of denominator */
+    grkan_buffer x;                            /**< in */
+    grkan_buffer dy;                           /**< in, gradient of the loss with respect to y, shape of x */
+    grkan_buffer tables[GRKAN_MOST_TABLES];    /**< in, as for grkan_forward */
+    grkan_buffer dx;                           /**< out, shape of x */
+    grkan_buffer gradients[GRKAN_MOST_TABLES]; /**< out, or in and out with GRKAN_ADD; each the shape of its table */
     grkan_accumulation accumulation;
     grkan_buffer workspace; /**< grkan_plan_workspace_bytes() bytes, aligned to 16; see there. NULL when that is 0 */
     size_t workspace_bytes; /**< how many the caller has there */
@@ -221,8 +271,8 @@ typedef struct grkan_plan_description {
     grkan_strategy strategy; /**< never GRKAN_STRATEGY_AUTO */
     grkan_determinism determinism;
     int32_t is_compiled;   /**< 1: kernels were compiled for this plan; 0: found in the cache, or made beforehand */
-    int64_t longest_chain; /**< additions that follow one another on the way of an element to a gradient of the
-                                coefficients, at most: each rounds once, so a gradient is within so many unit roundoffs of
+    int64_t longest_chain; /**< additions that follow one another on the way of an element to the gradient of a
+                                table, at most: each rounds once, so a gradient is within so many unit roundoffs of
                                 the sum of its contributions' absolute values */
     grkan_pass_description forward;
     grkan_pass_description backward;
@@ -264,26 +314,32 @@ GRKAN_API const char *grkan_status_name(grkan_status status);
 /** @return what the last failed call of this thread complained about; "" before the first. Valid until the next. */
 GRKAN_API const char *grkan_last_error(void);
 
-/** @return "0.1.0". */
+/** @return "0.2.0". */
 GRKAN_API const char *grkan_version(void);
 
 /** @return the commit that the library was built from, or "unknown". */
 GRKAN_API const char *grkan_commit(void);
 
-/** @return "f32", "abs_terms", "tree", "run_to_run": the names that the program uses; NULL for another value. */
+/** @return "f32", "rational", "abs_terms", "tree", "run_to_run": the names that the program uses; NULL for another value. */
 GRKAN_API const char *grkan_dtype_name(grkan_dtype dtype);
-GRKAN_API const char *grkan_denominator_name(grkan_denominator denominator);
+GRKAN_API const char *grkan_family_name(grkan_family family);
+GRKAN_API const char *grkan_form_name(grkan_form form);
 GRKAN_API const char *grkan_strategy_name(grkan_strategy strategy);
 GRKAN_API const char *grkan_determinism_name(grkan_determinism determinism);
 
 /** @return bytes of one element of a storage type; 0 for another value. */
 GRKAN_API size_t grkan_dtype_bytes(grkan_dtype dtype);
 
-/** @return bytes of one coefficient of a storage type (4, or 8 for f64); 0 for another value. */
+/** @return bytes of one number of a table, for tensors of a storage type (4, or 8 for f64); 0 for another value. */
 GRKAN_API size_t grkan_coefficient_bytes(grkan_dtype dtype);
 
-/** @return coefficients per group of the denominator: n, or n + 1 for GRKAN_ABS_SUM_OFFSET. operation is not NULL. */
-GRKAN_API int grkan_denominator_coefficients(const grkan_operation *operation);
+/**
+ * Tell which tables an operation has: what the arguments of grkan_forward and grkan_backward hold, in their order.
+ * @param operation not NULL; checked as grkan_plan_create checks it
+ * @param tables    out, [GRKAN_MOST_TABLES]; may be NULL. Those beyond the count are as they were
+ * @param count     out, not NULL
+ */
+GRKAN_API grkan_status grkan_operation_tables(const grkan_operation *operation, grkan_table *tables, int *count);
 
 /* ------------------------------------------------------------------------------------------------------- devices */
 
@@ -461,7 +517,7 @@ GRKAN_API grkan_status grkan_plan_predict(const grkan_plan *plan, const grkan_ce
  */
 GRKAN_API grkan_status grkan_forward(const grkan_plan *plan, const grkan_forward_arguments *arguments, void *stream);
 
-/** Enqueue dx, and the gradients of the coefficients. Stream as for grkan_forward. */
+/** Enqueue dx, and the gradients of the tables. Stream as for grkan_forward. */
 GRKAN_API grkan_status grkan_backward(const grkan_plan *plan, const grkan_backward_arguments *arguments, void *stream);
 
 /* ------------------------------------------------- memory, for callers who have no runtime of the vendor at hand */

@@ -31,7 +31,7 @@ class ProblemStruct(ctypes.Structure):
     """grkan_fit_problem"""
 
     _fields_ = [("function", c_char_p), ("low", c_double), ("high", c_double), ("x", POINTER(c_double)),
-                ("y", POINTER(c_double)), ("points", c_size_t), ("denominator", c_int), ("numerator_degree", c_int),
+                ("y", POINTER(c_double)), ("points", c_size_t), ("form", c_int), ("numerator_degree", c_int),
                 ("denominator_degree", c_int), ("dtype", c_int), ("growth", c_int)]
 
 
@@ -93,7 +93,7 @@ def fit(target: Function | tuple[Sequence[float], Sequence[float]], degrees: tup
             it, m <= n + 1.
     """
     degrees = degrees_of(degrees)
-    problem = ProblemStruct(denominator=index_of("form", form, FORMS), numerator_degree=degrees[0],
+    problem = ProblemStruct(form=index_of("form", form, FORMS), numerator_degree=degrees[0],
                             denominator_degree=degrees[1], dtype=index_of("dtype", dtype, DTYPES),
                             growth=index_of("growth", growth, GROWTHS))
     if isinstance(target, str):

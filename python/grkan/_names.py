@@ -12,11 +12,14 @@ from ._errors import InvalidArgumentError
 # The enumerations of grkan.h, each in the order of its values.
 Dtype = Literal["f32", "f16", "bf16", "f64"]
 Form = Literal["abs_terms", "abs_sum", "abs_sum_offset", "plain", "square"]
+Family = Literal["rational"]
+Scope = Literal["shared", "group"]
 Growth = Literal["auto", "linear", "any"]
 Strategy = Literal["auto", "element", "block", "tree"]
 Determinism = Literal["run_to_run", "none", "device_to_device"]
 Accumulation = Literal["overwrite", "add"]
 
+FAMILIES, SCOPES = get_args(Family), get_args(Scope)
 DTYPES, FORMS, STRATEGIES = get_args(Dtype), get_args(Form), get_args(Strategy)
 DETERMINISM_LEVELS, ACCUMULATIONS, GROWTHS = get_args(Determinism), get_args(Accumulation), get_args(Growth)
 

@@ -8,8 +8,8 @@ import math
 from collections.abc import Sequence
 
 from ._errors import InvalidArgumentError
-from ._names import (DETERMINISM_LEVELS, DTYPES, FORMS, STRATEGIES, Determinism, Dtype, Form, Strategy, index_of,
-                     integer)
+from ._names import (DETERMINISM_LEVELS, DTYPES, FORMS, SCOPES, STRATEGIES, Determinism, Dtype, Form, Scope, Strategy,
+                     index_of, integer)
 
 # The tables that are learned, in the library's order. Whatever takes several tensors or addresses of them has this one.
 TABLES = ("numerator", "denominator")
@@ -24,16 +24,18 @@ class Operation:
     channels: int
     inner: int
     groups: int
-    numerator_groups: int
-    denominator_groups: int
     numerator_degree: int
     denominator_degree: int
     form: Form
     dtype: Dtype
+    numerator_scope: Scope = "shared"
+    denominator_scope: Scope = "group"
 
     def __post_init__(self) -> None:
         index_of("form", self.form, FORMS)
         index_of("dtype", self.dtype, DTYPES)
+        index_of("numerator_scope", self.numerator_scope, SCOPES)
+        index_of("denominator_scope", self.denominator_scope, SCOPES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +57,13 @@ def check_table(name: str, shape: Sequence[int]) -> None:
         raise InvalidArgumentError(f"{name} has shape {tuple(shape)}; expected [groups, coefficients]")
 
 
+def scope_of(name: str, rows: int, groups: int) -> Scope:
+    """The scope of a table with so many rows."""
+    if rows not in (1, groups):
+        raise InvalidArgumentError(f"{name} has {rows} rows; expected 1, which all groups share, or {groups}")
+    return "group" if rows == groups else "shared"
+
+
 def channel_of(shape: Sequence[int], channel_dim: int) -> int:
     """channel_dim counted from the first dimension."""
     try:
@@ -72,10 +81,10 @@ def operation_of(shape: Sequence[int], table_shapes: Sequence[Sequence[int]], fo
     channel, groups = channel_of(shape, channel_dim), max(table[0] for table in table_shapes)
     if groups > shape[channel] > 0:
         raise InvalidArgumentError(f"groups is {groups}; expected 1 to {shape[channel]}, the channels of x")
+    scopes = [scope_of(name, table[0], groups) for name, table in zip(TABLES, table_shapes)]
     numerator, denominator = table_shapes
     return Operation(
         outer=math.prod(shape[:channel]), channels=shape[channel], inner=math.prod(shape[channel + 1:]), groups=groups,
-        numerator_groups=numerator[0], denominator_groups=denominator[0],
         numerator_degree=numerator[1] - 1,
         denominator_degree=denominator[1] - (1 if form == "abs_sum_offset" else 0),
-        form=form, dtype=dtype)
+        form=form, dtype=dtype, numerator_scope=scopes[0], denominator_scope=scopes[1])

@@ -10,16 +10,25 @@ import ctypes
 import struct
 from ctypes import c_char, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p, sizeof
 
-from ._names import DETERMINISM_LEVELS, DTYPES, FORMS, STRATEGIES, index_of
+from ._names import DETERMINISM_LEVELS, DTYPES, FAMILIES, FORMS, SCOPES, STRATEGIES, index_of
 from ._operation import TABLES, Operation, Options
+
+
+MOST_TABLES = 4  # GRKAN_MOST_TABLES
+
+
+class RationalStruct(ctypes.Structure):
+    """grkan_rational"""
+
+    _fields_ = [("numerator_degree", c_int), ("denominator_degree", c_int), ("form", c_int),
+                ("numerator_scope", c_int), ("denominator_scope", c_int)]
 
 
 class OperationStruct(ctypes.Structure):
     """grkan_operation"""
 
-    _fields_ = [("outer", c_int64), ("channels", c_int64), ("inner", c_int64), ("groups", c_int64),
-                ("numerator_groups", c_int64), ("denominator_groups", c_int64), ("numerator_degree", c_int),
-                ("denominator_degree", c_int), ("denominator", c_int), ("dtype", c_int)]
+    _fields_ = [("outer", c_int64), ("channels", c_int64), ("inner", c_int64), ("groups", c_int64), ("dtype", c_int),
+                ("family", c_int), ("rational", RationalStruct)]
 
 
 class OptionsStruct(ctypes.Structure):
@@ -46,9 +55,11 @@ class PropertiesStruct(ctypes.Structure):
 
 def operation_struct(o: Operation) -> OperationStruct:
     """grkan_operation"""
-    return OperationStruct(o.outer, o.channels, o.inner, o.groups, o.numerator_groups, o.denominator_groups,
-                           o.numerator_degree, o.denominator_degree, index_of("form", o.form, FORMS),
-                           index_of("dtype", o.dtype, DTYPES))
+    rational = RationalStruct(o.numerator_degree, o.denominator_degree, index_of("form", o.form, FORMS),
+                              index_of("numerator_scope", o.numerator_scope, SCOPES),
+                              index_of("denominator_scope", o.denominator_scope, SCOPES))
+    return OperationStruct(o.outer, o.channels, o.inner, o.groups, index_of("dtype", o.dtype, DTYPES),
+                           FAMILIES.index("rational"), rational)
 
 
 def options_struct(o: Options) -> OptionsStruct:
@@ -60,7 +71,7 @@ def options_struct(o: Options) -> OptionsStruct:
 # The arguments of calls, which are made anew for each: packing bytes takes a quarter of the time that filling a
 # ctypes.Structure takes. A buffer is an address, and an offset that is 0.
 _BUFFER = f"P{sizeof(c_size_t)}x"
-_TABLES = _BUFFER * len(TABLES)
+_TABLES = _BUFFER * len(TABLES) + f"{(MOST_TABLES - len(TABLES)) * sizeof(BufferStruct)}x"
 
 # grkan_forward_arguments of the addresses x, *tables, y.
 pack_forward_arguments = struct.Struct(f"@{_BUFFER}{_TABLES}{_BUFFER}").pack

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The version of this package, and the name under which its library is installed."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def soname() -> str:

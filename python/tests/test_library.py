@@ -21,6 +21,7 @@ STRUCTS = {
     "grkan_fit_problem": _fit.ProblemStruct,
     "grkan_fit_result": _fit.ResultStruct,
     "grkan_preset": _fit.PresetStruct,
+    "grkan_rational": _structs.RationalStruct,
     "grkan_operation": _structs.OperationStruct,
     "grkan_options": _structs.OptionsStruct,
     "grkan_buffer": _structs.BufferStruct,
@@ -29,9 +30,10 @@ STRUCTS = {
 
 
 # Of calls' arguments, the members in C and what Python gives for them.
-FORWARD = {"x.base": 1, "numerator.base": 2, "denominator.base": 3, "y.base": 4}
-BACKWARD = {"x.base": 1, "dy.base": 2, "numerator.base": 3, "denominator.base": 4, "dx.base": 5, "dnumerator.base": 6,
-            "ddenominator.base": 7, "accumulation": 1, "workspace.base": 8, "workspace_bytes": 9}
+FORWARD = {"x.base": 1, "tables[GRKAN_NUMERATOR].base": 2, "tables[GRKAN_DENOMINATOR].base": 3, "y.base": 4}
+BACKWARD = {"x.base": 1, "dy.base": 2, "tables[GRKAN_NUMERATOR].base": 3, "tables[GRKAN_DENOMINATOR].base": 4,
+            "dx.base": 5, "gradients[GRKAN_NUMERATOR].base": 6, "gradients[GRKAN_DENOMINATOR].base": 7,
+            "accumulation": 1, "workspace.base": 8, "workspace_bytes": 9}
 
 
 def print_arguments(name, members):
@@ -68,7 +70,8 @@ def test_structs_lie_as_the_compiler_lays_them(tmp_path):
 
 
 @pytest.mark.parametrize("function, names", [("grkan_dtype_name", _names.DTYPES),
-                                             ("grkan_denominator_name", _names.FORMS),
+                                             ("grkan_form_name", _names.FORMS),
+                                             ("grkan_family_name", _names.FAMILIES),
                                              ("grkan_growth_name", _names.GROWTHS),
                                              ("grkan_strategy_name", _names.STRATEGIES),
                                              ("grkan_determinism_name", _names.DETERMINISM_LEVELS)])
@@ -146,8 +149,8 @@ def test_version():
 
 
 def test_soname_is_that_of_the_library():
-    dynamic = subprocess.run(["readelf", "-d", _library.load()._name], check=True, capture_output=True, text=True).stdout
-    assert f"soname: [{_version.soname()}]" in dynamic
+    found = subprocess.run(["readelf", "-d", _library.load()._name], check=True, capture_output=True, text=True)
+    assert f"soname: [{_version.soname()}]" in found.stdout
 
 
 def resident_bytes():

@@ -224,7 +224,7 @@ ONES, A, B = torch.ones(4, 8), torch.ones(1, 6), torch.ones(8, 4)
     (lambda: rational(ONES.to("meta"), A, B), "numerator lies on cpu; expected meta, as x"),
     (lambda: rational(ONES, A.to("meta"), B), "numerator lies on meta; expected cpu, as x"),
     (lambda: rational(ONES, A[0], B), "numerator has shape (6,); expected [groups, coefficients]"),
-    (lambda: rational(ONES, torch.ones(2, 6), B), "numerator_groups is 2"),
+    (lambda: rational(ONES, torch.ones(2, 6), B), "numerator has 2 rows"),
     (lambda: rational(ONES[:, :4], A, B), "groups is 8; expected 1 to 4, the channels of x"),
     (lambda: rational(ONES.tolist(), A, B), "x is a list; expected a torch.Tensor"),
     (lambda: rational(ONES, None, B), "numerator is a NoneType; expected a torch.Tensor"),

@@ -108,7 +108,7 @@ def is_numerator(t):
     (lambda t: t.to("meta") if is_x(t) else t, "x has device meta in backward; expected cpu"),
     (lambda t: t.to("meta") if is_numerator(t) else t, "numerator has device meta in backward; expected cpu"),
     (lambda t: t[:, 0] if is_numerator(t) else t, "numerator has shape (4,); expected [groups, coefficients]"),
-    (lambda t: t[:3] if is_numerator(t) else t, "numerator_groups is 3"),
+    (lambda t: t[:3] if is_numerator(t) else t, "numerator has 3 rows"),
 ])
 def test_tensors_that_do_not_fit_are_refused(unpack, text):
     with pytest.raises(grkan.InvalidArgumentError) as caught:

@@ -22,18 +22,18 @@
 #include "../misuse.h"
 #include "watched.h"
 
-static const check_case f32 = {
-    .name = "f32",
-    .seed = 1,
-    .operation = {SHAPE(2500, 96, 1), GROUPS(8, 1, 8), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F32}};
-static const check_case bf16 = {
-    .name = "bf16",
-    .seed = 2,
-    .operation = {SHAPE(2000, 64, 1), GROUPS(4, 4, 4), RATIONAL(3, 2, GRKAN_ABS_SUM), .dtype = GRKAN_BF16}};
-static const check_case f64 = {
-    .name = "f64",
-    .seed = 3,
-    .operation = {SHAPE(2000, 64, 1), GROUPS(4, 4, 4), RATIONAL(3, 2, GRKAN_ABS_SUM), .dtype = GRKAN_F64}};
+static const check_case f32 = {.name = "f32",
+                               .seed = 1,
+                               .operation = {SHAPE(2500, 96, 1), GROUPS(8, SHARED, PER_GROUP),
+                                             RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F32}};
+static const check_case bf16 = {.name = "bf16",
+                                .seed = 2,
+                                .operation = {SHAPE(2000, 64, 1), GROUPS(4, PER_GROUP, PER_GROUP),
+                                              RATIONAL(3, 2, GRKAN_ABS_SUM), .dtype = GRKAN_BF16}};
+static const check_case f64 = {.name = "f64",
+                               .seed = 3,
+                               .operation = {SHAPE(2000, 64, 1), GROUPS(4, PER_GROUP, PER_GROUP),
+                                             RATIONAL(3, 2, GRKAN_ABS_SUM), .dtype = GRKAN_F64}};
 
 enum { most_devices = 8 };
 

@@ -16,7 +16,7 @@
 #include <cmocka.h>
 
 #include "../misuse.h"
-#include "../operations.h"
+#include "operations.h"
 #include "watched.h"
 
 #include <CL/cl_ext.h>
@@ -39,8 +39,8 @@ static uint32_t dtypes_of(const grkan_device *device)
 /** Make a plan, and forget it. @return the status */
 static grkan_status try_plan(grkan_device *device, grkan_dtype dtype, grkan_strategy strategy, int *is_compiled)
 {
-    const grkan_operation operation = {SHAPE(10, 8, 1), GROUPS(2, 2, 2), RATIONAL(5, 4, GRKAN_ABS_TERMS),
-                                       .dtype = dtype};
+    const grkan_operation operation = {SHAPE(10, 8, 1), GROUPS(2, PER_GROUP, PER_GROUP),
+                                       RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = dtype};
     const grkan_options options = {.strategy = strategy,
                                    .determinism = strategy == GRKAN_STRATEGY_TREE ? GRKAN_RUN_TO_RUN : GRKAN_NONE};
     grkan_plan *plan = NULL;

@@ -60,7 +60,7 @@ static void add_layers(const bench_device *device, bench_kernels *kernels)
         operation.channels = kernels->channels;
         operation.dtype = kernels->dtype;
         if (size == STEEP)
-            operation.numerator_degree = operation.denominator_degree = GRKAN_MAX_DEGREE;
+            operation.rational.numerator_degree = operation.rational.denominator_degree = GRKAN_MAX_DEGREE;
         for (int pass = 0; pass < PASSES; pass++)
             kernels->layers[size * PASSES + pass] =
                 (bench_case){.operation = operation, .options = kernels->options, .pass = (bench_pass)pass};

@@ -80,7 +80,7 @@ static void list_groups(const study *s)
 {
     for (int64_t groups = 1; groups <= 256; groups *= 2) {
         grkan_operation operation = layer_of(s, 0, CHANNELS, GRKAN_F32);
-        operation.groups = operation.denominator_groups = groups;
+        operation.groups = groups;
         add_both_passes(s, operation);
     }
 }
@@ -90,8 +90,8 @@ static void list_degrees(const study *s)
     static const int degrees[][2] = {{1, 0}, {3, 2}, {5, 4}, {7, 6}, {10, 9}, {15, 15}};
     for (size_t i = 0; i < sizeof degrees / sizeof *degrees; i++) {
         grkan_operation operation = layer_of(s, 0, CHANNELS, GRKAN_F32);
-        operation.numerator_degree = degrees[i][0];
-        operation.denominator_degree = degrees[i][1];
+        operation.rational.numerator_degree = degrees[i][0];
+        operation.rational.denominator_degree = degrees[i][1];
         add_both_passes(s, operation);
     }
 }

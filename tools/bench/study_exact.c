@@ -17,10 +17,10 @@ static void fill_coefficients(study_layer *layer)
 {
     const grkan_operation *const o = &layer->one.operation;
     const grkan_dtype dtype = storage_of_coefficients(o->dtype);
-    const int n = o->denominator_degree;
+    const int n = o->rational.denominator_degree;
     const grkan_preset *swish = NULL;
     (void)grkan_preset_find("kat_swish", GRKAN_ABS_TERMS, &swish); /* the library has it */
-    for (int i = 0; i <= o->numerator_degree; i++)
+    for (int i = 0; i <= o->rational.numerator_degree; i++)
         storage_store(dtype, layer->data.tensor[CHECK_NUMERATOR], i, swish->numerator[i]);
     for (int64_t i = 0; i < o->groups * n; i++)
         storage_store(dtype, layer->data.tensor[CHECK_DENOMINATOR], i,

@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "operations.h"
 #include "storage_types.h"
 #include "table.h"
 
@@ -54,7 +55,8 @@ void limits_coefficients(const check_case *one, check_random *random, limits_ext
 static range large_x(const check_case *one)
 {
     const grkan_operation *o = &one->operation;
-    const int degree = o->numerator_degree > o->denominator_degree ? o->numerator_degree : o->denominator_degree;
+    const int degree = o->rational.numerator_degree > o->rational.denominator_degree ? o->rational.numerator_degree
+                                                                                     : o->rational.denominator_degree;
     const int last = all_of(o->dtype).last;
     return (range){last > 62 ? 62 : 13, o->dtype == GRKAN_F64 && degree > 7 ? 400 : last};
 }
@@ -87,8 +89,9 @@ check_table check_table_limits(uint64_t seed, bool quick)
             const int *const degree = degrees[(k + k / DTYPES) % DEGREES];
             check_case one = {
                 .seed = check_random_bits(&random),
-                .operation = {1 + repeat, COLUMNS, 1, COLUMNS, COLUMNS, COLUMNS, degree[0], degree[1],
-                              (grkan_denominator)(k % FORMS), (grkan_dtype)(k / FORMS)},
+                .operation = {SHAPE(1 + repeat, COLUMNS, 1), GROUPS(COLUMNS, PER_GROUP, PER_GROUP),
+                              RATIONAL(degree[0], degree[1], (grkan_form)(k % FORMS)),
+                              .dtype = (grkan_dtype)(k / FORMS)},
                 .options = {.strategy = GRKAN_STRATEGY_TREE, .determinism = GRKAN_DEVICE_TO_DEVICE},
                 .placement = (check_placement)repeat,
                 .values = CHECK_LIMITS,

@@ -46,8 +46,8 @@ static check_case vary(const check_case *like, int64_t largest, int index, check
     one.seed = check_random_bits(random);
     one.options = (grkan_options){.strategy = GRKAN_STRATEGY_TREE, .determinism = GRKAN_DEVICE_TO_DEVICE};
     o->outer = 1 + check_random_below(random, rows > 1 ? (int)rows : 1);
-    o->numerator_groups = check_random_below(random, 2) ? 1 : o->groups;
-    o->denominator_groups = check_random_below(random, 3) ? o->groups : 1;
+    o->rational.numerator_scope = check_random_below(random, 2) ? GRKAN_SCOPE_SHARED : GRKAN_SCOPE_GROUP;
+    o->rational.denominator_scope = check_random_below(random, 3) ? GRKAN_SCOPE_GROUP : GRKAN_SCOPE_SHARED;
     one.accumulation = (grkan_accumulation)check_random_below(random, 2);
     one.placement = (check_placement)check_random_below(random, 3);
     one.offset = index % 4 == 3 ? 1 : 0;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "operations.h"
 #include "pairs.h"
 #include "table.h"
 
@@ -87,12 +88,12 @@ static check_case case_of(const int *row, uint64_t seed)
                 .channels = channels_and_groups[row[CHANNELS]][0],
                 .inner = inners[row[INNER]],
                 .groups = groups,
-                .numerator_groups = row[NUMERATOR] ? groups : 1,
-                .denominator_groups = row[DENOMINATOR] ? 1 : groups,
-                .numerator_degree = degrees[row[DEGREES]][0],
-                .denominator_degree = degrees[row[DEGREES]][1],
-                .denominator = (grkan_denominator)row[FORM],
                 .dtype = (grkan_dtype)row[DTYPE],
+                .rational = {.numerator_degree = degrees[row[DEGREES]][0],
+                             .denominator_degree = degrees[row[DEGREES]][1],
+                             .form = (grkan_form)row[FORM],
+                             .numerator_scope = row[NUMERATOR] ? GRKAN_SCOPE_GROUP : GRKAN_SCOPE_SHARED,
+                             .denominator_scope = row[DENOMINATOR] ? GRKAN_SCOPE_SHARED : GRKAN_SCOPE_GROUP},
             },
         .options = strategies[row[STRATEGY]],
         .placement = (check_placement)row[PLACEMENT],
@@ -162,8 +163,7 @@ static void add_product(table_builder *builder, pairs *seen, check_random *rando
 /** The layer of KAT on few channels, from which the cases below differ in one respect. */
 static check_case base_case(check_random *random)
 {
-    return (check_case){.seed = check_random_bits(random),
-                        .operation = {7, 24, 1, 8, 1, 8, 5, 4, GRKAN_ABS_TERMS, GRKAN_F32}};
+    return (check_case){.seed = check_random_bits(random), .operation = layer_of(7, 24)};
 }
 
 /** Tensors without elements: sums are zero, or stay as they are. */
@@ -184,13 +184,13 @@ static void add_empty(table_builder *builder, check_random *random)
 static void add_large(table_builder *builder, check_random *random)
 {
     static const grkan_operation large[] = {
-        {1333, 768, 1, 8, 1, 8, 5, 4, GRKAN_ABS_TERMS, GRKAN_F32},
-        {1333, 768, 1, 8, 1, 8, 5, 4, GRKAN_ABS_TERMS, GRKAN_BF16},
-        {5, 24, 7001, 8, 1, 8, 5, 4, GRKAN_ABS_TERMS, GRKAN_F32},
-        {20011, 13, 4, 5, 5, 1, 5, 4, GRKAN_ABS_TERMS, GRKAN_F32},
-        {1, 1, 1000003, 1, 1, 1, 3, 2, GRKAN_ABS_SUM, GRKAN_F16},
-        {24, 42, 1009, 6, 1, 6, 5, 4, GRKAN_ABS_TERMS, GRKAN_BF16},
-        {1009, 1000, 1, 8, 1, 8, 5, 4, GRKAN_ABS_TERMS, GRKAN_BF16},
+        {SHAPE(1333, 768, 1), GROUPS(8, SHARED, PER_GROUP), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F32},
+        {SHAPE(1333, 768, 1), GROUPS(8, SHARED, PER_GROUP), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_BF16},
+        {SHAPE(5, 24, 7001), GROUPS(8, SHARED, PER_GROUP), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F32},
+        {SHAPE(20011, 13, 4), GROUPS(5, PER_GROUP, SHARED), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F32},
+        {SHAPE(1, 1, 1000003), GROUPS(1, SHARED, SHARED), RATIONAL(3, 2, GRKAN_ABS_SUM), .dtype = GRKAN_F16},
+        {SHAPE(24, 42, 1009), GROUPS(6, SHARED, PER_GROUP), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_BF16},
+        {SHAPE(1009, 1000, 1), GROUPS(8, SHARED, PER_GROUP), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_BF16},
     };
     for (int k = 0; k < LENGTH(large); k++) {
         check_case one = base_case(random);
@@ -210,8 +210,8 @@ static void add_straddling(table_builder *builder, check_random *random, int cou
         grkan_operation *const o = &one.operation;
         o->outer = 64;
         o->channels = shapes[k % LENGTH(shapes)][0];
-        o->groups = o->denominator_groups = shapes[k % LENGTH(shapes)][1];
-        o->numerator_groups = k % 3 ? 1 : o->groups;
+        o->groups = shapes[k % LENGTH(shapes)][1];
+        o->rational.numerator_scope = k % 3 ? GRKAN_SCOPE_SHARED : GRKAN_SCOPE_GROUP;
         o->inner = shapes[k % LENGTH(shapes)][2];
         o->dtype = k % 2 ? GRKAN_F16 : GRKAN_BF16;
         one.options = strategies[used[k % LENGTH(used)]];
@@ -228,9 +228,9 @@ static void add_lopsided(table_builder *builder, check_random *random)
     static const int far[][2] = {{0, 4}, {4, 0}, {2, 9}, {15, 1}};
     for (int k = 0; k < 2 * LENGTH(far); k++) {
         check_case one = base_case(random);
-        one.operation.numerator_degree = far[k / 2][0];
-        one.operation.denominator_degree = far[k / 2][1];
-        one.operation.denominator = (grkan_denominator)(k / 2);
+        one.operation.rational.numerator_degree = far[k / 2][0];
+        one.operation.rational.denominator_degree = far[k / 2][1];
+        one.operation.rational.form = (grkan_form)(k / 2);
         one.values = k % 2 ? CHECK_SPECIAL : CHECK_HUGE;
         table_add(builder, one);
     }
@@ -245,8 +245,8 @@ static void add_published(table_builder *builder, check_random *random)
             continue;
         check_case one = base_case(random);
         one.operation.outer = 601;
-        one.operation.channels = one.operation.groups = one.operation.denominator_groups = 1;
-        one.operation.denominator = preset->form;
+        one.operation.channels = one.operation.groups = 1;
+        one.operation.rational.form = preset->form;
         one.values = CHECK_GRID;
         one.coefficients = CHECK_PUBLISHED;
         one.preset = preset;

@@ -18,9 +18,12 @@ const char *check_tensor_name(check_tensor tensor)
 
 check_shape check_table_shape(const grkan_operation *o, int table)
 {
-    const int first = oracle_first_denominator(o->denominator);
-    return table == 0 ? (check_shape){o->numerator_groups, o->numerator_degree + 1, 0}
-                      : (check_shape){o->denominator_groups, o->denominator_degree + 1 - first, first};
+    const grkan_rational *const r = &o->rational;
+    const int first = oracle_first_denominator(r->form);
+    return table == GRKAN_NUMERATOR
+               ? (check_shape){r->numerator_scope == GRKAN_SCOPE_SHARED ? 1 : o->groups, r->numerator_degree + 1, 0}
+               : (check_shape){r->denominator_scope == GRKAN_SCOPE_SHARED ? 1 : o->groups,
+                               r->denominator_degree + 1 - first, first};
 }
 
 int64_t check_row_start(check_shape shape, int64_t group)
@@ -98,7 +101,7 @@ static void fill_coefficients(const check_case *one, check_random *random, check
         void *const table = data->tensor[CHECK_NUMERATOR + k];
         for (int64_t row = 0; row < shape.rows; row++) {
             fill_group(one, random, table, row * shape.width, shape.first, shape.first + shape.width - 1,
-                       k == 1 && o->denominator == GRKAN_PLAIN ? 0.3 : 0.8);
+                       k == 1 && o->rational.form == GRKAN_PLAIN ? 0.3 : 0.8);
             if (k == 0 && one->coefficients == CHECK_IDENTITY && shape.width > 1)
                 storage_store(dtype, table, row * shape.width + 1, 1);
         }
@@ -235,7 +238,8 @@ oracle_function check_function(const check_case *one, const check_data *data, in
 {
     const grkan_operation *o = &one->operation;
     const grkan_dtype dtype = storage_of_coefficients(o->dtype);
-    oracle_function f = {.form = o->denominator, .m = o->numerator_degree, .n = o->denominator_degree};
+    oracle_function f = {
+        .form = o->rational.form, .m = o->rational.numerator_degree, .n = o->rational.denominator_degree};
     for (int k = 0; k < CHECK_TABLES; k++) {
         const check_shape shape = check_table_shape(o, k);
         const int64_t start = check_row_start(shape, group);

@@ -24,8 +24,7 @@ static inline grkan_forward_arguments device_layer_forward_arguments(const devic
     const grkan_buffer *const tensor = layer->tensor;
     return (grkan_forward_arguments){
         .x = tensor[CHECK_X],
-        .numerator = tensor[CHECK_NUMERATOR],
-        .denominator = tensor[CHECK_DENOMINATOR],
+        .tables = {tensor[CHECK_NUMERATOR], tensor[CHECK_DENOMINATOR]},
         .y = tensor[CHECK_Y],
     };
 }
@@ -36,11 +35,9 @@ static inline grkan_backward_arguments device_layer_backward_arguments(const dev
     return (grkan_backward_arguments){
         .x = tensor[CHECK_X],
         .dy = tensor[CHECK_DY],
-        .numerator = tensor[CHECK_NUMERATOR],
-        .denominator = tensor[CHECK_DENOMINATOR],
+        .tables = {tensor[CHECK_NUMERATOR], tensor[CHECK_DENOMINATOR]},
         .dx = tensor[CHECK_DX],
-        .dnumerator = tensor[CHECK_DNUMERATOR],
-        .ddenominator = tensor[CHECK_DDENOMINATOR],
+        .gradients = {tensor[CHECK_DNUMERATOR], tensor[CHECK_DDENOMINATOR]},
         .accumulation = layer->accumulation,
         .workspace = layer->workspace,
         .workspace_bytes = layer->workspace_bytes,

@@ -9,6 +9,7 @@
 
 #include "device_layer.h"
 #include "judge.h"
+#include "operations.h"
 #include "storage_types.h"
 
 #define PERIOD 1048576
@@ -22,11 +23,26 @@ static const struct shape {
     int seeds;
     double limit;
 } shapes[LARGE_CASES] = {
-    {"KAT-B", {201728, 768, 1, 8, 1, 8, 5, 4, GRKAN_ABS_TERMS, GRKAN_F32}, LARGE_SEEDS, 3e-7},
-    {"rows of 768", {0, 768, 1, 8, 1, 8, 5, 4, GRKAN_ABS_TERMS, GRKAN_F32}, 1, ROUGH_LIMIT},
-    {"one row", {1, 1, 0, 1, 1, 1, 5, 4, GRKAN_ABS_TERMS, GRKAN_BF16}, 1, ROUGH_LIMIT},
-    {"rows of 1", {0, 1, 1, 1, 1, 1, 5, 4, GRKAN_ABS_TERMS, GRKAN_F16}, 1, ROUGH_LIMIT},
-    {"groups of 1", {0, 3, 1, 3, 1, 3, 5, 4, GRKAN_ABS_TERMS, GRKAN_BF16}, 1, ROUGH_LIMIT},
+    {"KAT-B",
+     {SHAPE(201728, 768, 1), GROUPS(8, SHARED, PER_GROUP), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F32},
+     LARGE_SEEDS,
+     3e-7},
+    {"rows of 768",
+     {SHAPE(0, 768, 1), GROUPS(8, SHARED, PER_GROUP), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F32},
+     1,
+     ROUGH_LIMIT},
+    {"one row",
+     {SHAPE(1, 1, 0), GROUPS(1, SHARED, SHARED), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_BF16},
+     1,
+     ROUGH_LIMIT},
+    {"rows of 1",
+     {SHAPE(0, 1, 1), GROUPS(1, SHARED, SHARED), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F16},
+     1,
+     ROUGH_LIMIT},
+    {"groups of 1",
+     {SHAPE(0, 3, 1), GROUPS(3, SHARED, PER_GROUP), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_BF16},
+     1,
+     ROUGH_LIMIT},
 };
 
 static int64_t smaller(int64_t a, int64_t b)

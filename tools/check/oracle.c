@@ -217,7 +217,7 @@ static void evaluate_infinite(const oracle_function *f, long double x, long doub
         e->db[j].error = INFINITY; /* 0 x^j: its limit is 0, its value at infinity is NaN; both will do */
 }
 
-int oracle_first_denominator(grkan_denominator form)
+int oracle_first_denominator(grkan_form form)
 {
     return form == GRKAN_ABS_SUM_OFFSET ? 0 : 1;
 }

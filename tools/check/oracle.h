@@ -32,7 +32,7 @@ typedef struct oracle_number {
 
 /** The function of one group. */
 typedef struct oracle_function {
-    grkan_denominator form;
+    grkan_form form;
     int m, n;
     long double a[ORACLE_COEFFICIENTS]; /**< a[i] of x^i */
     long double b[ORACLE_COEFFICIENTS]; /**< b[j] of x^j; b[0] is 0 unless the form has it */
@@ -54,7 +54,7 @@ typedef struct oracle_shares {
 } oracle_shares;
 
 /** Index j of the first coefficient that a form stores: 0 for GRKAN_ABS_SUM_OFFSET, else 1. */
-int oracle_first_denominator(grkan_denominator form);
+int oracle_first_denominator(grkan_form form);
 
 /** F, and with dy its derivatives. NaN and infinite x and dy are allowed. */
 void oracle_evaluate(const oracle_function *function, long double x, long double dy, oracle_element *element);

@@ -52,7 +52,8 @@ static void add_limits(table_builder *builder, check_random *random, const grkan
                           .values = CHECK_LIMITS};
         grkan_operation *const o = &one.operation;
         o->outer = 1 + k;
-        o->channels = o->groups = o->numerator_groups = o->denominator_groups = 96;
+        o->channels = o->groups = 96;
+        o->rational.numerator_scope = o->rational.denominator_scope = GRKAN_SCOPE_GROUP;
         table_add(builder, one);
     }
 }
@@ -63,15 +64,16 @@ check_table check_table_square(uint64_t seed, bool quick)
     table_builder builder = {0};
     check_random random = {seed ^ UINT64_C(0x737175617265)};
     for (int k = 0; k < (quick ? 1 : LENGTH(degrees)); k++) {
-        const grkan_operation operation = {.channels = 24,
-                                           .inner = k % 3 == 2 ? 5 : 1,
-                                           .groups = 8,
-                                           .numerator_groups = k % 2 ? 8 : 1,
-                                           .denominator_groups = k % 4 == 3 ? 1 : 8,
-                                           .numerator_degree = degrees[k][0],
-                                           .denominator_degree = degrees[k][1],
-                                           .denominator = GRKAN_SQUARE,
-                                           .dtype = (grkan_dtype)((k + k / 4) % 4)};
+        const grkan_operation operation = {
+            .channels = 24,
+            .inner = k % 3 == 2 ? 5 : 1,
+            .groups = 8,
+            .rational = {.numerator_degree = degrees[k][0],
+                         .denominator_degree = degrees[k][1],
+                         .form = GRKAN_SQUARE,
+                         .numerator_scope = k % 2 ? GRKAN_SCOPE_GROUP : GRKAN_SCOPE_SHARED,
+                         .denominator_scope = k % 4 == 3 ? GRKAN_SCOPE_SHARED : GRKAN_SCOPE_GROUP},
+            .dtype = (grkan_dtype)((k + k / 4) % 4)};
         add_ordinary(&builder, &random, &operation, quick);
         add_limits(&builder, &random, &operation);
     }

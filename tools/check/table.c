@@ -47,6 +47,11 @@ static const char *coefficients_name(const check_case *one)
     return names[one->coefficients];
 }
 
+static long long rows_of(const grkan_operation *operation, grkan_scope scope)
+{
+    return scope == GRKAN_SCOPE_SHARED ? 1 : operation->groups;
+}
+
 void check_case_name(check_case *one)
 {
     static const char *const placements[] = {"", "/dx=dy", "/dx=x"};
@@ -57,9 +62,9 @@ void check_case_name(check_case *one)
     if (one->offset)
         snprintf(offset, sizeof offset, "/off%d", one->offset);
     snprintf(one->name, sizeof one->name, "%s/%d,%d/%s/%lldx%lldx%lld/g%lld,%lld,%lld/%s/%s%s%s%s%s%s%s%s",
-             grkan_denominator_name(o->denominator), o->numerator_degree, o->denominator_degree,
+             grkan_form_name(o->rational.form), o->rational.numerator_degree, o->rational.denominator_degree,
              grkan_dtype_name(o->dtype), (long long)o->outer, (long long)o->channels, (long long)o->inner,
-             (long long)o->groups, (long long)o->numerator_groups, (long long)o->denominator_groups,
+             (long long)o->groups, rows_of(o, o->rational.numerator_scope), rows_of(o, o->rational.denominator_scope),
              grkan_strategy_name(one->options.strategy), grkan_determinism_name(one->options.determinism),
              placements[one->placement], one->accumulation ? "/add" : "", offset, values_name(one),
              coefficients_name(one), one->coefficients == CHECK_PUBLISHED ? one->preset->name : "", run);

@@ -91,6 +91,12 @@ void report_add_count(cJSON *to, const char *name, uint64_t value)
     cJSON_AddItemToObject(to, name, report_count(value));
 }
 
+/** Of a table; the operation may be one that was refused. */
+static uint64_t rows_of(const grkan_operation *operation, grkan_scope scope)
+{
+    return scope == GRKAN_SCOPE_SHARED ? 1 : (uint64_t)operation->groups;
+}
+
 cJSON *report_operation(const grkan_operation *operation)
 {
     cJSON *object = cJSON_CreateObject();
@@ -98,11 +104,11 @@ cJSON *report_operation(const grkan_operation *operation)
     report_add_count(object, "channels", (uint64_t)operation->channels);
     report_add_count(object, "inner", (uint64_t)operation->inner);
     report_add_count(object, "groups", (uint64_t)operation->groups);
-    report_add_count(object, "numerator_groups", (uint64_t)operation->numerator_groups);
-    report_add_count(object, "denominator_groups", (uint64_t)operation->denominator_groups);
-    cJSON_AddNumberToObject(object, "numerator_degree", operation->numerator_degree);
-    cJSON_AddNumberToObject(object, "denominator_degree", operation->denominator_degree);
-    cJSON_AddStringToObject(object, "denominator", grkan_denominator_name(operation->denominator));
+    report_add_count(object, "numerator_groups", rows_of(operation, operation->rational.numerator_scope));
+    report_add_count(object, "denominator_groups", rows_of(operation, operation->rational.denominator_scope));
+    cJSON_AddNumberToObject(object, "numerator_degree", operation->rational.numerator_degree);
+    cJSON_AddNumberToObject(object, "denominator_degree", operation->rational.denominator_degree);
+    cJSON_AddStringToObject(object, "denominator", grkan_form_name(operation->rational.form));
     return object;
 }
 

@@ -17,7 +17,7 @@ enum key {
     KEY_STRATEGY,
     KEY_DETERMINISM,
     KEY_DEGREES,
-    KEY_DENOMINATOR
+    KEY_FORM
 };
 
 static const command_option options[] = {
@@ -35,7 +35,8 @@ static const command_option options[] = {
      "repeated",
      2},
     {"degrees", KEY_DEGREES, "m,n", "Degrees of numerator and denominator (5,4)", 2},
-    {"denominator", KEY_DENOMINATOR, "F", "abs_terms (the default), abs_sum, abs_sum_offset, plain or square", 2},
+    {"form", KEY_FORM, "F", "Denominator: abs_terms (the default), abs_sum, abs_sum_offset, plain or square", 2},
+    {"denominator", KEY_FORM, "F", NULL, 2},
     {0},
 };
 
@@ -107,8 +108,8 @@ static void take(void *to, const char *who, int key, const char *text)
     case KEY_DEGREES:
         option_parse_degrees(who, text, &request->numerator_degree, &request->denominator_degree);
         break;
-    case KEY_DENOMINATOR:
-        request->denominator = (grkan_denominator)option_parse_name(who, "denominator", text, option_denominator_name);
+    case KEY_FORM:
+        request->form = (grkan_form)option_parse_name(who, "form", text, option_form_name);
         break;
     }
 }

@@ -20,11 +20,11 @@ typedef struct operation_request {
     unsigned determinisms;
     int numerator_degree;
     int denominator_degree;
-    grkan_denominator denominator;
+    grkan_form form;
 } operation_request;
 
 /** Degrees and form of KAT, all else the default. */
-#define OPERATION_REQUEST_INIT {.numerator_degree = 5, .denominator_degree = 4, .denominator = GRKAN_ABS_TERMS}
+#define OPERATION_REQUEST_INIT {.numerator_degree = 5, .denominator_degree = 4, .form = GRKAN_ABS_TERMS}
 
 /** The options, which are group 2 of the help. They fill an operation_request. */
 extern const option_set operation_options;

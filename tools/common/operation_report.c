@@ -4,8 +4,8 @@
 
 void operation_cells(text_table *to, const grkan_operation *operation)
 {
-    text_table_cell(to, "%d,%d", operation->numerator_degree, operation->denominator_degree);
-    text_table_cell(to, "%s", grkan_denominator_name(operation->denominator));
+    text_table_cell(to, "%d,%d", operation->rational.numerator_degree, operation->rational.denominator_degree);
+    text_table_cell(to, "%s", grkan_form_name(operation->rational.form));
     text_table_cell(to, "%s", grkan_dtype_name(operation->dtype));
 }
 

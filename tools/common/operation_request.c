@@ -38,10 +38,9 @@ static grkan_operation operation_of(const operation_request *request, int is_gpu
     operation.channels = channels;
     operation.inner = request->inner ? request->inner : 1;
     operation.groups = request->groups ? request->groups : DEFAULT_GROUPS;
-    operation.denominator_groups = operation.groups;
-    operation.numerator_degree = request->numerator_degree;
-    operation.denominator_degree = request->denominator_degree;
-    operation.denominator = request->denominator;
+    operation.rational.numerator_degree = request->numerator_degree;
+    operation.rational.denominator_degree = request->denominator_degree;
+    operation.rational.form = request->form;
     return operation;
 }
 

@@ -185,9 +185,9 @@ const char *option_dtype_name(int value)
     return grkan_dtype_name((grkan_dtype)value);
 }
 
-const char *option_denominator_name(int value)
+const char *option_form_name(int value)
 {
-    return grkan_denominator_name((grkan_denominator)value);
+    return grkan_form_name((grkan_form)value);
 }
 
 const char *option_strategy_name(int value)

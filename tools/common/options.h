@@ -69,7 +69,7 @@ int option_parse_name(const char *who, const char *option, const char *text, con
 int64_t option_parse_number(const char *who, const char *option, const char *text, int64_t high);
 
 /** The library's names by number, for option_parse_name. */
-const char *option_denominator_name(int value);
+const char *option_form_name(int value);
 const char *option_dtype_name(int value);
 const char *option_strategy_name(int value);
 const char *option_determinism_name(int value);

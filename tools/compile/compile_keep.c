@@ -123,10 +123,11 @@ static const char *suffix_of(const char *backend)
 static void write_name(const compile_program *program, char *name, size_t bytes)
 {
     const grkan_operation *o = &program->operation;
-    snprintf(name, bytes, "%s-%d_%d-%s-%s-%lldx%lldx%lld-%lld-%s-%s", program->architecture, o->numerator_degree,
-             o->denominator_degree, grkan_denominator_name(o->denominator), grkan_dtype_name(o->dtype),
-             (long long)o->outer, (long long)o->channels, (long long)o->inner, (long long)o->groups,
-             grkan_strategy_name(program->compilation.strategy), grkan_determinism_name(program->options.determinism));
+    snprintf(name, bytes, "%s-%d_%d-%s-%s-%lldx%lldx%lld-%lld-%s-%s", program->architecture,
+             o->rational.numerator_degree, o->rational.denominator_degree, grkan_form_name(o->rational.form),
+             grkan_dtype_name(o->dtype), (long long)o->outer, (long long)o->channels, (long long)o->inner,
+             (long long)o->groups, grkan_strategy_name(program->compilation.strategy),
+             grkan_determinism_name(program->options.determinism));
 }
 
 static char *join(const char *directory, const char *name, const char *suffix)

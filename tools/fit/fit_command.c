@@ -31,7 +31,7 @@ static int fit(const char *who, const fit_request *request, fit_outcome *outcome
                                        .x = outcome->x,
                                        .y = outcome->y,
                                        .points = outcome->points,
-                                       .denominator = outcome->form,
+                                       .form = outcome->form,
                                        .numerator_degree = outcome->numerator_degree,
                                        .denominator_degree = outcome->denominator_degree,
                                        .dtype = outcome->dtype,
@@ -41,7 +41,7 @@ static int fit(const char *who, const fit_request *request, fit_outcome *outcome
 }
 
 /** Without --form, the first preset of the name: KAT's have one form each, ours are listed with abs_terms first. */
-static grkan_denominator form_of_preset(const fit_request *request)
+static grkan_form form_of_preset(const fit_request *request)
 {
     const grkan_preset *preset = NULL;
     for (int i = 0; !request->has_form && (preset = grkan_preset_at(i)) != NULL; i++)

@@ -101,7 +101,7 @@ static void take(void *to, const char *who, int key, const char *text)
         request->has_degrees = 1;
         break;
     case KEY_FORM:
-        request->form = (grkan_denominator)option_parse_name(who, "form", text, option_denominator_name);
+        request->form = (grkan_form)option_parse_name(who, "form", text, option_form_name);
         request->has_form = 1;
         break;
     case KEY_RANGE:
@@ -142,7 +142,7 @@ static const command_line command = {
 void fit_parse(int argc, char **argv, fit_request *request)
 {
     const grkan_fit_problem problem = GRKAN_FIT_PROBLEM_INIT;
-    *request = (fit_request){.form = problem.denominator,
+    *request = (fit_request){.form = problem.form,
                              .dtype = problem.dtype,
                              .growth = problem.growth,
                              .numerator_degree = problem.numerator_degree,

@@ -29,7 +29,7 @@ void fit_print(const fit_outcome *outcome, FILE *stream)
     if (outcome->preset != NULL)
         fprintf(stream, "preset %s: ", outcome->preset);
     fprintf(stream, "%s on [%g, %g] by %s, degrees (%d, %d)\n", outcome->target, outcome->low, outcome->high,
-            grkan_denominator_name(outcome->form), outcome->numerator_degree, outcome->denominator_degree);
+            grkan_form_name(outcome->form), outcome->numerator_degree, outcome->denominator_degree);
     text_table_finish(table, stream);
     if (outcome->preset == NULL)
         fprintf(stream, "largest error in f64: %.4g at x = %.6g\n", result->f64.error, result->f64.x);
@@ -46,7 +46,7 @@ void fit_list_presets(FILE *stream)
         text_table_row(table);
         text_table_cell(table, "%s", preset->name);
         text_table_cell(table, "%s", preset->function);
-        text_table_cell(table, "%s", grkan_denominator_name(preset->form));
+        text_table_cell(table, "%s", grkan_form_name(preset->form));
         text_table_cell(table, "%d, %d", preset->numerator_degree, preset->denominator_degree);
         text_table_cell(table, "[%g, %g]", preset->low, preset->high);
         text_table_cell(table, "%.3g", preset->f32.error);
@@ -75,7 +75,7 @@ cJSON *fit_document(const fit_outcome *outcome, int argc, char **argv)
         cJSON_AddItemToObject(document, "y", cJSON_CreateDoubleArray(outcome->y, (int)outcome->points));
     }
     cJSON_AddItemToObject(document, "range", cJSON_CreateDoubleArray(range, 2));
-    cJSON_AddStringToObject(document, "form", grkan_denominator_name(outcome->form));
+    cJSON_AddStringToObject(document, "form", grkan_form_name(outcome->form));
     if (outcome->preset == NULL) {
         cJSON_AddStringToObject(document, "dtype", grkan_dtype_name(outcome->dtype));
         cJSON_AddStringToObject(document, "growth", grkan_growth_name(outcome->growth));

@@ -10,7 +10,7 @@
 /** The command line. */
 typedef struct fit_request {
     const char *function, *points, *preset, *json; /**< NULL: not given */
-    grkan_denominator form;
+    grkan_form form;
     grkan_dtype dtype;
     grkan_growth growth;
     int has_form, has_dtype, has_growth, has_degrees, has_range, lists;
@@ -26,7 +26,7 @@ typedef struct fit_outcome {
     double *x, *y;        /**< the points; free them */
     size_t points;
     double low, high;
-    grkan_denominator form;
+    grkan_form form;
     grkan_dtype dtype;
     grkan_growth growth;
     int numerator_degree, denominator_degree;
