@@ -13,7 +13,7 @@
 #ifndef GRKAN_BACKEND_H
 #define GRKAN_BACKEND_H
 
-#include <grkan/grkan.h>
+#include <grkan/compile.h>
 
 #include "kernels/geometry.h"
 

@@ -16,6 +16,8 @@
 
 #include <cmocka.h>
 
+#include <grkan/compile.h>
+
 #include "call.h"
 #include "misuse.h"
 #include "present.h"

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include <grkan/compile.h>
 #include <grkan/fit.h>
 
 #include "misuse.h"

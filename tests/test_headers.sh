@@ -11,6 +11,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf -- "$scratch"' EXIT
 
 cat >"$scratch/use.cpp" <<'CODE'
+#include <grkan/compile.h>
 #include <grkan/fit.h>
 #include <grkan/grkan.h>
 
@@ -36,6 +37,7 @@ grkan_status use(grkan_device *device, grkan_plan **plan)
 }
 CODE
 cat >"$scratch/use.c" <<'CODE'
+#include <grkan/compile.h>
 #include <grkan/fit.h>
 #include <grkan/grkan.h>
 

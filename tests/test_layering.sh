@@ -7,7 +7,7 @@
 #   core/, backends/, tools/    include no header of an operating system, but in core/platform/
 #   backends/opencl, cuda, hip  and gpu, which they share, have no word of a family
 #   backends/kernels            name no vendor (comments aside)
-#   tools/                      include the users' headers (grkan.h, fit.h), platform.h and their own, nothing else of core/
+#   tools/                      include the users' headers (include/grkan), platform.h and their own, nothing else of core/
 #                               or backends/
 #
 # Before the sources are searched, each rule is tried on a small tree in which something is planted against it.
@@ -55,7 +55,7 @@ foreign_includes() {
             [[ $line =~ [\<\"]([^\>\"]*)[\>\"] ]] || continue
             name=${BASH_REMATCH[1]}
             if [[ $line == *'<'* ]]; then
-                [[ $name != grkan/grkan.h && $name != grkan/fit.h ]] || continue
+                [[ $name != grkan/* ]] || continue
                 for found in "$root"/{,include,core,backends/*}/"$name"; do
                     [ ! -e "$found" ] || printf '%s: %s\n' "$file" "$line"
                 done

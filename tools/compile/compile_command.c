@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "compile.h"
+#include "compile_tool.h"
 #include "../../core/platform/platform.h"
 #include "common/progress.h"
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "check/data.h"
-#include "compile.h"
+#include "compile_tool.h"
 #include "../../core/platform/platform.h"
 
 /** Arguments of kernels lie one behind the other, each at a multiple of this. */

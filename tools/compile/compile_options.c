@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file compile_options.c @brief The command line of grkan compile. */
-#include "compile.h"
+#include "compile_tool.h"
 
 enum key { KEY_BACKEND = 256, KEY_ARCH, KEY_COMPILER, KEY_JSON, KEY_KEEP, KEY_OUT, KEY_FAIL_ON_SPILL };
 

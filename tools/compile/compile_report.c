@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file compile_report.c @brief What compile found, as a table and as JSON; both show the same. */
-#include "compile.h"
+#include "compile_tool.h"
 #include "common/operation_report.h"
 
 static const text_table_column columns[] = {

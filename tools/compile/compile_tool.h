@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file compile.h @brief What the parts of grkan compile share: the request, the programs, the report, the files. */
-#ifndef GRKAN_COMPILE_H
-#define GRKAN_COMPILE_H
+/** @file compile_tool.h @brief What the parts of grkan compile share: the request, the programs, the report, the files. */
+#ifndef GRKAN_COMPILE_TOOL_H
+#define GRKAN_COMPILE_TOOL_H
 
 #include <stdbool.h>
+
+#include <grkan/compile.h>
 
 #include "common/json_report.h"
 #include "common/operation_options.h"
