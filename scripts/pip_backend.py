@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What pip calls to build the Python package (pyproject.toml): meson-python, but for editable installations.
 
-meson-python's own run meson on every import, which isolated builds have taken away by then. Here the library, its modules
-and the program are put beside the Python sources, where the wheel has them too, and a path points there: what is changed
-in Python counts at once, and what is changed in C with the next `pip install -e .`.
+meson-python's own run meson on every import, which isolated builds have taken away by then. Here the library, its
+modules and the program are put beside the Python sources, where the wheel has them too, and a path points there: what
+is changed in Python counts at once, and what is changed in C with the next `pip install -e .`.
 """
 
 import base64

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file main.c @brief The program grkan: picks the sub-command and runs it. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "../core/platform/platform.h"
 #include "common/options.h"
 #include "common/tools.h"
 
@@ -33,7 +35,7 @@ static void print_help(FILE *stream)
           "  --version  version and commit\n\n"
           "A device is cpu, cuda, cuda:1, hip:0 or opencl:0:1 (platform:device). Without one, it is the environment's\n"
           "GRKAN_DEVICE, else the first that works of cuda, hip, an OpenCL GPU and the cpu. GRKAN_BACKEND_PATH says\n"
-          "where the backends' modules are.\n\n"
+          "where the backends' modules are, GRKAN_LIBRARY_FOLDERS where they look for vendors' libraries, too.\n\n"
           "Exit status: 0 good, 1 a check or a run failed, 2 bad usage, 3 no such device.\n",
           stream);
 }
@@ -72,7 +74,18 @@ static int dispatch(int argc, char **argv)
     return TOOL_BAD_USAGE;
 }
 
+/** Folders for vendors' libraries; the Python package names those of its neighbours. What is no absolute path is left out. */
+static void add_library_folders(void)
+{
+    const char *const named = getenv("GRKAN_LIBRARY_FOLDERS");
+    char *const folders = tool_copy_text(named != NULL ? named : "");
+    for (char *folder = strtok(folders, GRKAN_LIST_SEPARATOR); folder; folder = strtok(NULL, GRKAN_LIST_SEPARATOR))
+        (void)grkan_add_library_folder(folder);
+    free(folders);
+}
+
 int main(int argc, char **argv)
 {
+    add_library_folders();
     return tool_flush(dispatch(argc, argv));
 }

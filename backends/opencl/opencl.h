@@ -27,15 +27,15 @@ struct grkan_backend_device {
 /* loader.c */
 
 /** The functions that grkan calls, clBuildProgram and so on: those of OpenCL 1.2. */
-#define OPENCL_FUNCTIONS(F)                                                                                            \
-    F(BuildProgram)                                                                                                    \
-    F(CreateBuffer)                                                                                                    \
-    F(CreateCommandQueue) F(CreateContext) F(CreateKernel) F(CreateProgramWithBinary) F(CreateProgramWithSource)       \
-        F(EnqueueCopyBuffer) F(EnqueueMarkerWithWaitList) F(EnqueueNDRangeKernel) F(EnqueueReadBuffer)                 \
-            F(EnqueueWriteBuffer) F(Finish) F(GetCommandQueueInfo) F(GetDeviceIDs) F(GetDeviceInfo)                    \
-                F(GetEventProfilingInfo) F(GetMemObjectInfo) F(GetPlatformIDs) F(GetPlatformInfo)                      \
-                    F(GetProgramBuildInfo) F(GetProgramInfo) F(ReleaseCommandQueue) F(ReleaseContext) F(ReleaseEvent)  \
-                        F(ReleaseKernel) F(ReleaseMemObject) F(ReleaseProgram) F(RetainContext) F(SetKernelArg)
+/* clang-format off */
+#define OPENCL_FUNCTIONS(F) \
+    F(BuildProgram) F(CreateBuffer) F(CreateCommandQueue) F(CreateContext) F(CreateKernel) \
+    F(CreateProgramWithBinary) F(CreateProgramWithSource) F(EnqueueCopyBuffer) F(EnqueueMarkerWithWaitList) \
+    F(EnqueueNDRangeKernel) F(EnqueueReadBuffer) F(EnqueueWriteBuffer) F(Finish) F(GetCommandQueueInfo) \
+    F(GetDeviceIDs) F(GetDeviceInfo) F(GetEventProfilingInfo) F(GetMemObjectInfo) F(GetPlatformIDs) \
+    F(GetPlatformInfo) F(GetProgramBuildInfo) F(GetProgramInfo) F(ReleaseCommandQueue) F(ReleaseContext) \
+    F(ReleaseEvent) F(ReleaseKernel) F(ReleaseMemObject) F(ReleaseProgram) F(RetainContext) F(SetKernelArg)
+/* clang-format on */
 #define OPENCL_MEMBER(name) __typeof__(cl##name) *name;
 
 /** The ICD loader's functions, as opencl.Finish: NULL until opencl_find has found them. */

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ._errors import BY_STATUS, Error, LibraryNotFoundError
 from ._structs import BufferStruct, OperationStruct, OptionsStruct, PropertiesStruct
+from ._vendors import library_folders
 from ._version import soname
 
 LIBRARY_VARIABLE = "GRKAN_LIBRARY"
@@ -25,6 +26,8 @@ _SIGNATURES = {
     "grkan_determinism_name": (c_char_p, [c_int]),
     "grkan_backend_count": (c_int, []),
     "grkan_backend_name": (c_char_p, [c_int]),
+    "grkan_backend_libraries": (c_int, [c_char_p, c_char_p, c_size_t]),
+    "grkan_add_library_folder": (c_int, [c_char_p]),
     "grkan_device_count": (c_int, [c_char_p, POINTER(c_int)]),
     "grkan_device_open": (c_int, [c_char_p, POINTER(c_void_p)]),
     "grkan_device_open_index": (c_int, [c_char_p, c_int, POINTER(c_void_p)]),
@@ -72,11 +75,14 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
 def load() -> ctypes.CDLL:
     """The library. Its calls release the GIL: the cpu computes during a call, and a GPU's queue may be full."""
     try:
-        return _declare(ctypes.CDLL(_path()))
+        library = _declare(ctypes.CDLL(_path()))
     except (OSError, AttributeError) as error:
         raise LibraryNotFoundError(
             f"the shared library of grkan does not load: {error}; expected it where pip installs "
             f"it with the Python package, or at the path in the environment's {LIBRARY_VARIABLE}") from error
+    for folder in library_folders():
+        library.grkan_add_library_folder(os.fsencode(folder))
+    return library
 
 
 def raise_last_error(status: int) -> None:

@@ -8,6 +8,7 @@ import sys
 from typing import NoReturn
 
 from ._library import inside
+from ._vendors import library_folders
 
 
 def main() -> NoReturn:
@@ -15,4 +16,6 @@ def main() -> NoReturn:
     program = inside("bin", "grkan")
     if program is None:
         sys.exit("grkan: this package was built without the program: cJSON was not found (meson's option tools)")
-    os.execv(program, ["grkan", *sys.argv[1:]])
+    named = os.environ.get("GRKAN_LIBRARY_FOLDERS")
+    folders = os.pathsep.join([*([named] if named else []), *library_folders()])
+    os.execve(program, ["grkan", *sys.argv[1:]], {**os.environ, "GRKAN_LIBRARY_FOLDERS": folders})

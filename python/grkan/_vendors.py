@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where packages of Python keep vendors' libraries. The library knows all other places."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+# NVRTC's packages for CUDA 13 and 12; PyTorch's own copies, of ROCm's for example; conda's libraries.
+_PACKAGES = (os.path.join("nvidia", "cu13", "lib"), os.path.join("nvidia", "cuda_nvrtc", "lib"),
+             os.path.join("torch", "lib"))
+
+
+def library_folders() -> list[str]:
+    """The folders that are there, in the order of sys.path. No package is imported."""
+    roots = [root for root in sys.path if os.path.isabs(root)]
+    folders = [os.path.join(root, package) for root in roots for package in _PACKAGES]
+    if os.environ.get("CONDA_PREFIX") == sys.prefix:
+        folders.append(os.path.join(sys.prefix, "lib"))
+    return [folder for folder in dict.fromkeys(folders) if os.path.isdir(folder)]
