@@ -259,7 +259,7 @@ static int has_cache(void)
     return getenv("GRKAN_CACHE") == NULL;
 }
 
-/** @return 0 to go straight to the end: among others, since a process asks once how many devices there are */
+/** @return 0 to go straight to the end */
 static int run_step(const step *s, program *p, int first_call)
 {
     const int before = first_call + shared->nth - 1;
@@ -276,7 +276,7 @@ static int run_step(const step *s, program *p, int first_call)
     if (status == GRKAN_SUCCESS)
         return has_cache() || !s->is_plan;
     check_error(s->name, status);
-    if (status == GRKAN_ERROR_NO_DEVICE || !has_cache())
+    if (!has_cache())
         return 0;
     if ((status = s->run(p)) != GRKAN_SUCCESS)
         give_up(s->name, "and again, without reason: %s", grkan_last_error());

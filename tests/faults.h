@@ -3,7 +3,7 @@
  * @file faults.h
  * @brief Every call that a module makes fails once, in turn, while a program goes its whole way.
  *
- * Each time in a process of its own, because the registry remembers what its first look gave. The step that meets the
+ * Each time in a process of its own, because the registry remembers what it found. The step that meets the
  * fault must say which call failed, leave what is the caller's as it was, and be successful when it is tried again; the
  * results must be those of a run without a fault; nothing may be left over.
  */

@@ -24,7 +24,7 @@ word_of_families='numerator|denominator|rational|pad[eé]([^[:alpha:]]|$)|coeffi
 word_of_families+='|chebyshev|legendre|jacobi|hermite|spline|gaussian'
 word_of_families+='|abs_terms|abs_sum|GRKAN_(FORM|PLAIN|SQUARE)'
 # Files that still have some. One that is clean must go from here, too.
-system_header='(dirent|dlfcn|fcntl|grp|poll|pthread|pwd|sched|semaphore|signal|spawn|sys/[^>]*|termios|unistd|windows)'
+system_header='(dirent|dlfcn|fcntl|grp|link|poll|pthread|pwd|sched|semaphore|signal|spawn|sys/[^>]*|termios|unistd|windows)'
 system_include="^[[:space:]]*#[[:space:]]*include[[:space:]]*<$system_header\\.h>"
 vendor_name='cuda|nvidia|nvrtc|rocm|opencl|intel|(^|[^[:alnum:]])(__)?(hip|amd)|(^|[^[:alnum:]_])(cl|CL)_|cl_khr'
 

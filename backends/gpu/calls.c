@@ -1,43 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file calls.c @brief The current device while a vendor's runtime is called, and what failed. */
+/** @file calls.c @brief The current device while a vendor's driver is called, and what failed. */
 #include "calls.h"
 
-void calls_forget(rt(Error_t) code)
+gpu_calls calls_begin_anywhere(void)
 {
-    if (code != rt(Success))
-        (void)rt(GetLastError)();
+    return (gpu_calls){"", CUDA_SUCCESS, 0, 0};
 }
 
-/**
- * A thread that has never set a device has no context yet, which the calls that load and launch need, though the
- * runtime calls device 0 its current one.
- */
-gpu_calls calls_begin(int index)
+gpu_calls calls_begin(const grkan_backend_device *device)
 {
-    static _Thread_local int has_context = -1; /* the last device that was set here */
-    gpu_calls c = {-1, "", rt(Success)};
-    int current = 0;
-    CALL(&c, GetDevice, (&current));
-    if (c.code == rt(Success) && (current != index || has_context != index)) {
-        CALL(&c, SetDevice, (index));
-        if (c.code == rt(Success)) {
-            has_context = index;
-            c.before = current != index ? current : -1;
-        }
-    }
+    gpu_calls c = calls_begin_anywhere();
+    vendor_enter(&c, device);
     return c;
+}
+
+static void put_back(gpu_calls *c)
+{
+    if (c->is_changed)
+        vendor_leave(c);
+    c->is_changed = 0;
 }
 
 grkan_status calls_end(gpu_calls *c)
 {
-    const rt(Error_t) code = c->before >= 0 ? rt(SetDevice)(c->before) : rt(Success);
-    if (c->code == rt(Success) && code != rt(Success)) {
-        c->call = rt_string("SetDevice");
-        c->code = code;
-    }
-    if (c->code == rt(Success))
+    put_back(c);
+    if (c->code == CUDA_SUCCESS)
         return GRKAN_SUCCESS;
-    (void)rt(GetLastError)(); /* or the caller's next check would see it */
-    return gpu_host->set_error(c->code == rt(ErrorMemoryAllocation) ? GRKAN_ERROR_OUT_OF_MEMORY : GRKAN_ERROR_DEVICE,
-                               "%s failed: %s (%d)", c->call, rt(GetErrorString)(c->code), (int)c->code);
+    vendor_forget_error(); /* or the caller's next check would see it */
+    return gpu_host->set_error(c->code == CUDA_ERROR_OUT_OF_MEMORY ? GRKAN_ERROR_OUT_OF_MEMORY : GRKAN_ERROR_DEVICE,
+                               "%s failed: %s (%d)", c->call, vendor_error_text(c->code), (int)c->code);
+}
+
+void calls_end_silently(gpu_calls *c)
+{
+    put_back(c);
+    if (c->code != CUDA_SUCCESS)
+        vendor_forget_error();
 }

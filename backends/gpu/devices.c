@@ -1,37 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file devices.c @brief Devices of CUDA and HIP. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "calls.h"
-
-static int device_total;
-static char identity[256];
 
 /** Threads of a block: more would leave too few registers to each. */
 enum { most_block = 512 };
 
+static grkan_status no_device(const gpu_calls *c)
+{
+    const char *const visible = grkan_trusted_environment(VISIBLE_DEVICES);
+    const grkan_status status = GRKAN_ERROR_NO_DEVICE;
+    vendor_forget_error();
+    if (visible != NULL)
+        return gpu_host->set_error(status, "no device: %s says %s (%d); the environment's %s is \"%s\"", c->call,
+                                   vendor_error_text(c->code), (int)c->code, VISIBLE_DEVICES, visible);
+    return gpu_host->set_error(status, "no device: %s says %s (%d)", c->call, vendor_error_text(c->code), (int)c->code);
+}
+
 grkan_status runtime_count(const grkan_host *host, int *count)
 {
     gpu_host = host;
-    vendor_identity(identity, sizeof identity);
-    (void)rt(GetLastError)(); /* versions that could not be had are no error of the caller's */
-    const rt(Error_t) code = rt(GetDeviceCount)(&device_total);
-    if (code != rt(Success) || device_total == 0) {
-        device_total = 0;
-        (void)rt(GetLastError)();
-        return host->set_error(GRKAN_ERROR_NO_DEVICE, "no device: %sGetDeviceCount says %s (%d)", rt_string(""),
-                               rt(GetErrorString)(code), (int)code);
-    }
-    *count = device_total;
-    return vendor_start();
+    *count = 0;
+    const grkan_status status = vendor_find_driver();
+    if (status != GRKAN_SUCCESS)
+        return status;
+    gpu_calls c = calls_begin_anywhere();
+    vendor_initialise(&c);
+    CALL(&c, cuDeviceGetCount, (count));
+    return c.code == CUDA_SUCCESS && *count > 0 ? GRKAN_SUCCESS : no_device(&c);
+}
+
+void runtime_libraries(char *text, size_t bytes)
+{
+    vendor_tell_driver(text, bytes);
+    vendor_tell_rtc(text, bytes);
 }
 
 void runtime_close(grkan_backend_device *device)
 {
-    if (device->start != NULL)
-        calls_forget(rt(EventDestroy)(device->start));
-    if (device->stop != NULL)
-        calls_forget(rt(EventDestroy)(device->stop));
+    runtime_timer_forget(device);
+    vendor_close(device);
     free(device);
 }
 
@@ -40,11 +50,10 @@ grkan_status runtime_open(int index, grkan_backend_device **device)
     grkan_backend_device *made = calloc(1, sizeof *made);
     if (made == NULL)
         return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for a %s device", BACKEND_NAME);
+    gpu_calls c = calls_begin_anywhere();
     made->index = index;
-    gpu_calls c = calls_begin(index);
-    NAMED_CALL(&c, rt_string("DeviceGetAttribute"), vendor_starts_early(index, &made->starts_early));
-    CALL(&c, EventCreate, (&made->start));
-    CALL(&c, EventCreate, (&made->stop));
+    CALL(&c, cuDeviceGet, (&made->handle, index));
+    vendor_open(&c, made);
     const grkan_status status = calls_end(&c);
     if (status != GRKAN_SUCCESS) {
         runtime_close(made);
@@ -74,38 +83,47 @@ grkan_status runtime_assume(const char *architecture, grkan_device_limits *limit
     return GRKAN_SUCCESS;
 }
 
+static int attribute(gpu_calls *c, const grkan_backend_device *device, CUdevice_attribute which)
+{
+    int value = 0;
+    CALL(c, cuDeviceGetAttribute, (&value, which, device->handle));
+    return value;
+}
+
 grkan_status runtime_describe(const grkan_backend_device *device, grkan_device_properties *properties,
                               grkan_device_limits *limits)
 {
-    gpu_device_properties p;
-    int driver = 0, runtime = 0;
-    gpu_calls c = calls_begin(device->index);
-    CALL(&c, GetDeviceProperties, (&p, device->index));
-    CALL(&c, DriverGetVersion, (&driver));
-    CALL(&c, RuntimeGetVersion, (&runtime));
+    char version[32];
+    size_t memory_bytes = 0;
+    grkan_device_properties p = {.backend = BACKEND_NAME,
+                                 .is_gpu = 1,
+                                 .dtypes = 1u << GRKAN_F32 | 1u << GRKAN_F16 | 1u << GRKAN_BF16 | 1u << GRKAN_F64,
+                                 .has_atomics = 1,
+                                 .is_ieee = 1};
+    gpu_calls c = calls_begin_anywhere();
+    p.compute_units = attribute(&c, device, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
+    p.wave_width = attribute(&c, device, CU_DEVICE_ATTRIBUTE_WARP_SIZE);
+    p.cache_bytes = (uint64_t)attribute(&c, device, CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE);
+    const int most_threads = attribute(&c, device, CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK);
+    const int shared_bytes = attribute(&c, device, CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK);
+    CALL(&c, cuDeviceTotalMem, (&memory_bytes, device->handle));
+    CALL(&c, cuDeviceGetName, (p.name, (int)sizeof p.name, device->handle));
+    vendor_architecture(&c, device, p.architecture, sizeof p.architecture);
     const grkan_status status = calls_end(&c);
     if (status != GRKAN_SUCCESS)
         return status;
-    *properties =
-        (grkan_device_properties){.backend = BACKEND_NAME,
-                                  .compute_units = p.multiProcessorCount,
-                                  .wave_width = p.warpSize,
-                                  .is_gpu = 1,
-                                  .dtypes = 1u << GRKAN_F32 | 1u << GRKAN_F16 | 1u << GRKAN_BF16 | 1u << GRKAN_F64,
-                                  .has_atomics = 1,
-                                  .is_ieee = 1,
-                                  .memory_bytes = p.totalGlobalMem,
-                                  .cache_bytes = (uint64_t)p.l2CacheSize};
-    snprintf(properties->selector, sizeof properties->selector, "%s:%d", BACKEND_NAME, device->index);
-    snprintf(properties->name, sizeof properties->name, "%.*s", (int)sizeof properties->name - 1, p.name);
-    snprintf(properties->driver, sizeof properties->driver, "driver %d, runtime %d", driver, runtime);
-    architecture_of(&p, properties->architecture, sizeof properties->architecture);
-    *limits = limits_of(p.multiProcessorCount, p.maxThreadsPerBlock, p.sharedMemPerBlock);
+    p.memory_bytes = memory_bytes;
+    snprintf(p.selector, sizeof p.selector, "%s:%d", BACKEND_NAME, device->index);
+    vendor_driver_version(version, sizeof version);
+    snprintf(p.driver, sizeof p.driver, "driver %s", version);
+    *properties = p;
+    *limits = limits_of(p.compute_units, most_threads, (uint64_t)shared_bytes);
     return GRKAN_SUCCESS;
 }
 
+/** What a compiler that is not there would have made is in no cache. */
 const char *runtime_identity(const grkan_backend_device *device)
 {
     (void)device;
-    return identity;
+    return vendor_find_rtc() == GRKAN_SUCCESS ? vendor_identity() : "";
 }

@@ -42,6 +42,14 @@ void gpu_unload(grkan_backend_program *program)
     free(program);
 }
 
+void gpu_prepare(grkan_backend_program *program, const grkan_plan_data *plan)
+{
+    (void)plan;
+    for (int i = 0; i < KERNELS; ++i)
+        if (program->kernels[i] != NULL)
+            gpu_kernel_prepare(program->kernels[i]);
+}
+
 static grkan_status find_kernels(const grkan_plan_data *plan, grkan_backend_program *p)
 {
     grkan_status status = GRKAN_SUCCESS;

@@ -9,12 +9,12 @@ const int gpu_uses_pointers = 1;
 
 struct gpu_module {
     const grkan_backend_device *device; /* closed after all that was loaded on it is unloaded */
-    gpu_native_module native;
+    CUlibrary native;
 };
 
 struct gpu_kernel {
     const grkan_backend_device *device;
-    gpu_native_kernel native;
+    CUkernel native;
 };
 
 grkan_status gpu_module_load(grkan_backend_device *device, const grkan_plan_data *plan, const grkan_blob *binary,
@@ -25,8 +25,8 @@ grkan_status gpu_module_load(grkan_backend_device *device, const grkan_plan_data
     if (made == NULL)
         return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for a %s program", BACKEND_NAME);
     made->device = device;
-    gpu_calls c = calls_begin(device->index);
-    NAMED_CALL(&c, module_string("ModuleLoadData"), module_load(&made->native, binary->data));
+    gpu_calls c = calls_begin(device);
+    vendor_load_code(&c, binary->data, &made->native);
     const grkan_status status = calls_end(&c);
     if (status != GRKAN_SUCCESS) {
         gpu_module_unload(made);
@@ -39,11 +39,9 @@ grkan_status gpu_module_load(grkan_backend_device *device, const grkan_plan_data
 void gpu_module_unload(gpu_module *module)
 {
     if (module->native != NULL) {
-        const gpu_calls c = calls_begin(module->device->index);
-        calls_forget(c.code);
-        calls_forget(module_unload(module->native)); /* wherever we are */
-        if (c.before >= 0)
-            calls_forget(rt(SetDevice)(c.before));
+        gpu_calls c = calls_begin(module->device);
+        LAST_CALL(&c, cuLibraryUnload, (module->native)); /* wherever we are */
+        calls_end_silently(&c);
     }
     free(module);
 }
@@ -54,8 +52,8 @@ grkan_status gpu_kernel_find(gpu_module *module, const char *name, gpu_kernel **
     if (made == NULL)
         return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for a %s kernel", BACKEND_NAME);
     made->device = module->device;
-    gpu_calls c = calls_begin(module->device->index);
-    NAMED_CALL(&c, module_string("ModuleGetFunction"), module_kernel(&made->native, module->native, name));
+    gpu_calls c = calls_begin(module->device);
+    CALL(&c, cuLibraryGetKernel, (&made->native, module->native, name));
     const grkan_status status = calls_end(&c);
     if (status != GRKAN_SUCCESS) {
         free(made);
@@ -63,6 +61,16 @@ grkan_status gpu_kernel_find(gpu_module *module, const char *name, gpu_kernel **
     }
     *kernel = made;
     return GRKAN_SUCCESS;
+}
+
+/** A failure shows at the launch, which loads the kernel then. */
+void gpu_kernel_prepare(gpu_kernel *kernel)
+{
+    if (!LOADS_LATE)
+        return;
+    gpu_calls c = calls_begin(kernel->device);
+    vendor_prepare_kernel(&c, kernel->native);
+    calls_end_silently(&c);
 }
 
 void gpu_kernel_release(gpu_kernel *kernel)
@@ -74,11 +82,10 @@ grkan_status gpu_launch(gpu_kernel *kernel, const grkan_kernel_launch *launch, v
 {
     void *pointers[gpu_most_arguments];
     for (int i = 0; i < launch->argument_count; ++i)
-        pointers[i] = (void *)(uintptr_t)launch->arguments[i].value; /* the runtimes' signatures are not const */
-    gpu_calls c = calls_begin(kernel->device->index);
-    NAMED_CALL(&c, module_launch_string,
-               module_launch(kernel->native, (unsigned int)launch->blocks, (unsigned int)launch->block,
-                             (rt(Stream_t))stream, kernel->device->starts_early, pointers));
+        pointers[i] = (void *)(uintptr_t)launch->arguments[i].value; /* the drivers' signatures are not const */
+    gpu_calls c = calls_begin(kernel->device);
+    vendor_launch(&c, kernel->device, kernel->native, (unsigned int)launch->blocks, (unsigned int)launch->block,
+                  (CUstream)stream, pointers);
     return calls_end(&c);
 }
 

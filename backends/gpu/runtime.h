@@ -3,23 +3,30 @@
  * @file runtime.h
  * @brief What the files of CUDA's and HIP's modules know of each other.
  *
- * CUDA and HIP differ in names only, so this folder's files are compiled once for each, with the vendor.h of that vendor's
- * folder. They work on the primary context, so that a program's own pointers and streams are used as they are.
+ * CUDA's driver and HIP's runtime differ in names only where these files call them, so they are compiled once for each,
+ * with the vendor.h of that vendor's folder: they say `cuMemAlloc`, and HIP's vendor.h says that this is hipMalloc.
  *
  *     table.c -> devices.c, memory.c, compile.c, engine.c -> modules.c        what the core calls
  *     compile.c -> rtc.c, compiler_program.c                                  the compilers
- *     all of them -> calls.c, the vendor's own file -> host.c
+ *     all of them -> calls.c, the vendor's own files -> library.c -> host.c
  */
 #ifndef GRKAN_RUNTIME_H
 #define GRKAN_RUNTIME_H
 
+#include <stdint.h>
+#include <stdio.h>
+
 #include "engine.h"
+#include "library.h"
 #include "vendor.h"
 
 struct grkan_backend_device {
     int index;
-    int starts_early; /* what vendor_starts_early says */
-    rt(Event_t) start, stop;
+    CUdevice handle;
+    void *primary;    /* CUDA: the device's primary context */
+    int starts_early; /* whether blocks of a kernel may begin while the kernel before it in the stream still ends, which
+                            makes launches cheaper: they wait for it by themselves, see STREAM_WAIT in kernels/words.h */
+    CUevent start, stop; /* while a time is taken */
 };
 
 /* For the table, as in backend.h: devices.c */
@@ -29,6 +36,7 @@ grkan_status runtime_open(int index, grkan_backend_device **device);
 void runtime_close(grkan_backend_device *device);
 grkan_status runtime_describe(const grkan_backend_device *device, grkan_device_properties *properties,
                               grkan_device_limits *limits);
+void runtime_libraries(char *text, size_t bytes);
 const char *runtime_identity(const grkan_backend_device *device);
 grkan_status runtime_assume(const char *architecture, grkan_device_limits *limits);
 
@@ -48,6 +56,9 @@ grkan_status runtime_synchronize(grkan_backend_device *device);
 grkan_status runtime_timer_start(grkan_backend_device *device);
 grkan_status runtime_timer_stop(grkan_backend_device *device, double *milliseconds);
 
+/** Free what a time that is being taken needs. */
+void runtime_timer_forget(grkan_backend_device *device);
+
 /* The compilers: rtc.c and compiler_program.c. */
 
 /** Split "-DA=1 -DB=2" at its spaces. @return how many */
@@ -61,20 +72,65 @@ grkan_status rtc_compile(const grkan_backend_device *device, const char *source,
 grkan_status compiler_program_compile(const char *source, const grkan_compile_request *request, grkan_blob *binary,
                                       grkan_compiler_report *report);
 
-/* By the vendor's own file. */
+/* By the vendor's own files. */
 
-/** What the vendor needs where there are devices; called once, after they are counted. */
-grkan_status vendor_start(void);
+/** The functions of the vendor's driver and compiler; each once it is found. */
+extern gpu_driver driver;
+extern gpu_rtc rtc;
 
-/** Whether blocks of a kernel may begin while the kernel before it in the stream still ends, which makes launches cheaper:
-    they wait for it by themselves, see STREAM_WAIT in kernels/words.h. */
-rt(Error_t) vendor_starts_early(int index, int *starts_early);
+/** Find the driver, resolve its functions, and fill `driver`, unless that is done. */
+grkan_status vendor_find_driver(void);
+
+/** The same with the compiler, and `rtc`. */
+grkan_status vendor_find_rtc(void);
+
+/** For grkan_backend.libraries: append a line. */
+void vendor_tell_driver(char *text, size_t bytes);
+void vendor_tell_rtc(char *text, size_t bytes);
+
+/** The driver's version, as "12.4"; "" if there is no driver. */
+void vendor_driver_version(char *text, size_t bytes);
+
+/** The compiler's version, and the options that all programs have in common: for the cache. Once it is found. */
+const char *vendor_identity(void);
+
+/** What the driver says of a code. */
+const char *vendor_error_text(CUresult code);
+
+/** See to it that the driver keeps no error for the caller's next check. */
+void vendor_forget_error(void);
+
+/** Calls of the driver, see calls.h: the functions below are made of those. */
+typedef struct gpu_calls gpu_calls;
+
+/** Before all other calls. */
+void vendor_initialise(gpu_calls *c);
+
+/** Have what a device needs while it is open: `primary` and `starts_early`. */
+void vendor_open(gpu_calls *c, grkan_backend_device *device);
+void vendor_close(grkan_backend_device *device);
+
+/** Make the device current in this thread, by what the caller has if that is of the device. */
+void vendor_enter(gpu_calls *c, const grkan_backend_device *device);
+
+/** Put back what was current; only if c->is_changed. */
+void vendor_leave(gpu_calls *c);
+
+/** Load machine code. @param library out; NULL before */
+void vendor_load_code(gpu_calls *c, const void *code, CUlibrary *library);
+
+/** Load a kernel where we are, so that its first launch there need not. */
+void vendor_prepare_kernel(gpu_calls *c, CUkernel kernel);
+
+/** Enqueue a launch. @param stream NULL: the default one */
+void vendor_launch(gpu_calls *c, const grkan_backend_device *device, CUkernel kernel, unsigned int grid,
+                   unsigned int block, CUstream stream, void **arguments);
+
+/** What the device's kernels are compiled for. */
+void vendor_architecture(gpu_calls *c, const grkan_backend_device *device, char *text, size_t bytes);
 
 /** Shared memory that every device of the vendor gives to a block. */
 extern const uint64_t vendor_shared_bytes;
-
-/** Versions of compiler and driver, and the options that all programs have in common: for the cache. */
-void vendor_identity(char *text, size_t bytes);
 
 /** The options of the runtime's compiler, or of request->compiler, separated by spaces. Refuses an architecture that
     it does not know.

@@ -92,6 +92,12 @@ grkan_status gpu_kernel_find(gpu_module *module, const char *name, gpu_kernel **
     return GRKAN_SUCCESS;
 }
 
+/** OpenCL has no word for that. */
+void gpu_kernel_prepare(gpu_kernel *kernel)
+{
+    (void)kernel;
+}
+
 void gpu_kernel_release(gpu_kernel *kernel)
 {
     if (kernel == NULL)

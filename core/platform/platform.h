@@ -157,13 +157,27 @@ typedef struct grkan_library grkan_library;
  */
 grkan_library *grkan_library_open(const char *file);
 
+/** Take back one grkan_library_open. */
+void grkan_library_close(grkan_library *library);
+
 /** The address of a symbol; NULL if there is none: see grkan_library_error. */
 void *grkan_library_symbol(grkan_library *library, const char *symbol);
 
-/** Why the last of this thread's calls of the two above failed. Valid until the next one. */
+/** Why the last of this thread's calls of grkan_library_open or _symbol failed. Valid until the next one. */
 const char *grkan_library_error(void);
 
-/** The folder of the library or program that has an address. @return false, and path is "", if that cannot be told */
+/**
+ * Of the libraries in the process, those whose file's name is STEM.so, STEM-HASH.so (as packages of Python rename them),
+ * and either with more behind it (.so.5).
+ * @param index 0 for the first one
+ * @return false if there are no more, or the path does not fit
+ */
+bool grkan_library_loaded(const char *stem, int index, char *path, size_t bytes);
+
+/** The file of the library or program that has an address. @return false, and path is "", if that cannot be told */
+bool grkan_library_file(const void *address, char *path, size_t bytes);
+
+/** The folder of that file. */
 bool grkan_library_folder(const void *address, char *path, size_t bytes);
 
 /* --------------------------------------------------------------------------------------------- posix_files.c: files */

@@ -107,11 +107,11 @@ static hipError_t run(bench *b, const char *name, void *second, void *third, voi
     hipFunction_t kernel;
     void *arguments[] = {&b->memory, second, third, fourth};
     memset(b->out, 0, sizeof b->out);
-    assert_int_equal(hipMemcpy(b->memory, b->out, sizeof b->out, hipMemcpyHostToDevice), hipSuccess);
+    assert_int_equal(hipMemcpyHtoD(b->memory, b->out, sizeof b->out), hipSuccess);
     assert_int_equal(hipModuleGetFunction(&kernel, b->module, name), hipSuccess);
     assert_int_equal(hipModuleLaunchKernel(kernel, blocks, 1, 1, threads, 1, 1, 0, NULL, arguments, NULL), hipSuccess);
     const hipError_t code = hipStreamSynchronize(NULL);
-    assert_int_equal(hipMemcpy(b->out, b->memory, sizeof b->out, hipMemcpyDeviceToHost), hipSuccess);
+    assert_int_equal(hipMemcpyDtoH(b->out, b->memory, sizeof b->out), hipSuccess);
     return code;
 }
 
@@ -184,10 +184,10 @@ static void waves_have_their_width(void **state)
 {
     (void)state;
     for (int width = 32; width <= 64; width += 32) {
-        hipDeviceProp_t properties;
+        int wave = 0;
         setenv("HIP_STANDIN_WAVE", width == 32 ? "32" : "64", 1);
-        assert_int_equal(hipGetDeviceProperties(&properties, 0), hipSuccess);
-        assert_int_equal(properties.warpSize, width);
+        assert_int_equal(hipDeviceGetAttribute(&wave, hipDeviceAttributeWarpSize, 0), hipSuccess);
+        assert_int_equal(wave, width);
         bench *b = open_bench(NULL);
         assert_int_equal(run(b, "wave", NULL, NULL, NULL), hipSuccess);
         for (int i = 0; i < total; ++i)
@@ -209,8 +209,8 @@ static void work_waits_for_a_synchronisation(void **state)
     float milliseconds;
     assert_int_equal(run(b, "count", NULL, NULL, NULL), hipSuccess);
     assert_int_equal(b->out[0], total); /* no addition of the concurrent blocks is lost */
-    assert_int_equal(hipEventCreate(&start), hipSuccess);
-    assert_int_equal(hipEventCreate(&stop), hipSuccess);
+    assert_int_equal(hipEventCreateWithFlags(&start, 0), hipSuccess);
+    assert_int_equal(hipEventCreateWithFlags(&stop, 0), hipSuccess);
     assert_int_equal(hipEventElapsedTime(&milliseconds, start, stop), hipErrorInvalidHandle);
     assert_int_equal(hipEventRecord(start, NULL), hipSuccess);
     assert_int_equal(hipModuleGetFunction(&kernel, b->module, "count"), hipSuccess);
@@ -237,8 +237,8 @@ static void wrong_calls_fail(void **state)
     hipFunction_t kernel;
     hipModule_t module;
     void *arguments[] = {&b->memory};
-    assert_int_equal(hipMemcpy(b->memory, b->memory, 4, hipMemcpyHostToDevice), hipErrorInvalidValue);
-    assert_int_equal(hipMemcpy(b->memory + 1, b->out, sizeof b->out, hipMemcpyHostToDevice), hipErrorInvalidValue);
+    assert_int_equal(hipMemcpyHtoD(b->memory, b->memory, 4), hipErrorInvalidValue);
+    assert_int_equal(hipMemcpyHtoD(b->memory + 1, b->out, sizeof b->out), hipErrorInvalidValue);
     assert_int_equal(hipFree(b->out), hipErrorInvalidValue);
     assert_int_equal(hipModuleLoadData(&module, "no code of anybody, but long enough for a header"),
                      hipErrorInvalidImage);

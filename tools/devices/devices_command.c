@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/operation_report.h"
 #include "common/options.h"
@@ -16,7 +17,8 @@ typedef struct listed_device {
 
 typedef struct listed_backend {
     const char *name;
-    char *error; /**< why it has no device; NULL when it has some */
+    char *error;          /**< why it has no device; NULL when it has some */
+    char libraries[4096]; /**< of the vendor, that serve it, a line for each */
     listed_device *devices;
     int count;
 } listed_backend;
@@ -40,7 +42,9 @@ static const command_line command = {
     .notes =
         {
             "The column `device' is what --device and GRKAN_DEVICE take. `atomics' tells whether the strategies "
-            "element and block run for f32, f16 and bf16; `ieee' whether the device can promise device_to_device.",
+            "element and block run for f32, f16 and bf16; `ieee' whether the device can promise device_to_device. "
+            "Below "
+            "the table stand the vendors' libraries that serve a backend, or why there is none.",
         },
     .own = &own,
 };
@@ -62,6 +66,7 @@ static listed_device list_device(const char *backend, int index)
 static listed_backend list_backend(const char *name)
 {
     listed_backend listed = {.name = name};
+    (void)grkan_backend_libraries(name, listed.libraries, sizeof listed.libraries);
     if (grkan_device_count(name, &listed.count) != GRKAN_SUCCESS) {
         listed.count = 0;
         listed.error = tool_copy_text(grkan_last_error());
@@ -111,6 +116,15 @@ static cJSON *json_of_device(const listed_device *device)
     return object;
 }
 
+static void add_libraries(cJSON *to, const listed_backend *listed)
+{
+    cJSON *lines = cJSON_AddArrayToObject(to, "libraries");
+    char text[sizeof listed->libraries], *rest = NULL;
+    snprintf(text, sizeof text, "%s", listed->libraries);
+    for (const char *line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest))
+        cJSON_AddItemToArray(lines, cJSON_CreateString(line));
+}
+
 static int print_json(const listed_backend *backends, int count, int argc, char **argv)
 {
     cJSON *document = report_new("grkan-devices/1", argc, argv);
@@ -123,6 +137,7 @@ static int print_json(const listed_backend *backends, int count, int argc, char 
             cJSON_AddItemToArray(devices, json_of_device(&backends[i].devices[k]));
         if (backends[i].error != NULL)
             cJSON_AddStringToObject(object, "error", backends[i].error);
+        add_libraries(object, &backends[i]);
         cJSON_AddItemToArray(array, object);
     }
     return report_finish(argv[0], "-", document);
@@ -183,6 +198,9 @@ static void print_table(const listed_backend *backends, int count)
         }
     }
     text_table_finish(listing, stdout);
+    for (int i = 0; i < count; i++)
+        if (backends[i].libraries[0] != '\0')
+            printf("\nlibraries of %s\n%s", backends[i].name, backends[i].libraries);
 }
 
 int grkan_tool_devices(int argc, char **argv)

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file context.c
+ * @brief CUDA's contexts: the caller's own if it is of the device, else the device's primary one; code and launches.
+ *
+ * A library (cuLibraryLoadData) belongs to no context: a launch takes the one at hand, and the driver loads a kernel into
+ * it at its first launch there, unless it was loaded before.
+ */
+#include <string.h>
+
+#include "../gpu/calls.h"
+
+const uint64_t vendor_shared_bytes = 48 << 10;
+
+/* ------------------------------------------------------------------------------------------------------- contexts */
+
+void vendor_initialise(gpu_calls *c)
+{
+    CALL(c, cuInit, (0));
+}
+
+/** Since sm_90 a kernel may begin early; graphs know of it since CUDA 12.3. */
+static void find_early_start(gpu_calls *c, grkan_backend_device *device)
+{
+    int major = 0, version = 0;
+    CALL(c, cuDeviceGetAttribute, (&major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device->handle));
+    CALL(c, cuDriverGetVersion, (&version));
+    device->starts_early = major >= 9 && version >= 12030;
+}
+
+void vendor_open(gpu_calls *c, grkan_backend_device *device)
+{
+    CUcontext primary = NULL;
+    CALL(c, cuDevicePrimaryCtxRetain, (&primary, device->handle));
+    device->primary = primary;
+    find_early_start(c, device);
+}
+
+void vendor_close(grkan_backend_device *device)
+{
+    if (device->primary != NULL)
+        (void)driver.cuDevicePrimaryCtxRelease(device->handle);
+}
+
+/** A thread that has no context has none of the device. */
+void vendor_enter(gpu_calls *c, const grkan_backend_device *device)
+{
+    CUdevice current = -1;
+    const CUresult code = driver.cuCtxGetDevice(&current);
+    if (code == CUDA_SUCCESS && current == device->handle)
+        return;
+    CALL(c, cuCtxPushCurrent, (device->primary));
+    c->is_changed = c->code == CUDA_SUCCESS;
+}
+
+void vendor_leave(gpu_calls *c)
+{
+    CUcontext ours;
+    LAST_CALL(c, cuCtxPopCurrent, (&ours));
+}
+
+/* ------------------------------------------------------------------------------------------- code and launches */
+
+void vendor_load_code(gpu_calls *c, const void *code, CUlibrary *library)
+{
+    /* PTX, which the driver assembles, as nvrtc.c has the machine code assembled. */
+    const unsigned int is_ptx = memcmp(code, "\177ELF", 4) != 0;
+    CUjit_option option = CU_JIT_OPTIMIZATION_LEVEL;
+    void *level = (void *)(uintptr_t)1;
+    CALL(c, cuLibraryLoadData, (library, code, &option, &level, is_ptx, NULL, NULL, 0));
+}
+
+/** By a question about it where nothing else loads a kernel. */
+void vendor_prepare_kernel(gpu_calls *c, CUkernel kernel)
+{
+    CUfunction function = NULL;
+    int registers;
+    CALL(c, cuKernelGetFunction, (&function, kernel));
+    if (driver.cuFuncLoad != NULL)
+        CALL(c, cuFuncLoad, (function));
+    else
+        CALL(c, cuFuncGetAttribute, (&registers, CU_FUNC_ATTRIBUTE_NUM_REGS, function));
+}
+
+void vendor_launch(gpu_calls *c, const grkan_backend_device *device, CUkernel kernel, unsigned int grid,
+                   unsigned int block, CUstream stream, void **arguments)
+{
+    CUlaunchAttribute early = {.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION,
+                               .value = {.programmaticStreamSerializationAllowed = 1}};
+    const CUlaunchConfig launch = {.gridDimX = grid,
+                                   .gridDimY = 1,
+                                   .gridDimZ = 1,
+                                   .blockDimX = block,
+                                   .blockDimY = 1,
+                                   .blockDimZ = 1,
+                                   .hStream = stream,
+                                   .attrs = &early,
+                                   .numAttrs = device->starts_early ? 1 : 0};
+    CALL(c, cuLaunchKernelEx, (&launch, (CUfunction)kernel, arguments, NULL));
+}
+
+/* --------------------------------------------------------------------------------------------------- architectures */
+
+void vendor_architecture(gpu_calls *c, const grkan_backend_device *device, char *text, size_t bytes)
+{
+    int major = 0, minor = 0;
+    CALL(c, cuDeviceGetAttribute, (&major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device->handle));
+    CALL(c, cuDeviceGetAttribute, (&minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device->handle));
+    snprintf(text, bytes, "sm_%d%d", major, minor);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file nvrtc.c @brief NVRTC: where it is found, its options, and code for GPUs that are newer than it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "../gpu/runtime.h"
+
+gpu_rtc rtc;
+
+#define FUNCTION(result, name, arguments) {#name, offsetof(gpu_rtc, name), 0},
+static const gpu_function functions[] = {
+#include "nvrtc_functions.h"
+};
+
+/* ----------------------------------------------------------------------------------------------------- finding it */
+
+/** The assembler's first level leaves the elements of a step one after another, which suits the two banks of registers. */
+static const char cuda_options[] = "--fmad=false --std=c++14 --disable-warnings --ptxas-options=-O1";
+
+static gpu_library library = {.lock = GRKAN_LOCK_INIT};
+static int nvrtc_major;
+static int newest; /* architecture that it makes machine code for: 90 is sm_90 */
+static char identity[128];
+
+/** The major version of CUDA that the driver has; 0: there is none. */
+static int driver_major(void)
+{
+    char version[32];
+    vendor_driver_version(version, sizeof version);
+    return (int)strtol(version, NULL, 10);
+}
+
+/** The library that NVRTC itself opens by name, from beside it: nobody else may know that folder. */
+static void open_builtins(grkan_library *handle, int major, int minor)
+{
+    char folder[GRKAN_PATH_BYTES], path[GRKAN_PATH_BYTES];
+    if (!grkan_library_folder(grkan_library_symbol(handle, "nvrtcVersion"), folder, sizeof folder))
+        return;
+    const int written = snprintf(path, sizeof path, "%s/libnvrtc-builtins.so.%d.%d", folder, major, minor);
+    if (written > 0 && (size_t)written < sizeof path && grkan_is_file(path))
+        (void)grkan_library_open(path);
+}
+
+static int find_newest(void)
+{
+    int count = 0, most = 0;
+    if (rtc.nvrtcGetNumSupportedArchs(&count) != NVRTC_SUCCESS || count <= 0)
+        return 0;
+    int *const all = calloc((size_t)count, sizeof *all);
+    if (all != NULL && rtc.nvrtcGetSupportedArchs(all) == NVRTC_SUCCESS)
+        for (int i = 0; i < count; ++i)
+            most = all[i] > most ? all[i] : most;
+    free(all);
+    return most;
+}
+
+static int take_nvrtc(grkan_library *handle, char *version, size_t bytes, gpu_refusal *refusal)
+{
+    int major = 0, minor = 0;
+    if (!gpu_functions_find(gpu_library_symbol, handle, functions, sizeof functions / sizeof functions[0], &rtc,
+                            refusal))
+        return 0;
+    const nvrtcResult code = rtc.nvrtcVersion(&major, &minor);
+    if (code != NVRTC_SUCCESS || major < 12) {
+        snprintf(refusal->words, sizeof refusal->words, "nvrtcVersion gives %d.%d (%d)", major, minor, (int)code);
+        return 0;
+    }
+    if (driver_major() > 0 && major > driver_major()) {
+        snprintf(refusal->words, sizeof refusal->words, "NVRTC %d.%d makes code that a driver of CUDA %d does not take",
+                 major, minor, driver_major());
+        return 0;
+    }
+    open_builtins(handle, major, minor);
+    nvrtc_major = major;
+    newest = find_newest();
+    snprintf(version, bytes, "%d.%d", major, minor);
+    snprintf(identity, sizeof identity, "nvrtc %s %s", version, cuda_options);
+    return 1;
+}
+
+static const gpu_library_search search_nvrtc = {
+    .label = "NVRTC",
+    .stem = "libnvrtc",
+    .files = (const char *const[]){"libnvrtc.so.13", "libnvrtc.so.12", NULL},
+    .symbol = "nvrtcVersion",
+    .variable = "GRKAN_NVRTC",
+    .homes = (const char *const[]){"CUDA_PATH", "CUDA_HOME", NULL},
+    .home_folders = (const char *const[]){"/lib64", "/lib", NULL},
+    .folders = (const char *const[]){"/usr/local/cuda/lib64", "/opt/cuda/lib64", NULL},
+    .status = GRKAN_ERROR_COMPILE,
+    .advice =
+        "expected NVRTC of CUDA 12 or 13, no newer than the driver: with Python, install nvidia-cuda-nvrtc (13) or "
+        "nvidia-cuda-nvrtc-cu12; or name the file in GRKAN_NVRTC",
+    .take = take_nvrtc,
+};
+
+grkan_status vendor_find_rtc(void)
+{
+    return gpu_library_find(&library, &search_nvrtc);
+}
+
+void vendor_tell_rtc(char *text, size_t bytes)
+{
+    gpu_library_tell(&library, &search_nvrtc, text, bytes);
+}
+
+const char *vendor_identity(void)
+{
+    return identity;
+}
+
+/* --------------------------------------------------------------------------------------------------- compiling */
+
+/** What makes the assembler say what it made. NVRTC 13 keeps what it compiled, and says nothing the second time. */
+static const char *report_options(int is_nvrtc)
+{
+    return is_nvrtc && nvrtc_major >= 13 ? " --ptxas-options=-v --no-cache" : " --ptxas-options=-v";
+}
+
+/** Whether NVRTC does not know an architecture that is there, since it is older. */
+static int is_too_new(const char *architecture)
+{
+    return strncmp(architecture, "sm_", 3) == 0 && newest > 0 && strtol(architecture + 3, NULL, 10) > newest;
+}
+
+grkan_status vendor_options(const grkan_backend_device *device, const grkan_compile_request *request, int with_report,
+                            char *text, size_t bytes)
+{
+    const int is_nvrtc = request->compiler == NULL;
+    char virtual_newest[32] = "";
+    if (is_nvrtc && device != NULL && is_too_new(request->architecture))
+        snprintf(virtual_newest, sizeof virtual_newest, "compute_%d", newest);
+    snprintf(text, bytes, "%s--gpu-architecture=%s %s %s%s", is_nvrtc ? "" : "-x cu -cubin ",
+             virtual_newest[0] != '\0' ? virtual_newest : request->architecture, cuda_options, request->definitions,
+             with_report ? report_options(is_nvrtc) : "");
+    return GRKAN_SUCCESS;
+}
