@@ -377,13 +377,17 @@ static void test_a_compile_error_holds_the_log(void **state)
     opencl->close(device);
 }
 
-/** Load a binary that is to be refused. */
-static void expect_unloadable(const grkan_backend *opencl, grkan_backend_device *device, grkan_blob binary,
-                              const char *text)
+/** Load a binary that is to be refused: by which call, and as what, is the runtime's to say. */
+static void expect_unloadable(const grkan_backend *opencl, grkan_backend_device *device, grkan_blob binary)
 {
     static const grkan_plan_data plan = {.backward.columns.block = 32};
     grkan_backend_program *program = NULL;
-    expect(opencl->load(device, &plan, &binary, &program), GRKAN_ERROR_DEVICE, said, text);
+    said[0] = '\0';
+    const grkan_status status = opencl->load(device, &plan, &binary, &program);
+    if (status != GRKAN_ERROR_DEVICE && status != GRKAN_ERROR_COMPILE)
+        fail_msg("%s for a binary of %zu bytes", grkan_status_name(status), binary.bytes);
+    if (strncmp(said, "cl", 2) != 0 || strstr(said, " failed: ") == NULL)
+        fail_msg("\"%s\" names no call that failed", said);
     assert_null(program);
 }
 
@@ -396,14 +400,15 @@ static void test_damaged_binaries_are_refused(void **state)
     grkan_blob binary = {NULL, 0};
     char garbage[256];
     memset(garbage, 0xA5, sizeof garbage);
-    expect_unloadable(opencl, device, (grkan_blob){garbage, sizeof garbage}, "clCreateProgramWithBinary failed: ...");
-    expect_unloadable(opencl, device, (grkan_blob){NULL, 0}, "clCreateProgramWithBinary failed: CL_INVALID_VALUE...");
+    expect_unloadable(opencl, device, (grkan_blob){garbage, sizeof garbage});
+    expect_unloadable(opencl, device, (grkan_blob){NULL, 0});
 
     if (opencl->compile(device, &request, &binary, NULL) != GRKAN_SUCCESS)
         fail_msg("%s", said);
-    expect_unloadable(opencl, device, binary, "clCreateKernel failed: CL_INVALID_KERNEL_NAME...");
+    expect_unloadable(opencl, device, binary);
+    assert_memory_equal(said, "clCreateKernel", strlen("clCreateKernel")); /* whole, but of other kernels */
     memset(binary.data, 0xA5, 16);
-    expect_unloadable(opencl, device, binary, "clCreateProgramWithBinary failed: ...");
+    expect_unloadable(opencl, device, binary);
     free(binary.data);
     opencl->close(device);
 }

@@ -262,8 +262,6 @@ int main(void)
         WATCHED(texts_of_any_length),
         WATCHED(a_stopwatch_that_runs_is_closed_with_its_device),
     };
-    cl_device_id id = NULL;
-    cl_uint count = 0;
-    const int absent = watched_begin(&id, 1, &count);
+    const int absent = watched_begin_apart();
     return absent != 0 ? absent : cmocka_run_group_tests_name("opencl_kinds", tests, NULL, NULL);
 }
