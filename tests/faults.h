@@ -35,8 +35,12 @@ typedef struct fault_runtime {
     const char *(*disturbed)(const char *name);
 } fault_runtime;
 
-/** Before all else. @return 0 without memory */
-int faults_begin(const fault_runtime *runtime);
+/**
+ * Before all else.
+ * @param all whether each call fails; otherwise, of an entry point's calls in one step, the first and the last
+ * @return 0 without memory
+ */
+int faults_begin(const fault_runtime *runtime, int all);
 
 /** Compiled kernels are in the cache. @param names of entry points that must be called, up to NULL */
 void faults_with_cache(const char *const *names);

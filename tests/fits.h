@@ -12,6 +12,14 @@
 
 enum { FORMS = 5 };
 
+/** Every case is tried under every form (the program's argument "all"); without it under one, in a fifth of the time. */
+static bool tries_all;
+
+static inline bool is_tried(size_t number, int form)
+{
+    return tries_all || (number + (size_t)form) % FORMS == 0;
+}
+
 static inline grkan_fit_problem problem_of(const char *function, grkan_form form, int m, int n)
 {
     grkan_fit_problem problem = GRKAN_FIT_PROBLEM_INIT;

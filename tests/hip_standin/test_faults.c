@@ -147,14 +147,14 @@ static void plans_share_kernels(void **state)
     faults_sharing("hipModuleLoadData", "hipModuleUnload");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_fail_with_a_cache),
         cmocka_unit_test(calls_fail_without_a_cache),
         cmocka_unit_test(plans_share_kernels),
     };
-    if (!faults_begin(&hip))
+    if (!faults_begin(&hip, argc > 1 && strcmp(argv[1], "all") == 0))
         return 1;
     return cmocka_run_group_tests_name("hip_faults", tests, NULL, NULL);
 }

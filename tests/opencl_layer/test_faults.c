@@ -124,7 +124,7 @@ static void plans_share_kernels(void **state)
     faults_sharing("clCreateProgramWithBinary", "clReleaseProgram");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_fail_with_a_cache),
@@ -134,7 +134,7 @@ int main(void)
     const int absent = watched_begin_apart();
     if (absent != 0)
         return absent;
-    if (!faults_begin(&opencl))
+    if (!faults_begin(&opencl, argc > 1 && strcmp(argv[1], "all") == 0))
         return EXIT_FAILURE;
     return cmocka_run_group_tests_name("opencl_faults", tests, NULL, NULL);
 }
