@@ -177,7 +177,7 @@ typedef struct grkan_backend {
     void (*unload)(grkan_backend_program *program);
     /** Called for each plan before the caller gets it: to have ready what its calls share, such as threads, or kernels in
         the context at hand. Optional. */
-    void (*prepare)(grkan_backend_program *program, const grkan_plan_data *plan);
+    grkan_status (*prepare)(grkan_backend_program *program, const grkan_plan_data *plan);
 
     /* Enqueue and return: no allocation, no synchronisation. */
     grkan_status (*forward)(grkan_backend_program *program, const grkan_plan_data *plan, const grkan_call *call,

@@ -70,12 +70,12 @@ grkan_status grkan_plan_create(grkan_device *device, const grkan_operation *oper
         count_bytes(made);
         status = grkan_specialise(made);
     }
+    if (status == GRKAN_SUCCESS && device->backend->prepare != NULL)
+        status = device->backend->prepare(made->program, &made->data);
     if (status != GRKAN_SUCCESS) {
         free(made);
         return status;
     }
-    if (device->backend->prepare != NULL)
-        device->backend->prepare(made->program, &made->data);
     *plan = made;
     return GRKAN_SUCCESS;
 }

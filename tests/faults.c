@@ -261,6 +261,8 @@ static int has_cache(void)
     return getenv("GRKAN_CACHE") == NULL;
 }
 
+static const char *struck_step; /* in which the fault struck; NULL: in none yet */
+
 /** @return 0 to go straight to the end */
 static int run_step(const step *s, program *p, int first_call)
 {
@@ -269,6 +271,8 @@ static int run_step(const step *s, program *p, int first_call)
     grkan_status status = s->run(p);
     const int struck = !had_struck && shared->nth > 0 && runtime->called(before) != NULL;
     check_caller(s->name, struck);
+    if (struck)
+        struck_step = s->name;
     if (!struck && status != GRKAN_SUCCESS)
         give_up(s->name, "without reason: %s", grkan_last_error());
     if (!struck)
@@ -288,7 +292,7 @@ static int run_step(const step *s, program *p, int first_call)
 
 static void check_alive(void)
 {
-    const char *const expected = runtime->left_by(shared->name);
+    const char *const expected = runtime->left_by(shared->name, struck_step);
     if (strcmp(runtime->alive(), expected) != 0)
         give_up("the end", "left over: \"%s\"; expected \"%s\"", runtime->alive(), expected);
 }
@@ -453,6 +457,24 @@ void faults_sharing(const char *load, const char *unload)
     assert_int_equal(count_calls_of(unload), 0);
     assert_int_equal(close_device(&p), GRKAN_SUCCESS);
     assert_string_equal(runtime->alive(), "");
+}
+
+void faults_calls_of_forward(const char *const *names)
+{
+    program p = {0};
+    grkan_status (*const before[])(program *) = {open_the_device, create_tree_plan, allocate, upload};
+    grkan_status (*const after[])(program *) = {free_memory, destroy_plans, close_device};
+    for (size_t i = 0; i < sizeof before / sizeof before[0]; ++i)
+        assert_int_equal(before[i](&p), GRKAN_SUCCESS);
+    const int first = count_calls();
+    assert_int_equal(forward(&p), GRKAN_SUCCESS);
+    for (int i = 0; names[i] != NULL || runtime->called(first + i) != NULL; ++i) {
+        assert_non_null(names[i]);
+        assert_non_null(runtime->called(first + i));
+        assert_string_equal(runtime->called(first + i), names[i]);
+    }
+    for (size_t i = 0; i < sizeof after / sizeof after[0]; ++i)
+        assert_int_equal(after[i](&p), GRKAN_SUCCESS);
 }
 
 int faults_begin(const fault_runtime *of, int all)

@@ -27,8 +27,8 @@ typedef struct fault_runtime {
     grkan_status (*status_of)(const char *name);
     /** Whether its failure changes nothing for the caller. @param is_opening while a device is opened */
     int (*is_soft)(const char *name, int is_opening);
-    /** What is left over when it failed, as `alive` says it. */
-    const char *(*left_by)(const char *name);
+    /** What is left over when it failed in a step, as `alive` says it. @param step NULL: in none */
+    const char *(*left_by)(const char *name, const char *step);
     /** Begin a process. Optional. */
     void (*begin)(void);
     /** What is wrong with the caller's state after a step, or NULL. @param name of the call that failed in it, or NULL */
@@ -50,5 +50,8 @@ void faults_without_cache(const char *const *names);
 
 /** Plans of other sizes load nothing, and work that waits does not need its plan. Names are of entry points. */
 void faults_sharing(const char *load, const char *unload);
+
+/** A forward call makes these calls of the runtime, up to NULL, and no other. */
+void faults_calls_of_forward(const char *const *names);
 
 #endif

@@ -219,12 +219,13 @@ static int64_t most_turns(const grkan_plan_data *plan)
 }
 
 /** Forward and backward start no thread, so those that they share their blocks with are started here. */
-static void cpu_prepare(grkan_backend_program *program, const grkan_plan_data *plan)
+static grkan_status cpu_prepare(grkan_backend_program *program, const grkan_plan_data *plan)
 {
     const int threads = threads_of(program, plan);
     const int64_t turns = most_turns(plan);
     if (plan->options.cpu_parallel_for == NULL)
         grkan_pool_grow((turns < threads ? (int)turns : threads) - 1);
+    return GRKAN_SUCCESS; /* with fewer threads, too */
 }
 
 static const cpu_kernels *kernels_of(const grkan_backend_program *program, const grkan_plan_data *plan)

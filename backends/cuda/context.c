@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "../gpu/calls.h"
+#include "cuda.h"
 
 const uint64_t vendor_shared_bytes = 48 << 10;
 
@@ -22,10 +23,9 @@ void vendor_initialise(gpu_calls *c)
 /** Since sm_90 a kernel may begin early; graphs know of it since CUDA 12.3. */
 static void find_early_start(gpu_calls *c, grkan_backend_device *device)
 {
-    int major = 0, version = 0;
+    int major = 0;
     CALL(c, cuDeviceGetAttribute, (&major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device->handle));
-    CALL(c, cuDriverGetVersion, (&version));
-    device->starts_early = major >= 9 && version >= 12030;
+    device->starts_early = major >= 9 && cuda_driver_version() >= 12030;
 }
 
 void vendor_open(gpu_calls *c, grkan_backend_device *device)

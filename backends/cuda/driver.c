@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file driver.c @brief CUDA's driver: where it is found, and its words for errors. */
 #include "../gpu/runtime.h"
+#include "cuda.h"
 
 gpu_driver driver;
 
@@ -28,9 +29,22 @@ static void *find_function(void *context, const char *name)
     return address;
 }
 
-static void write_version(int number, char *text, size_t bytes)
+const char *vendor_error_text(CUresult code)
 {
-    snprintf(text, bytes, "%d.%d", number / 1000, number % 1000 / 10);
+    const char *text = NULL;
+    return driver.cuGetErrorString(code, &text) == CUDA_SUCCESS && text != NULL ? text : "unknown error";
+}
+
+/** The driver keeps no error for the next call. */
+void vendor_forget_error(void)
+{
+}
+
+static int driver_version;
+
+int cuda_driver_version(void)
+{
+    return driver_version;
 }
 
 static int take_driver(grkan_library *handle, char *version, size_t bytes, gpu_refusal *refusal)
@@ -43,10 +57,12 @@ static int take_driver(grkan_library *handle, char *version, size_t bytes, gpu_r
         return 0;
     const CUresult code = driver.cuDriverGetVersion(&number);
     if (code != CUDA_SUCCESS) {
-        snprintf(refusal->words, sizeof refusal->words, "cuDriverGetVersion failed (%d)", (int)code);
+        snprintf(refusal->words, sizeof refusal->words, "cuDriverGetVersion failed: %s (%d)", vendor_error_text(code),
+                 (int)code);
         return 0;
     }
-    write_version(number, version, bytes);
+    driver_version = number;
+    snprintf(version, bytes, "%d.%d", number / 1000, number % 1000 / 10);
     return 1;
 }
 
@@ -78,15 +94,4 @@ void vendor_tell_driver(char *text, size_t bytes)
 void vendor_driver_version(char *text, size_t bytes)
 {
     snprintf(text, bytes, "%s", library.version);
-}
-
-const char *vendor_error_text(CUresult code)
-{
-    const char *text = NULL;
-    return driver.cuGetErrorString(code, &text) == CUDA_SUCCESS && text != NULL ? text : "unknown error";
-}
-
-/** The driver keeps no error for the next call. */
-void vendor_forget_error(void)
-{
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../gpu/runtime.h"
+#include "cuda.h"
 
 gpu_rtc rtc;
 
@@ -21,14 +22,6 @@ static gpu_library library = {.lock = GRKAN_LOCK_INIT};
 static int nvrtc_major;
 static int newest; /* architecture that it makes machine code for: 90 is sm_90 */
 static char identity[128];
-
-/** The major version of CUDA that the driver has; 0: there is none. */
-static int driver_major(void)
-{
-    char version[32];
-    vendor_driver_version(version, sizeof version);
-    return (int)strtol(version, NULL, 10);
-}
 
 /** The library that NVRTC itself opens by name, from beside it: nobody else may know that folder. */
 static void open_builtins(grkan_library *handle, int major, int minor)
@@ -65,9 +58,10 @@ static int take_nvrtc(grkan_library *handle, char *version, size_t bytes, gpu_re
         snprintf(refusal->words, sizeof refusal->words, "nvrtcVersion gives %d.%d (%d)", major, minor, (int)code);
         return 0;
     }
-    if (driver_major() > 0 && major > driver_major()) {
+    const int driver_major = cuda_driver_version() / 1000;
+    if (driver_major > 0 && major > driver_major) {
         snprintf(refusal->words, sizeof refusal->words, "NVRTC %d.%d makes code that a driver of CUDA %d does not take",
-                 major, minor, driver_major());
+                 major, minor, driver_major);
         return 0;
     }
     open_builtins(handle, major, minor);

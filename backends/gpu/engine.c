@@ -42,12 +42,14 @@ void gpu_unload(grkan_backend_program *program)
     free(program);
 }
 
-void gpu_prepare(grkan_backend_program *program, const grkan_plan_data *plan)
+grkan_status gpu_prepare(grkan_backend_program *program, const grkan_plan_data *plan)
 {
+    grkan_status status = GRKAN_SUCCESS;
     (void)plan;
-    for (int i = 0; i < KERNELS; ++i)
+    for (int i = 0; status == GRKAN_SUCCESS && i < KERNELS; ++i)
         if (program->kernels[i] != NULL)
-            gpu_kernel_prepare(program->kernels[i]);
+            status = gpu_kernel_prepare(program->kernels[i]);
+    return status;
 }
 
 static grkan_status find_kernels(const grkan_plan_data *plan, grkan_backend_program *p)

@@ -16,7 +16,7 @@
 grkan_status gpu_load(grkan_backend_device *device, const grkan_plan_data *plan, const grkan_blob *binary,
                       grkan_backend_program **program);
 void gpu_unload(grkan_backend_program *program);
-void gpu_prepare(grkan_backend_program *program, const grkan_plan_data *plan);
+grkan_status gpu_prepare(grkan_backend_program *program, const grkan_plan_data *plan);
 grkan_status gpu_forward(grkan_backend_program *program, const grkan_plan_data *plan, const grkan_call *call,
                          void *stream);
 grkan_status gpu_backward(grkan_backend_program *program, const grkan_plan_data *plan, const grkan_call *call,
@@ -50,7 +50,7 @@ grkan_status gpu_kernel_find(gpu_module *module, const char *name, gpu_kernel **
 void gpu_kernel_release(gpu_kernel *kernel);
 
 /** Have a kernel ready where the caller is now: a launch that is captured into a graph should have nothing to load. */
-void gpu_kernel_prepare(gpu_kernel *kernel);
+grkan_status gpu_kernel_prepare(gpu_kernel *kernel);
 
 /** Arguments of a kernel, at most. */
 enum { gpu_most_arguments = 6 + 2 * GRKAN_MOST_TABLES };

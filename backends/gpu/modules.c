@@ -63,14 +63,13 @@ grkan_status gpu_kernel_find(gpu_module *module, const char *name, gpu_kernel **
     return GRKAN_SUCCESS;
 }
 
-/** A failure shows at the launch, which loads the kernel then. */
-void gpu_kernel_prepare(gpu_kernel *kernel)
+grkan_status gpu_kernel_prepare(gpu_kernel *kernel)
 {
     if (!LOADS_LATE)
-        return;
+        return GRKAN_SUCCESS;
     gpu_calls c = calls_begin(kernel->device);
     vendor_prepare_kernel(&c, kernel->native);
-    calls_end_silently(&c);
+    return calls_end(&c);
 }
 
 void gpu_kernel_release(gpu_kernel *kernel)

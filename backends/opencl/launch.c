@@ -93,9 +93,10 @@ grkan_status gpu_kernel_find(gpu_module *module, const char *name, gpu_kernel **
 }
 
 /** OpenCL has no word for that. */
-void gpu_kernel_prepare(gpu_kernel *kernel)
+grkan_status gpu_kernel_prepare(gpu_kernel *kernel)
 {
     (void)kernel;
+    return GRKAN_SUCCESS;
 }
 
 void gpu_kernel_release(gpu_kernel *kernel)

@@ -380,7 +380,8 @@ GRKAN_API grkan_status grkan_device_open_index(const char *backend, int index, g
 
 /**
  * Open a device inside a context of the caller's, so that buffers and queues of that context can be used.
- * @param backend "opencl"; CUDA and HIP share the primary context of the process already and need no such call
+ * @param backend "opencl". CUDA needs no such call: each call works in the context that is current in its thread if that
+ *                is of the device, else in the device's primary one, and leaves current what was. Nor does HIP
  * @param context cl_context; retained while the device is open
  * @param native  cl_device_id, one of the context's
  */
@@ -435,8 +436,9 @@ GRKAN_API grkan_status grkan_plan_predict(const grkan_plan *plan, const grkan_ce
 /**
  * Enqueue y = F(x).
  * @param stream the device's own: CUstream/cudaStream_t, hipStream_t, cl_command_queue (of the device and its
- *               context, in order: others are refused); NULL for the device's default. The cpu has none (NULL only)
- *               and is done when the call returns.
+ *               context, in order: others are refused); NULL for the device's default, on CUDA the legacy one
+ *               (cudaStreamPerThread may be passed for the other). The cpu has none (NULL only) and is done when the
+ *               call returns.
  *
  * A call on the cpu, forward or backward, takes at most 32 KiB of the stack of the calling thread and of those that it
  * shares its work with. It allocates nothing: blocks work in memory that the device took when it was opened, 640 KiB for

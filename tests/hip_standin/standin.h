@@ -25,24 +25,10 @@
 
 #include <hip/hip_runtime_api.h>
 
+#include "../standin/objects.h"
 #include "program.h"
 
-#define STANDIN_API __attribute__((visibility("default")))
-
 enum { standin_devices = 2, standin_block_limit = 1024, standin_shared_bytes = 65536, standin_most_copies = 8 };
-
-/* objects.c: what callers hold, faults, and the log of calls */
-
-typedef enum { MEMORY, EVENT, STREAM, MODULE, PROGRAM, KINDS } standin_kind;
-
-/** Begin an entry point. @return 0, or the code that a test wants it to fail with */
-int standin_enter(const char *entry_point);
-
-void standin_add(standin_kind kind, const void *object, size_t bytes, int device);
-bool standin_remove(standin_kind kind, const void *object);
-
-/** The device of an object, or of bytes inside one; -1 if there is no such object of the kind. */
-int standin_device_of(standin_kind kind, const void *object, size_t bytes);
 
 /* runtime.c */
 

@@ -53,7 +53,7 @@ static int is_soft(const char *name, int is_opening)
 }
 
 /** One object that a failed call did not take back, or none. */
-static const char *left_by(const char *name)
+static const char *left_by(const char *name, const char *step)
 {
     static const struct {
         const char *call, *left;
@@ -61,6 +61,7 @@ static const char *left_by(const char *name)
                 {"hipModuleUnload", "1 module"},
                 {"hipEventDestroy", "1 event"},
                 {"hiprtcDestroyProgram", "1 program"}};
+    (void)step;
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; ++i)
         if (strcmp(name, ends[i].call) == 0)
             return ends[i].left;
@@ -89,9 +90,9 @@ static const char *disturbed(const char *name)
 }
 
 static const fault_runtime hip = {.selector = "hip:0",
-                                  .strike = hip_standin_fail,
-                                  .called = hip_standin_called,
-                                  .alive = hip_standin_alive,
+                                  .strike = standin_fail,
+                                  .called = standin_called,
+                                  .alive = standin_alive,
                                   .code_of = code_of,
                                   .words_of = words_of,
                                   .status_of = status_of,

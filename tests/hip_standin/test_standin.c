@@ -97,7 +97,7 @@ static void close_bench(bench *b)
 {
     assert_int_equal(hipModuleUnload(b->module), hipSuccess);
     assert_int_equal(hipFree(b->memory), hipSuccess);
-    assert_string_equal(hip_standin_alive(), "");
+    assert_string_equal(standin_alive(), "");
     free(b);
 }
 
@@ -223,7 +223,7 @@ static void work_waits_for_a_synchronisation(void **state)
     assert_int_equal(b->memory[0], total + 1);
     assert_int_equal(hipEventElapsedTime(&milliseconds, start, stop), hipSuccess);
     assert_true(milliseconds > 0);
-    assert_string_equal(hip_standin_alive(), "1 memory, 2 event, 1 module");
+    assert_string_equal(standin_alive(), "1 memory, 2 event, 1 module");
     assert_int_equal(hipEventDestroy(start), hipSuccess);
     assert_int_equal(hipEventDestroy(stop), hipSuccess);
     assert_int_equal(hipEventDestroy(stop), hipErrorInvalidHandle);
@@ -258,15 +258,15 @@ static void faults_strike_once(void **state)
 {
     (void)state;
     void *memory;
-    hip_standin_fail("hipMalloc", 2, hipErrorOutOfMemory);
+    standin_fail("hipMalloc", 2, hipErrorOutOfMemory);
     assert_int_equal(hipMalloc(&memory, 4), hipSuccess);
     assert_int_equal(hipFree(memory), hipSuccess);
     assert_int_equal(hipMalloc(&memory, 4), hipErrorOutOfMemory);
-    assert_string_equal(hip_standin_alive(), "");
-    hip_standin_fail(NULL, 1, hipErrorInvalidValue);
+    assert_string_equal(standin_alive(), "");
+    standin_fail(NULL, 1, hipErrorInvalidValue);
     assert_int_equal(hipStreamSynchronize(NULL), hipErrorInvalidValue);
     assert_int_equal(hipStreamSynchronize(NULL), hipSuccess);
-    assert_string_equal(hip_standin_called(0), "hiprtcCreateProgram");
+    assert_string_equal(standin_called(0), "hiprtcCreateProgram");
 }
 
 int main(void)

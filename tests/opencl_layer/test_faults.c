@@ -46,13 +46,14 @@ static int is_soft(const char *name, int is_opening)
 }
 
 /** One object that a failed call did not take back, or none. */
-static const char *left_by(const char *name)
+static const char *left_by(const char *name, const char *step)
 {
     static const struct {
         const char *call, *left;
     } ends[] = {{"clReleaseContext", "1 context"},  {"clReleaseCommandQueue", "1 queue"},
                 {"clReleaseMemObject", "1 buffer"}, {"clReleaseProgram", "1 program"},
                 {"clReleaseKernel", "1 kernel"},    {"clReleaseEvent", "1 event"}};
+    (void)step;
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; ++i)
         if (strcmp(name, ends[i].call) == 0)
             return ends[i].left;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file objects.c @brief What callers hold; faults on demand, and the log of calls. */
 #include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "control.h"
-#include "standin.h"
+#include "objects.h"
 
 typedef struct object {
     struct object *next;
@@ -28,7 +29,7 @@ static struct {
     int code;
 } fault;
 
-STANDIN_API void hip_standin_fail(const char *entry_point, int nth, int code)
+STANDIN_API void standin_fail(const char *entry_point, int nth, int code)
 {
     pthread_mutex_lock(&mutex);
     fault.entry_point = entry_point;
@@ -50,7 +51,7 @@ int standin_enter(const char *entry_point)
     return code;
 }
 
-STANDIN_API const char *hip_standin_called(int index)
+STANDIN_API const char *standin_called(int index)
 {
     pthread_mutex_lock(&mutex);
     const char *name = index >= 0 && index < call_count ? calls[index] : NULL;
@@ -100,9 +101,9 @@ int standin_device_of(standin_kind kind, const void *start, size_t bytes)
     return device;
 }
 
-STANDIN_API const char *hip_standin_alive(void)
+STANDIN_API const char *standin_alive(void)
 {
-    static const char *const names[KINDS] = {"memory", "event", "stream", "module", "program"};
+    static const char *const names[KINDS] = {"memory", "event", "stream", "module", "program", "context", "graph"};
     static _Thread_local char text[128];
     int count[KINDS] = {0};
     size_t used = 0;
