@@ -75,9 +75,6 @@ layer_object *layer_find(layer_kind kind, const void *handle);
 cl_int layer_retain(layer_kind kind, const void *handle);
 cl_int layer_release(layer_kind kind, const void *handle);
 
-/** The code for an object of a kind that is none. */
-cl_int layer_invalid(layer_kind kind);
-
 bool layer_has_device(const layer_object *of, cl_device_id device, cl_uint *place);
 
 /** An answer that a test wants to a question about a device or a kernel. @return whether there is one */

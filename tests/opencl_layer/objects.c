@@ -150,11 +150,6 @@ cl_int layer_refuse(cl_int code, const char *format, ...)
     return code;
 }
 
-cl_int layer_invalid(layer_kind kind)
-{
-    return kinds[kind].invalid;
-}
-
 layer_object *layer_add(layer_kind kind, const void *handle, cl_context context)
 {
     if (handle == NULL)
