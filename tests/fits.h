@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include <grkan/fit.h>
 
@@ -51,6 +52,11 @@ static inline double value_of(const grkan_fit_problem *problem, const grkan_fit_
     oracle_element e;
     oracle_evaluate(&f, x, 1, &e);
     return (double)e.y.value;
+}
+
+static inline bool is_of_kat(const grkan_preset *preset)
+{
+    return strncmp(preset->name, "kat_", 4) == 0;
 }
 
 static inline double function_at(const char *function, double x)

@@ -69,11 +69,6 @@ static grkan_fit_result coefficients_of(const grkan_preset *preset)
     return result;
 }
 
-static bool is_of_kat(const grkan_preset *preset)
-{
-    return strncmp(preset->name, "kat_", 4) == 0;
-}
-
 /* ------------------------------------------------------------------------------------------------------- presets */
 
 /**

@@ -20,11 +20,6 @@ enum { GRID = 20001, KAT_TABLES = 9 };
 
 static float x_values[GRID], y_values[GRID];
 
-static bool is_of_kat(const grkan_preset *preset)
-{
-    return strncmp(preset->name, "kat_", 4) == 0;
-}
-
 static double grid_at(const grkan_preset *preset, int point)
 {
     return preset->low + (preset->high - preset->low) * point / (GRID - 1);
