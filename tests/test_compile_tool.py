@@ -41,8 +41,10 @@ class TestCompileUsage(ToolCase):
 def reason_without_cuda():
     """Why the cuda backend cannot compile; None if it can. It needs no device for it."""
     backends = json.loads(run("devices", "--json")[1])["backends"]
-    error = next(backend for backend in backends if backend["backend"] == "cuda").get("error", "")
-    return error if "not built" in error or "does not load" in error else None
+    cuda = next(backend for backend in backends if backend["backend"] == "cuda")
+    if not cuda["libraries"]:
+        return cuda["error"]
+    return next((line for line in cuda["libraries"] if line.startswith("NVRTC: none")), None)
 
 
 class TestCompile(ToolCase):

@@ -33,6 +33,7 @@ typedef struct attempt {
     const gpu_library_search *search;
     gpu_library *library;
     gpu_refusal refusal; /* the first file that was there, and why it could not be used; "" if there was none */
+    int is_over;         /* no other may be opened: one of which a process bears only one is, and does not serve */
 } attempt;
 
 static void refuse(attempt *a, const char *file, const char *words)
@@ -59,7 +60,9 @@ static int take(attempt *a, grkan_library *handle, const char *path)
 /** Open and take a library by its path, or by a name for the loader. */
 static int try_to_open(attempt *a, const char *file)
 {
-    grkan_library *const handle = grkan_library_open(file);
+    grkan_library *const handle = a->is_over ? NULL : grkan_library_open(file);
+    if (a->is_over)
+        return 0;
     if (handle == NULL) {
         const char *const words = grkan_library_error();
         const size_t length = strlen(file);
@@ -70,7 +73,8 @@ static int try_to_open(attempt *a, const char *file)
     }
     if (take(a, handle, file))
         return 1;
-    if (!a->search->is_single) /* one of those has threads and memory of its own: it stays */
+    a->is_over = a->search->is_single; /* those have threads and memory of their own, and stay */
+    if (!a->is_over)
         grkan_library_close(handle);
     return 0;
 }
@@ -85,15 +89,13 @@ static int try_folder(attempt *a, const char *folder, const char *below, const c
 
 /* ------------------------------------------------------------------------------------------------- places */
 
-/** What is in the process already. @param is_there out: whether there was any */
-static int try_loaded(attempt *a, int *is_there)
+/** What is in the process already. */
+static int try_loaded(attempt *a)
 {
     char path[GRKAN_PATH_BYTES];
-    for (int i = 0; grkan_library_loaded(a->search->stem, i, path, sizeof path); ++i) {
-        *is_there = 1;
+    for (int i = 0; grkan_library_loaded(a->search->stem, i, path, sizeof path); ++i)
         if (try_to_open(a, path))
             return 1;
-    }
     return 0;
 }
 
@@ -183,11 +185,11 @@ static int try_variable(attempt *a)
 /** @return 1 if the library is found, now or before; 0 with words of why not */
 static int look(gpu_library *library, const gpu_library_search *search, char *words, size_t bytes)
 {
-    attempt a = {search, library, {""}};
-    int is_there = 0, asked;
-    if (library->handle != NULL || try_loaded(&a, &is_there))
+    attempt a = {search, library, {""}, 0};
+    int asked;
+    if (library->handle != NULL || try_loaded(&a))
         return 1;
-    if (search->is_single && is_there) {
+    if (a.is_over) {
         snprintf(words, bytes, "the one in this process cannot be used: %s; %s", a.refusal.words, search->advice);
         return 0;
     }

@@ -14,7 +14,8 @@
  * must reach a wave operation); streams that overlap (all work runs in the order in which it was enqueued); graphs,
  * managed memory, peers; times mean nothing. A figure taken on it says nothing about any device.
  *
- * Environment: HIP_STANDIN_WAVE is the wave width, 32 or 64 (the default).
+ * Environment: HIP_STANDIN_WAVE is the wave width, 32 or 64 (the default); HIP_STANDIN_VERSION what
+ * hipRuntimeGetVersion gives (the headers').
  */
 #ifndef HIP_STANDIN_H
 #define HIP_STANDIN_H
