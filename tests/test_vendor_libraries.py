@@ -131,6 +131,12 @@ class TestNvrtc(Case):
         said = self.ask("tell cuda", GRKAN_NVRTC=str(nvrtc), NVRTC_STANDIN_VERSION="130", CUDA_STANDIN_VERSION="12040")
         self.assertIn("NVRTC 13.0 makes code that a driver of CUDA 12 does not take", said)
 
+    def test_a_gpu_older_than_the_compiler(self):
+        nvrtc = self.copy(NVRTC)
+        said = self.run_program("check", "--case", "0", "--device", "cuda", GRKAN_NVRTC=str(nvrtc),
+                                CUDA_STANDIN_CAPABILITY="70")
+        self.assertIn(f"{nvrtc} makes no code for sm_70: NVRTC 12.4 begins with sm_75; name an older one", said)
+
     def test_files_that_are_none(self):
         for change in (for_another_machine, no_library):
             with self.subTest(change.__name__):

@@ -20,7 +20,7 @@ static const char cuda_options[] = "--fmad=false --std=c++14 --disable-warnings 
 
 static gpu_library library = {.lock = GRKAN_LOCK_INIT};
 static int nvrtc_major;
-static int newest; /* architecture that it makes machine code for: 90 is sm_90 */
+static int oldest, newest; /* architectures that it makes machine code for: 90 is sm_90; 0: not told */
 static char identity[128];
 
 /** The library that NVRTC itself opens by name, from beside it: nobody else may know that folder. */
@@ -34,17 +34,21 @@ static void open_builtins(grkan_library *handle, int major, int minor)
         (void)grkan_library_open(path);
 }
 
-static int find_newest(void)
+static void find_architectures(void)
 {
-    int count = 0, most = 0;
+    int count = 0;
+    oldest = newest = 0;
     if (rtc.nvrtcGetNumSupportedArchs(&count) != NVRTC_SUCCESS || count <= 0)
-        return 0;
+        return;
     int *const all = calloc((size_t)count, sizeof *all);
-    if (all != NULL && rtc.nvrtcGetSupportedArchs(all) == NVRTC_SUCCESS)
-        for (int i = 0; i < count; ++i)
-            most = all[i] > most ? all[i] : most;
+    if (all != NULL && rtc.nvrtcGetSupportedArchs(all) == NVRTC_SUCCESS) {
+        oldest = newest = all[0];
+        for (int i = 1; i < count; ++i) {
+            oldest = all[i] < oldest ? all[i] : oldest;
+            newest = all[i] > newest ? all[i] : newest;
+        }
+    }
     free(all);
-    return most;
 }
 
 static int take_nvrtc(grkan_library *handle, char *version, size_t bytes, gpu_refusal *refusal)
@@ -66,7 +70,7 @@ static int take_nvrtc(grkan_library *handle, char *version, size_t bytes, gpu_re
     }
     open_builtins(handle, major, minor);
     nvrtc_major = major;
-    newest = find_newest();
+    find_architectures();
     snprintf(version, bytes, "%d.%d", major, minor);
     snprintf(identity, sizeof identity, "nvrtc %s %s", version, cuda_options);
     return 1;
@@ -111,19 +115,26 @@ static const char *report_options(int is_nvrtc)
     return is_nvrtc && nvrtc_major >= 13 ? " --ptxas-options=-v --no-cache" : " --ptxas-options=-v";
 }
 
-/** Whether NVRTC does not know an architecture that is there, since it is older. */
-static int is_too_new(const char *architecture)
+/** The number of an architecture; 0 if it has another kind of name. */
+static int number_of(const char *architecture)
 {
-    return strncmp(architecture, "sm_", 3) == 0 && newest > 0 && strtol(architecture + 3, NULL, 10) > newest;
+    return strncmp(architecture, "sm_", 3) == 0 ? (int)strtol(architecture + 3, NULL, 10) : 0;
 }
 
 grkan_status vendor_options(const grkan_backend_device *device, const grkan_compile_request *request, int with_report,
                             char *text, size_t bytes)
 {
     const int is_nvrtc = request->compiler == NULL;
+    const int number = is_nvrtc && device != NULL && newest > 0 ? number_of(request->architecture) : 0;
     char virtual_newest[32] = "";
-    if (is_nvrtc && device != NULL && is_too_new(request->architecture))
+    if (number > newest)
         snprintf(virtual_newest, sizeof virtual_newest, "compute_%d", newest);
+    if (number > 0 && number < oldest)
+        return gpu_host->set_error(
+            GRKAN_ERROR_COMPILE,
+            "%s makes no code for %s: NVRTC %s begins with sm_%d; name an older one in GRKAN_NVRTC, "
+            "as of the package nvidia-cuda-nvrtc-cu12",
+            library.path, request->architecture, library.version, oldest);
     snprintf(text, bytes, "%s--gpu-architecture=%s %s %s%s", is_nvrtc ? "" : "-x cu -cubin ",
              virtual_newest[0] != '\0' ? virtual_newest : request->architecture, cuda_options, request->definitions,
              with_report ? report_options(is_nvrtc) : "");
