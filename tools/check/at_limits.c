@@ -47,8 +47,10 @@ void limits_coefficients(const check_case *one, check_random *random, limits_ext
     const range large = {is_double ? 256 : 32, all.last};
     for (int i = 0; i < count; i++)
         values[i] = any_or_zero(extreme == LIMITS_NEITHER ? ordinary : all, random);
-    if (extreme == LIMITS_COEFFICIENTS && count > 0)
-        values[check_random_below(random, count)] = any_in(large, random);
+    if (extreme == LIMITS_COEFFICIENTS && count > 0) {
+        const int place = check_random_below(random, count); /* first: in one expression, each compiler has its order */
+        values[place] = any_in(large, random);
+    }
 }
 
 /** x beyond which any device needs more than plain arithmetic, up to where the oracle's own has room. */
