@@ -100,13 +100,12 @@ static void check_plan(const grkan_device_limits *limits, const grkan_operation 
         return; /* too little local memory, or threads */
     assert_int_equal(status, GRKAN_SUCCESS);
     if (data.workspace_bytes > ONE_MIB && data.backward.rows.splits > 1)
-        fail_msg(
-            "%zu bytes of workspace for %lld x %lld x %lld, %lld groups, %lld and %lld of coefficients, degrees %d "
-            "and %d, %s, on a device of %d units",
-            data.workspace_bytes, (long long)o->outer, (long long)o->channels, (long long)o->inner,
-            (long long)o->groups, (int)o->rational.numerator_scope, (int)o->rational.denominator_scope,
-            o->rational.numerator_degree, o->rational.denominator_degree, grkan_dtype_name(o->dtype),
-            limits->compute_units);
+        fail_msg("%zu bytes of workspace for %lld x %lld x %lld, %lld groups, scopes %d and %d, degrees %d "
+                 "and %d, %s, on a device of %d units",
+                 data.workspace_bytes, (long long)o->outer, (long long)o->channels, (long long)o->inner,
+                 (long long)o->groups, (int)o->rational.numerator_scope, (int)o->rational.denominator_scope,
+                 o->rational.numerator_degree, o->rational.denominator_degree, grkan_dtype_name(o->dtype),
+                 limits->compute_units);
     assert_true(data.workspace_bytes <= ONE_MIB || data.backward.columns.tiles > most_tiles);
     check_pass(&data.operation, &data.forward); /* where all groups share all tables, it has one group */
     check_pass(&data.operation, &data.backward);

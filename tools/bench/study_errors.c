@@ -35,7 +35,7 @@ static grkan_status study_memory_create(grkan_device *device, const study_layer 
     for (int i = 0; i < 3 && status == GRKAN_SUCCESS; i++)
         status = grkan_memory_allocate(device, bytes_of(m, tensors[i]), &tensor[tensors[i]].base);
     for (int k = 0; k < 2 && status == GRKAN_SUCCESS; k++) {
-        const size_t bytes = bytes_of(m, CHECK_NUMERATOR + k);
+        const size_t bytes = bytes_of(m, (check_tensor)(CHECK_NUMERATOR + k));
         m->downloaded[k] = tool_allocate(bytes);
         status =
             device_repeat(device, bytes, host->data.tensor[CHECK_NUMERATOR + k], bytes, &tensor[CHECK_NUMERATOR + k]);
@@ -65,7 +65,7 @@ static grkan_status run_backward(study_memory *m, const grkan_plan *plan)
     grkan_status status = device_layer_backward(plan, &m->layer);
     for (int k = 0; k < 2 && status == GRKAN_SUCCESS; k++)
         status = grkan_memory_download(m->device, m->downloaded[k], m->layer.tensor[CHECK_DNUMERATOR + k],
-                                       bytes_of(m, CHECK_DNUMERATOR + k));
+                                       bytes_of(m, (check_tensor)(CHECK_DNUMERATOR + k)));
     return status;
 }
 

@@ -113,7 +113,7 @@ static bool totals_create(const check_case *one, const check_data *data, totals 
 {
     const int64_t elements = check_tensor_count(one, CHECK_X);
     for (int k = 0; k < CHECK_TABLES; k++) {
-        const check_tensor tensor = CHECK_DNUMERATOR + k;
+        const check_tensor tensor = (check_tensor)(CHECK_DNUMERATOR + k);
         const bool is_shared = check_table_shape(&one->operation, k).rows == 1;
         const int64_t count = check_tensor_count(one, tensor);
         const int64_t width = check_group_start(&one->operation, 1); /* channels of the widest group */
@@ -160,7 +160,7 @@ static void judge_sums(const check_case *one, const check_data *results, const g
                        const totals *sums, judge_worst *worst)
 {
     for (int k = 0; k < CHECK_TABLES; k++) {
-        const check_tensor tensor = CHECK_DNUMERATOR + k;
+        const check_tensor tensor = (check_tensor)(CHECK_DNUMERATOR + k);
         const grkan_dtype dtype = check_tensor_dtype(one, tensor);
         const long double chain = judge_chain(plan, sums->elements[k]) + (one->accumulation == GRKAN_ADD);
         for (int64_t i = 0; i < check_tensor_count(one, tensor); i++)

@@ -40,7 +40,8 @@ static void add_tensors(cJSON *document, const compile_program *program)
     add_tensor(tensors, "dx", o->dtype, elements, 3);
     for (int k = 0; k < 2 * CHECK_TABLES; k++) {
         const check_shape shape = check_table_shape(o, k % CHECK_TABLES);
-        const check_tensor tensor = (k < CHECK_TABLES ? CHECK_NUMERATOR : CHECK_DNUMERATOR) + k % CHECK_TABLES;
+        const int first = k < CHECK_TABLES ? CHECK_NUMERATOR : CHECK_DNUMERATOR;
+        const check_tensor tensor = (check_tensor)(first + k % CHECK_TABLES);
         add_tensor(tensors, check_tensor_name(tensor), coefficient, (const int64_t[]){shape.rows, shape.width}, 2);
     }
     cJSON *workspace = cJSON_AddObjectToObject(tensors, "workspace");
