@@ -73,7 +73,7 @@ beside=()
 compile() {
     local flags
     read -ra flags < <(config --cflags)
-    "$1" "${flags[@]}" "$2" -o "$3" -x none "${@:4}"
+    "$1" "${flags[@]}" "$2" -o "$3" "${@:4}"
 }
 
 if [ -e "$libraries/libgrkan.so" ]; then
