@@ -46,6 +46,16 @@ STANDIN_API CUresult cuGetProcAddress_v2(const char *name, void **address, int v
     return CUDA_ERROR_NOT_FOUND;
 }
 
+STANDIN_API CUresult cuGetExportTable(const void **table, const void *id);
+
+/** NVRTC asks a driver that it finds for one, and crashes where there is no such function. */
+STANDIN_API CUresult cuGetExportTable(const void **table, const void *id)
+{
+    (void)id;
+    *table = NULL;
+    return CUDA_ERROR_NOT_FOUND;
+}
+
 static int is_initialized;
 
 CUresult standin_cuInit(unsigned int flags)
