@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from ._errors import Error
 from ._library import check, load
 from ._plan import devices, version
+from ._vendors import with_hint
 
 _MOST_TEXT = 1 << 14
 
@@ -28,7 +29,7 @@ def _libraries(backend: bytes) -> list[str]:
     """Which of its vendor's libraries serve a backend."""
     text = ctypes.create_string_buffer(_MOST_TEXT)
     check(load().grkan_backend_libraries(backend, text, _MOST_TEXT))
-    return text.value.decode(errors="replace").splitlines()
+    return [with_hint(line) for line in text.value.decode(errors="replace").splitlines()]
 
 
 def _why_not(backend: bytes) -> str:

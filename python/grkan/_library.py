@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ._errors import BY_STATUS, Error, LibraryNotFoundError
 from ._structs import BufferStruct, OperationStruct, OptionsStruct, PropertiesStruct
-from ._vendors import library_folders
+from ._vendors import library_folders, with_hint
 from ._version import soname
 
 LIBRARY_VARIABLE = "GRKAN_LIBRARY"
@@ -88,7 +88,7 @@ def load() -> ctypes.CDLL:
 def raise_last_error(status: int) -> None:
     """Raise what a status other than 0 stands for, with the library's sentence."""
     text = load().grkan_last_error()
-    raise BY_STATUS.get(status, Error)(text.decode(errors="replace"))
+    raise BY_STATUS.get(status, Error)(with_hint(text.decode(errors="replace")))
 
 
 def check(status: int) -> None:

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where packages of Python keep vendors' libraries. The library knows all other places."""
+"""Where packages of Python keep vendors' libraries, and which ones bring what is missing. The library knows all other
+places."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-# NVRTC's packages for CUDA 13 and 12; PyTorch's own copies, of ROCm's for example; conda's libraries.
+# NVRTC's packages for CUDA 13 and 12: where NVIDIA's cuda-pathfinder looks, too, but that loads what it finds. PyTorch's
+# own copies, of ROCm's for example.
 _PACKAGES = (os.path.join("nvidia", "cu13", "lib"), os.path.join("nvidia", "cuda_nvrtc", "lib"),
              os.path.join("torch", "lib"))
 
@@ -18,3 +20,10 @@ def library_folders() -> list[str]:
     if os.environ.get("CONDA_PREFIX") == sys.prefix:
         folders.append(os.path.join(sys.prefix, "lib"))
     return [folder for folder in dict.fromkeys(folders) if os.path.isdir(folder)]
+
+
+def with_hint(text: str) -> str:
+    """A sentence of the library's, and how pip brings what it lacks."""
+    if not text.startswith("NVRTC: none") and "no NVRTC" not in text:
+        return text
+    return f"{text}: pip install 'grkan[cuda13]', or 'grkan[cuda12]' for a driver before 580"

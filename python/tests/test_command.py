@@ -2,7 +2,9 @@
 """The commands python3 -m grkan and grkan, and where packages keep vendors' libraries."""
 
 import os
+import shutil
 import sys
+from pathlib import Path
 
 import numpy
 import pytest
@@ -70,3 +72,25 @@ def test_a_package_without_the_program(monkeypatch):
     monkeypatch.setattr(_program, "inside", lambda *parts: None)
     with pytest.raises(SystemExit, match="built without the program"):
         _program.main()
+
+
+PLAN_ON_CUDA = """
+from grkan import Options, _operation, _plan
+_plan.plan_for("cuda", _operation.operation_of((4, 16), ((1, 6), (8, 4)), "abs_terms", -1, "f32"), Options())
+"""
+
+
+def test_a_gpu_without_nvrtc_gets_a_hint(tmp_path):
+    driver = Path(_library.load()._name).parent / "tests/cuda_standin/libcuda.so.1"
+    if not driver.exists():
+        pytest.skip("no stand-in for CUDA's driver")
+    shutil.copy(driver, tmp_path)
+    # Of CUDA 12, so that it takes no code by the NVRTC that this machine may have.
+    environment = {"LD_LIBRARY_PATH": str(tmp_path), "CUDA_STANDIN_VERSION": "12000", "GRKAN_CACHE": "off",
+                   "GRKAN_NVRTC": str(tmp_path / "none.so")}
+    hint = ": pip install 'grkan[cuda13]', or 'grkan[cuda12]' for a driver before 580"
+    done = run_python("-c", PLAN_ON_CUDA, **environment)
+    assert "CompileError: no NVRTC: " in done.stderr and done.stderr.rstrip().endswith(hint), done.stderr
+    told = run_python("-m", "grkan", **environment).stdout
+    nvrtc, = [line for line in told.splitlines() if line.startswith("    NVRTC: none")]
+    assert nvrtc.endswith(hint) and "    cuda:0: stand-in" in told, told
