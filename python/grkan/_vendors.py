@@ -7,8 +7,8 @@ from __future__ import annotations
 import os
 import sys
 
-# NVRTC's packages for CUDA 13 and 12: where NVIDIA's cuda-pathfinder looks, too, but that loads what it finds. PyTorch's
-# own copies, of ROCm's for example.
+# NVRTC's packages for CUDA 13 and 12: where NVIDIA's cuda-pathfinder looks, too, but it loads what it finds; and
+# PyTorch's own copies, of ROCm's for example.
 _PACKAGES = (os.path.join("nvidia", "cu13", "lib"), os.path.join("nvidia", "cuda_nvrtc", "lib"),
              os.path.join("torch", "lib"))
 
