@@ -15,7 +15,8 @@ export PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1
 
 "$root/scripts/build-wheel" "$(uname -m)" "$scratch"
 wheel=$(echo "$scratch"/grkan-*.whl)
-if unzip -Z1 "$wheel" | grep -vE '^(grkan|grkan\.libs|grkan-[0-9.]*\.dist-info)/'; then
+if "$python" -c 'import sys, zipfile; print(*zipfile.ZipFile(sys.argv[1]).namelist(), sep="\n")' "$wheel" |
+    grep -vE '^(grkan|grkan\.libs|grkan-[0-9.]*\.dist-info)/'; then
     echo 'FAIL: that is not inside of the package, and may be installed elsewhere'
     exit 1
 fi
