@@ -147,6 +147,21 @@ static void test_a_thread_without_a_context_stays_without(void **state)
     assert_null(current());
 }
 
+/** As a program has it that uses CUDA's runtime, PyTorch for one. */
+static void test_the_primary_context_stays(void **state)
+{
+    (void)state;
+    grkan_device *device;
+    CUcontext primary = NULL;
+    CHECK_CUDA(cuDevicePrimaryCtxRetain(&primary, gpu));
+    CHECK_CUDA(cuCtxPushCurrent_v2(primary));
+    call run = begin(&device);
+    run_and_expect(&run, NULL, "primary context");
+    end(&run, device);
+    pop(primary);
+    CHECK_CUDA(cuDevicePrimaryCtxRelease_v2(gpu));
+}
+
 /** Seen once: after the first call another context was current, and the next one failed. */
 static void test_a_context_of_ones_own_stays(void **state)
 {
@@ -311,6 +326,7 @@ int main(void)
     enum { exit_skipped = 77 };
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_thread_without_a_context_stays_without),
+        cmocka_unit_test(test_the_primary_context_stays),
         cmocka_unit_test(test_a_context_of_ones_own_stays),
         cmocka_unit_test(test_contexts_may_change_between_calls),
         cmocka_unit_test(test_two_threads_have_a_context_each),

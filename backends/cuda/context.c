@@ -42,15 +42,22 @@ void vendor_close(grkan_backend_device *device)
         (void)driver.cuDevicePrimaryCtxRelease(device->handle);
 }
 
-/** A thread that has no context has none of the device. */
+/** The caller's own context; not the primary one, which is known without a question. */
+static int is_of(CUcontext context, const grkan_backend_device *device)
+{
+    CUdevice its_device = -1;
+    return context != NULL && driver.cuCtxGetDevice(&its_device) == CUDA_SUCCESS && its_device == device->handle;
+}
+
 void vendor_enter(gpu_calls *c, const grkan_backend_device *device)
 {
-    CUdevice current = -1;
-    const CUresult code = driver.cuCtxGetDevice(&current);
-    if (code == CUDA_SUCCESS && current == device->handle)
+    CUcontext current = NULL;
+    CALL(c, cuCtxGetCurrent, (&current));
+    c->is_primary = current == device->primary;
+    if (c->is_primary || is_of(current, device))
         return;
     CALL(c, cuCtxPushCurrent, (device->primary));
-    c->is_changed = c->code == CUDA_SUCCESS;
+    c->is_changed = c->is_primary = c->code == CUDA_SUCCESS;
 }
 
 void vendor_leave(gpu_calls *c)
@@ -70,21 +77,26 @@ void vendor_load_code(gpu_calls *c, const void *code, CUlibrary *library)
     CALL(c, cuLibraryLoadData, (library, code, &option, &level, is_ptx, NULL, NULL, 0));
 }
 
-/** By a question about it where nothing else loads a kernel. */
-void vendor_prepare_kernel(gpu_calls *c, CUkernel kernel)
+/** By a question about it where nothing else loads a kernel. The primary context is there as long as the device is open. */
+void vendor_prepare_kernel(gpu_calls *c, gpu_native_kernel *kernel)
 {
     CUfunction function = NULL;
     int registers;
-    CALL(c, cuKernelGetFunction, (&function, kernel));
+    CALL(c, cuKernelGetFunction, (&function, kernel->kernel));
     if (driver.cuFuncLoad != NULL)
         CALL(c, cuFuncLoad, (function));
     else
         CALL(c, cuFuncGetAttribute, (&registers, CU_FUNC_ATTRIBUTE_NUM_REGS, function));
+    if (c->is_primary && c->code == CUDA_SUCCESS)
+        kernel->in_primary = function;
 }
 
-void vendor_launch(gpu_calls *c, const grkan_backend_device *device, CUkernel kernel, unsigned int grid,
+void vendor_launch(gpu_calls *c, const grkan_backend_device *device, gpu_native_kernel *kernel, unsigned int grid,
                    unsigned int block, CUstream stream, void **arguments)
 {
+    CUfunction function = c->is_primary ? kernel->in_primary : NULL;
+    if (function == NULL)
+        function = (CUfunction)kernel->kernel;
     CUlaunchAttribute early = {.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION,
                                .value = {.programmaticStreamSerializationAllowed = 1}};
     const CUlaunchConfig launch = {.gridDimX = grid,
@@ -96,7 +108,7 @@ void vendor_launch(gpu_calls *c, const grkan_backend_device *device, CUkernel ke
                                    .hStream = stream,
                                    .attrs = &early,
                                    .numAttrs = device->starts_early ? 1 : 0};
-    CALL(c, cuLaunchKernelEx, (&launch, (CUfunction)kernel, arguments, NULL));
+    CALL(c, cuLaunchKernelEx, (&launch, function, arguments, NULL));
 }
 
 /* --------------------------------------------------------------------------------------------------- architectures */

@@ -20,6 +20,7 @@ FUNCTION(CUresult, cuDeviceTotalMem, (size_t *bytes, CUdevice device))
 
 FUNCTION(CUresult, cuDevicePrimaryCtxRetain, (CUcontext * context, CUdevice device))
 FUNCTION(CUresult, cuDevicePrimaryCtxRelease, (CUdevice device))
+FUNCTION(CUresult, cuCtxGetCurrent, (CUcontext * context))
 FUNCTION(CUresult, cuCtxGetDevice, (CUdevice * device))
 FUNCTION(CUresult, cuCtxPushCurrent, (CUcontext context))
 FUNCTION(CUresult, cuCtxPopCurrent, (CUcontext * context))

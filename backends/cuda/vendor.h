@@ -20,6 +20,12 @@ typedef struct gpu_rtc {
 #include "nvrtc_functions.h"
 } gpu_rtc;
 
+/** A kernel; in the device's primary context it is a function, once it is loaded there, whose launch costs less. */
+typedef struct gpu_native_kernel {
+    CUkernel kernel;
+    _Atomic(CUfunction) in_primary; /**< NULL: not known */
+} gpu_native_kernel;
+
 /** The environment's list of the devices that a process may see. */
 #define VISIBLE_DEVICES "CUDA_VISIBLE_DEVICES"
 

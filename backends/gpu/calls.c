@@ -4,7 +4,7 @@
 
 gpu_calls calls_begin_anywhere(void)
 {
-    return (gpu_calls){"", CUDA_SUCCESS, 0, 0};
+    return (gpu_calls){.call = "", .code = CUDA_SUCCESS};
 }
 
 gpu_calls calls_begin(const grkan_backend_device *device)

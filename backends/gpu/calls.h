@@ -10,7 +10,8 @@ struct gpu_calls {
     const char *call; /**< the last one */
     CUresult code;    /**< its code */
     int is_changed;   /**< whether something else is current now */
-    int before;       /**< for the vendor: what was */
+    int before;       /**< HIP: the device that was current */
+    int is_primary;   /**< CUDA: whether the device's primary context is current now */
 };
 
 /* The name that a word has for the vendor, as text. */

@@ -14,7 +14,7 @@ struct gpu_module {
 
 struct gpu_kernel {
     const grkan_backend_device *device;
-    CUkernel native;
+    gpu_native_kernel native;
 };
 
 grkan_status gpu_module_load(grkan_backend_device *device, const grkan_plan_data *plan, const grkan_blob *binary,
@@ -53,7 +53,7 @@ grkan_status gpu_kernel_find(gpu_module *module, const char *name, gpu_kernel **
         return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for a %s kernel", BACKEND_NAME);
     made->device = module->device;
     gpu_calls c = calls_begin(module->device);
-    CALL(&c, cuLibraryGetKernel, (&made->native, module->native, name));
+    CALL(&c, cuLibraryGetKernel, (&made->native.kernel, module->native, name));
     const grkan_status status = calls_end(&c);
     if (status != GRKAN_SUCCESS) {
         free(made);
@@ -68,7 +68,7 @@ grkan_status gpu_kernel_prepare(gpu_kernel *kernel)
     if (!LOADS_LATE)
         return GRKAN_SUCCESS;
     gpu_calls c = calls_begin(kernel->device);
-    vendor_prepare_kernel(&c, kernel->native);
+    vendor_prepare_kernel(&c, &kernel->native);
     return calls_end(&c);
 }
 
@@ -83,7 +83,7 @@ grkan_status gpu_launch(gpu_kernel *kernel, const grkan_kernel_launch *launch, v
     for (int i = 0; i < launch->argument_count; ++i)
         pointers[i] = (void *)(uintptr_t)launch->arguments[i].value; /* the drivers' signatures are not const */
     gpu_calls c = calls_begin(kernel->device);
-    vendor_launch(&c, kernel->device, kernel->native, (unsigned int)launch->blocks, (unsigned int)launch->block,
+    vendor_launch(&c, kernel->device, &kernel->native, (unsigned int)launch->blocks, (unsigned int)launch->block,
                   (CUstream)stream, pointers);
     return calls_end(&c);
 }

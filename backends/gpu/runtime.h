@@ -120,10 +120,10 @@ void vendor_leave(gpu_calls *c);
 void vendor_load_code(gpu_calls *c, const void *code, CUlibrary *library);
 
 /** Load a kernel where we are, so that its first launch there need not. */
-void vendor_prepare_kernel(gpu_calls *c, CUkernel kernel);
+void vendor_prepare_kernel(gpu_calls *c, gpu_native_kernel *kernel);
 
 /** Enqueue a launch. @param stream NULL: the default one */
-void vendor_launch(gpu_calls *c, const grkan_backend_device *device, CUkernel kernel, unsigned int grid,
+void vendor_launch(gpu_calls *c, const grkan_backend_device *device, gpu_native_kernel *kernel, unsigned int grid,
                    unsigned int block, CUstream stream, void **arguments);
 
 /** What the device's kernels are compiled for. */

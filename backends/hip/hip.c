@@ -119,16 +119,16 @@ void vendor_load_code(gpu_calls *c, const void *code, hipModule_t *module)
 }
 
 /** Never called: it is loaded with its module. */
-void vendor_prepare_kernel(gpu_calls *c, hipFunction_t kernel)
+void vendor_prepare_kernel(gpu_calls *c, gpu_native_kernel *kernel)
 {
     (void)c, (void)kernel;
 }
 
-void vendor_launch(gpu_calls *c, const grkan_backend_device *device, hipFunction_t kernel, unsigned int grid,
+void vendor_launch(gpu_calls *c, const grkan_backend_device *device, gpu_native_kernel *kernel, unsigned int grid,
                    unsigned int block, hipStream_t stream, void **arguments)
 {
     (void)device;
-    CALL(c, hipModuleLaunchKernel, (kernel, grid, 1, 1, block, 1, 1, 0, stream, arguments, NULL));
+    CALL(c, hipModuleLaunchKernel, (kernel->kernel, grid, 1, 1, block, 1, 1, 0, stream, arguments, NULL));
 }
 
 /** With its features, as "gfx90a:sramecc+:xnack-": code for other settings does not load. */

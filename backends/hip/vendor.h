@@ -26,7 +26,6 @@ typedef struct gpu_rtc {
 #define CUstream hipStream_t
 #define CUevent hipEvent_t
 #define CUlibrary hipModule_t
-#define CUkernel hipFunction_t
 #define CUresult hipError_t
 #define CUDA_SUCCESS hipSuccess
 #define CUDA_ERROR_OUT_OF_MEMORY hipErrorOutOfMemory
@@ -71,6 +70,11 @@ typedef struct gpu_rtc {
 #define nvrtcGetCUBIN hiprtcGetCode
 #define nvrtcGetPTXSize hiprtcGetCodeSize
 #define nvrtcGetPTX hiprtcGetCode
+
+/** A kernel. */
+typedef struct gpu_native_kernel {
+    hipFunction_t kernel;
+} gpu_native_kernel;
 
 /** The environment's list of the devices that a process may see. */
 #define VISIBLE_DEVICES "HIP_VISIBLE_DEVICES"

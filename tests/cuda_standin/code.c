@@ -7,13 +7,18 @@
 
 #include "standin.h"
 
+/** What a launch's handle is of. */
+typedef enum { A_KERNEL = 1, A_FUNCTION } launched;
+
 /** A kernel in a context. */
 struct CUfunc_st {
+    launched what;
     CUcontext context;
     int is_loaded;
 };
 
 struct CUkern_st {
+    launched what;
     char name[32];
     struct CUfunc_st functions[standin_most_contexts]; /* guarded by the mutex */
 };
@@ -80,15 +85,16 @@ CUresult standin_cuLibraryGetKernel(CUkernel *kernel, CUlibrary library, const c
     if (strncmp(name, "grkan_", 6) != 0)
         return CUDA_ERROR_NOT_FOUND;
     CUkernel made = &library->kernels[library->kernel_count++];
+    made->what = A_KERNEL;
     snprintf(made->name, sizeof made->name, "%s", name);
     *kernel = made;
     return CUDA_SUCCESS;
 }
 
-/** A kernel is a part of its library. */
-static int is_kernel(const void *kernel)
+/** Kernels and their functions are parts of their library. */
+static int is_a(launched what, const void *handle)
 {
-    return standin_device_of(MODULE, kernel, sizeof(struct CUkern_st)) >= 0;
+    return standin_device_of(MODULE, handle, sizeof what) >= 0 && *(const launched *)handle == what;
 }
 
 /** The place of a kernel in a context; NULL if there is no more room. */
@@ -99,7 +105,7 @@ static CUfunction in_context(CUkernel kernel, CUcontext context)
     for (int i = 0; i < standin_most_contexts && found == NULL; ++i) {
         CUfunction function = &kernel->functions[i];
         if (function->context == NULL || standin_device_of(CONTEXT, function->context, 0) < 0)
-            *function = (struct CUfunc_st){context, 0};
+            *function = (struct CUfunc_st){A_FUNCTION, context, 0};
         found = function->context == context ? function : NULL;
     }
     pthread_mutex_unlock(&mutex);
@@ -111,7 +117,7 @@ CUresult standin_cuKernelGetFunction(CUfunction *function, CUkernel kernel)
     ENTRY_POINT("cuKernelGetFunction");
     if (standin_current() == NULL)
         return CUDA_ERROR_INVALID_CONTEXT;
-    if (!is_kernel(kernel))
+    if (!is_a(A_KERNEL, kernel))
         return (CUresult)standin_invalid_handle;
     *function = in_context(kernel, standin_current());
     return *function != NULL ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
@@ -135,17 +141,16 @@ CUresult standin_cuFuncGetAttribute(int *value, CUfunction_attribute attribute, 
 CUresult standin_cuLaunchKernelEx(const CUlaunchConfig *launch, CUfunction function, void **arguments, void **extra)
 {
     ENTRY_POINT("cuLaunchKernelEx");
-    CUkernel kernel = (CUkernel)function;
     const CUcontext context = standin_context_of(launch->hStream);
     if (context == NULL)
         return CUDA_ERROR_INVALID_CONTEXT;
-    if (!is_kernel(kernel))
+    if (!is_a(A_KERNEL, function) && (!is_a(A_FUNCTION, function) || function->context != context))
         return (CUresult)standin_invalid_handle;
     if (launch->gridDimX == 0 || launch->gridDimY != 1 || launch->gridDimZ != 1 || launch->blockDimX == 0 ||
         launch->blockDimX > 1024 || launch->blockDimY != 1 || launch->blockDimZ != 1 || launch->sharedMemBytes != 0 ||
         launch->numAttrs > 1 || arguments == NULL || extra != NULL)
         return (CUresult)standin_invalid_value;
-    CUfunction place = in_context(kernel, context);
+    CUfunction place = is_a(A_KERNEL, function) ? in_context((CUkernel)function, context) : function;
     if (place == NULL)
         return CUDA_ERROR_OUT_OF_MEMORY;
     if (!place->is_loaded && standin_captures())

@@ -34,9 +34,8 @@ static CUresult pop(CUcontext *context)
     return CUDA_SUCCESS;
 }
 
-CUresult standin_cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device)
+static CUresult retain(CUcontext *context, CUdevice device)
 {
-    ENTRY_POINT("cuDevicePrimaryCtxRetain");
     if (device < 0 || device >= standin_devices)
         return (CUresult)standin_invalid_device;
     pthread_mutex_lock(&mutex);
@@ -47,15 +46,33 @@ CUresult standin_cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device)
     return CUDA_SUCCESS;
 }
 
-CUresult standin_cuDevicePrimaryCtxRelease(CUdevice device)
+static CUresult release(CUdevice device)
 {
-    ENTRY_POINT("cuDevicePrimaryCtxRelease");
     if (device < 0 || device >= standin_devices || primary[device].holders == 0)
         return CUDA_ERROR_INVALID_CONTEXT;
     pthread_mutex_lock(&mutex);
     if (--primary[device].holders == 0)
         (void)standin_remove(CONTEXT, &primary[device]);
     pthread_mutex_unlock(&mutex);
+    return CUDA_SUCCESS;
+}
+
+CUresult standin_cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device)
+{
+    ENTRY_POINT("cuDevicePrimaryCtxRetain");
+    return retain(context, device);
+}
+
+CUresult standin_cuDevicePrimaryCtxRelease(CUdevice device)
+{
+    ENTRY_POINT("cuDevicePrimaryCtxRelease");
+    return release(device);
+}
+
+CUresult standin_cuCtxGetCurrent(CUcontext *context)
+{
+    ENTRY_POINT("cuCtxGetCurrent");
+    *context = standin_current();
     return CUDA_SUCCESS;
 }
 
@@ -90,6 +107,16 @@ STANDIN_API CUresult cuInit(unsigned int flags)
 STANDIN_API CUresult cuDeviceGet(CUdevice *device, int index)
 {
     return standin_cuDeviceGet(device, index);
+}
+
+STANDIN_API CUresult cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device)
+{
+    return retain(context, device);
+}
+
+STANDIN_API CUresult cuDevicePrimaryCtxRelease_v2(CUdevice device)
+{
+    return release(device);
 }
 
 STANDIN_API CUresult cuCtxCreate_v2(CUcontext *context, unsigned int flags, CUdevice device)
