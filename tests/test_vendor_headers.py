@@ -27,7 +27,8 @@ CUDA = {"name": "CUDA", "folders": ["/usr/local/cuda/include"], "headers": ["cud
                                        "sharedMemBytes", "hStream", "attrs", "numAttrs"]},
         "assertions": []}
 HIP = {"name": "HIP", "folders": ["/opt/rocm/include"], "headers": ["hip/hip_runtime_api.h", "hip/hiprtc.h"],
-       "define": ["-D__HIP_PLATFORM_AMD__"], "version": "HIP_VERSION", "optional_since": 60000000,
+       # What a function only reads became const in ROCm 7, which changes no call.
+       "define": ["-D__HIP_PLATFORM_AMD__", "-Dconst="], "version": "HIP_VERSION", "optional_since": 60000000,
        "types": "hip/hip_types.h", "functions": ["hip/hip_functions.h", "hip/hiprtc_functions.h"], "structs": {},
        "assertions": ["sizeof(hipDeviceProp_t) <= hip_properties_bytes",
                       "offsetof(hipDeviceProp_t, gcnArchName) == (HIP_VERSION < 60000000 ? hip_architecture_offset : "
