@@ -23,7 +23,7 @@
 
 static const check_case one = {.name = "bf16, device_to_device",
                                .seed = 2,
-                               .operation = {SHAPE(9000, 64, 1), GROUPS(4, PER_GROUP, PER_GROUP),
+                               .operation = {SHAPE(1500, 64, 1), GROUPS(4, PER_GROUP, PER_GROUP),
                                              RATIONAL(3, 2, GRKAN_ABS_SUM), .dtype = GRKAN_BF16},
                                .options = {.determinism = GRKAN_DEVICE_TO_DEVICE}};
 
