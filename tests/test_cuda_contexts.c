@@ -217,6 +217,27 @@ static void test_contexts_may_change_between_calls(void **state)
     end(&runs[0], device);
 }
 
+/** In a thread that has no context, as the workers of a program may: then the stream's is taken. */
+static void test_a_stream_brings_its_context(void **state)
+{
+    (void)state;
+    grkan_device *device;
+    CUstream stream;
+    const CUcontext own = make_context();
+    CHECK_CUDA(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
+    call run = begin(&device);
+    STAYS(call_spoil_outputs(&run));
+    pop(own);
+    STAYS(call_run(&run, stream));
+    assert_null(current());
+    CHECK_CUDA(cuCtxPushCurrent_v2(own));
+    CHECK_CUDA(cuStreamSynchronize(stream));
+    STAYS(call_expect(&run, expected, "a stream of a context that is not current"));
+    end(&run, device);
+    CHECK_CUDA(cuStreamDestroy_v2(stream));
+    CHECK_CUDA(cuCtxDestroy_v2(own));
+}
+
 /* ----------------------------------------------------------------------------------------------------- threads */
 
 /** A thread with a context of its own. Assertions stay on the test's thread. */
@@ -329,6 +350,7 @@ int main(void)
         cmocka_unit_test(test_the_primary_context_stays),
         cmocka_unit_test(test_a_context_of_ones_own_stays),
         cmocka_unit_test(test_contexts_may_change_between_calls),
+        cmocka_unit_test(test_a_stream_brings_its_context),
         cmocka_unit_test(test_two_threads_have_a_context_each),
         cmocka_unit_test(test_the_first_calls_may_be_captured),
     };

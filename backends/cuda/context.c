@@ -94,7 +94,8 @@ void vendor_prepare_kernel(gpu_calls *c, gpu_native_kernel *kernel)
 void vendor_launch(gpu_calls *c, const grkan_backend_device *device, gpu_native_kernel *kernel, unsigned int grid,
                    unsigned int block, CUstream stream, void **arguments)
 {
-    CUfunction function = c->is_primary ? kernel->in_primary : NULL;
+    /* A library's kernel goes to its stream's context, which is another one if the caller's thread has not made it current. */
+    CUfunction function = c->is_primary && (stream == NULL || !c->is_changed) ? kernel->in_primary : NULL;
     if (function == NULL)
         function = (CUfunction)kernel->kernel;
     CUlaunchAttribute early = {.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION,
