@@ -3,8 +3,8 @@
  * @file test_cuda_contexts.c
  * @brief CUDA in contexts of a program's own: what is current stays so, and results are what the primary context gives.
  *
- * On a device, or on the stand-in (cuda_standin/), which computes nothing but refuses what CUDA refuses. Kernels are loaded
- * as late as the driver can.
+ * On a device, or on the stand-in (cuda_standin/), which computes nothing but refuses what CUDA refuses. Kernels are
+ * loaded as late as the driver can.
  */
 #include <dlfcn.h>
 #include <pthread.h>

@@ -3,8 +3,8 @@
  * @file context.c
  * @brief CUDA's contexts: the caller's own if it is of the device, else the device's primary one; code and launches.
  *
- * A library (cuLibraryLoadData) belongs to no context: a launch takes the one at hand, and the driver loads a kernel into
- * it at its first launch there, unless it was loaded before.
+ * A library (cuLibraryLoadData) belongs to no context: a launch takes the one at hand, and the driver loads a kernel
+ * into it at its first launch there, unless it was loaded before.
  */
 #include <string.h>
 
@@ -77,7 +77,7 @@ void vendor_load_code(gpu_calls *c, const void *code, CUlibrary *library)
     CALL(c, cuLibraryLoadData, (library, code, &option, &level, is_ptx, NULL, NULL, 0));
 }
 
-/** By a question about it where nothing else loads a kernel. The primary context is there as long as the device is open. */
+/** By a question about it where nothing else loads a kernel. The primary context stays as long as the device is open. */
 void vendor_prepare_kernel(gpu_calls *c, gpu_native_kernel *kernel)
 {
     CUfunction function = NULL;
@@ -94,7 +94,7 @@ void vendor_prepare_kernel(gpu_calls *c, gpu_native_kernel *kernel)
 void vendor_launch(gpu_calls *c, const grkan_backend_device *device, gpu_native_kernel *kernel, unsigned int grid,
                    unsigned int block, CUstream stream, void **arguments)
 {
-    /* A library's kernel goes to its stream's context, which is another one if the caller's thread has not made it current. */
+    /* A library's kernel goes to the stream's context, which may be another one where the caller's thread has none. */
     CUfunction function = c->is_primary && (stream == NULL || !c->is_changed) ? kernel->in_primary : NULL;
     if (function == NULL)
         function = (CUfunction)kernel->kernel;

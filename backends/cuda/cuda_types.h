@@ -3,8 +3,8 @@
  * @file cuda_types.h
  * @brief The types of CUDA's driver and of NVRTC that grkan uses, so that no toolkit is needed to build.
  *
- * Sizes, layouts and numbers are those of the public headers since CUDA 12.0; tests/test_vendor_headers.py compares them,
- * and the lists of functions, where there are such headers.
+ * Sizes, layouts and numbers are those of the public headers since CUDA 12.0; tests/test_vendor_headers.py compares
+ * them, and the lists of functions, where there are such headers.
  */
 #ifndef GRKAN_CUDA_TYPES_H
 #define GRKAN_CUDA_TYPES_H

@@ -15,7 +15,7 @@ static const gpu_function functions[] = {
 
 /* ----------------------------------------------------------------------------------------------------- finding it */
 
-/** The assembler's first level leaves the elements of a step one after another, which suits the two banks of registers. */
+/** The assembler's first level leaves the elements of a step one after another: it suits the two banks of registers. */
 static const char cuda_options[] = "--fmad=false --std=c++14 --disable-warnings --ptxas-options=-O1";
 
 static gpu_library library = {.lock = GRKAN_LOCK_INIT};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file vendor.h @brief What gpu/ calls, in CUDA: it is written in CUDA's own names, to which HIP's vendor.h gives others. */
+/** @file vendor.h @brief What gpu/ calls, in CUDA: its own names, for which HIP's vendor.h has others. */
 #ifndef GRKAN_VENDOR_H
 #define GRKAN_VENDOR_H
 

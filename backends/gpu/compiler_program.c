@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file compiler_program.c @brief A compiler that is a program of its own, for architectures that the runtime's does not know. */
+/**
+ * @file compiler_program.c
+ * @brief A compiler that is a program of its own, for architectures that the vendor's library does not know.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -3,8 +3,8 @@
  * @file library.h
  * @brief Libraries of a vendor: found at run time, since modules are built without them.
  *
- * A list of functions (backends/cuda/driver_functions.h and its like) is included once to declare a struct of pointers, and
- * once to make the table of names that fills it.
+ * A list of functions (backends/cuda/driver_functions.h and its like) is included once to declare a struct of pointers,
+ * and once to make the table of names that fills it.
  */
 #ifndef GRKAN_GPU_LIBRARY_H
 #define GRKAN_GPU_LIBRARY_H
@@ -47,7 +47,7 @@ typedef struct gpu_library_search {
                                              that callers handed over come first */
     grkan_status status;             /**< when there is none, */
     const char *advice;              /**< and what to do then: "install the package x" */
-    /** Resolve the functions of a library that is open, and check its version, which is written. @return 0 with a refusal */
+    /** Resolve an open library's functions, and check its version, which is written. @return 0 with a refusal */
     int (*take)(grkan_library *handle, char *version, size_t bytes, gpu_refusal *refusal);
 } gpu_library_search;
 

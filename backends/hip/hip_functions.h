@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The functions of HIP's runtime that grkan calls, as they are since ROCm 5: FUNCTION(result, name, arguments). Those of
- * later versions, without which it can do, are OPTIONAL. Each file that makes something of the list defines these words
- * and includes it; it has no guard.
+ * The functions of HIP's runtime that grkan calls, as they are since ROCm 5: FUNCTION(result, name, arguments). Those
+ * of later versions, without which it can do, are OPTIONAL. Each file that makes something of the list defines these
+ * words and includes it; it has no guard.
  */
 #ifndef OPTIONAL
 #define OPTIONAL FUNCTION

@@ -33,8 +33,8 @@ struct CUlib_st {
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
 /**
- * Machine code of the stand-in's compiler has "sm_90" behind its mark, and fits that alone; PTX says what it is for, and fits
- * what is newer. Machine code of the real compiler is taken as it is.
+ * Machine code of the stand-in's compiler has "sm_90" behind its mark, and fits that alone; PTX says what it is for, and
+ * fits what is newer. Machine code of the real compiler is taken as it is.
  */
 static int fits(const char *code)
 {
