@@ -5,7 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from conftest import require
+from conftest import require, run_python
 
 from grkan.torch import KAT_Group, formula, rational
 
@@ -132,3 +132,23 @@ def test_large_values_and_the_formula_agree():
     y = module(10 * x)
     expected = formula(10 * x.double(), *(p.double() for p in module.parameters()))
     torch.testing.assert_close(y.double(), expected, rtol=1e-4, atol=1e-5)
+
+
+# Who brings CUDA's driver and NVRTC, or ROCm, into the process first.
+ORDERS = ["import grkan.torch", "import torch, grkan.torch",
+          "import torch; torch.zeros(1, device='cuda'); import grkan.torch",
+          "import grkan; grkan.devices(); import grkan.torch"]
+IN_ORDER = """
+x = torch.linspace(-4, 4, 8 * 768, device="cuda").reshape(8, 768).requires_grad_()
+a = torch.linspace(0.1, 1, 6, device="cuda").reshape(1, 6).requires_grad_()
+b = torch.linspace(0.1, 1, 32, device="cuda").reshape(8, 4).requires_grad_()
+y = grkan.torch.rational(x, a, b)
+y.sum().backward()
+print(*[float(t.detach().double().sum()) for t in (y, x.grad, a.grad, b.grad)])
+"""
+
+
+def test_the_order_of_imports_makes_no_difference():
+    done = [run_python("-c", f"{order}; import torch{IN_ORDER}") for order in ORDERS]
+    assert [one.returncode for one in done] == [0] * len(ORDERS), [one.stderr for one in done]
+    assert len({one.stdout for one in done}) == 1, [one.stdout for one in done]
