@@ -22,6 +22,7 @@ expect() {
         printf 'FAIL: expected "opencl no OpenCL: ...%s" in\n%s\n' "$2" "$said"
         exit 1
     fi
+    grep -A1 '^libraries of opencl$' <<<"$said" | grep '^ICD loader: none$'
 }
 
 tool=$1

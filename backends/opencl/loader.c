@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file loader.c @brief The ICD loader, which the module finds when it is asked for devices: it loads without one. */
+#include <stdio.h>
 #include <string.h>
 
 #include "../../core/platform/platform.h"
@@ -42,4 +43,14 @@ grkan_status opencl_find(void)
     }
     opencl = found;
     return GRKAN_SUCCESS;
+}
+
+void opencl_libraries(char *text, size_t bytes)
+{
+    char file[GRKAN_PATH_BYTES] = "";
+    const void *function;
+    memcpy(&function, &opencl.Finish, sizeof function);
+    if (function != NULL)
+        (void)grkan_library_file(function, file, sizeof file);
+    snprintf(text, bytes, "ICD loader: %s\n", function == NULL ? "none" : file);
 }

@@ -58,6 +58,7 @@ GRKAN_API const grkan_backend grkan_backend_table = {
     .name = "opencl",
     .dialect_hash = opencl_dialect_hash,
     .count = opencl_count,
+    .libraries = opencl_libraries,
     .resolve = opencl_resolve,
     .open = opencl_open,
     .open_native = opencl_open_native,

@@ -47,6 +47,9 @@ extern struct opencl_functions {
     install */
 grkan_status opencl_find(void);
 
+/** Which file that is. */
+void opencl_libraries(char *text, size_t bytes);
+
 /* errors.c */
 
 /** Set the error's text from a function's name and its code. @return the status */
