@@ -37,6 +37,7 @@ typedef scalar real;
 #define BLOCK_THREADS(g) GRKAN_BACKWARD_BLOCK
 
 #define PARTIALS_BATCH PARTIALS_AT_ONCE
+#define LOOP_OVER_TABLES
 
 #define BLOCK_INDEX() ((grkan_int64)blockIdx.x)
 #define THREAD_INDEX() ((int)threadIdx.x)

@@ -19,7 +19,7 @@ DEVICE gradients gradients_of(const grkan_geometry *g, const grkan_launch *launc
 #define ADD_OFFSETS(i)                                                                                                 \
     d.tables[i] = OFFSET(a->tables[i], launch->tables[i]);                                                             \
     d.gradients[i] = OFFSET(a->gradients[i], launch->gradients[i]);
-    EACH_TABLE(ADD_OFFSETS)
+    EACH_POINTER(ADD_OFFSETS)
 #undef ADD_OFFSETS
     d.partials = (GLOBAL scalar *)(OFFSET(a->workspace, launch->workspace) + GRKAN_WORKSPACE_COUNTER_BYTES);
     d.strategy = GRKAN_STRATEGY;

@@ -21,6 +21,17 @@
 #define EACH_TABLE(DO) DO(0) DO(1) DO(2) DO(3)
 #endif
 
+/** Likewise, where a body reads the tables' pointers; in a loop where LOOP_OVER_TABLES says so. */
+#ifdef LOOP_OVER_TABLES
+#define EACH_POINTER(DO)                                                                                               \
+    UNROLL                                                                                                             \
+    for (int each = 0; each < TABLES; ++each) {                                                                        \
+        DO(each)                                                                                                       \
+    }
+#else
+#define EACH_POINTER(DO) EACH_TABLE(DO)
+#endif
+
 /** The second of two tables' parts of a geometry where is_second says so, else the first. */
 DEVICE grkan_table_reduction chosen_table(int is_second, grkan_table_reduction first, grkan_table_reduction second)
 {
@@ -64,7 +75,7 @@ DEVICE GLOBAL const scalar *number_at(const gradients *d, int table, grkan_int64
 {
     GLOBAL const scalar *numbers = d->tables[0];
 #define CHOOSE_TABLE(i) numbers = table == (i) ? d->tables[i] : numbers;
-    EACH_TABLE(CHOOSE_TABLE)
+    EACH_POINTER(CHOOSE_TABLE)
 #undef CHOOSE_TABLE
     return numbers + position;
 }
@@ -74,7 +85,7 @@ DEVICE GLOBAL scalar *gradient_at(const gradients *d, int table, grkan_int64 pos
 {
     GLOBAL scalar *numbers = d->gradients[0];
 #define CHOOSE_TABLE(i) numbers = table == (i) ? d->gradients[i] : numbers;
-    EACH_TABLE(CHOOSE_TABLE)
+    EACH_POINTER(CHOOSE_TABLE)
 #undef CHOOSE_TABLE
     return numbers + position;
 }
