@@ -96,22 +96,23 @@ static grkan_tuning tune_forward(const gpu_tunings *all, const grkan_pass_shape 
     return within_registers(all, *tuning, registers_of(shape, shape->numbers, beside + more_vectors));
 }
 
-grkan_tuning gpu_tuning_of(const gpu_tunings *all, const grkan_pass_shape *shape)
+/** The one of a family's tunings that suits a shape, with no more occupancy than registers allow. */
+static grkan_tuning tuning_of(const gpu_tunings *all, const grkan_pass_shape *shape)
 {
     return shape->is_backward ? tune_backward(all, shape) : tune_forward(all, shape);
 }
 
 grkan_tuning gpu_tune_nvidia(const grkan_pass_shape *shape)
 {
-    return gpu_tuning_of(&nvidia, shape);
+    return tuning_of(&nvidia, shape);
 }
 
 grkan_tuning gpu_tune_amd(const grkan_pass_shape *shape)
 {
-    return gpu_tuning_of(&amd, shape);
+    return tuning_of(&amd, shape);
 }
 
 grkan_tuning gpu_tune_other(const grkan_pass_shape *shape)
 {
-    return gpu_tuning_of(&other, shape);
+    return tuning_of(&other, shape);
 }

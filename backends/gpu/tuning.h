@@ -19,9 +19,6 @@ typedef struct gpu_tunings {
     grkan_tuning backward_narrow; /**< in vectors of less than 16 bytes; 16-bit ones of several groups */
 } gpu_tunings;
 
-/** The one of a family's tunings that suits a shape, with no more occupancy than registers allow. */
-grkan_tuning gpu_tuning_of(const gpu_tunings *all, const grkan_pass_shape *shape);
-
 /* For grkan_device_limits.tune. */
 grkan_tuning gpu_tune_nvidia(const grkan_pass_shape *shape);
 grkan_tuning gpu_tune_amd(const grkan_pass_shape *shape);
