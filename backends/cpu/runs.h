@@ -222,9 +222,9 @@ DEVICE void end_sums(chain at, int count, const real *sums, real *thread_sums)
         thread_sums[i] = thread_sums[i] + sums[i];
 }
 
-/** Second pass over a run where some rows have rare elements. */
-static __attribute__((noinline, cold)) void add_rare_run(const cpu_job *job, const run *r, chain at, int rows,
-                                                         backward_state *state)
+/** Second pass over a run where some rows have rare elements. Not marked cold: clang would take 10 to 20 KiB of stack. */
+static __attribute__((noinline)) void add_rare_run(const cpu_job *job, const run *r, chain at, int rows,
+                                                   backward_state *state)
 {
     const family f = family_of(job->plan);
     const int count = sum_count(f);
