@@ -349,12 +349,21 @@ GRKAN_API int grkan_backend_count(void);
 /** @return the name of backend index; NULL outside 0..grkan_backend_count() - 1. */
 GRKAN_API const char *grkan_backend_name(int index);
 
-/** Look for vendors' libraries (NVRTC, HIP, hipRTC) in a folder, too. @param folder an absolute path; copied */
+/**
+ * Have backends look for their vendors' libraries (NVRTC, HIP's runtime, hipRTC, comgr) in a folder, too: for libraries
+ * that come in packages, where no loader looks. From any thread, at any time: what was not found is looked for again at
+ * the next call that needs it. A folder that is known already is no error.
+ * @param folder an absolute path, not NULL; copied, and kept until the process ends
+ * @return GRKAN_ERROR_OUT_OF_MEMORY also for more than 64 folders
+ */
 GRKAN_API grkan_status grkan_add_library_folder(const char *folder);
 
 /**
- * Tell which of its vendor's libraries serve a backend: a line of text for each, "NAME VERSION: PATH", or "NAME: " and why
- * there is none; cut where text is full.
+ * Tell which of its vendor's libraries serve a backend, loading its module if need be: a line for each, "NAME VERSION: PATH",
+ * or "NAME: " and why there is none. "" where a backend needs none.
+ * @param backend a name that grkan_backend_name gives
+ * @param text    out, not NULL, [bytes], ends in 0; lines are cut where it is full
+ * @param bytes   at least 1
  */
 GRKAN_API grkan_status grkan_backend_libraries(const char *backend, char *text, size_t bytes);
 
