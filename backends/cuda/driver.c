@@ -66,8 +66,6 @@ static int take_driver(grkan_library *handle, char *version, size_t bytes, gpu_r
     return 1;
 }
 
-static gpu_library library = {.lock = GRKAN_LOCK_INIT};
-
 static const gpu_library_search search_driver = {
     .label = "CUDA driver",
     .stem = "libcuda",
@@ -81,17 +79,4 @@ static const gpu_library_search search_driver = {
     .take = take_driver,
 };
 
-grkan_status vendor_find_driver(void)
-{
-    return gpu_library_find(&library, &search_driver);
-}
-
-void vendor_tell_driver(char *text, size_t bytes)
-{
-    gpu_library_tell(&library, &search_driver, text, bytes);
-}
-
-void vendor_driver_version(char *text, size_t bytes)
-{
-    snprintf(text, bytes, "%s", library.version);
-}
+gpu_library vendor_driver = {.search = &search_driver, .lock = GRKAN_LOCK_INIT};

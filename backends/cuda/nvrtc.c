@@ -18,7 +18,6 @@ static const gpu_function functions[] = {
 /** The assembler's first level leaves the elements of a step one after another: it suits the two banks of registers. */
 static const char cuda_options[] = "--fmad=false --std=c++14 --disable-warnings --ptxas-options=-O1";
 
-static gpu_library library = {.lock = GRKAN_LOCK_INIT};
 static int nvrtc_major;
 static int oldest, newest; /* architectures that it makes machine code for: 90 is sm_90; 0: not told */
 static char identity[128];
@@ -92,15 +91,7 @@ static const gpu_library_search search_nvrtc = {
     .take = take_nvrtc,
 };
 
-grkan_status vendor_find_rtc(void)
-{
-    return gpu_library_find(&library, &search_nvrtc);
-}
-
-void vendor_tell_rtc(char *text, size_t bytes)
-{
-    gpu_library_tell(&library, &search_nvrtc, text, bytes);
-}
+gpu_library vendor_rtc = {.search = &search_nvrtc, .lock = GRKAN_LOCK_INIT};
 
 const char *vendor_identity(void)
 {
@@ -134,7 +125,7 @@ grkan_status vendor_options(const grkan_backend_device *device, const grkan_comp
             GRKAN_ERROR_COMPILE,
             "%s makes no code for %s: NVRTC %s begins with sm_%d; name an older one in GRKAN_NVRTC, "
             "as of the package nvidia-cuda-nvrtc-cu12",
-            library.path, request->architecture, library.version, oldest);
+            vendor_rtc.path, request->architecture, vendor_rtc.version, oldest);
     snprintf(text, bytes, "%s--gpu-architecture=%s %s %s%s", is_nvrtc ? "" : "-x cu -cubin ",
              virtual_newest[0] != '\0' ? virtual_newest : request->architecture, cuda_options, request->definitions,
              with_report ? report_options(is_nvrtc) : "");

@@ -23,7 +23,7 @@ grkan_status runtime_count(const grkan_host *host, int *count)
 {
     gpu_host = host;
     *count = 0;
-    const grkan_status status = vendor_find_driver();
+    const grkan_status status = gpu_library_find(&vendor_driver);
     if (status != GRKAN_SUCCESS)
         return status;
     gpu_calls c = calls_begin_anywhere();
@@ -34,8 +34,8 @@ grkan_status runtime_count(const grkan_host *host, int *count)
 
 void runtime_libraries(char *text, size_t bytes)
 {
-    vendor_tell_driver(text, bytes);
-    vendor_tell_rtc(text, bytes);
+    gpu_library_tell(&vendor_driver, text, bytes);
+    gpu_library_tell(&vendor_rtc, text, bytes);
 }
 
 void runtime_close(grkan_backend_device *device)
@@ -93,7 +93,6 @@ static int attribute(gpu_calls *c, const grkan_backend_device *device, CUdevice_
 grkan_status runtime_describe(const grkan_backend_device *device, grkan_device_properties *properties,
                               grkan_device_limits *limits)
 {
-    char version[32];
     size_t memory_bytes = 0;
     grkan_device_properties p = {.backend = BACKEND_NAME,
                                  .is_gpu = 1,
@@ -114,8 +113,7 @@ grkan_status runtime_describe(const grkan_backend_device *device, grkan_device_p
         return status;
     p.memory_bytes = memory_bytes;
     snprintf(p.selector, sizeof p.selector, "%s:%d", BACKEND_NAME, device->index);
-    vendor_driver_version(version, sizeof version);
-    snprintf(p.driver, sizeof p.driver, "driver %s", version);
+    snprintf(p.driver, sizeof p.driver, "driver %s", vendor_driver.version);
     *properties = p;
     *limits = limits_of(p.compute_units, most_threads, (uint64_t)shared_bytes);
     return GRKAN_SUCCESS;
@@ -125,5 +123,5 @@ grkan_status runtime_describe(const grkan_backend_device *device, grkan_device_p
 const char *runtime_identity(const grkan_backend_device *device)
 {
     (void)device;
-    return vendor_find_rtc() == GRKAN_SUCCESS ? vendor_identity() : "";
+    return gpu_library_find(&vendor_rtc) == GRKAN_SUCCESS ? vendor_identity() : "";
 }

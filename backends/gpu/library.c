@@ -30,7 +30,7 @@ int gpu_functions_find(gpu_function_finder find, void *context, const gpu_functi
 
 /** A search under way. */
 typedef struct attempt {
-    const gpu_library_search *search;
+    const gpu_library_search *search; /* the library's */
     gpu_library *library;
     gpu_refusal refusal; /* the first file that was there, and why it could not be used; "" if there was none */
     int is_over;         /* no other may be opened: one of which a process bears only one is, and does not serve */
@@ -183,8 +183,9 @@ static int try_variable(attempt *a)
 /* ------------------------------------------------------------------------------------------------- searches */
 
 /** @return 1 if the library is found, now or before; 0 with words of why not */
-static int look(gpu_library *library, const gpu_library_search *search, char *words, size_t bytes)
+static int look(gpu_library *library, char *words, size_t bytes)
 {
+    const gpu_library_search *const search = library->search;
     attempt a = {search, library, {""}, 0};
     int asked;
     if (library->handle != NULL || try_loaded(&a))
@@ -209,28 +210,29 @@ static int look(gpu_library *library, const gpu_library_search *search, char *wo
     return 0;
 }
 
-static int look_locked(gpu_library *library, const gpu_library_search *search, char *words, size_t bytes)
+static int look_locked(gpu_library *library, char *words, size_t bytes)
 {
     grkan_lock_take(&library->lock);
-    const int is_found = look(library, search, words, bytes);
+    const int is_found = look(library, words, bytes);
     grkan_lock_release(&library->lock);
     return is_found;
 }
 
-grkan_status gpu_library_find(gpu_library *library, const gpu_library_search *search)
+grkan_status gpu_library_find(gpu_library *library)
 {
     char words[1024];
-    return look_locked(library, search, words, sizeof words)
+    return look_locked(library, words, sizeof words)
                ? GRKAN_SUCCESS
-               : gpu_host->set_error(search->status, "no %s: %s", search->label, words);
+               : gpu_host->set_error(library->search->status, "no %s: %s", library->search->label, words);
 }
 
-void gpu_library_tell(gpu_library *library, const gpu_library_search *search, char *text, size_t bytes)
+void gpu_library_tell(gpu_library *library, char *text, size_t bytes)
 {
     char words[1024];
     const size_t used = strlen(text);
-    if (look_locked(library, search, words, sizeof words))
-        snprintf(text + used, bytes - used, "%s %s: %s\n", search->label, library->version, library->path);
+    const char *const label = library->search->label;
+    if (look_locked(library, words, sizeof words))
+        snprintf(text + used, bytes - used, "%s %s: %s\n", label, library->version, library->path);
     else
-        snprintf(text + used, bytes - used, "%s: none: %s\n", search->label, words);
+        snprintf(text + used, bytes - used, "%s: none: %s\n", label, words);
 }

@@ -19,18 +19,12 @@ typedef struct gpu_function {
     int is_optional;
 } gpu_function;
 
-/** A library that is in use. Begins with zeros and GRKAN_LOCK_INIT. */
-typedef struct gpu_library {
-    grkan_lock lock; /**< guards what follows, until `handle` is set */
-    grkan_library *handle;
-    char path[GRKAN_PATH_BYTES];
-    char version[32]; /**< "12.4" */
-} gpu_library;
-
 /** Why a library could not be used. */
 typedef struct gpu_refusal {
     char words[512];
 } gpu_refusal;
+
+typedef struct gpu_library gpu_library;
 
 /** Where a library is looked for, and what it is. Lists of texts end with NULL; all live as long as the process. */
 typedef struct gpu_library_search {
@@ -51,14 +45,23 @@ typedef struct gpu_library_search {
     int (*take)(grkan_library *handle, char *version, size_t bytes, gpu_refusal *refusal);
 } gpu_library_search;
 
+/** A library that may be in use. Begins with a search, GRKAN_LOCK_INIT, and zeros. */
+struct gpu_library {
+    const gpu_library_search *search;
+    grkan_lock lock; /**< guards what follows, until `handle` is set */
+    grkan_library *handle;
+    char path[GRKAN_PATH_BYTES];
+    char version[32]; /**< "12.4" */
+};
+
 /**
  * Find a library, unless it has been found: in the process, by the environment's variable, by the loader, in
  * installations, in folders that callers handed over. @return the search's status, with all words of why
  */
-grkan_status gpu_library_find(gpu_library *library, const gpu_library_search *search);
+grkan_status gpu_library_find(gpu_library *library);
 
 /** Append a line for grkan_backend.libraries, and find the library if need be. No error is set. */
-void gpu_library_tell(gpu_library *library, const gpu_library_search *search, char *text, size_t bytes);
+void gpu_library_tell(gpu_library *library, char *text, size_t bytes);
 
 /** A function of an open library by name; NULL: there is none. Its context is the grkan_library. */
 typedef void *(*gpu_function_finder)(void *context, const char *name);

@@ -69,7 +69,7 @@ grkan_status rtc_compile(const grkan_backend_device *device, const char *source,
     const char *options[most_options];
     char text[1024];
     nvrtcProgram program;
-    grkan_status status = vendor_find_rtc();
+    grkan_status status = gpu_library_find(&vendor_rtc);
     if (status == GRKAN_SUCCESS)
         status = vendor_options(device, request, report != NULL, text, sizeof text);
     if (status != GRKAN_SUCCESS)

@@ -78,18 +78,8 @@ grkan_status compiler_program_compile(const char *source, const grkan_compile_re
 extern gpu_driver driver;
 extern gpu_rtc rtc;
 
-/** Find the driver, resolve its functions, and fill `driver`, unless that is done. */
-grkan_status vendor_find_driver(void);
-
-/** The same with the compiler, and `rtc`. */
-grkan_status vendor_find_rtc(void);
-
-/** For grkan_backend.libraries: append a line. */
-void vendor_tell_driver(char *text, size_t bytes);
-void vendor_tell_rtc(char *text, size_t bytes);
-
-/** The driver's version, as "12.4"; "" if there is no driver. */
-void vendor_driver_version(char *text, size_t bytes);
+/** The libraries that they are of. */
+extern gpu_library vendor_driver, vendor_rtc;
 
 /** The compiler's version, and the options that all programs have in common: for the cache. Once it is found. */
 const char *vendor_identity(void);

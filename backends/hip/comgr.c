@@ -31,8 +31,6 @@ static int take_comgr(grkan_library *handle, char *version, size_t bytes, gpu_re
                               refusal);
 }
 
-static gpu_library library = {.lock = GRKAN_LOCK_INIT};
-
 static const gpu_library_search search_comgr = {
     .label = "comgr",
     .stem = "libamd_comgr",
@@ -41,19 +39,21 @@ static const gpu_library_search search_comgr = {
     .homes = hip_homes,
     .home_folders = hip_home_folders,
     .folders = hip_folders,
-    .companion = &hip_library,
+    .companion = &vendor_driver,
     .is_single = 1,
     .status = GRKAN_ERROR_COMPILE,
     .advice = "expected ROCm's, 5 or later",
     .take = take_comgr,
 };
 
+static gpu_library library = {.search = &search_comgr, .lock = GRKAN_LOCK_INIT};
+
 /** hipRTC ends the process for an architecture that its compiler does not know; comgr just says so. */
 grkan_status hip_check_architecture(const char *architecture)
 {
     char isa[128];
     amd_comgr_action_info_t action;
-    const grkan_status status = gpu_library_find(&library, &search_comgr);
+    const grkan_status status = gpu_library_find(&library);
     if (status != GRKAN_SUCCESS)
         return status;
     if (comgr.amd_comgr_create_action_info(&action) != AMD_COMGR_STATUS_SUCCESS)
@@ -120,7 +120,7 @@ void vendor_report(char *log, const grkan_blob *binary, grkan_compiler_report *r
     amd_comgr_data_t data;
     node metadata, kernels;
     (void)log;
-    if (gpu_library_find(&library, &search_comgr) != GRKAN_SUCCESS ||
+    if (gpu_library_find(&library) != GRKAN_SUCCESS ||
         comgr.amd_comgr_create_data(AMD_COMGR_DATA_KIND_EXECUTABLE, &data) != AMD_COMGR_STATUS_SUCCESS)
         return;
     if (comgr.amd_comgr_set_data(data, binary->bytes, binary->data) == AMD_COMGR_STATUS_SUCCESS &&

@@ -5,7 +5,6 @@
 #include "../gpu/calls.h"
 
 gpu_driver driver;
-gpu_library hip_library = {.lock = GRKAN_LOCK_INIT};
 const uint64_t vendor_shared_bytes = 64 << 10;
 
 /* ----------------------------------------------------------------------------------------------------- finding it */
@@ -64,20 +63,7 @@ static const gpu_library_search search_hip = {
     .take = take_hip,
 };
 
-grkan_status vendor_find_driver(void)
-{
-    return gpu_library_find(&hip_library, &search_hip);
-}
-
-void vendor_tell_driver(char *text, size_t bytes)
-{
-    gpu_library_tell(&hip_library, &search_hip, text, bytes);
-}
-
-void vendor_driver_version(char *text, size_t bytes)
-{
-    snprintf(text, bytes, "%s", hip_library.version);
-}
+gpu_library vendor_driver = {.search = &search_hip, .lock = GRKAN_LOCK_INIT};
 
 /* --------------------------------------------------------------------------------------------- the current device */
 

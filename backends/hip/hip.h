@@ -5,9 +5,6 @@
 
 #include "../gpu/runtime.h"
 
-/** HIP's runtime, which hipRTC and comgr are parts of, or lie beside. */
-extern gpu_library hip_library;
-
 /* Where ROCm is installed: see gpu_library_search. */
 extern const char *const hip_homes[], *const hip_home_folders[], *const hip_folders[];
 

@@ -12,7 +12,6 @@ static const gpu_function functions[] = {
 static const char hip_options[] = "-w -O3 -std=c++17 -ffp-contract=off -fno-gpu-flush-denormals-to-zero "
                                   "-fhip-fp32-correctly-rounded-divide-sqrt";
 
-static gpu_library library = {.lock = GRKAN_LOCK_INIT};
 static char identity[256];
 
 /** The version of the runtime stands beside its own, since both bring a compiler. */
@@ -28,7 +27,7 @@ static int take_hiprtc(grkan_library *handle, char *version, size_t bytes, gpu_r
         return 0;
     }
     snprintf(version, bytes, "%d.%d", major, minor);
-    snprintf(identity, sizeof identity, "hiprtc %s, runtime %s %s", version, hip_library.version, hip_options);
+    snprintf(identity, sizeof identity, "hiprtc %s, runtime %s %s", version, vendor_driver.version, hip_options);
     return 1;
 }
 
@@ -42,21 +41,13 @@ static const gpu_library_search search_hiprtc = {
     .homes = hip_homes,
     .home_folders = hip_home_folders,
     .folders = hip_folders,
-    .companion = &hip_library,
+    .companion = &vendor_driver,
     .status = GRKAN_ERROR_COMPILE,
     .advice = "install ROCm 5 or later, or PyTorch for ROCm; or name the file in GRKAN_HIPRTC",
     .take = take_hiprtc,
 };
 
-grkan_status vendor_find_rtc(void)
-{
-    return gpu_library_find(&library, &search_hiprtc);
-}
-
-void vendor_tell_rtc(char *text, size_t bytes)
-{
-    gpu_library_tell(&library, &search_hiprtc, text, bytes);
-}
+gpu_library vendor_rtc = {.search = &search_hiprtc, .lock = GRKAN_LOCK_INIT};
 
 const char *vendor_identity(void)
 {
