@@ -15,9 +15,16 @@ static cl_mem memory_of(grkan_buffer buffer)
     return (cl_mem)buffer.base;
 }
 
+/** Some drivers give a buffer of any size, and fail where it is used first. */
 static grkan_status cl_allocate(grkan_backend_device *device, size_t bytes, void **base)
 {
+    cl_ulong memory = 0;
     cl_int code;
+    OPENCL_TRY(GetDeviceInfo, (device->id, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof memory, &memory, NULL));
+    if (bytes > memory)
+        return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY,
+                                   "bytes is %zu; expected at most %llu, the device's memory", bytes,
+                                   (unsigned long long)memory);
     *base = opencl.CreateBuffer(device->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
     return code == CL_SUCCESS ? GRKAN_SUCCESS : opencl_failed("clCreateBuffer", code);
 }
