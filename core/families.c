@@ -22,18 +22,23 @@ static grkan_status rational_check(const grkan_operation *operation)
     return grkan_check_scope("rational.denominator_scope", r->denominator_scope);
 }
 
+/** Numbers of a row of the denominator: b1..bn, or b0..bn. */
+static int32_t denominator_width(const grkan_rational *r)
+{
+    return r->denominator_degree + (r->form == GRKAN_ABS_SUM_OFFSET ? 1 : 0);
+}
+
 static void rational_table(const grkan_operation *operation, int32_t index, grkan_table *table)
 {
     const grkan_rational *const r = &operation->rational;
-    *table = index == GRKAN_NUMERATOR
-                 ? (grkan_table){.name = "numerator",
-                                 .gradient = "dnumerator",
-                                 .scope = r->numerator_scope,
-                                 .width = r->numerator_degree + 1}
-                 : (grkan_table){.name = "denominator",
-                                 .gradient = "ddenominator",
-                                 .scope = r->denominator_scope,
-                                 .width = r->denominator_degree + (r->form == GRKAN_ABS_SUM_OFFSET ? 1 : 0)};
+    *table = index == GRKAN_NUMERATOR ? (grkan_table){.name = "numerator",
+                                                      .gradient = "dnumerator",
+                                                      .scope = r->numerator_scope,
+                                                      .width = r->numerator_degree + 1}
+                                      : (grkan_table){.name = "denominator",
+                                                      .gradient = "ddenominator",
+                                                      .scope = r->denominator_scope,
+                                                      .width = denominator_width(r)};
 }
 
 static int32_t larger_degree(const grkan_operation *operation)
@@ -75,7 +80,7 @@ static grkan_flops rational_flops(const grkan_operation *operation)
     const int values = 2 * m + 2 * n + squaring + 2; /* Horner for P and B, 1 + B^2; reciprocal, product */
     const int slopes = 2 * (m > 0 ? m - 1 : 0) + 2 * (n > 0 ? n - 1 : 0) + squaring;
     const int powers = larger_degree(operation) > 0 ? larger_degree(operation) - 1 : 0;
-    const int sums = 2 * (m + 1 + n + (r->form == GRKAN_ABS_SUM_OFFSET ? 1 : 0));
+    const int sums = 2 * (m + 1 + denominator_width(r));
     return (grkan_flops){.forward = values, .backward = values + slopes + powers + sums + 5}; /* w, u, dx */
 }
 

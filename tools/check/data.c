@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "at_limits.h"
+#include "operations.h"
 #include "random.h"
 #include "storage_types.h"
 
@@ -21,9 +22,8 @@ check_shape check_table_shape(const grkan_operation *o, int table)
     const grkan_rational *const r = &o->rational;
     const int first = oracle_first_denominator(r->form);
     return table == GRKAN_NUMERATOR
-               ? (check_shape){r->numerator_scope == GRKAN_SCOPE_SHARED ? 1 : o->groups, r->numerator_degree + 1, 0}
-               : (check_shape){r->denominator_scope == GRKAN_SCOPE_SHARED ? 1 : o->groups,
-                               r->denominator_degree + 1 - first, first};
+               ? (check_shape){rows_of_scope(o, r->numerator_scope), r->numerator_degree + 1, 0}
+               : (check_shape){rows_of_scope(o, r->denominator_scope), r->denominator_degree + 1 - first, first};
 }
 
 int64_t check_row_start(check_shape shape, int64_t group)

@@ -21,6 +21,12 @@
 
 #define RATIONAL(m, n, form_) .rational.numerator_degree = m, .rational.denominator_degree = n, .rational.form = form_
 
+/** Rows of a table of a scope that a rational's tables may have; the operation may be one that is refused. */
+static inline int64_t rows_of_scope(const grkan_operation *operation, grkan_scope scope)
+{
+    return scope == GRKAN_SCOPE_SHARED ? 1 : operation->groups;
+}
+
 /** KAT's layer in f32, but with other groups. The numerator is shared. */
 static inline grkan_operation layer_of_groups(int64_t rows, int64_t channels, int64_t groups)
 {

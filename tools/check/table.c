@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "operations.h"
+
 void table_add(table_builder *builder, check_case one)
 {
     if (builder->table.count == builder->capacity) {
@@ -47,11 +49,6 @@ static const char *coefficients_name(const check_case *one)
     return names[one->coefficients];
 }
 
-static long long rows_of(const grkan_operation *operation, grkan_scope scope)
-{
-    return scope == GRKAN_SCOPE_SHARED ? 1 : operation->groups;
-}
-
 void check_case_name(check_case *one)
 {
     static const char *const placements[] = {"", "/dx=dy", "/dx=x"};
@@ -64,10 +61,11 @@ void check_case_name(check_case *one)
     snprintf(one->name, sizeof one->name, "%s/%d,%d/%s/%lldx%lldx%lld/g%lld,%lld,%lld/%s/%s%s%s%s%s%s%s%s",
              grkan_form_name(o->rational.form), o->rational.numerator_degree, o->rational.denominator_degree,
              grkan_dtype_name(o->dtype), (long long)o->outer, (long long)o->channels, (long long)o->inner,
-             (long long)o->groups, rows_of(o, o->rational.numerator_scope), rows_of(o, o->rational.denominator_scope),
-             grkan_strategy_name(one->options.strategy), grkan_determinism_name(one->options.determinism),
-             placements[one->placement], one->accumulation ? "/add" : "", offset, values_name(one),
-             coefficients_name(one), one->coefficients == CHECK_PUBLISHED ? one->preset->name : "", run);
+             (long long)o->groups, (long long)rows_of_scope(o, o->rational.numerator_scope),
+             (long long)rows_of_scope(o, o->rational.denominator_scope), grkan_strategy_name(one->options.strategy),
+             grkan_determinism_name(one->options.determinism), placements[one->placement],
+             one->accumulation ? "/add" : "", offset, values_name(one), coefficients_name(one),
+             one->coefficients == CHECK_PUBLISHED ? one->preset->name : "", run);
 }
 
 const check_case *check_table_find(const check_table *table, const char *text)
