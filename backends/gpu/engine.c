@@ -111,28 +111,41 @@ static void *base_of(grkan_buffer buffer)
     return gpu_uses_pointers && buffer.base != NULL ? (char *)buffer.base + buffer.offset : buffer.base;
 }
 
-static int64_t offset_of(grkan_buffer buffer, size_t element)
+static int64_t offset_in(grkan_buffer buffer, size_t element)
 {
-    return gpu_uses_pointers ? 0 : (int64_t)(buffer.offset / element);
+    return (int64_t)(buffer.offset / element);
 }
 
-/** Whether a tensor is aligned to the vectors that threads load and store at once, of so many bytes. */
-static grkan_status find_alignment(size_t vector, grkan_buffer tensor, int *aligned)
+/** Where a tensor lies. @param place or'ed with its address, so that its low bits are 0 where all tensors' are */
+static grkan_status find_place(grkan_buffer tensor, uintptr_t *place)
 {
     uintptr_t address = 0;
     const grkan_status status = tensor.base != NULL ? gpu_locate(tensor.base, &address) : GRKAN_SUCCESS;
-    *aligned &= (address + tensor.offset) % vector == 0;
+    *place |= address + tensor.offset;
     return status;
+}
+
+/** Offsets in elements, where a tensor is no address: 0 before. */
+static void set_offsets(const grkan_plan_data *plan, const grkan_call *call, grkan_launch *launch)
+{
+    const size_t element = grkan_dtype_bytes(plan->operation.dtype);
+    const size_t number = grkan_coefficient_bytes(plan->operation.dtype);
+    launch->x = offset_in(call->x, element);
+    launch->dy = offset_in(call->dy, element);
+    launch->result = offset_in(call->result, element);
+    launch->workspace = offset_in(call->workspace, 1);
+    for (int i = 0; i < plan->table_count; ++i) {
+        launch->tables[i] = offset_in(call->tables[i], number);
+        launch->gradients[i] = offset_in(call->gradients[i], number);
+    }
 }
 
 /** Member by member: most of a call's room for tables is never touched, and a call should cost the host little. */
 static grkan_status prepare_call(const grkan_plan_data *plan, const grkan_geometry *geometry, const grkan_call *call,
                                  prepared_call *p)
 {
-    const size_t element = grkan_dtype_bytes(plan->operation.dtype);
-    const size_t number = grkan_coefficient_bytes(plan->operation.dtype);
-    const size_t vector = (size_t)plan->backward.columns.vector * element;
-    grkan_launch *const launch = &p->launch;
+    const size_t vector = (size_t)plan->backward.columns.vector * grkan_dtype_bytes(plan->operation.dtype);
+    uintptr_t place = 0;
     grkan_status status;
     p->plan = plan;
     p->geometry = geometry;
@@ -140,23 +153,17 @@ static grkan_status prepare_call(const grkan_plan_data *plan, const grkan_geomet
     p->bases[DY] = base_of(call->dy);
     p->bases[RESULT] = base_of(call->result);
     p->bases[WORKSPACE] = base_of(call->workspace);
-    launch->aligned = 1;
-    launch->add = call->add;
-    launch->x = offset_of(call->x, element);
-    launch->dy = offset_of(call->dy, element);
-    launch->result = offset_of(call->result, element);
-    launch->workspace = offset_of(call->workspace, 1);
-    for (int i = 0; i < GRKAN_MOST_TABLES; ++i)
-        launch->tables[i] = launch->gradients[i] = 0;
     for (int i = 0; i < plan->table_count; ++i) {
         p->bases[TABLE + i] = base_of(call->tables[i]);
         p->bases[GRADIENT + i] = base_of(call->gradients[i]);
-        launch->tables[i] = offset_of(call->tables[i], number);
-        launch->gradients[i] = offset_of(call->gradients[i], number);
     }
-    if ((status = find_alignment(vector, call->x, &launch->aligned)) == GRKAN_SUCCESS &&
-        (status = find_alignment(vector, call->dy, &launch->aligned)) == GRKAN_SUCCESS)
-        status = find_alignment(vector, call->result, &launch->aligned);
+    p->launch = (grkan_launch){.add = call->add};
+    if (!gpu_uses_pointers)
+        set_offsets(plan, call, &p->launch);
+    if ((status = find_place(call->x, &place)) == GRKAN_SUCCESS &&
+        (status = find_place(call->dy, &place)) == GRKAN_SUCCESS)
+        status = find_place(call->result, &place);
+    p->launch.aligned = (place & (vector - 1)) == 0; /* threads load and store a vector at once */
     return status;
 }
 
