@@ -5,9 +5,12 @@ import argparse
 import json
 import math
 import os
+import platform
 import sys
+import time
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "python"))  # behind an installed one
+import grkan
 from grkan import _output
 
 
@@ -22,6 +25,32 @@ def positive(text):
 def command_line(program):
     """What was typed, files without their folders."""
     return " ".join([program, *(argument.rsplit("/", 1)[-1] for argument in sys.argv[1:])])
+
+
+def now():
+    """The date and time as results keep them."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def processor():
+    """As Linux names it."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.machine()
+
+
+def machine(device):
+    """What a PyTorch program ran on: the processor, and the GPU of a torch.device with its driver."""
+    import torch
+
+    found = {"architecture": platform.machine(), "cpu": processor(), "cores": os.cpu_count(),
+             "kernel": platform.release(), "torch": torch.__version__, "threads": torch.get_num_threads()}
+    if device.type == "cuda":
+        selector = f"{'hip' if torch.version.hip else 'cuda'}:{device.index or 0}"
+        found |= {"device": torch.cuda.get_device_name(device), "driver": grkan.device(selector).driver}
+    return found
 
 
 def output_file(text):

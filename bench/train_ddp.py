@@ -21,9 +21,10 @@ import torch
 import torch.nn.functional as F
 from torch import distributed
 
-import train_throughput  # and with it, where the examples are
-from scripting import command_line, output_file, write_json
-from train_kat import Processes, machine
+import models  # and with it, where the examples are
+import train_throughput
+from scripting import command_line, machine, output_file, write_json
+from train_kat import Processes
 
 TOLERANCE = 1e-4  # of a tensor's largest gradient; sums in another order differ by about 1e-6
 
@@ -60,7 +61,7 @@ def compare_gradients(step, processes):
 def window(step, count, processes):
     """Images per second of this process, from a common start; step None: the process waits for the others."""
     distributed.barrier()
-    return None if step is None else count * len(step.images) / train_throughput.seconds(step, count)
+    return None if step is None else count * len(step.images) / models.seconds(step.run, count, step.device)
 
 
 def compare_throughput(alone, together, arguments, processes):
@@ -87,7 +88,7 @@ def run(arguments, processes):
         together = train_throughput.Step(arguments.model, arguments.size, arguments.batch, arguments)
         together.model = processes.wrap(together.module)
         for step in (alone, together):
-            train_throughput.seconds(step, 5)
+            models.seconds(step.run, 5, step.device)
         results["images_per_second"] = compare_throughput(alone, together, arguments, processes)
     return results
 
@@ -104,8 +105,8 @@ def print_results(results, processes):
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda")
-    parser.add_argument("--size", choices=list(train_throughput.kat.SIZES), default="base")
-    parser.add_argument("--model", choices=list(train_throughput.MODELS), default="kat")
+    parser.add_argument("--size", choices=list(models.kat.SIZES), default="base")
+    parser.add_argument("--model", choices=list(models.MODELS), default="kat")
     parser.add_argument("--vit", choices=("timm", "own"), default="own")
     parser.add_argument("--image", type=int, default=224, metavar="N", help="height and width of the images (224)")
     parser.add_argument("--batch", type=int, default=128, metavar="N",

@@ -19,57 +19,14 @@ import gc
 import statistics
 import sys
 import time
-from pathlib import Path
 
+import models
 import torch
 import torch.nn.functional as F
+from models import print_without, seconds
+from scripting import command_line, machine, positive, write_json
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "examples"))
-import kat
-from scripting import command_line, output_file, positive, write_json
-from train_kat import machine
-
-# -------------------------------------------------------------------------------------------------------------- models
-
-
-def flashkat_activation(channels, mode):
-    from rational_kat import FlashKAT_Group
-
-    return FlashKAT_Group(in_features=channels, num_groups=1, den_groups=8, m=6, n=4, mode=mode)
-
-
-def published_activation(channels, mode):
-    from kat_rational import KAT_Group
-
-    return KAT_Group(mode=mode)
-
-
-# Of each model: what makes its activations, and whether the first rational's input is narrowed (see kat.py).
-MODELS = {
-    "vit": None,
-    "kat": (kat.grkan_activation, True),
-    "kat-gelu": (kat.gelu_activation, True),
-    "kat-eager": (kat.eager_activation, False),
-    "flashkat": (flashkat_activation, False),
-    "kat-published": (published_activation, False),
-}
 BASELINE = "vit"
-OURS = ("vit", "kat", "kat-gelu", "kat-eager")  # those that need no peer's package: a failure is an error
-
-
-def make_vit(size, arguments):
-    if arguments.vit == "own":
-        return kat.VisionTransformer(size, image=arguments.image)
-    import timm
-
-    return timm.create_model(f"vit_{size}_patch16_224", img_size=arguments.image)
-
-
-def make_model(name, size, arguments):
-    torch.manual_seed(1)
-    vit = make_vit(size, arguments)
-    return vit if MODELS[name] is None else kat.to_kat(vit, *MODELS[name])
-
 
 # --------------------------------------------------------------------------------------------------------------- steps
 
@@ -79,13 +36,12 @@ class Step:
 
     def __init__(self, name, size, batch, arguments):
         self.device = torch.device(arguments.device)
-        self.module = make_model(name, size, arguments).to(self.device)
+        self.module = models.make_model(name, size, arguments).to(self.device)
         self.model = torch.compile(self.module) if arguments.compile else self.module
         options = {"fused": True, "capturable": arguments.cuda_graphs} if self.device.type == "cuda" else {}
         self.optimizer = torch.optim.AdamW(self.module.parameters(), lr=1e-4, **options)
-        generator = torch.Generator().manual_seed(0)
-        self.images = torch.randn(batch, 3, arguments.image, arguments.image, generator=generator).to(self.device)
-        self.labels = torch.randint(1000, (batch,), generator=generator).to(self.device)
+        self.images = models.images_of(batch, arguments)
+        self.labels = torch.randint(1000, (batch,), generator=torch.Generator().manual_seed(0)).to(self.device)
         self.run = self.train
 
     def train(self):
@@ -97,31 +53,7 @@ class Step:
 
     def capture(self):
         """From now on, a call replays one CUDA graph of the whole step."""
-        graph = torch.cuda.CUDAGraph()
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(3):
-                self.train()
-        torch.cuda.current_stream().wait_stream(stream)
-        self.optimizer.zero_grad(set_to_none=True)
-        with torch.cuda.graph(graph):
-            self.train()
-        self.run = graph.replay
-
-
-def synchronize(device):
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def seconds(step, count):
-    synchronize(step.device)
-    start = time.perf_counter()
-    for _ in range(count):
-        step.run()
-    synchronize(step.device)
-    return time.perf_counter() - start
+        self.run, _ = models.capture(self.train)
 
 
 def prepare(name, size, batch, arguments):
@@ -134,7 +66,7 @@ def prepare(name, size, batch, arguments):
         before = torch.cuda.memory_allocated(device)
         torch.cuda.reset_peak_memory_stats(device)
     step = Step(name, size, batch, arguments)
-    seconds(step, 3)
+    seconds(step.run, 3, device)
     peak = torch.cuda.max_memory_allocated(device) - before if on_gpu else None
     if arguments.cuda_graphs:
         step.capture()
@@ -144,41 +76,19 @@ def prepare(name, size, batch, arguments):
 # ----------------------------------------------------------------------------------------------------------- measuring
 
 
-def prepare_all(size, batch, arguments):
-    """Steps of the models that run, and for each of the others why it does not: a peer may be absent or fail."""
-    steps, absent = {}, {}
-    for name in arguments.models:
-        try:
-            steps[name] = prepare(name, size, batch, arguments)
-        except Exception as error:  # whatever a peer raises, the others are still measured
-            absent[name] = f"{type(error).__name__}: {error}"
-    return steps, absent
-
-
-def measure_in_turn(steps, arguments):
-    """Seconds of one step of each model, one figure a window."""
-    counts = {name: max(1, round(arguments.window / seconds(step, 1))) for name, (step, _) in steps.items()}
-    samples = {name: [] for name in steps}
-    for _ in range(arguments.windows):
-        for name, (step, _) in steps.items():
-            samples[name].append(seconds(step, counts[name]) / counts[name])
-    return samples
-
-
 def measure(size, batch, arguments):
     """One row for each model."""
     if arguments.compile:
         torch._dynamo.reset()  # past 8 models it would no longer compile, and not say so
-    steps, absent = prepare_all(size, batch, arguments)
-    samples = measure_in_turn(steps, arguments)
+    steps, without = models.make_each(arguments.models, lambda name: prepare(name, size, batch, arguments))
+    samples = models.measure_in_turn({name: step.run for name, (step, _) in steps.items()},
+                                     torch.device(arguments.device), arguments)
     baseline = statistics.median(samples[BASELINE]) if BASELINE in samples else None
     rows = []
     for name in arguments.models:
         row = {"size": size, "model": name, "batch": batch, "cuda_graphs": arguments.cuda_graphs,
-               "compile": arguments.compile}
-        if name in absent:
-            row["absent"] = absent[name]
-        else:
+               "compile": arguments.compile, **without.get(name, {})}
+        if name in steps:
             step, peak = steps[name]
             rates = sorted(batch / sample for sample in samples[name])
             middle = statistics.median(samples[name])
@@ -195,8 +105,7 @@ def measure(size, batch, arguments):
 def print_rows(rows):
     for row in rows:
         start = f"{row['size']:<6}{row['batch']:>6}  {row['model']:<14}"
-        if "absent" in row:
-            print(f"{start} did not run: {row['absent']}", flush=True)
+        if print_without(start, row):
             continue
         rate, ratio, peak = row["images_per_second"], row["ratio_to_vit"], row["peak_bytes"]
         print(f"{start}{rate['median']:>10.1f}{rate['min']:>10.1f}{rate['max']:>10.1f}"
@@ -211,31 +120,12 @@ def describe(rows, arguments):
             "autocast": "bfloat16", "results": rows}
 
 
-def list_of(allowed):
-    def parse(text):
-        names = text.split(",")
-        for name in names:
-            if name not in allowed:
-                raise argparse.ArgumentTypeError(f"expected some of {','.join(allowed)}, got '{name}'")
-        return names
-
-    return parse
-
-
 def parse(words):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cuda", help="cuda, cuda:1 or cpu (cuda)")
-    parser.add_argument("--sizes", type=list_of(list(kat.SIZES)), default=["tiny", "small", "base"], metavar="S,...")
-    parser.add_argument("--models", type=list_of(list(MODELS)), default=["vit", "kat", "kat-gelu", "flashkat"],
-                        metavar="M,...", help=f"some of {','.join(MODELS)} (vit,kat,kat-gelu,flashkat)")
+    models.add_options(parser, windows=7, window=0.4)
     parser.add_argument("--batch", type=positive, default=128, metavar="N")
-    parser.add_argument("--vit", choices=("timm", "own"), default="timm")
-    parser.add_argument("--image", type=positive, default=224, metavar="N", help="height and width of the images (224)")
     parser.add_argument("--cuda-graphs", action="store_true", help="replay each step as one CUDA graph")
     parser.add_argument("--compile", action="store_true", help="through torch.compile")
-    parser.add_argument("--windows", type=positive, default=7, metavar="N", help="of each model (7)")
-    parser.add_argument("--window", type=float, default=0.4, metavar="SECONDS", help="length of a window (0.4)")
-    parser.add_argument("--json", metavar="FILE", type=output_file, help="write the results as JSON too")
     arguments = parser.parse_args(words)
     if arguments.cuda_graphs and not arguments.device.startswith("cuda"):
         parser.error(f"--cuda-graphs: expected a CUDA device, got '{arguments.device}'")
@@ -252,7 +142,7 @@ def main(words=None):
         rows += found
         if arguments.json:  # after each size, so that nothing is lost when a later one fails
             write_json(arguments.json, describe(rows, arguments))
-    return 1 if any("absent" in row and row["model"] in OURS for row in rows) else 0
+    return 1 if any("failed" in row for row in rows) else 0
 
 
 if __name__ == "__main__":

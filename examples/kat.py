@@ -175,5 +175,5 @@ class VisionTransformer(nn.Module):
 
     def forward(self, images):
         x = self.patch_embed(images)
-        x = torch.cat((self.cls_token.expand(len(x), -1, -1), x), dim=1) + self.pos_embed
+        x = torch.cat((self.cls_token.expand(x.shape[0], -1, -1), x), dim=1) + self.pos_embed
         return self.head(self.norm(self.blocks(x))[:, 0])

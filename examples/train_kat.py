@@ -14,7 +14,6 @@ import argparse
 import contextlib
 import hashlib
 import os
-import platform
 import sys
 import time
 from pathlib import Path
@@ -28,7 +27,7 @@ from torch.nn.parallel import DistributedDataParallel
 import kat
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "bench"))
-from scripting import output_file, positive, write_json
+from scripting import machine, output_file, positive, write_json
 
 LEVELS = ("none", "run_to_run", "device_to_device")
 ACTIVATIONS = {"grkan": kat.grkan_activation, "eager": kat.eager_activation}
@@ -180,14 +179,6 @@ def digest(model):
     for parameter in model.parameters():
         sha.update(parameter.detach().cpu().numpy().tobytes())
     return sha.hexdigest()
-
-
-def machine(device):
-    found = {"architecture": platform.machine(), "cores": os.cpu_count(), "torch": torch.__version__,
-             "threads": torch.get_num_threads()}
-    if device.type == "cuda":
-        found["device"] = torch.cuda.get_device_name(device)
-    return found
 
 
 def describe(arguments, processes, epochs, parameters):

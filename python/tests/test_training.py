@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch")
 sys.path[:0] = [str(ROOT / "examples"), str(ROOT / "bench")]
 
 import kat
+import models
 import train_kat
 import train_throughput
 
@@ -134,7 +135,7 @@ def test_throughput_fails_when_grkan_does(monkeypatch, capsys):
     def broken(channels, mode):
         raise RuntimeError("no kernels")
 
-    monkeypatch.setitem(train_throughput.MODELS, "kat", (broken, True))
+    monkeypatch.setitem(models.MODELS, "kat", (broken, True))
     words = ["--device", "cpu", "--vit", "own", "--image", "32", "--sizes", "digits", "--batch", "2", "--windows", "1",
              "--window", "0.01", "--models", "vit,kat"]
     assert train_throughput.main(words) == 1
