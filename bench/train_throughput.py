@@ -10,13 +10,17 @@ graphs, counted for each model apart.
     train_throughput.py --device cuda --json results.json
     train_throughput.py --device cuda --cuda-graphs --sizes tiny,small
     train_throughput.py --device cuda --batch 512 --sizes tiny,small
+    train_throughput.py --device cuda --sizes base --models vit,kat --compile --one-core
 
 The ViT is timm's; --vit own takes the one of examples/kat.py, which is the same function and needs PyTorch alone.
 """
 
 import argparse
+import contextlib
 import gc
+import os
 import statistics
+import subprocess
 import sys
 import time
 
@@ -76,18 +80,45 @@ def prepare(name, size, batch, arguments):
 # ----------------------------------------------------------------------------------------------------------- measuring
 
 
+@contextlib.contextmanager
+def one_core(arguments):
+    """Keep all threads that this process has now on one core, which a busy loop shares, if --one-core asks for it."""
+    if not arguments.one_core:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    core = min(before)
+    loop = (f"import os\nos.sched_setaffinity(0, {{{core}}})\n"
+            f"while os.getppid() == {os.getpid()}:\n    sum(range(10000))")
+    with subprocess.Popen([sys.executable, "-c", loop]) as busy:
+        try:
+            keep_on({core})
+            yield
+        finally:
+            keep_on(before)
+            busy.kill()
+
+
+def keep_on(cores):
+    """All threads of this process, autograd's too; those that they start inherit it."""
+    for thread in os.listdir("/proc/self/task"):
+        with contextlib.suppress(ProcessLookupError):  # it has ended
+            os.sched_setaffinity(int(thread), cores)
+
+
 def measure(size, batch, arguments):
     """One row for each model."""
     if arguments.compile:
         torch._dynamo.reset()  # past 8 models it would no longer compile, and not say so
     steps, without = models.make_each(arguments.models, lambda name: prepare(name, size, batch, arguments))
-    samples = models.measure_in_turn({name: step.run for name, (step, _) in steps.items()},
-                                     torch.device(arguments.device), arguments)
+    with one_core(arguments):
+        samples = models.measure_in_turn({name: step.run for name, (step, _) in steps.items()},
+                                         torch.device(arguments.device), arguments)
     baseline = statistics.median(samples[BASELINE]) if BASELINE in samples else None
     rows = []
     for name in arguments.models:
         row = {"size": size, "model": name, "batch": batch, "cuda_graphs": arguments.cuda_graphs,
-               "compile": arguments.compile, **without.get(name, {})}
+               "compile": arguments.compile, "one_core": arguments.one_core, **without.get(name, {})}
         if name in steps:
             step, peak = steps[name]
             rates = sorted(batch / sample for sample in samples[name])
@@ -126,6 +157,8 @@ def parse(words):
     parser.add_argument("--batch", type=positive, default=128, metavar="N")
     parser.add_argument("--cuda-graphs", action="store_true", help="replay each step as one CUDA graph")
     parser.add_argument("--compile", action="store_true", help="through torch.compile")
+    parser.add_argument("--one-core", action="store_true",
+                        help="once warm, keep all threads on one core, together with a busy loop: a slow host")
     arguments = parser.parse_args(words)
     if arguments.cuda_graphs and not arguments.device.startswith("cuda"):
         parser.error(f"--cuda-graphs: expected a CUDA device, got '{arguments.device}'")

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 from conftest import ROOT
@@ -140,3 +141,33 @@ def test_throughput_fails_when_grkan_does(monkeypatch, capsys):
              "--window", "0.01", "--models", "vit,kat"]
     assert train_throughput.main(words) == 1
     assert "kat            did not run: RuntimeError: no kernels" in capsys.readouterr().out
+
+
+def affinities():
+    """On which cores each thread of this process may run."""
+    return {thread: os.sched_getaffinity(int(thread)) for thread in os.listdir("/proc/self/task")}
+
+
+def test_one_core_is_shared_with_a_busy_loop(monkeypatch):
+    started = []
+
+    class Process(subprocess.Popen):
+        def __init__(self, *words):
+            super().__init__(*words)
+            started.append(self)
+
+    monkeypatch.setattr(train_throughput.subprocess, "Popen", Process)
+    before = affinities()
+    with train_throughput.one_core(train_throughput.parse(["--one-core"])):
+        (core,), *others = affinities().values()
+        assert all(other == {core} for other in others)
+        (busy,) = started
+        deadline = time.monotonic() + 60
+        while os.sched_getaffinity(busy.pid) != {core} and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert os.sched_getaffinity(busy.pid) == {core} and busy.poll() is None
+    assert busy.poll() is not None
+    now = affinities()
+    assert all(now[thread] == cores for thread, cores in before.items() if thread in now)
+    with train_throughput.one_core(train_throughput.parse([])):
+        assert affinities() == now and len(started) == 1
