@@ -4,12 +4,14 @@
 same under torch.compile, and the published packages that Python finds (rational_kat: FlashKAT; kat_rational: KAT;
 rational_activations).
 
-All take turns on the same tensors, so that a slow moment of the machine meets them all. Each is called as a training
-step calls it, through autograd; "backward" is what autograd runs after a forward that is not counted. On a GPU a sample
-is several calls, one behind the other as in a training step (--calls 1 has each alone, between two events, where it
-also pays for a start with nothing before it); there are so many tensors that none is still in a cache, and the GPU
-waits before a sample until all of it is in its queue, so that no time of the host's is in it. The JSON is that of grkan
-bench, with an "implementation" for each case: python3 -m grkan.report shows it.
+All take turns on the same tensors, so that a slow moment of the machine meets them all. These are [1, rows, channels],
+since the published modules take three dimensions alone. Each is called as a training step calls it, through autograd;
+"backward" is what autograd runs after a forward that is not counted. On a GPU a sample is several calls, one behind the
+other as in a training step (--calls 1 has each alone, between two events, where it also pays for a start with nothing
+before it); there are so many tensors that none is still in a cache, and the GPU waits before a sample until all of it
+is in its queue, so that no time of the host's is in it. The JSON is that of grkan bench, with an "implementation" for
+each case: python3 -m grkan.report shows it. A package that is not there is a line that says so; one that is there and
+fails is an error.
 
     PYTHONPATH=python GRKAN_LIBRARY=build/libgrkan.so bench/compare_peers.py --device cuda --json peers.json
 
@@ -20,7 +22,7 @@ Beside GELU alone, in the shapes of KAT's layers:
 """
 
 import argparse
-import datetime
+import importlib
 import itertools
 import os
 import platform
@@ -31,7 +33,7 @@ import torch
 
 import grkan
 from grkan.torch import formula, rational
-from scripting import command_line, output_file, positive, write_json
+from scripting import command_line, now, output_file, positive, processor, write_json
 
 GROUPS, NUMERATOR_DEGREE, DENOMINATOR_DEGREE = 8, 5, 4
 DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
@@ -52,25 +54,39 @@ class Coefficients:
         self.denominator.requires_grad_()
 
 
+class Absent(Exception):
+    """Why an implementation cannot be measured here; whatever else one raises is an error."""
+
+
+def find(package):
+    """A published package."""
+    try:
+        return importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        if error.name == package.split(".")[0]:
+            raise Absent(f"{package} is not installed") from error
+        raise
+
+
 def flashkat(device, channels, _coefficients):
-    from rational_kat import FlashKAT_Group
+    FlashKAT_Group = find("rational_kat").FlashKAT_Group
+    if device == "cpu":
+        raise Absent("its kernels are Triton's: it needs a GPU")
     return FlashKAT_Group(in_features=channels, num_groups=1, den_groups=GROUPS, m=6, n=4, mode="swish").to(device)
 
 
 def kat(device, _channels, _coefficients):
-    from kat_rational import KAT_Group
-    return KAT_Group(num_groups=GROUPS, mode="swish").to(device)
+    return find("kat_rational").KAT_Group(num_groups=GROUPS, mode="swish", device=device).to(device)
 
 
 def rational_activations(device, _channels, _coefficients):
-    from rational.torch import Rational
-    return Rational(approx_func="swish", degrees=(NUMERATOR_DEGREE, DENOMINATOR_DEGREE), version="A",
-                    cuda=device == "cuda")
+    return find("rational.torch").Rational(approx_func="swish", degrees=(NUMERATOR_DEGREE, DENOMINATOR_DEGREE),
+                                           version="A", cuda=device == "cuda")
 
 
 def compiled(_device, _channels, c):
     if not hasattr(torch, "compile"):
-        raise RuntimeError(f"PyTorch {torch.__version__} has no torch.compile")
+        raise Absent(f"PyTorch {torch.__version__} has no torch.compile")
     function = torch.compile(formula)
     return lambda x: function(x, c.numerator, c.denominator)
 
@@ -119,7 +135,7 @@ class Peer:
 
 
 def make_peers(names, device, pairs):
-    """Those that run, and why the others do not."""
+    """Those that can run here, and why the others cannot. What is there but fails ends the program."""
     peers, refused = [], {}
     coefficients = Coefficients(device)
     for name in names:
@@ -129,10 +145,10 @@ def make_peers(names, device, pairs):
                 peer.call(one_pass)()
             synchronize(device)
             peers.append(peer)
+        except Absent as reason:
+            refused[name] = str(reason)
         except Exception as error:  # of packages that we do not know
-            if name == "grkan":
-                raise
-            refused[name] = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise RuntimeError(f"{name} fails on {tuple(pairs[0][0].shape)} of {pairs[0][0].dtype}") from error
     return peers, refused
 
 
@@ -180,7 +196,7 @@ def compare(device, shape, dtype, names, calls, repeats):
     """Cases of every implementation, those that do not run with their reason."""
     generator = torch.Generator(device=device).manual_seed(1)
     size = shape[0] * shape[1] * torch.empty(0, dtype=DTYPES[dtype]).element_size()
-    pairs = [tuple(torch.randn(shape, generator=generator, device=device, dtype=DTYPES[dtype]) for _ in range(2))
+    pairs = [tuple(torch.randn(1, *shape, generator=generator, device=device, dtype=DTYPES[dtype]) for _ in range(2))
              for _ in range(1 + (CACHES // size if device == "cuda" else 0))]
     peers, refused = make_peers(names, device, pairs)
     cases = [{**case_of(name, shape, dtype, PASSES[-1]), "unsupported": reason} for name, reason in refused.items()]
@@ -194,15 +210,6 @@ def compare(device, shape, dtype, names, calls, repeats):
     return cases
 
 
-def processor():
-    """As Linux names it."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.machine()
-
-
 def document_of(device, cases):
     name = torch.cuda.get_device_name() if device == "cuda" else processor()
     release = platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
@@ -212,7 +219,7 @@ def document_of(device, cases):
         "schema": "grkan-bench/1",
         "grkan": grkan.version()._asdict(),
         "command": command_line("compare_peers.py"),
-        "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "date": now(),
         "machine": {"cpu": processor(), "cores": os.cpu_count(), "memory_bytes": pages * page_bytes, "os": release,
                     "kernel": platform.release()},
         "devices": [{"device": device, "backend": "torch", "name": name,

@@ -34,3 +34,33 @@ def test_one_implementation_of_another_type_in_every_shape(tmp_path):
     found = [(case["operation"]["outer"], case["operation"]["channels"], case["pass"]) for case in cases]
     assert found == [(rows, channels, one_pass) for rows in (24, 5) for channels in (64, 8)
                      for one_pass in ("forward", "backward", "forward_and_backward")]
+
+
+def run_with_package(tmp_path, code):
+    """Measure a kat_rational that is this code."""
+    (tmp_path / "kat_rational.py").write_text(code)
+    return run_python(ROOT / "bench" / "compare_peers.py", "--device", "cpu", "--rows", "24", "--channels", "64",
+                      "--repeats", "1", "--implementation", "kat_rational KAT_Group",
+                      PYTHONPATH=f"{ROOT / 'python'}:{tmp_path}")
+
+
+def test_a_package_that_is_there_and_fails_is_an_error(tmp_path):
+    done = run_with_package(tmp_path, "def KAT_Group(**_): raise OSError('no GPU')")
+    assert done.returncode == 1
+    assert "no GPU" in done.stderr and "kat_rational KAT_Group fails on (1, 24, 64) of torch.float32" in done.stderr
+
+
+def test_published_modules_get_three_dimensions(tmp_path):
+    """rational_kat's module asserts them."""
+    done = run_with_package(tmp_path, """
+from torch import nn
+
+class KAT_Group(nn.Module):
+    def __init__(self, num_groups, mode, device):
+        super().__init__()
+
+    def forward(self, x):
+        assert x.dim() == 3
+        return nn.functional.gelu(x)
+""")
+    assert done.returncode == 0, done.stderr
