@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""bench/compare_torch.py and bench/host_overhead.py: they run, write their JSON, and refuse what makes no sense."""
+"""bench/compare_torch.py, host_overhead.py and inference.py: they run, write their JSON, and refuse what makes no
+sense."""
 
 import json
 import os
@@ -11,7 +12,11 @@ from conftest import ROOT, run_python
 
 import grkan
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
+
+sys.path.append(str(ROOT / "bench"))
+
+import inference
 
 
 def test_compare_torch(tmp_path):
@@ -36,10 +41,76 @@ def test_host_overhead(tmp_path):
         assert times["forward_and_backward"] > times["forward"] > 0
 
 
-@pytest.mark.parametrize("name", ["compare_torch.py", "compare_peers.py", "host_overhead.py", "train_throughput.py"])
+def study(path, *words):
+    """The exit status of bench/inference.py with small models, and the rows that it wrote."""
+    status = inference.main(["--device", "cpu", "--vit", "own", "--image", "32", "--sizes", "digits", "--windows", "3",
+                             "--window", "0.005", "--json", str(path), *words])
+    document = json.loads(path.read_text(encoding="utf-8"))
+    assert document["schema"] == "grkan-inference/1" and document["grkan"]["commit"] == grkan.version().commit
+    return status, document["results"]
+
+
+def test_inference(tmp_path, capsys):
+    status, rows = study(tmp_path / "inference.json", "--batches", "1,3")
+    assert [(row["batch"], row["model"]) for row in rows] == [
+        (batch, name) for batch in (1, 3) for name in ("vit", "kat", "kat-gelu", "flashkat")]
+    for row in rows:
+        if row["model"] == "flashkat":  # it needs a GPU, where it is there at all
+            assert status == ("failed" in row) != ("absent" in row)
+            continue
+        rate, time = row["images_per_second"], row["latency_milliseconds"]
+        assert 0 < rate["min"] <= rate["median"] <= rate["max"] and 0 < time["min"] <= time["median"] <= time["max"]
+        vit, gelu = (one["images_per_second"]["median"] for one in rows
+                     if one["batch"] == row["batch"] and one["model"] in ("vit", "kat-gelu"))
+        assert row["ratio_to_vit"] == rate["median"] / vit and row["ratio_to_kat_gelu"] == rate["median"] / gelu
+    capsys.readouterr()
+    assert inference.main(["--table", str(tmp_path / "inference.json")]) == 0
+    heading, rule, *lines = capsys.readouterr().out.splitlines()
+    assert heading.count("|") == rule.count("|") == lines[0].count("|")
+    for line, row in zip(lines, (row for row in rows if row["model"] == "kat")):
+        assert line.startswith(f"| digits | eager | {row['batch']} | ") and f"{row['ratio_to_vit']:.3f}" in line
+
+
+def test_inference_of_16_bit_weights(tmp_path):
+    status, (row,) = study(tmp_path / "inference.json", "--batches", "2", "--models", "kat", "--weights", "bf16")
+    assert status == 0 and row["images_per_second"]["min"] > 0 and row["ratio_to_vit"] is None
+    arguments = inference.parse(["--device", "cpu", "--vit", "own", "--weights", "bf16"])
+    served = inference.Served("kat", "digits", arguments)
+    wide = [name for name, parameter in served.named_parameters() if parameter.dtype is torch.float32]
+    assert len(wide) == 8 and all(".act1." in name or ".act2." in name for name in wide)
+
+
+def test_inference_that_is_wrong_slow_or_late_has_a_status(tmp_path, monkeypatch, capsys):
+    words = [tmp_path / "inference.json", "--batches", "2", "--models", "vit,kat,kat-gelu"]
+    status, rows = study(*words, "--limit", "0")
+    assert status == 1 and {row["failed"] for row in rows} == {"left out: --limit"}
+    monkeypatch.setattr(inference, "LEAST_RATIO", 1000)
+    assert study(*words)[0] == 0
+    assert study(*words, "--check")[0] == 1
+    assert "of the KAT with GELU; expected at least 1000" in capsys.readouterr().err
+    call_of = inference.call_of
+
+    def wrong(mode, served, images, package):
+        call, answer = call_of(mode, served, images, package)
+        return call, lambda: answer() * float("nan")
+
+    monkeypatch.setattr(inference, "call_of", wrong)
+    status, rows = study(*words)
+    assert status == 1 and all("RuntimeError: mode eager is nan from mode eager" in row["failed"] for row in rows)
+
+
+def test_inference_compiled(tmp_path):
+    if not hasattr(torch, "export"):
+        pytest.skip(f"PyTorch {torch.__version__} has neither torch.compile nor AOTInductor")
+    status, rows = study(tmp_path / "inference.json", "--batches", "1,2", "--models", "kat", "--modes", "compiled,aot")
+    assert status == 0 and [row["mode"] for row in rows] == ["compiled", "compiled", "aot", "aot"]
+
+
+@pytest.mark.parametrize("name", ["compare_torch.py", "compare_peers.py", "host_overhead.py", "inference.py",
+                                  "train_throughput.py"])
 def test_numbers_start_at_one(monkeypatch, capsys, name):
     """In this process, which has loaded PyTorch already: a new one takes seconds for that."""
-    flag = "--batch" if name == "train_throughput.py" else "--repeats"
+    flag = {"train_throughput.py": "--batch", "inference.py": "--batches"}.get(name, "--repeats")
     monkeypatch.setattr(sys, "argv", [name, flag, "0"])
     monkeypatch.syspath_prepend(ROOT / "bench")
     with pytest.raises(SystemExit) as ended:
