@@ -28,7 +28,7 @@ Function = Literal["identity", "relu", "leaky_relu", "leaky_relu_0.1", "sigmoid"
                    "softplus", "sin"]
 PresetName = Literal[Function, "kat_identity", "kat_relu", "kat_leaky_relu", "kat_leaky_relu_0.1", "kat_tanh",
                      "kat_sigmoid", "kat_swish", "kat_gelu", "kat_gelu_old"]
-Mode = Literal[Function, "gelu_old"]
+Mode = Literal[Function, "gelu_old", "geglu", "swishglu", "erfc_Softplus_2"]
 
 
 def index_of(argument: str, value: Any, expected: Sequence[str]) -> int:

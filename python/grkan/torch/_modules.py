@@ -4,6 +4,8 @@ that their checkpoints load."""
 
 from __future__ import annotations
 
+import functools
+import math
 from typing import cast
 
 import numpy
@@ -17,9 +19,33 @@ from ._autograd import rational
 from ._paths import shape_of
 
 
+def _gelu(x: numpy.ndarray) -> numpy.ndarray:
+    return x * numpy.vectorize(math.erfc)(-x / math.sqrt(2)) / 2
+
+
+def _swish(x: numpy.ndarray) -> numpy.ndarray:
+    return x / (1 + numpy.exp(-x))
+
+
+# Published modes that are no presets: the published tables were fitted for "abs_sum", so that these are fitted anew.
+_PRODUCTS = {
+    "geglu": lambda x: x * _gelu(x),
+    "swishglu": lambda x: x * _swish(x),
+    "erfc_Softplus_2": lambda x: numpy.vectorize(math.erfc)(numpy.log1p(numpy.exp(x)))**2,
+}
+
+
+@functools.cache
+def _fit_of_product(mode: str) -> Fit:
+    x = numpy.linspace(-3, 3, 601)
+    return fit((x, _PRODUCTS[mode](x)))
+
+
 def _published(mode: Mode) -> Fit:
-    """KAT's own table of a name; where that was fitted for another form (gelu), grkan's preset of the function."""
+    """KAT's own table of a name; where that was fitted for another form (gelu), grkan's own for the function."""
     text("mode", mode)
+    if mode in _PRODUCTS:
+        return _fit_of_product(mode)
     try:
         return preset(cast(PresetName, f"kat_{mode}"))
     except InvalidArgumentError:
@@ -86,12 +112,15 @@ class KAT_Group(nn.Module):
 
     def __init__(self, num_groups: int = 8, mode: Mode = "gelu", device: str = "cuda"):
         super().__init__()
-        num_groups = integer("num_groups", num_groups, 1)
-        start = _published(mode)
+        self.num_groups = integer("num_groups", num_groups, 1)
         self.order = (5, 4)
-        self.num_groups = num_groups
+        self.initialize(mode)
+
+    def initialize(self, mode: Mode = "gelu") -> None:
+        """Begin anew, with new parameters, as a function."""
+        start = _published(mode)
         self.weight_numerator = _parameter(start.numerator, 1)
-        self.weight_denominator = _parameter(start.denominator, num_groups)
+        self.weight_denominator = _parameter(start.denominator, self.num_groups)
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         if isinstance(input, torch.Tensor) and input.dim() not in self.dims:
@@ -107,6 +136,13 @@ class KAT_Group2D(KAT_Group):
 
     channel_dim, dims = 1, (4,)
     expected = "[batch, channels, height, width] (KAT_Group takes [batch, length, channels], Rational any shape)"
+
+
+class KAT_Group_Torch(KAT_Group):
+    """KAT's module for the cpu, here the same as KAT_Group. The published one leaves out the abs of x in Q."""
+
+    def __init__(self, num_groups: int = 8, mode: Mode = "gelu"):
+        super().__init__(num_groups, mode)
 
 
 class FlashKAT_Group(nn.Module):
@@ -135,6 +171,10 @@ class FlashKAT_Group(nn.Module):
         if 1 != self.num_groups != self.den_groups != 1:
             raise InvalidArgumentError(f"num_groups is {self.num_groups} and den_groups {self.den_groups}; expected "
                                        "one of them 1, or both the same")
+        self.initialize(mode)
+
+    def initialize(self, mode: Mode = "gelu") -> None:
+        """Begin anew, with new parameters, as a function."""
         start = _published(mode)
         self.numerator_v = _parameter(start.numerator, self.num_groups)
         self.denominator_v = _parameter(start.denominator, self.den_groups)
