@@ -173,17 +173,17 @@ class EveryForm(torch.nn.Module):
                 parameter.mul_(1 + 0.1 * torch.rand_like(parameter))
 
     def forward(self, x):
-        return torch.stack([rational(x) for rational in self.rationals])
+        return torch.stack([each(x) for each in self.rationals])
 
 
 def exact(model, x):
     """What each rational gives in f64, and what an error of 1 in each of P's and Q's terms would come to."""
     values, scales = [], []
-    for rational in model.rationals:
-        a, b = rational.numerator.double(), rational.denominator.double()
+    for each in model.rationals:
+        a, b = each.numerator.double(), each.denominator.double()
         one, none = torch.eye(1, a.shape[1], dtype=a.dtype), torch.zeros_like(b[:1, :1])
-        over_q, least_over_q = (formula(t, one, c, rational.form, 1) for t, c in ((x, b), (x.abs(), b.abs())))
-        values.append(formula(x, a, b, rational.form, 1))
+        over_q, least_over_q = (formula(t, one, c, each.form, 1) for t, c in ((x, b), (x.abs(), b.abs())))
+        values.append(formula(x, a, b, each.form, 1))
         scales.append(formula(x.abs(), a.abs(), none, "plain", 1) * over_q.square() / least_over_q)
     return torch.stack(values), torch.stack(scales)
 
