@@ -40,6 +40,18 @@ use() {
     echo "ok: $1"
 }
 
+# Where a Python keeps what is compiled apart from what is not, all of the package lies with what is compiled.
+environment split
+packages=lib/python$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')/site-packages
+mkdir -p "$scratch/split/compiled/$packages"
+cat >"$scratch/split/$packages/split.pth" <<TEXT
+import sysconfig; [s.update(platlib="$scratch/split/compiled/$packages") for s in sysconfig._INSTALL_SCHEMES.values()]
+$scratch/split/compiled/$packages
+TEXT
+"$scratch/split/bin/pip" install --quiet "$scratch"/first/*.whl
+[ ! -e "$scratch/split/$packages/grkan" ] || fail 'split: a part of the package lies elsewhere'
+use split "$scratch/split/compiled"
+
 environment from-folder
 "$scratch/from-folder/bin/pip" install --quiet .
 use from-folder "$scratch/from-folder"
