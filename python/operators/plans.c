@@ -61,10 +61,9 @@ static bool open_device(call *c, int32_t index, grkan_device **device)
 static bool make(call *c, const plan_key *key, plan *made)
 {
     const grkan_options options = {.determinism = key->determinism, .cpu_threads = key->threads};
-    grkan_device *device = NULL;
-    if (!open_device(c, key->device_index, &device))
+    if (!open_device(c, key->device_index, &made->device))
         return false;
-    const grkan_status status = grkan_plan_create(device, &key->operation, &options, &made->handle);
+    const grkan_status status = grkan_plan_create(made->device, &key->operation, &options, &made->handle);
     if (status != GRKAN_SUCCESS)
         return call_fail_as_grkan(c, status);
     memcpy(&made->key, key, sizeof *key);

@@ -16,6 +16,7 @@ typedef struct plan_key {
 /** A plan that was found, and what it needs. */
 typedef struct plan {
     plan_key key;
+    grkan_device *device;
     grkan_plan *handle;
     size_t workspace_bytes;
     bool is_kept; /**< false: it was made for this call alone */

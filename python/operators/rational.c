@@ -7,6 +7,7 @@
 
 #include "layout.h"
 #include "plans.h"
+#include "workspaces.h"
 
 enum { table_count = 2, coefficients_dim = 2 };
 
@@ -193,36 +194,27 @@ void rational_forward(uint64_t *values, uint64_t arguments, uint64_t results)
     call_end(&c, "grkan::rational", &y, 1, values);
 }
 
-/**
- * A workspace from PyTorch's allocator, for this call alone, so that a graph which captures the call owns its memory. What
- * the allocator gives holds anything, so it is cleared first, on the stream that is current, too.
- */
-static bool make_workspace(call *c, const tensor *x, size_t bytes, tensor *workspace)
-{
-    const int64_t size = (int64_t)bytes, stride = 1;
-    *workspace = (tensor){.data = NULL};
-    return bytes == 0 || (call_make(c, 1, &size, &stride, torch.aoti_torch_dtype_uint8(), x, workspace) &&
-                          TORCH(c, aoti_torch_zero_, workspace->handle));
-}
-
 /** @param gradients out, of x and the tables */
 static bool backward(call *c, inputs *in, const plan *p, tensor *gradients)
 {
-    tensor workspace;
+    workspace scratch;
     void *stream;
     bool is_made = layout_make_like(c, &in->x, &in->dy) && call_make_like(c, &in->x, &gradients[0]);
     for (int i = 0; is_made && i < table_count; ++i)
         is_made = call_make_like(c, &in->tables[i], &gradients[1 + i]);
-    if (!is_made || !make_workspace(c, &in->x, p->workspace_bytes, &workspace) || !find_stream(c, &in->x, &stream))
+    if (!is_made || !find_stream(c, &in->x, &stream) || !workspaces_take(c, p, &in->x, stream, &scratch))
         return false;
     const grkan_backward_arguments a = {.x = buffer(&in->x),
                                         .dy = buffer(&in->dy),
                                         .tables = {buffer(&in->tables[0]), buffer(&in->tables[1])},
                                         .dx = buffer(&gradients[0]),
                                         .gradients = {buffer(&gradients[1]), buffer(&gradients[2])},
-                                        .workspace = buffer(&workspace),
+                                        .workspace = {scratch.base, 0},
                                         .workspace_bytes = p->workspace_bytes};
-    return did(c, grkan_backward(p->handle, &a, stream));
+    if (!did(c, grkan_backward(p->handle, &a, stream)))
+        return false;
+    workspaces_give(&scratch);
+    return true;
 }
 
 void rational_backward(uint64_t *values, uint64_t arguments, uint64_t results)

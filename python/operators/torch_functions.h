@@ -36,6 +36,10 @@ FUNCTION(torch_status, aoti_torch_delete_tensor_object, (torch_tensor * tensor))
 
 /* Of a GPU's build, ROCm's too. Its stream is the one that is current in this thread. */
 OPTIONAL(torch_status, aoti_torch_get_current_cuda_stream, (int32_t device_index, void **stream))
+/* Of the runtime that comes with it: an error is not 0, nor is the status while a graph is being captured. */
+OPTIONAL(int, cudaStreamIsCapturing, (void *stream, int *status))
+OPTIONAL(int, hipStreamIsCapturing, (void *stream, int *status))
+
 OPTIONAL(torch_status, torch_get_num_threads, (uint32_t *threads))         /* since PyTorch 2.10 */
 OPTIONAL(const char *, torch_exception_get_what_without_backtrace, (void)) /* since PyTorch 2.13 */
 

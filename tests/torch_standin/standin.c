@@ -124,6 +124,7 @@ torch_status aoti_torch_empty_strided(int64_t dim, const int64_t *sizes, const i
                                       int32_t device_type, int32_t device_index, torch_tensor **made)
 {
     ATTEMPT
+    standin()->made += 1;
     *made = standin_tensor(dim, sizes, strides, dtype);
     (*made)->device_type = device_type;
     (*made)->device_index = device_index;
@@ -241,6 +242,19 @@ EXPORTED torch_kernel standin_kernel(const char *name, const char *key)
 /* --------------------------------------------------------------------------------------------------- optional */
 
 #ifdef LATEST
+torch_status aoti_torch_get_current_cuda_stream(int32_t device_index, void **stream)
+{
+    ATTEMPT(void) device_index;
+    *stream = standin()->stream;
+    return 0;
+}
+
+int cudaStreamIsCapturing(void *stream, int *status)
+{
+    *status = stream == standin()->stream && standin()->is_capturing;
+    return 0;
+}
+
 torch_status torch_get_num_threads(uint32_t *threads)
 {
     ATTEMPT

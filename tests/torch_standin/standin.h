@@ -30,7 +30,10 @@ typedef struct standin_state {
     int alive;          /**< tensors that are not deleted */
     int calls;          /**< of functions that may fail */
     int fails_at;       /**< that call, from 1 on; 0: none */
-    int cleared;        /**< tensors that were set to zero */
+    int made;           /**< tensors that operators asked for */
+    int cleared;        /**< and set to zero */
+    void *stream;       /**< that is current */
+    int is_capturing;   /**< whether a graph is made of what goes there */
     char failed[64];    /**< the function that failed */
     char error[2048];   /**< what aoti_torch_check would have thrown; "" without */
     char thrower[64];   /**< and which operator */

@@ -4,7 +4,6 @@
  * @brief PyTorch's operators in C against a PyTorch that stands in for it: results, refusals, and what is left over when any
  * of PyTorch's functions fails. Takes the paths of libgrkan_torch.so and of the stand-in.
  */
-#include <dlfcn.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -16,8 +15,7 @@
 
 #include <grkan/grkan.h>
 
-#include "../../python/operators/operators.h"
-#include "standin.h"
+#include "loading.h"
 
 enum {
     batch = 3,
@@ -33,46 +31,7 @@ static const int64_t shape[] = {batch, channels, length};
 static const int64_t a_shape[] = {1, a_width}, a_strides[] = {a_width, 1};
 static const int64_t b_shape[] = {groups, b_width}, b_strides[] = {b_width, 1}, b_transposed[] = {1, groups};
 
-static standin_state *pytorch;
-static torch_kernel (*kernel_of)(const char *name, const char *key);
-static torch_tensor *(*tensor_of)(int64_t dim, const int64_t *sizes, const int64_t *strides, int32_t dtype);
-static int (*set_determinism)(int determinism);
-
 /* --------------------------------------------------------------------------------------------- numbers and layouts */
-
-/** The value of an element, the same in every layout. */
-static float value_of(int64_t n, int seed)
-{
-    return (float)((n * 37 + seed * 11) % 101) / 25.0f - 2.0f;
-}
-
-/** Where element n, in the order of indices, lies. */
-static int64_t place_of(const torch_tensor *t, int64_t n)
-{
-    int64_t at = 0;
-    for (int64_t i = t->dim - 1; i >= 0; --i) {
-        at += n % t->sizes[i] * t->strides[i];
-        n /= t->sizes[i];
-    }
-    return at;
-}
-
-static int64_t count_of(const torch_tensor *t)
-{
-    int64_t count = 1;
-    for (int64_t i = 0; i < t->dim; ++i)
-        count *= t->sizes[i];
-    return count;
-}
-
-/** A tensor of type f32 with values. */
-static torch_tensor *filled(int64_t dim, const int64_t *sizes, const int64_t *strides, int seed)
-{
-    torch_tensor *const t = tensor_of(dim, sizes, strides, STANDIN_F32);
-    for (int64_t n = 0; n < count_of(t); ++n)
-        ((float *)(void *)t->data)[place_of(t, n)] = value_of(n, seed);
-    return t;
-}
 
 /** How x and its like lie. */
 typedef struct layout {
@@ -173,22 +132,10 @@ static void compute(const layout *l, grkan_determinism determinism, expected *e)
 
 /* ---------------------------------------------------------------------------------------------------------- calls */
 
-/** Call an operator. Its tensors are its own then. @return whether it threw nothing */
 static bool call(const char *name, torch_tensor *const *tensors, int count, int64_t form, int64_t channel_dim,
                  int results, torch_tensor **made)
 {
-    uint64_t values[8] = {0};
-    const torch_kernel kernel = kernel_of(name, "CPU");
-    assert_non_null(kernel);
-    for (int i = 0; i < count; ++i)
-        values[i] = (uint64_t)(uintptr_t)tensors[i];
-    values[count] = (uint64_t)form;
-    values[count + 1] = (uint64_t)channel_dim;
-    pytorch->error[0] = '\0';
-    kernel(values, (uint64_t)count + 2, (uint64_t)results);
-    for (int i = 0; i < results && pytorch->error[0] == '\0'; ++i)
-        made[i] = (torch_tensor *)(uintptr_t)values[i];
-    return pytorch->error[0] == '\0';
+    return call_operator(name, "CPU", tensors, count, form, channel_dim, results, made);
 }
 
 static bool call_forward(const layout *l, torch_tensor **y)
@@ -205,14 +152,6 @@ static bool call_backward(const layout *l, torch_tensor **gradients)
     return call("rational_backward", tensors, 4, GRKAN_ABS_TERMS, -2, 3, gradients);
 }
 
-static void delete(torch_tensor *t)
-{
-    torch_status (*delete_tensor)(torch_tensor *);
-    void *const found = dlsym(dlopen(NULL, RTLD_NOW), "aoti_torch_delete_tensor_object");
-    memcpy(&delete_tensor, &found, sizeof found);
-    assert_int_equal(delete_tensor(t), 0);
-}
-
 /** Compare a result with numbers that lie with the same strides, and delete it. */
 static void assert_result(torch_tensor *t, const float *numbers, const int64_t *strides)
 {
@@ -220,7 +159,7 @@ static void assert_result(torch_tensor *t, const float *numbers, const int64_t *
         assert_int_equal(t->strides[i], strides[i]);
     if (t->bytes > 0)
         assert_memory_equal(t->data, numbers, t->bytes);
-    delete (t);
+    delete_tensor(t);
 }
 
 /* ---------------------------------------------------------------------------------------------------------- tests */
@@ -290,7 +229,7 @@ static void test_every_failure(void **state)
             const bool is_good = is_forward ? call_forward(l, made) : call_backward(l, made);
             pytorch->fails_at = 0;
             for (int k = 0; is_good && k < (is_forward ? 1 : 3); ++k)
-                delete (made[k]);
+                delete_tensor(made[k]);
             assert_int_equal(pytorch->alive, 0);
             if (pytorch->failed[0] == '\0') {
                 assert_true(is_good);
@@ -306,20 +245,23 @@ static void test_every_failure(void **state)
     }
 }
 
-/** A workspace is cleared, since it comes with whatever an allocator has. */
-static void test_a_workspace_is_cleared(void **state)
+/** Calls of the cpu come with no stream, and share a workspace: the allocator makes their results alone. */
+static void test_a_workspace_is_kept(void **state)
 {
     enum { rows = 4096, wide = 64 };
     static const int64_t sizes[] = {rows, wide}, strides[] = {wide, 1};
-    torch_tensor *const tensors[] = {filled(2, sizes, strides, 2), filled(2, sizes, strides, 1),
-                                     filled(2, a_shape, a_strides, 3), filled(2, b_shape, b_strides, 4)};
-    torch_tensor *made[3];
     (void)state;
-    pytorch->cleared = 0;
-    assert_true(call("rational_backward", tensors, 4, GRKAN_ABS_TERMS, -1, 3, made));
-    assert_int_equal(pytorch->cleared, 1);
-    for (int i = 0; i < 3; ++i)
-        delete (made[i]);
+    for (int again = 0; again < 2; ++again) {
+        torch_tensor *const tensors[] = {filled(2, sizes, strides, 2), filled(2, sizes, strides, 1),
+                                         filled(2, a_shape, a_strides, 3), filled(2, b_shape, b_strides, 4)};
+        torch_tensor *made[3];
+        pytorch->made = pytorch->cleared = 0;
+        assert_true(call("rational_backward", tensors, 4, GRKAN_ABS_TERMS, -1, 3, made));
+        assert_int_equal(pytorch->made, 3);
+        assert_int_equal(pytorch->cleared, 0);
+        for (int i = 0; i < 3; ++i)
+            delete_tensor(made[i]);
+    }
     assert_int_equal(pytorch->alive, 0);
 }
 
@@ -348,7 +290,7 @@ static void test_more_sizes_than_plans(void **state)
                                          filled(2, b_shape, b_strides, 4)};
         torch_tensor *y;
         assert_true(call("rational", tensors, 3, GRKAN_ABS_TERMS, -1, 1, &y));
-        delete (y);
+        delete_tensor(y);
     }
     assert_int_equal(pytorch->alive, 0);
 }
@@ -424,43 +366,6 @@ static void test_refused_tensors(void **state)
     assert_int_equal(pytorch->alive, 0);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- set-up */
-
-/** The address of a function; ends the test if there is none. */
-static void find(void *library, const char *name, void *function)
-{
-    void *const found = library == NULL ? NULL : dlsym(library, name);
-    if (found == NULL) {
-        printf("no %s: %s\n", name, dlerror());
-        exit(1);
-    }
-    memcpy(function, &found, sizeof found);
-}
-
-/** The operators before PyTorch, which they say, then after it. */
-static void load(const char *operators, const char *standin_path)
-{
-    const char *(*register_operators)(void);
-    standin_state *(*state_of)(void);
-    void *library = dlopen(operators, RTLD_NOW | RTLD_LOCAL);
-    find(library, "grkan_torch_register", &register_operators);
-    find(library, "grkan_torch_set_determinism", &set_determinism);
-    const char *const words = register_operators();
-    if (words == NULL || strstr(words, "expected PyTorch 2.9 or later") == NULL) {
-        printf("without PyTorch: \"%s\"\n", words == NULL ? "" : words);
-        exit(1);
-    }
-    library = dlopen(standin_path, RTLD_NOW | RTLD_GLOBAL);
-    find(library, "standin", &state_of);
-    find(library, "standin_kernel", &kernel_of);
-    find(library, "standin_tensor", &tensor_of);
-    pytorch = state_of();
-    if (register_operators() != NULL || register_operators() != NULL) {
-        printf("with PyTorch: \"%s\"\n", register_operators());
-        exit(1);
-    }
-}
-
 int main(int count, char **arguments)
 {
     const struct CMUnitTest tests[] = {
@@ -468,7 +373,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(test_results_are_those_of_grkan),
         cmocka_unit_test(test_determinism),
         cmocka_unit_test(test_every_failure),
-        cmocka_unit_test(test_a_workspace_is_cleared),
+        cmocka_unit_test(test_a_workspace_is_kept),
         cmocka_unit_test(test_without_elements),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_refused_tensors),
@@ -476,6 +381,6 @@ int main(int count, char **arguments)
     };
     if (count != 3)
         return 2;
-    load(arguments[1], arguments[2]);
+    load_operators(arguments[1], arguments[2]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
