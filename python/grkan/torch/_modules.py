@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterable
 from typing import cast
 
 import numpy
@@ -61,7 +62,7 @@ def _parameter(row: numpy.ndarray, groups: int, device: torch.device | str | Non
 class Rational(nn.Module):
     """A rational activation whose coefficients are learned, one set for each group of channels.
 
-    Parameters: numerator [1 or groups, m + 1] and denominator [groups, n].
+    Parameters: numerator [1 or groups, m + 1] and denominator [groups, n]. start has the rows that they begin with.
 
     Args:
         groups: how many groups the channels are split into.
@@ -86,8 +87,18 @@ class Rational(nn.Module):
         elif not isinstance(init, Fit):
             raise InvalidArgumentError(f"init is {init!r}; expected the name of a function, or what grkan.fit gave")
         self.groups, self.form, self.channel_dim = groups, init.form, channel_dim
+        self.start = init.numerator[0].tolist(), init.denominator[0].tolist()
         self.numerator = _parameter(init.numerator, 1 if shared_numerator else groups, device, dtype)
         self.denominator = _parameter(init.denominator, groups, device, dtype)
+
+    def reset_parameters(self) -> None:
+        """Give all groups the coefficients again that they began with."""
+        self._begin(zip((self.numerator, self.denominator), self.start))
+
+    @torch.no_grad()
+    def _begin(self, rows: Iterable[tuple[torch.Tensor, list[float]]]) -> None:
+        for table, row in rows:
+            table.copy_(torch.tensor(row, dtype=table.dtype, device=table.device))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return rational(x, self.numerator, self.denominator, self.form, self.channel_dim)
