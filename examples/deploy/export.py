@@ -5,8 +5,8 @@
     export.py FOLDER [--device cuda] [--size base]     writes NAME.pt2, NAME-input.pt and NAME-expected.pt for each NAME
     export.py FOLDER --compare                         reads NAME-output.pt, which predict wrote: the same bits?
 
-One is an activation alone; its expected answer is eager PyTorch's, since the package calls the same kernel. The other is
-a whole KAT with any number of images; its expected answer is the package's in this process.
+One is an activation alone; its expected answer is eager PyTorch's, since the package calls the same kernel. The other
+is a whole KAT with any number of images; its expected answer is the package's in this process.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import torch
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[2] / "bench")]
 import kat
-from grkan.torch import KAT_Group
+from grkan.torch import KAT_Group, to_kat
 from train_kat import Digits, RandomImages
 
 NAMES = ("activation", "kat")
@@ -26,7 +26,7 @@ NAMES = ("activation", "kat")
 def models(size):
     """Of each name: the model, and an input of it."""
     shape = (Digits if size == "digits" else RandomImages).shape
-    network = kat.to_kat(kat.VisionTransformer(size, **shape), kat.grkan_activation)
+    network = to_kat(kat.VisionTransformer(size, **shape))
     return {"activation": (KAT_Group(mode="swish"), torch.randn(3, 197, 768)),
             "kat": (network, torch.randn(3, shape["channels"], shape["image"], shape["image"]))}
 
