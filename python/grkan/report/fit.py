@@ -39,6 +39,7 @@ def curves(content):
     return x, fit, (own_x, own_y), (own_x, _fitted(content, own_x) - own_y)
 
 
+@plots.styled
 def to_svg(content):
     """The drawing of a document."""
     x, fit, target, error = curves(content)
