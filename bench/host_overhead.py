@@ -2,16 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Host time of grkan's calls beside torch's GELU, and beside the least that a function of one's own costs.
 
-Three cases, each with its contestants called in turn, on tensors so small that the host, not the device, takes the time:
+Three cases, each with its contestants called in turn, on tensors so small that the host, not the device, takes the
+time:
 
     inference    an operator's call without gradients
     training     forward and backward; "empty" is an autograd.Function over operators in C that compute nothing
                  (build/libempty_operators.so, which meson builds)
     compiled     torch.compile of a chain of (activation, linear), without and with backward, per pair
 
-On a GPU nothing waits for the device within a sample, so the figures are what a training loop pays to enqueue. On the cpu they
-hold the kernels too. Ratios are of the least times, which other work on the machine changes least; medians are beside
-them.
+On a GPU nothing waits for the device within a sample, so the figures are what a training loop pays to enqueue. On the
+cpu they hold the kernels too. Ratios are of the least times, which other work on the machine changes least; medians are
+beside them.
 """
 
 import argparse

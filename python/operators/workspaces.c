@@ -6,6 +6,8 @@
  */
 #include "workspaces.h"
 
+#include <stdlib.h>
+
 #include "../../core/platform/platform.h"
 
 enum { kept_bytes = 1 << 20 /* all that nearly every plan needs */, most_streams = 64 };
@@ -36,14 +38,15 @@ static kept_workspace *look_up(int32_t device_index, const void *stream)
 /** @return NULL if there is no memory; then there is none for this stream yet */
 static void *make_cleared(grkan_device *device)
 {
-    static const char zeros[kept_bytes];
-    void *base;
-    if (grkan_memory_allocate(device, kept_bytes, &base) != GRKAN_SUCCESS)
-        return NULL;
-    if (grkan_memory_upload(device, (grkan_buffer){base, 0}, zeros, sizeof zeros) == GRKAN_SUCCESS)
-        return base;
-    grkan_memory_free(device, base);
-    return NULL;
+    void *const zeros = calloc(1, kept_bytes);
+    void *base = NULL;
+    if (zeros != NULL && grkan_memory_allocate(device, kept_bytes, &base) == GRKAN_SUCCESS &&
+        grkan_memory_upload(device, (grkan_buffer){base, 0}, zeros, kept_bytes) != GRKAN_SUCCESS) {
+        grkan_memory_free(device, base);
+        base = NULL;
+    }
+    free(zeros);
+    return base;
 }
 
 static kept_workspace *add(const plan *p, void *stream)

@@ -198,3 +198,15 @@ def test_copies_and_conversions():
     assert module.double()(x.double()).dtype == torch.float64
     assert module.bfloat16()(x.bfloat16()).dtype == torch.bfloat16
     assert "groups=4, coefficients=(6, 4)" in repr(module)
+
+
+@pytest.mark.parametrize("module", [KAT_Group(mode="swish"), Rational(4, "tanh", form="square")], ids=["KAT", "Rational"])
+def test_weights_only_loading(module):
+    file = io.BytesIO()
+    torch.save({"state": module.state_dict(), "optimizer": torch.optim.Adam(module.parameters()).state_dict()}, file)
+    file.seek(0)
+    loaded = torch.load(file, weights_only=True)
+    other = KAT_Group() if isinstance(module, KAT_Group) else Rational(4, form="square")
+    other.load_state_dict(loaded["state"])
+    x = torch.randn(3, 16)
+    assert torch.equal(other(x), module(x))

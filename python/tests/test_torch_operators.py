@@ -97,3 +97,27 @@ def test_inference_makes_no_node():
         assert not rational(x, A, B).requires_grad
     with torch.inference_mode():
         assert rational(X, A, B).is_inference()
+
+
+def test_derivatives_of_the_operator():
+    """Whatever PyTorch asks of it: by the kernels, or by the formula where there are none for that."""
+    from grkan.torch import formula
+    x, a, b = X.double(), A.double(), B.double()
+
+    def operator(t):
+        return torch.ops.grkan.rational(t, a, b, 2, -1)
+
+    def expected(t):
+        return formula(t, a, b, "abs_sum_offset")
+
+    v = x.cos()
+    for found, wanted in ((f(operator), f(expected)) for f in (
+            lambda f: torch.func.jvp(f, (x,), (v,))[1], lambda f: torch.func.vjp(f, x)[1](v)[0],
+            lambda f: torch.func.grad(lambda t: f(t).sum())(x), lambda f: torch.func.jacfwd(f)(x[0]),
+            lambda f: torch.func.hessian(lambda t: f(t).sum())(x[0]), lambda f: torch.func.linearize(f, x)[1](v),
+            lambda f: torch.func.vmap(f)(x))):
+        torch.testing.assert_close(found, wanted)
+    with torch.autograd.forward_ad.dual_level():
+        dual = torch.autograd.forward_ad.make_dual(x, v)
+        found, wanted = (torch.autograd.forward_ad.unpack_dual(f(dual)).tangent for f in (operator, expected))
+    torch.testing.assert_close(found, wanted)

@@ -26,6 +26,7 @@ from . import _native
 from ._formula import formula, gradients_of_formula
 from ._kernels import check_gradient, check_tensors, run_backward, run_forward
 from ._paths import needs_formula
+from ._sharding import Rule, backward_rule, forward_rule, register_rules
 
 # ---------------------------------------------------------------------------------------------------- fake kernels
 
@@ -65,6 +66,7 @@ class _OperatorFunction(torch.autograd.Function):
 
 def _differentiable(x, *arguments):
     *tables, form, channel_dim = arguments
+    prepare_sharding()
     if needs_formula():
         check_tensors(x, tables, form, channel_dim)
         return _decomposed(x, *arguments)
@@ -114,6 +116,7 @@ class Row:
     differentiable: Callable[..., Any] | None = None  # for the key Autograd
     vmap: Callable[..., Any] | None = None
     decomposition: Callable[..., Any] | None = None  # into PyTorch's operations, for ONNX and others without kernels
+    sharding: Rule | None = None  # of DTensors
 
 
 # torch.compile's CUDA graphs must know of all memory that outlives a call, so the workspace does not.
@@ -121,12 +124,19 @@ _run_backward = functools.partial(run_backward, keep_workspace=False)
 _INPUTS = "Tensor x, Tensor numerator, Tensor denominator, int form, int channel_dim"
 
 ROWS = (
-    Row("rational", f"({_INPUTS}) -> Tensor", run_forward, _fake_forward, _differentiable, _vmap, _decomposed),
-    Row("rational_forward", f"({_INPUTS}) -> Tensor", run_forward, _fake_forward, decomposition=_decomposed),
-    Row("rational_backward", f"(Tensor dy, {_INPUTS}) -> (Tensor, Tensor, Tensor)", _run_backward, _fake_backward),
+    Row("rational", f"({_INPUTS}) -> Tensor", run_forward, _fake_forward, _differentiable, _vmap, _decomposed,
+        forward_rule),
+    Row("rational_forward", f"({_INPUTS}) -> Tensor", run_forward, _fake_forward, decomposition=_decomposed,
+        sharding=forward_rule),
+    Row("rational_backward", f"(Tensor dy, {_INPUTS}) -> (Tensor, Tensor, Tensor)", _run_backward, _fake_backward,
+        sharding=backward_rule),
 )
 
 _library = Library("grkan", "FRAGMENT")  # what is registered lives as long as this object
+
+
+def _operator_of(row: Row) -> torch._ops.OpOverload:
+    return getattr(torch.ops.grkan, row.name).default
 
 
 def _register(row: Row) -> None:
@@ -141,11 +151,19 @@ def _register(row: Row) -> None:
     if row.vmap is not None and hasattr(torch.library, "register_vmap"):  # PyTorch 2.5; before, vmap warns and loops
         torch.library.register_vmap(name, row.vmap, lib=_library)
     if row.decomposition is not None:
-        register_decomposition(getattr(torch.ops.grkan, row.name).default)(row.decomposition)
+        register_decomposition(_operator_of(row))(row.decomposition)
 
 
 for _row in ROWS:
     _register(_row)
+
+_sharding_rules = tuple((_operator_of(row), row.sharding) for row in ROWS if row.sharding is not None)
+
+
+def prepare_sharding() -> None:
+    """Before a call that may be of DTensors."""
+    register_rules(_sharding_rules)
+
 
 operator = torch.ops.grkan.rational.default
 forward_operator = torch.ops.grkan.rational_forward.default
