@@ -38,8 +38,8 @@ WARM_UP = 3  # samples
 # What a ratio may be: (case, numerator, denominator, most).
 BOUNDS = (("inference", "operator", "gelu", 1.1), ("training", "rational", "empty", 1.15),
           ("compiled inference", "grkan", "gelu", 1.03), ("compiled training", "grkan", "gelu", 1.25))
-RATIOS = BOUNDS + (("inference", "rational", "gelu", None), ("inference", "module", "gelu", None),
-                   ("training", "rational", "gelu", None), ("training", "module", "gelu", None))
+RATIOS = (*BOUNDS, ("inference", "rational", "gelu", None), ("inference", "module", "gelu", None),
+          ("training", "rational", "gelu", None), ("training", "module", "gelu", None))
 
 
 class Sampler:

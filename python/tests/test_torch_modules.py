@@ -200,13 +200,12 @@ def test_copies_and_conversions():
     assert "groups=4, coefficients=(6, 4)" in repr(module)
 
 
-@pytest.mark.skipif(not hasattr(torch, "compile"), reason="PyTorch 1.13 cannot load any module's state so")
 @pytest.mark.parametrize("make", [lambda mode="gelu": KAT_Group(mode=mode),
                                   lambda mode="gelu": Rational(4, mode, form="square")], ids=["KAT", "Rational"])
 def test_weights_only_loading(make):
     module, other, file = make("swish"), make(), io.BytesIO()
-    torch.save({"state": module.state_dict(), "optimizer": torch.optim.Adam(module.parameters()).state_dict()}, file)
+    torch.save(module.state_dict(), file)
     file.seek(0)
-    other.load_state_dict(torch.load(file, weights_only=True)["state"])
+    other.load_state_dict(torch.load(file, weights_only=True))
     x = torch.randn(3, 16)
     assert torch.equal(other(x), module(x))
