@@ -16,11 +16,12 @@
 /** A set of instructions, from the plain reference to the widest. */
 typedef struct cpu_simd {
     const char *name;
-    int lanes; /* of f32 */
-    const cpu_kernels *kernels[4];
+    int lanes;                     /* of f32 */
+    const cpu_kernels *with_float; /* whose arithmetic is f32: of all storage types but f64 */
+    const cpu_kernels *with_double;
 } cpu_simd;
 
-#define KERNELS_OF(simd) {&grkan_cpu_##simd##_0, &grkan_cpu_##simd##_1, &grkan_cpu_##simd##_2, &grkan_cpu_##simd##_3}
+#define KERNELS_OF(simd) &grkan_cpu_##simd##_float, &grkan_cpu_##simd##_double
 
 static const cpu_simd scalar = {"scalar", 1, KERNELS_OF(scalar)};
 #ifdef CPU_HAS_X86
@@ -231,7 +232,8 @@ static grkan_status cpu_prepare(grkan_backend_program *program, const grkan_plan
 static const cpu_kernels *kernels_of(const grkan_backend_program *program, const grkan_plan_data *plan)
 {
     const int plain = plan->options.cpu_simd == GRKAN_CPU_SIMD_OFF || plan->options.strategy == GRKAN_STRATEGY_ELEMENT;
-    return (plain ? &scalar : program->simd)->kernels[plan->operation.dtype];
+    const cpu_simd *const simd = plain ? &scalar : program->simd;
+    return plan->operation.dtype == GRKAN_F64 ? simd->with_double : simd->with_float;
 }
 
 static void *address(grkan_buffer buffer)
@@ -274,13 +276,18 @@ static int reduction_threads(const grkan_backend_program *program, const grkan_p
     return plan->workspace_bytes < worth ? 1 : threads_of(program, plan);
 }
 
+static cpu_tensor tensor_of(grkan_buffer buffer, grkan_dtype dtype)
+{
+    return (cpu_tensor){address(buffer), dtype, (int)grkan_dtype_bytes(dtype)};
+}
+
 static cpu_job job_of(const grkan_backend_program *program, const grkan_plan_data *plan, const grkan_call *call)
 {
     cpu_job job = {.plan = plan,
                    .scratches = program->scratches,
-                   .x = address(call->x),
-                   .dy = address(call->dy),
-                   .result = address(call->result),
+                   .x = tensor_of(call->x, plan->operation.dtype),
+                   .dy = tensor_of(call->dy, plan->operation.dtype),
+                   .result = tensor_of(call->result, plan->operation.dtype),
                    .workspace = address(call->workspace),
                    .add = call->add};
     for (int table = 0; table < plan->table_count; ++table) {

@@ -27,29 +27,35 @@ void cpu_scratches_destroy(cpu_scratches *scratches);
 cpu_scratch cpu_scratch_take(cpu_scratches *scratches);
 void cpu_scratch_give_back(cpu_scratch scratch);
 
+/** A tensor of a call. */
+typedef struct cpu_tensor {
+    char *first;
+    grkan_dtype dtype;
+    int bytes; /* of an element */
+} cpu_tensor;
+
 /** One call, with buffers resolved to addresses. */
 typedef struct cpu_job {
     const grkan_plan_data *plan;
     cpu_scratches *scratches;
-    const void *x;
-    const void *dy;
-    void *result; /* y, or dx */
+    cpu_tensor x;
+    cpu_tensor dy;
+    cpu_tensor result; /* y, or dx */
     const void *tables[GRKAN_MOST_TABLES];
     void *gradients[GRKAN_MOST_TABLES];
     void *workspace;
     int add;
 } cpu_job;
 
-/** The kernels for one storage type and one set of instructions. */
+/** The kernels for one type of arithmetic and one set of instructions. */
 typedef struct cpu_kernels {
     void (*forward_block)(const cpu_job *job, int64_t block);
     void (*backward_block)(const cpu_job *job, int64_t block);
     void (*reduce_number)(const cpu_job *job, int64_t number); /* of the tables, one after the other */
 } cpu_kernels;
 
-/* One of each for every build of kernels.c; the suffix is grkan_dtype's number. scalar is the reference. */
-#define CPU_DECLARE(simd)                                                                                              \
-    extern const cpu_kernels grkan_cpu_##simd##_0, grkan_cpu_##simd##_1, grkan_cpu_##simd##_2, grkan_cpu_##simd##_3
+/* One of each for every build of kernels.c. scalar is the reference. */
+#define CPU_DECLARE(simd) extern const cpu_kernels grkan_cpu_##simd##_float, grkan_cpu_##simd##_double
 CPU_DECLARE(scalar);
 CPU_DECLARE(vector);
 CPU_DECLARE(avx2);

@@ -4,7 +4,7 @@
  * @brief The kernels' words in C. CPU_LANES 1: the plain reference. More: `real` is a vector of that many lanes, one
  * for each of as many neighbouring threads of a block.
  *
- * The build defines CPU_DTYPE (grkan_dtype's number) and CPU_BYTES (of a vector; 0 for the reference).
+ * The build defines CPU_DOUBLE (1: arithmetic is f64; 0: f32) and CPU_BYTES (of a vector; 0 for the reference).
  */
 #include <math.h>
 #include <string.h>
@@ -18,7 +18,7 @@
 #define VECTOR_GROUPS(g) 1
 #define BLOCK_THREADS(g) ((g)->columns.block)
 
-#if CPU_DTYPE == 3
+#if CPU_DOUBLE
 typedef double scalar;
 typedef int64_t scalar_bits;
 #define SCALAR_SIGN INT64_MIN
@@ -49,7 +49,7 @@ static inline float float_of(unsigned int bits)
 #define BITS_OF bits_of
 #define FLOAT_OF float_of
 
-#if CPU_DTYPE == 3
+#if CPU_DOUBLE
 static inline double double_of(unsigned int low, unsigned int high)
 {
     const uint64_t bits = (uint64_t)high << 32 | low;

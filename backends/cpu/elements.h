@@ -41,6 +41,14 @@ DEVICE void load_coefficients(family f, const cpu_job *job, const grkan_geometry
     }
 }
 
+#if CPU_DOUBLE
+#define FORWARD_ELEMENT grkan_cpu_forward_double
+#define BACKWARD_ELEMENT grkan_cpu_backward_double
+#else
+#define FORWARD_ELEMENT grkan_cpu_forward_float
+#define BACKWARD_ELEMENT grkan_cpu_backward_float
+#endif
+
 #if CPU_BYTES == 0
 
 DEVICE real forward_lanes(const grkan_plan_data *plan, const coefficients *c, real x)
@@ -53,15 +61,6 @@ DEVICE real backward_lanes(const grkan_plan_data *plan, const coefficients *c, r
     return backward_element(family_of(plan), c, x, dy, sums);
 }
 
-#if CPU_DTYPE == 0 || CPU_DTYPE == 3
-#if CPU_DTYPE == 0
-#define FORWARD_ELEMENT grkan_cpu_forward_float
-#define BACKWARD_ELEMENT grkan_cpu_backward_float
-#else
-#define FORWARD_ELEMENT grkan_cpu_forward_double
-#define BACKWARD_ELEMENT grkan_cpu_backward_double
-#endif
-
 scalar FORWARD_ELEMENT(const grkan_plan_data *plan, const scalar *c, scalar x)
 {
     return forward_element(family_of(plan), (const coefficients *)(const void *)c, x);
@@ -71,17 +70,8 @@ scalar BACKWARD_ELEMENT(const grkan_plan_data *plan, const scalar *c, scalar x, 
 {
     return backward_element(family_of(plan), (const coefficients *)(const void *)c, x, dy, sums);
 }
-#endif
 
 #else
-
-#if CPU_DTYPE == 3
-#define FORWARD_ELEMENT grkan_cpu_forward_double
-#define BACKWARD_ELEMENT grkan_cpu_backward_double
-#else
-#define FORWARD_ELEMENT grkan_cpu_forward_float
-#define BACKWARD_ELEMENT grkan_cpu_backward_float
-#endif
 
 enum { all_coefficients = sizeof(coefficients) / sizeof(real) };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file kernels.c
- * @brief The blocks of a plan as loops over their threads, for one storage type and one set of instructions.
+ * @brief The blocks of a plan as loops over their threads, for one type of arithmetic and one set of instructions.
  *
  * Compiled once for each; see dialect.h and meson.build. The order of every addition is that of the GPUs: lanes of a
  * vector are neighbouring threads of a block, each with its own sums.
@@ -17,7 +17,7 @@
 #include "reduce.h"
 
 #define JOIN(a, b, c) a##_##b##_##c
-#define NAME(simd, dtype) JOIN(grkan_cpu, simd, dtype)
+#define NAME(simd, arithmetic) JOIN(grkan_cpu, simd, arithmetic)
 
 /* --------------------------------------------------------------------------------------------------- blocks */
 
@@ -52,15 +52,15 @@ enum {
     most_forward_runs = (12 << 10) / (int)sizeof(run),
     most_staged =
         9216, /* elements of a stage of backward: memory brings 12 whole rows of 768 fastest, half of that slower */
-    narrow_strip = 256 / (int)sizeof(scalar),    /* columns, where memory is small: so that several rows fit */
-    staged_scalars = 5,                          /* of an element of backward: x, dy, and what is kept of it */
-    run_scalars = 38,                            /* of a column, if its SIMD vector is a run of its own */
-    least_bytes = CPU_DTYPE == 3 ? 26112 : 21504 /* of memory for a block of backward; see the assertion below */
+    narrow_strip = 256 / (int)sizeof(scalar), /* columns, where memory is small: so that several rows fit */
+    staged_scalars = 5,                       /* of an element of backward: x, dy, and what is kept of it */
+    run_scalars = 38,                         /* of a column, if its SIMD vector is a run of its own */
+    least_bytes = CPU_DOUBLE ? 26112 : 21504  /* of memory for a block of backward; see the assertion below */
 };
 
 /* A SIMD vector of columns fits beside the sums of outputs that are under way: at most 64 columns of the highest degrees. */
 _Static_assert(least_bytes - 8 * line - 64 * MOST_SUMS * (int)sizeof(scalar) >=
-                   CPU_LANES * (run_scalars + 3 * MOST_SUMS + (CPU_DTYPE == 3 ? 2 : most_vector) * staged_scalars) *
+                   CPU_LANES * (run_scalars + 3 * MOST_SUMS + (CPU_DOUBLE ? 2 : most_vector) * staged_scalars) *
                        (int)sizeof(scalar),
                "least_bytes");
 _Static_assert(sizeof(run) <= CPU_LANES * run_scalars * sizeof(scalar), "run_scalars");
@@ -107,11 +107,11 @@ static void backward_strip(const cpu_job *job, const worker *w, backward_state *
         const int last = least(first - of_chain + g->rows.chain, w->rows);
         end = least(first + s->rows, last);
         find_rows(w, s, first, end, &state->at);
-        stage_in(s, &state->at, job->x, state->x, state->rows.x);
-        stage_in(s, &state->at, job->dy, state->dy, state->rows.dy);
-        prepare_result(s, &state->at, state->dy, job->result, state->rows.result);
+        stage_in(s, &state->at, &job->x, state->x, state->rows.x);
+        stage_in(s, &state->at, &job->dy, state->dy, state->rows.dy);
+        prepare_result(s, &state->at, state->dy, &job->result, state->rows.result);
         backward_stage(job, (chain){of_chain == 0, end == last}, state->at.rows * s->vector, state);
-        stage_out(s, &state->at, state->dy, job->result);
+        stage_out(s, &state->at, state->dy, &job->result);
     }
 }
 
@@ -220,8 +220,6 @@ static void backward_by_element(const cpu_job *job, int64_t block)
 {
     const gradients d = gradients_of(job);
     const tile b = tile_of_block(d.g, (int)block);
-    const storage *x = job->x, *dy = job->dy;
-    storage *dx = job->result;
     for (int thread = 0; thread < d.g->columns.block; ++thread) {
         const worker w = worker_of_thread(&b, thread);
         const int64_t group = group_in_vector(&w, 0);
@@ -231,8 +229,11 @@ static void backward_by_element(const cpu_job *job, int64_t block)
             const row_position at = position_of_row(&w, row);
             const int vector = vectors_left(&w, at.segment) > 0 ? d.g->columns.vector : 0;
             for (int64_t e = at.element; e < at.element + vector; ++e) {
-                scalar sums[MOST_SUMS] = {0};
-                dx[e] = PACK(backward_element(d.f, &c, UNPACK(x[e]), UNPACK(dy[e]), sums));
+                scalar sums[MOST_SUMS] = {0}, x, dy;
+                convert_in(&job->x, e, 1, &x);
+                convert_in(&job->dy, e, 1, &dy);
+                const scalar dx = backward_element(d.f, &c, x, dy, sums);
+                convert_out(&dx, 1, &job->result, e);
                 add_element(&d, group, sums);
             }
         }
@@ -244,22 +245,20 @@ static void backward_by_element(const cpu_job *job, int64_t block)
 static void forward_one_row(const cpu_job *job, grkan_int64 element, int columns, grkan_int64 next, forward_row *row,
                             scalar *staged)
 {
-    const storage *const x = (const storage *)job->x + element;
-    storage *const y = (storage *)job->result + element;
     const int width = row->runs[row->run_count - 1].end;
-    const int as_it_lies = (CPU_DTYPE == 0 || CPU_DTYPE == 3) && columns == width;
-    row->next_x = next < 0 ? NULL : (const storage *)job->x + next;
-    row->next_y = next < 0 ? NULL : (const storage *)job->result + next;
-    row->x = as_it_lies ? (const scalar *)(const void *)x : staged;
-    row->y = as_it_lies ? (scalar *)(void *)y : staged;
-    if (!as_it_lies) {
-        convert_in(x, columns, staged);
+    const int x_lies = is_scalar(&job->x) && columns == width, y_lies = is_scalar(&job->result) && columns == width;
+    row->next_x = next < 0 ? NULL : element_of(&job->x, next);
+    row->next_y = next < 0 ? NULL : element_of(&job->result, next);
+    row->x = x_lies ? (const scalar *)(const void *)element_of(&job->x, element) : staged;
+    row->y = y_lies ? (scalar *)(void *)element_of(&job->result, element) : staged;
+    if (!x_lies) {
+        convert_in(&job->x, element, columns, staged);
         for (int column = columns; column < width; ++column)
             staged[column] = 0;
     }
     forward_unrolled(job, row);
-    if (!as_it_lies)
-        convert_out(staged, columns, y);
+    if (!y_lies)
+        convert_out(staged, columns, &job->result, element);
 }
 
 /** In strips of as many columns as their runs have memory for: `most` runs, at least one. */
@@ -269,7 +268,7 @@ static void forward_in(const cpu_job *job, int64_t block, run *runs, int most)
     const worker w = worker_of_thread(&b, 0);
     const int all = w.rows > 0 ? columns_of_block(&b) : 0;
     scalar staged[forward_elements] __attribute__((aligned(64)));
-    forward_row row = {.runs = runs};
+    forward_row row = {.runs = runs, .x_bytes = job->x.bytes, .y_bytes = job->result.bytes};
     block_rows at;
     strip s;
     for (int first = 0; first < all; first += s.columns) {
@@ -333,4 +332,8 @@ static void run_backward_block(const cpu_job *job, int64_t block)
 #define run_backward_block backward_block
 #endif
 
-const cpu_kernels NAME(CPU_SIMD, CPU_DTYPE) = {forward_block, run_backward_block, reduce_number};
+#if CPU_DOUBLE
+const cpu_kernels NAME(CPU_SIMD, double) = { forward_block, run_backward_block, reduce_number };
+#else
+const cpu_kernels NAME(CPU_SIMD, float) = { forward_block, run_backward_block, reduce_number };
+#endif

@@ -109,8 +109,9 @@ DEVICE int row_is_near(const run *r, const scalar *x)
 typedef struct forward_row {
     const scalar *x; /* where it lies, or staged */
     scalar *y;
-    const storage *next_x; /* what is asked for meanwhile; NULL: nothing */
-    const storage *next_y;
+    const char *next_x; /* what is asked for meanwhile; NULL: nothing */
+    const char *next_y;
+    int x_bytes, y_bytes; /* of an element of those */
     const run *runs;
     int run_count;
 } forward_row;
@@ -121,9 +122,11 @@ DEVICE void forward_runs(const cpu_job *job, family f, const forward_row *row)
     scalar *const y = row->y;
     for (const run *r = row->runs; r < row->runs + row->run_count; ++r) {
         const int first = r->first, end = r->end;
-        for (int i = first; row->next_x != NULL && i < end; i += line / (int)sizeof(storage)) {
-            __builtin_prefetch(row->next_x + i);
-            __builtin_prefetch(row->next_y + i, 1);
+        if (row->next_x != NULL) {
+            for (int i = first * row->x_bytes; i < end * row->x_bytes; i += line)
+                __builtin_prefetch(row->next_x + i);
+            for (int i = first * row->y_bytes; i < end * row->y_bytes; i += line)
+                __builtin_prefetch(row->next_y + i, 1);
         }
         if (row_is_near(r, x))
             for (int column = first; column < end; column += CPU_LANES)

@@ -5,7 +5,7 @@
  * prefetches them; computed on as [row][element of a vector][column], so that lanes are neighbours.
  */
 
-#if CPU_DTYPE == 1 && defined(__F16C__) /* no compiler makes these instructions of a loop */
+#if !CPU_DOUBLE && defined(__F16C__) /* no compiler makes these instructions of a loop */
 #include <immintrin.h>
 #define CONVERTS_HALVES
 #endif
@@ -15,20 +15,6 @@ enum {
     most_rows = 32, /* of a stage */
     line = 64       /* bytes of a cache line */
 };
-
-#if CPU_DTYPE == 0 || CPU_DTYPE == 3
-typedef scalar storage;
-#define UNPACK(s) (s)
-#define PACK(s) (s)
-#elif CPU_DTYPE == 1
-typedef uint16_t storage;
-#define UNPACK half_to_float
-#define PACK (storage) float_to_half
-#else
-typedef uint16_t storage;
-#define UNPACK bf16_to_float
-#define PACK (storage) float_to_bf16
-#endif
 
 static int least(int a, int b)
 {
@@ -76,9 +62,21 @@ DEVICE int whole_vectors(int columns)
     return (columns + CPU_LANES - 1) / CPU_LANES * CPU_LANES;
 }
 
+/** Whether a tensor has the type of arithmetic. */
+DEVICE int is_scalar(const cpu_tensor *t)
+{
+    return t->dtype == (CPU_DOUBLE ? GRKAN_F64 : GRKAN_F32);
+}
+
+DEVICE char *element_of(const cpu_tensor *t, grkan_int64 element)
+{
+    return t->first + element * t->bytes;
+}
+
 enum { halves_at_once = 8 };
 
-DEVICE void convert_in(const storage *from, int count, scalar *to)
+#if !CPU_DOUBLE
+static void halves_in(const uint16_t *from, int count, scalar *to)
 {
     int i = 0;
 #ifdef CONVERTS_HALVES
@@ -86,10 +84,10 @@ DEVICE void convert_in(const storage *from, int count, scalar *to)
         _mm256_storeu_ps(to + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(from + i))));
 #endif
     for (; i < count; ++i)
-        to[i] = UNPACK(from[i]);
+        to[i] = half_to_float(from[i]);
 }
 
-DEVICE void convert_out(const scalar *from, int count, storage *to)
+static void halves_out(const scalar *from, int count, uint16_t *to)
 {
     int i = 0;
 #ifdef CONVERTS_HALVES
@@ -98,36 +96,66 @@ DEVICE void convert_out(const scalar *from, int count, storage *to)
                          _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT));
 #endif
     for (; i < count; ++i)
-        to[i] = PACK(from[i]);
+        to[i] = (uint16_t)float_to_half(from[i]);
 }
 
-/* What wide vectors are moved from and to: elements as they are stored, or halves converted before and after. */
-#ifdef CONVERTS_HALVES
-typedef scalar moved;
-#define MOVE_IN(s) (s)
-#define MOVE_OUT(s) (s)
-#else
-typedef storage moved;
-#define MOVE_IN UNPACK
-#define MOVE_OUT PACK
+static void bf16s_in(const uint16_t *from, int count, scalar *to)
+{
+    for (int i = 0; i < count; ++i)
+        to[i] = bf16_to_float(from[i]);
+}
+
+static void bf16s_out(const scalar *from, int count, uint16_t *to)
+{
+    for (int i = 0; i < count; ++i)
+        to[i] = (uint16_t)float_to_bf16(from[i]);
+}
 #endif
 
-DEVICE void unpack_vectors(const moved *from, int count, int vector, int width, scalar *to)
+/** Elements of a tensor, from one on, to arithmetic. */
+static void convert_in(const cpu_tensor *t, grkan_int64 element, int count, scalar *to)
 {
-    for (int column = 0; column < count; ++column)
-        for (int v = 0; v < vector; ++v)
-            to[v * width + column] = MOVE_IN(from[column * vector + v]);
+    const void *const from = element_of(t, element);
+#if !CPU_DOUBLE
+    if (t->dtype == GRKAN_F16)
+        halves_in(from, count, to);
+    else if (t->dtype == GRKAN_BF16)
+        bf16s_in(from, count, to);
+    else
+#endif
+        memcpy(to, from, (size_t)count * sizeof(scalar));
 }
 
-DEVICE void pack_vectors(const scalar *from, int count, int vector, int width, moved *to)
+/** And back. */
+static void convert_out(const scalar *from, int count, const cpu_tensor *t, grkan_int64 element)
+{
+    void *const to = element_of(t, element);
+#if !CPU_DOUBLE
+    if (t->dtype == GRKAN_F16)
+        halves_out(from, count, to);
+    else if (t->dtype == GRKAN_BF16)
+        bf16s_out(from, count, to);
+    else
+#endif
+        memcpy(to, from, (size_t)count * sizeof(scalar));
+}
+
+DEVICE void unpack_vectors(const scalar *from, int count, int vector, int width, scalar *to)
 {
     for (int column = 0; column < count; ++column)
         for (int v = 0; v < vector; ++v)
-            to[column * vector + v] = MOVE_OUT(from[v * width + column]);
+            to[v * width + column] = from[column * vector + v];
+}
+
+DEVICE void pack_vectors(const scalar *from, int count, int vector, int width, scalar *to)
+{
+    for (int column = 0; column < count; ++column)
+        for (int v = 0; v < vector; ++v)
+            to[column * vector + v] = from[v * width + column];
 }
 
 /** The strides are constants where the compiler can make permutations of them. */
-static void unpack_stored(const moved *from, int count, const strip *s, scalar *to)
+static void unpack_some(const scalar *from, int count, const strip *s, scalar *to)
 {
     if (s->vector == 2)
         unpack_vectors(from, count, 2, s->width, to);
@@ -137,7 +165,7 @@ static void unpack_stored(const moved *from, int count, const strip *s, scalar *
         unpack_vectors(from, count, 8, s->width, to);
 }
 
-static void pack_stored(const scalar *from, int count, const strip *s, moved *to)
+static void pack_some(const scalar *from, int count, const strip *s, scalar *to)
 {
     if (s->vector == 2)
         pack_vectors(from, count, 2, s->width, to);
@@ -147,53 +175,56 @@ static void pack_stored(const scalar *from, int count, const strip *s, moved *to
         pack_vectors(from, count, 8, s->width, to);
 }
 
-#ifdef CONVERTS_HALVES
 enum { converted_at_once = 32 }; /* vectors */
 
-static void unpack_wide_row(const storage *from, int count, const strip *s, scalar *to)
+static void unpack_wide_row(const cpu_tensor *t, grkan_int64 element, int count, const strip *s, scalar *to)
 {
     scalar some[converted_at_once * most_vector];
+    if (is_scalar(t)) {
+        unpack_some((const scalar *)(const void *)element_of(t, element), count, s, to);
+        return;
+    }
     for (; count > 0; count -= converted_at_once, to += converted_at_once) {
         const int now = least(count, converted_at_once);
-        convert_in(from, now * s->vector, some);
-        unpack_stored(some, now, s, to);
-        from += now * s->vector;
+        convert_in(t, element, now * s->vector, some);
+        unpack_some(some, now, s, to);
+        element += now * s->vector;
     }
 }
 
-static void pack_wide_row(const scalar *from, int count, const strip *s, storage *to)
+static void pack_wide_row(const scalar *from, int count, const strip *s, const cpu_tensor *t, grkan_int64 element)
 {
     scalar some[converted_at_once * most_vector];
+    if (is_scalar(t)) {
+        pack_some(from, count, s, (scalar *)(void *)element_of(t, element));
+        return;
+    }
     for (; count > 0; count -= converted_at_once, from += converted_at_once) {
         const int now = least(count, converted_at_once);
-        pack_stored(from, now, s, some);
-        convert_out(some, now * s->vector, to);
-        to += now * s->vector;
+        pack_some(from, now, s, some);
+        convert_out(some, now * s->vector, t, element);
+        element += now * s->vector;
     }
 }
-#else
-#define unpack_wide_row unpack_stored
-#define pack_wide_row pack_stored
-#endif
 
 /** Vectors of one row. */
-static void unpack_row(const storage *from, int count, const strip *s, scalar *to)
+static void unpack_row(const cpu_tensor *t, grkan_int64 element, int count, const strip *s, scalar *to)
 {
     if (s->vector == 1)
-        convert_in(from, count, to);
+        convert_in(t, element, count, to);
     else
-        unpack_wide_row(from, count, s, to);
+        unpack_wide_row(t, element, count, s, to);
     for (int v = 0; v < s->vector; ++v)
         for (int column = count; column < s->width; ++column)
             to[v * s->width + column] = 0;
 }
 
-static void pack_row(const scalar *from, int count, const strip *s, storage *to)
+static void pack_row(const scalar *from, int count, const strip *s, const cpu_tensor *t, grkan_int64 element)
 {
     if (s->vector == 1)
-        convert_out(from, count, to);
+        convert_out(from, count, t, element);
     else
-        pack_wide_row(from, count, s, to);
+        pack_wide_row(from, count, s, t, element);
 }
 
 /** Rows of a block that are at hand. */
@@ -226,37 +257,38 @@ typedef struct staged_rows {
     scalar *result[most_rows];
 } staged_rows;
 
-/** Whether the tensor has what a stage would hold: whole vectors of the type of arithmetic. */
-DEVICE int is_as_it_lies(const strip *s, int count)
+/** Whether a tensor has what a stage would hold: whole vectors of the type of arithmetic. */
+DEVICE int is_as_it_lies(const strip *s, const cpu_tensor *t, int count)
 {
-    return (CPU_DTYPE == 0 || CPU_DTYPE == 3) && s->vector == 1 && count == s->width;
+    return is_scalar(t) && s->vector == 1 && count == s->width;
 }
 
-/** @param row out: where each staged row of `from` can be read */
-static void stage_in(const strip *s, const block_rows *at, const storage *from, scalar *to, const scalar **row)
+/** @param row out: where each staged row of a tensor can be read */
+static void stage_in(const strip *s, const block_rows *at, const cpu_tensor *from, scalar *to, const scalar **row)
 {
     for (int i = 0; i < at->rows; ++i, row += s->vector, to += s->vector * s->width) {
-        const int copied = !is_as_it_lies(s, at->count[i]);
+        const int copied = !is_as_it_lies(s, from, at->count[i]);
         if (copied)
-            unpack_row(from + at->element[i], at->count[i], s, to);
+            unpack_row(from, at->element[i], at->count[i], s, to);
         for (int v = 0; v < s->vector; ++v)
-            row[v] = copied ? to + v * s->width : (const scalar *)(const void *)(from + at->element[i]);
+            row[v] = copied ? to + v * s->width : (const scalar *)(const void *)element_of(from, at->element[i]);
     }
 }
 
 /** @param row out: where each row of the result is to be written; stage_out brings it to `to` if need be */
-static void prepare_result(const strip *s, const block_rows *at, scalar *staged_result, storage *to, scalar **row)
+static void prepare_result(const strip *s, const block_rows *at, scalar *staged_result, const cpu_tensor *to,
+                           scalar **row)
 {
     for (int i = 0; i < at->rows; ++i, row += s->vector, staged_result += s->vector * s->width) {
-        const int copied = !is_as_it_lies(s, at->count[i]);
+        const int copied = !is_as_it_lies(s, to, at->count[i]);
         for (int v = 0; v < s->vector; ++v)
-            row[v] = copied ? staged_result + v * s->width : (scalar *)(void *)(to + at->element[i]);
+            row[v] = copied ? staged_result + v * s->width : (scalar *)(void *)element_of(to, at->element[i]);
     }
 }
 
-static void stage_out(const strip *s, const block_rows *at, const scalar *from, storage *to)
+static void stage_out(const strip *s, const block_rows *at, const scalar *from, const cpu_tensor *to)
 {
     for (int i = 0; i < at->rows; ++i, from += s->vector * s->width)
-        if (!is_as_it_lies(s, at->count[i]))
-            pack_row(from, at->count[i], s, to + at->element[i]);
+        if (!is_as_it_lies(s, to, at->count[i]))
+            pack_row(from, at->count[i], s, to, at->element[i]);
 }
