@@ -21,7 +21,6 @@ from pathlib import Path
 import grkan.torch
 import torch
 import torch.nn.functional as F
-from grkan.torch import to_kat
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
@@ -104,7 +103,7 @@ def make_model(arguments, data):
     torch.manual_seed(arguments.seed)
     model = kat.VisionTransformer(arguments.size, **data.shape)
     if arguments.activation != "gelu":
-        to_kat(model, ACTIVATIONS[arguments.activation])
+        kat.to_kat(model, ACTIVATIONS[arguments.activation])
     return model
 
 

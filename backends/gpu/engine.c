@@ -111,9 +111,9 @@ static void *base_of(grkan_buffer buffer)
     return gpu_uses_pointers && buffer.base != NULL ? (char *)buffer.base + buffer.offset : buffer.base;
 }
 
-static int64_t offset_in(grkan_buffer buffer, size_t element)
+static int64_t numbers_before(grkan_buffer table, size_t number)
 {
-    return (int64_t)(buffer.offset / element);
+    return (int64_t)(table.offset / number);
 }
 
 /** Where a tensor lies. @param place or'ed with its address, so that its low bits are 0 where all tensors' are */
@@ -125,18 +125,17 @@ static grkan_status find_place(grkan_buffer tensor, uintptr_t *place)
     return status;
 }
 
-/** Offsets in elements, where a tensor is no address: 0 before. */
+/** Offsets, where a tensor is no address: 0 before. */
 static void set_offsets(const grkan_plan_data *plan, const grkan_call *call, grkan_launch *launch)
 {
-    const size_t element = grkan_dtype_bytes(plan->operation.dtype);
     const size_t number = grkan_coefficient_bytes(plan->operation.dtype);
-    launch->x = offset_in(call->x, element);
-    launch->dy = offset_in(call->dy, element);
-    launch->result = offset_in(call->result, element);
-    launch->workspace = offset_in(call->workspace, 1);
+    launch->x = (int64_t)call->x.offset;
+    launch->dy = (int64_t)call->dy.offset;
+    launch->result = (int64_t)call->result.offset;
+    launch->workspace = (int64_t)call->workspace.offset;
     for (int i = 0; i < plan->table_count; ++i) {
-        launch->tables[i] = offset_in(call->tables[i], number);
-        launch->gradients[i] = offset_in(call->gradients[i], number);
+        launch->tables[i] = numbers_before(call->tables[i], number);
+        launch->gradients[i] = numbers_before(call->gradients[i], number);
     }
 }
 

@@ -71,12 +71,12 @@ PTX_FUNCTION float ptx_reciprocal(float q)
     return r;
 }
 #else
-/** The hardware's approximation; one Newton step where the storage type can show the difference. */
+/** The hardware's approximation; one Newton step where a storage type can show the difference. */
 PTX_FUNCTION float ptx_reciprocal(float q)
 {
     float r;
     asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(q));
-    return GRKAN_DTYPE == 0 ? FMA(FMA(-q, r, 1.0f), r, r) : r;
+    return GRKAN_DTYPE == 0 || GRKAN_OUTPUT_DTYPE == 0 ? FMA(FMA(-q, r, 1.0f), r, r) : r;
 }
 #endif
 
@@ -117,7 +117,7 @@ PTX_FUNCTION unsigned int ptx_float_to_half(float value)
 #define FLOAT_TO_HALF ptx_float_to_half
 
 #define HIDE(value) ptx_hide(value)
-#define HIDE_POINTER(p) ((GLOBAL storage *)ptx_hide((grkan_int64)(p)))
+#define HIDE_POINTER(p) ((GLOBAL char *)ptx_hide((grkan_int64)(p)))
 PTX_FUNCTION grkan_int64 ptx_hide(grkan_int64 value)
 {
     asm volatile("" : "+l"(value));

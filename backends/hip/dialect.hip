@@ -110,11 +110,11 @@ static __device__ inline unsigned int hip_ticket(unsigned int *counter, unsigned
     return ticket;
 }
 
-/** The hardware's approximation, off by one unit; one Newton step where the storage type can show the difference. */
+/** The hardware's approximation, off by one unit; one Newton step where a storage type can show the difference. */
 static __device__ inline float hip_reciprocal(float q)
 {
     const float r = __builtin_amdgcn_rcpf(q);
-    return GRKAN_DTYPE == 0 ? __builtin_fmaf(__builtin_fmaf(-q, r, 1.0f), r, r) : r;
+    return GRKAN_DTYPE == 0 || GRKAN_OUTPUT_DTYPE == 0 ? __builtin_fmaf(__builtin_fmaf(-q, r, 1.0f), r, r) : r;
 }
 
 /** Ties a value to another, for the compiler that would otherwise compute all of a vector's elements side by side. */

@@ -28,8 +28,8 @@ DEVICE void add_element(const gradients *d, grkan_int64 group, const real *sums)
 }
 
 /** The elements of one group of a vector. */
-DEVICE void backward_of_group(const gradients *d, grkan_int64 group, const coefficients *c, GLOBAL const storage *x,
-                              GLOBAL const storage *dy, GLOBAL storage *dx)
+DEVICE void backward_of_group(const gradients *d, grkan_int64 group, const coefficients *c, GLOBAL const char *x,
+                              GLOBAL const char *dy, GLOBAL char *dx)
 {
     NO_UNROLL
     for (int v = 0; v < GRKAN_VECTOR; v += GRKAN_VECTOR_GROUPS) {
@@ -37,14 +37,15 @@ DEVICE void backward_of_group(const gradients *d, grkan_int64 group, const coeff
         UNROLL
         for (int i = 0; i < FAMILY_SUMS; ++i)
             sums[i] = REAL(0.0);
-        dx[v] = PACK(backward_element(the_family(), c, UNPACK(x[v]), UNPACK(dy[v]), sums));
+        const real x_here = load_element(X_DTYPE, x, v), dy_here = load_element(Y_DTYPE, dy, v);
+        store_element(X_DTYPE, dx, v, backward_element(the_family(), c, x_here, dy_here, sums));
         add_element(d, group, sums);
     }
 }
 
 KERNEL(GRKAN_BACKWARD_BLOCK, GRKAN_BACKWARD_RESIDENT)
-grkan_backward(GLOBAL const storage *x, GLOBAL const storage *dy, TABLE_PARAMETERS(GLOBAL const scalar *, table),
-               GLOBAL storage *dx, TABLE_PARAMETERS(GLOBAL scalar *, gradient), GLOBAL char *workspace,
+grkan_backward(GLOBAL const char *x, GLOBAL const char *dy, TABLE_PARAMETERS(GLOBAL const scalar *, table),
+               GLOBAL char *dx, TABLE_PARAMETERS(GLOBAL scalar *, gradient), GLOBAL char *workspace,
                const grkan_geometry geometry, const grkan_launch launch)
 {
     const tile b = tile_of_block(&geometry, (int)BLOCK_INDEX() + launch.first_block);
@@ -65,8 +66,10 @@ grkan_backward(GLOBAL const storage *x, GLOBAL const storage *dy, TABLE_PARAMETE
         UNROLL
         for (int s = 0; s < GRKAN_VECTOR_GROUPS; ++s)
             if (vectors_left(&w, at.segment) > 0)
-                backward_of_group(&d, group_in_vector(&w, s), &c[s], x + at.element + s, dy + at.element + s,
-                                  dx + at.element + s);
+                backward_of_group(&d, group_in_vector(&w, s), &c[s],
+                                  FURTHER(GLOBAL const, x, DTYPE_BYTES(X_DTYPE), at.element + s),
+                                  FURTHER(GLOBAL const, dy, DTYPE_BYTES(Y_DTYPE), at.element + s),
+                                  FURTHER(GLOBAL, dx, DTYPE_BYTES(X_DTYPE), at.element + s));
     }
 }
 #endif

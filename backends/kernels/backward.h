@@ -37,6 +37,7 @@ DEVICE pipeline_shape backward_shape(void)
 {
     pipeline_shape s;
     s.tensors = 2;
+    s.result_dtype = X_DTYPE;
     s.rows = BACKWARD_ROWS;
     s.stages = BACKWARD_STAGES;
     s.stride = QUEUE_STRIDE(GRKAN_BACKWARD_BLOCK);
@@ -47,9 +48,9 @@ DEVICE pipeline_shape backward_shape(void)
 
 /** The tensors of backward from their first element. */
 typedef struct tensors {
-    GLOBAL const storage *x;
-    GLOBAL const storage *dy;
-    GLOBAL storage *dx;
+    GLOBAL const char *x;
+    GLOBAL const char *dy;
+    GLOBAL char *dx;
 } tensors;
 
 /** Found again where that is rare, so that no loop keeps them in registers. */
@@ -75,9 +76,9 @@ OUTLINE void backward_rare(thread_state *state)
     NO_UNROLL
     for (int v = 0; v < GRKAN_VECTOR; ++v) {
         const int s = v % GRKAN_VECTOR_GROUPS;
-        const real x = UNPACK(state->at.x[v]), dy = UNPACK(state->at.dy[v]);
+        const real x = load_element(X_DTYPE, state->at.x, v), dy = load_element(Y_DTYPE, state->at.dy, v);
         const real dx = backward_element(the_family(), &state->c[s], x, dy, state->sums + s * FAMILY_SUMS);
-        state->at.dx[v] = PACK(dx);
+        store_element(X_DTYPE, state->at.dx, v, dx);
     }
 }
 
@@ -99,16 +100,16 @@ DEVICE void backward_step(const worker *w, const pipeline *p, const coefficients
     UNROLL
     for (int r = 0; r < BACKWARD_ROWS; ++r) {
         real dys[GRKAN_VECTOR];
-        unpack_vector(dy_now[r], dys);
+        unpack_vector(Y_DTYPE, dy_now[r], dys);
         UNROLL
         for (int v = 0; v < GRKAN_VECTOR; ++v) {
             const real x = xs[r * GRKAN_VECTOR + v];
             dys[v] = backward_near(the_family(), &renewed[v % GRKAN_VECTOR_GROUPS], v == 0 ? x : AFTER(x, dys[v - 1]),
                                    dys[v], sums + v % GRKAN_VECTOR_GROUPS * FAMILY_SUMS);
         }
-        GLOBAL storage *const result = result_at(p, at);
+        GLOBAL char *const result = result_at(backward_shape(), p, at);
         if (has_result(w, at, r, left))
-            store_vector(result, dys);
+            store_vector(X_DTYPE, result, dys);
         next_row(w->block.g, at);
     }
 }
@@ -127,9 +128,9 @@ DEVICE void backward_rare_step(const worker *w, const pipeline *p, const coeffic
     NO_UNROLL
     for (int r = 0; r < BACKWARD_ROWS; ++r) {
         if (has_result(w, at, r, left)) {
-            state.at.dx = AT(p->result, at);
+            state.at.dx = AT(X_DTYPE, p->result, at);
             state.at.x = first.x + (state.at.dx - first.dx);
-            state.at.dy = first.dy + (state.at.dx - first.dx);
+            state.at.dy = first.dy + CONVERTED_BYTES(state.at.dx - first.dx, X_DTYPE, Y_DTYPE);
             backward_rare(&state);
         }
         next_row(w->block.g, at);
@@ -320,8 +321,8 @@ DEVICE void reduce_grid(const gradients *d, int thread, int first, int step, SHA
 #endif
 
 KERNEL(GRKAN_BACKWARD_BLOCK, GRKAN_BACKWARD_RESIDENT)
-grkan_backward(GLOBAL const storage *x, GLOBAL const storage *dy, TABLE_PARAMETERS(GLOBAL const scalar *, table),
-               GLOBAL storage *dx, TABLE_PARAMETERS(GLOBAL scalar *, gradient), GLOBAL char *workspace,
+grkan_backward(GLOBAL const char *x, GLOBAL const char *dy, TABLE_PARAMETERS(GLOBAL const scalar *, table),
+               GLOBAL char *dx, TABLE_PARAMETERS(GLOBAL scalar *, gradient), GLOBAL char *workspace,
                const grkan_geometry geometry, const grkan_launch launch)
 {
     const tile b = tile_of_block(&geometry, (int)BLOCK_INDEX() + launch.first_block);
@@ -334,7 +335,8 @@ grkan_backward(GLOBAL const storage *x, GLOBAL const storage *dy, TABLE_PARAMETE
     TABLE_ARRAY(a.tables, table);
     TABLE_ARRAY(a.gradients, gradient);
     SHARED_ARRAY(scalar, sums, SUMS * GRKAN_BACKWARD_BLOCK);
-    QUEUE_ARRAY(queue, BACKWARD_STAGES * 2 * BACKWARD_ROWS, GRKAN_BACKWARD_BLOCK);
+    QUEUE_ARRAY(queue, BACKWARD_STAGES * BACKWARD_ROWS * (QUEUE_SIZE(X_DTYPE) + QUEUE_SIZE(Y_DTYPE)),
+                GRKAN_BACKWARD_BLOCK);
     EXCHANGE_ARRAY(exchange, queue);
     sum_rows(&w, &launch, &a, queue, sums + THREAD_INDEX() * GRKAN_VECTOR_GROUPS);
     const gradients d = gradients_of(&geometry, &launch, &a);

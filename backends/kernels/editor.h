@@ -49,6 +49,7 @@ typedef float real;
 #define GRKAN_PARAMETER_3 12
 #define GRKAN_MAY_HAVE_POLES 0
 #define GRKAN_DTYPE 0
+#define GRKAN_OUTPUT_DTYPE 0
 #define GRKAN_VECTOR 4
 #define GRKAN_VECTOR_GROUPS 1
 #define GRKAN_SEGMENTED 0

@@ -12,6 +12,7 @@ DEVICE pipeline_shape forward_shape(void)
 {
     pipeline_shape s;
     s.tensors = 1;
+    s.result_dtype = Y_DTYPE;
     s.rows = FORWARD_ROWS;
     s.stages = FORWARD_STAGES;
     s.stride = QUEUE_STRIDE(GRKAN_FORWARD_BLOCK);
@@ -23,26 +24,26 @@ DEVICE pipeline_shape forward_shape(void)
  * given copies, so that the loop around it keeps coefficients in registers. Out of line it would take more of them: 71
  * instead of 61 with pairs, and bf16 with 1000 channels 8 % more time (H200).
  */
-DEVICE void forward_rare(const coefficients *c, GLOBAL const storage *x, GLOBAL storage *y)
+DEVICE void forward_rare(const coefficients *c, GLOBAL const char *x, GLOBAL char *y)
 {
     NO_UNROLL
     for (int v = 0; v < GRKAN_VECTOR; v += GRKAN_VECTOR_GROUPS) {
         UNROLL
         for (int s = 0; s < GRKAN_VECTOR_GROUPS; ++s)
-            y[v + s] = PACK(forward_element(the_family(), &c[s], UNPACK(x[v + s])));
+            store_element(Y_DTYPE, y, v + s, forward_element(the_family(), &c[s], load_element(X_DTYPE, x, v + s)));
     }
 }
 
 KERNEL(GRKAN_FORWARD_BLOCK, GRKAN_FORWARD_RESIDENT)
-grkan_forward(GLOBAL const storage *x, TABLE_PARAMETERS(GLOBAL const scalar *, table), GLOBAL storage *y,
+grkan_forward(GLOBAL const char *x, TABLE_PARAMETERS(GLOBAL const scalar *, table), GLOBAL char *y,
               const grkan_geometry geometry, const grkan_launch launch)
 {
-    QUEUE_ARRAY(queue, FORWARD_STAGES * FORWARD_ROWS, GRKAN_FORWARD_BLOCK);
+    QUEUE_ARRAY(queue, FORWARD_STAGES * FORWARD_ROWS * QUEUE_SIZE(X_DTYPE), GRKAN_FORWARD_BLOCK);
     const pipeline_shape shape = forward_shape();
     const tile b = tile_of_block(&geometry, (int)BLOCK_INDEX() + launch.first_block);
     const worker w = worker_of_thread(&b, THREAD_INDEX());
-    GLOBAL const storage *const x_base = OFFSET(x, launch.x);
-    GLOBAL storage *const y_base = OFFSET(y, launch.result);
+    GLOBAL const char *const x_base = OFFSET(x, launch.x);
+    GLOBAL char *const y_base = OFFSET(y, launch.result);
     pipeline p = start_pipeline(shape, &w, launch.aligned, x_base, x_base, y_base);
     coefficients c[GRKAN_VECTOR_GROUPS];
     arguments a;
@@ -62,15 +63,15 @@ grkan_forward(GLOBAL const storage *x, TABLE_PARAMETERS(GLOBAL const scalar *, t
             real values[FORWARD_ROWS * GRKAN_VECTOR];
             UNROLL
             for (int r = 0; r < FORWARD_ROWS; ++r)
-                unpack_vector(now[r], values + r * GRKAN_VECTOR);
+                unpack_vector(X_DTYPE, now[r], values + r * GRKAN_VECTOR);
             UNROLL
             for (int v = 0; v < FORWARD_ROWS * GRKAN_VECTOR; ++v)
                 values[v] = forward_near(the_family(), &c[v % GRKAN_VECTOR_GROUPS], values[v]);
             UNROLL
             for (int r = 0; r < FORWARD_ROWS; ++r) {
-                GLOBAL storage *const result = result_at(&p, &at);
+                GLOBAL char *const result = result_at(shape, &p, &at);
                 if (has_result(&w, &at, r, w.rows - row))
-                    store_vector(result, values + r * GRKAN_VECTOR);
+                    store_vector(Y_DTYPE, result, values + r * GRKAN_VECTOR);
                 next_row(&geometry, &at);
             }
         } else {
@@ -80,9 +81,9 @@ grkan_forward(GLOBAL const storage *x, TABLE_PARAMETERS(GLOBAL const scalar *, t
                 copies[s] = c[s];
             NO_UNROLL
             for (int r = 0; r < FORWARD_ROWS; ++r) {
-                GLOBAL storage *const result = AT(p.result, &at);
+                GLOBAL char *const result = AT(Y_DTYPE, p.result, &at);
                 if (has_result(&w, &at, r, w.rows - row))
-                    forward_rare(copies, x_base + (result - y_base), result);
+                    forward_rare(copies, x_base + CONVERTED_BYTES(result - y_base, Y_DTYPE, X_DTYPE), result);
                 next_row(&geometry, &at);
             }
         }

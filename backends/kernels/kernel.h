@@ -23,10 +23,10 @@
 
 /** The buffers of a kernel as it gets them; offsets, where a vendor has them, are in the launch. */
 typedef struct arguments {
-    GLOBAL const storage *x;
-    GLOBAL const storage *dy; /* this and what follows: of backward */
+    GLOBAL const char *x;
+    GLOBAL const char *dy; /* this and what follows: of backward */
     GLOBAL const scalar *tables[TABLES];
-    GLOBAL storage *result; /* y, or dx */
+    GLOBAL char *result; /* y, or dx */
     GLOBAL scalar *gradients[TABLES];
     GLOBAL char *workspace;
 } arguments;

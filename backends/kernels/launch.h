@@ -13,13 +13,14 @@ typedef struct grkan_launch {
     int blocks;      /* of all launches together */
     int aligned;     /* 1: tensors are aligned to the width of a vector */
     int add;         /* 1: add to the gradients of the tables */
-    /* Offsets in elements of each argument, for vendors whose buffers are no pointers; others get base + offset. */
+    /* Offsets of each argument, for vendors whose buffers are no pointers; others get base + offset. Of tensors and the
+       workspace in bytes, of tables in numbers. */
     grkan_int64 x;
     grkan_int64 dy;
     grkan_int64 result; /* y, or dx */
     grkan_int64 tables[GRKAN_MOST_TABLES];
     grkan_int64 gradients[GRKAN_MOST_TABLES];
-    grkan_int64 workspace; /* in bytes */
+    grkan_int64 workspace;
 } grkan_launch;
 
 /** As of grkan_geometry (geometry.h). */

@@ -15,25 +15,34 @@
 #include "launch.h"
 #include "vector.h"
 
-#if defined(COPY_ASYNC) && VECTOR_BYTES >= 8
+/** Whether vectors are so narrow that steps have many rows, where every instruction of a row counts. */
+#define HAS_MANY_ROWS (GRKAN_VECTOR * NARROW_BYTES < 8)
+
+#if defined(COPY_ASYNC) && !HAS_MANY_ROWS
 #define STAGES(stages) (stages)
-#define QUEUE SHARED vector
+#define QUEUE SHARED char
+#define QUEUE_SIZE(dtype) VECTOR_BYTES(dtype)
+#define QUEUE_AT(dtype, queue, place) FURTHER(SHARED, queue, VECTOR_BYTES(dtype), place)
 /** At a line of 128 bytes: copies are slower where a line of global memory comes to lie across two of shared memory. */
-#define QUEUE_ARRAY(name, vectors, block) SHARED_ARRAY(vector, name, (vectors) * (block)) __attribute__((aligned(128)))
+#define QUEUE_ARRAY(name, size, block) SHARED_ARRAY(char, name, (size) * (block)) __attribute__((aligned(128)))
 #define QUEUE_START() THREAD_INDEX()
 #define QUEUE_STRIDE(block) (block)
 #define QUEUE_END() COPIES_END()
 #define QUEUE_WAIT(steps) COPIES_WAIT(steps)
+#define QUEUE_TAKE(dtype, from) load_shared(dtype, from)
 /** What threads exchange when a block reduces its sums takes the queue's memory, which nobody needs by then. */
 #define EXCHANGE_ARRAY(name, queue) SHARED scalar *const name = (SHARED scalar *)queue
 #else
 #define STAGES(stages) 1
 #define QUEUE vector
-#define QUEUE_ARRAY(name, vectors, block) vector name[vectors]
+#define QUEUE_SIZE(dtype) 1
+#define QUEUE_AT(dtype, queue, place) ((queue) + (place))
+#define QUEUE_ARRAY(name, size, block) vector name[size]
 #define QUEUE_START() 0
 #define QUEUE_STRIDE(block) 1
 #define QUEUE_END()
 #define QUEUE_WAIT(steps)
+#define QUEUE_TAKE(dtype, from) (*(from))
 #define EXCHANGE_ARRAY(name, queue)                                                                                    \
     SHARED_ARRAY(scalar, name, GRKAN_BACKWARD_BLOCK / MOST_OUTPUT_THREADS * (MOST_OUTPUT_THREADS + 1))
 #endif
@@ -42,76 +51,75 @@
 #define STEP_ROWS(elements)                                                                                            \
     ((elements) * 4 / SCALAR_BYTES > GRKAN_VECTOR ? (elements) * 4 / SCALAR_BYTES / GRKAN_VECTOR : 1)
 
-/** Whether vectors are so narrow that steps have many rows, where every instruction of a row counts. */
-#define HAS_MANY_ROWS (VECTOR_BYTES < 8)
-
 /**
  * A thread's way through its rows, in bytes from its first vector, which pointers to tensors begin at. Without segments, the
  * distance between the step at hand and the one that is requested stays, so that one iterator serves both: pointers to
  * results lag behind those to what is requested.
  */
 typedef struct row_iterator {
-    grkan_int64 bytes;
+    grkan_int64 bytes; /* of the narrower type; the other has twice as many */
     grkan_int64 segment;
     grkan_int64 step; /* to the next row, in bytes, where it is worth a register */
 } row_iterator;
 
-#define AT(pointer, i) ((GLOBAL storage *)((GLOBAL char *)(pointer) + (i)->bytes))
+/** Where a tensor of a type is. */
+#define AT(dtype, pointer, i) ((pointer) + (i)->bytes * (DTYPE_BYTES(dtype) / NARROW_BYTES))
 
 DEVICE row_iterator first_row(const grkan_geometry *g, row_position first)
 {
     row_iterator i;
     i.bytes = 0;
     i.segment = first.segment;
-    i.step = HAS_MANY_ROWS ? HIDE(g->rows.step_elements * ELEMENT_BYTES) : 0;
+    i.step = HAS_MANY_ROWS ? HIDE(g->rows.step_elements * NARROW_BYTES) : 0;
     return i;
 }
 
 DEVICE void next_row(const grkan_geometry *g, row_iterator *i)
 {
-    i->bytes += HAS_MANY_ROWS ? i->step : g->rows.step_elements * ELEMENT_BYTES;
+    i->bytes += HAS_MANY_ROWS ? i->step : g->rows.step_elements * NARROW_BYTES;
     if (GRKAN_SEGMENTED) {
         i->segment += g->rows.step_segments;
         if (i->segment >= SEGMENTS(g)) {
             i->segment -= SEGMENTS(g);
-            i->bytes += g->rows.wrap_elements * ELEMENT_BYTES;
+            i->bytes += g->rows.wrap_elements * NARROW_BYTES;
         }
     }
 }
 
 /** The constants of a kernel's pipeline. */
 typedef struct pipeline_shape {
-    int tensors; /* that are brought in: x, and in backward dy */
-    int rows;    /* of a step */
-    int stages;  /* steps under way */
-    int stride;  /* in the queue, from a thread's vector to its next */
+    int tensors;      /* that are brought in: x, and in backward dy */
+    int result_dtype; /* of what goes out */
+    int rows;         /* of a step */
+    int stages;       /* steps under way */
+    int stride;       /* in the queue, from a thread's vector to its next */
 } pipeline_shape;
 
-#define SHAPE_LENGTH(s) ((s).tensors * (s).rows * (s).stride) /* of a step in the queue */
+#define SHAPE_LENGTH(s) ((s).rows * (s).stride) /* of a tensor's step in the queue */
 
 /** A thread's pipeline. */
 typedef struct pipeline {
-    GLOBAL const storage *x; /* of the thread's first vector; so is dy */
-    GLOBAL const storage *dy;
-    GLOBAL storage *result; /* behind by the steps under way, without segments */
-    row_iterator here;      /* the step at hand, with segments */
-    row_iterator next;      /* the step that is requested */
-    int place;              /* in the queue, of the step at hand */
-    int ends;               /* the first and the last place of a step in the queue, added */
-    int requested_rows;     /* rows whose vectors are requested beforehand: none where tensors are not aligned */
+    GLOBAL const char *x; /* of the thread's first vector; so is dy */
+    GLOBAL const char *dy;
+    GLOBAL char *result; /* behind by the steps under way, without segments */
+    row_iterator here;   /* the step at hand, with segments */
+    row_iterator next;   /* the step that is requested */
+    int place;           /* in the queue, of the step at hand */
+    int ends;            /* the first and the last place of a step in the queue, added */
+    int requested_rows;  /* rows whose vectors are requested beforehand: none where tensors are not aligned */
 } pipeline;
 
 /** @param x, dy, result the tensors' first elements; dy is any where the shape has one tensor */
-DEVICE pipeline start_pipeline(pipeline_shape s, const worker *w, int aligned, GLOBAL const storage *x,
-                               GLOBAL const storage *dy, GLOBAL storage *result)
+DEVICE pipeline start_pipeline(pipeline_shape s, const worker *w, int aligned, GLOBAL const char *x,
+                               GLOBAL const char *dy, GLOBAL char *result)
 {
     const grkan_geometry *const g = w->block.g;
     const row_position first = position_of_row(w, 0);
     const grkan_int64 lag = GRKAN_SEGMENTED ? 0 : (s.stages + 1) * s.rows * g->rows.step_elements;
     pipeline p;
-    p.x = x + first.element;
-    p.dy = dy + first.element;
-    p.result = HIDE_POINTER(result + first.element - lag); /* not to be computed at every row */
+    p.x = FURTHER(GLOBAL const, x, DTYPE_BYTES(X_DTYPE), first.element);
+    p.dy = FURTHER(GLOBAL const, dy, DTYPE_BYTES(Y_DTYPE), first.element);
+    p.result = HIDE_POINTER(FURTHER(GLOBAL, result, DTYPE_BYTES(s.result_dtype), first.element - lag)); /* once */
     p.here = first_row(g, first);
     p.next = p.here;
     p.place = QUEUE_START();
@@ -132,28 +140,35 @@ DEVICE int has_result(const worker *w, const row_iterator *i, int r, int left)
     return has_vector(w, i, r, r == 0 ? 1 : left);
 }
 
-/** Request a vector; zeros come where none exists. */
-DEVICE void request_vector(QUEUE *to, GLOBAL const storage *from, int exists)
+/** A thread's vectors of a tensor in the queue, from a place on: first all of x, then all of dy. */
+DEVICE QUEUE *queue_of(pipeline_shape s, QUEUE *queue, int tensor, int place)
 {
-#if defined(COPY_ASYNC) && VECTOR_BYTES >= 8
-    COPY_ASYNC(to, from, VECTOR_BYTES, exists);
+    return tensor == 0 ? QUEUE_AT(X_DTYPE, queue, place)
+                       : QUEUE_AT(Y_DTYPE, QUEUE_AT(X_DTYPE, queue, s.stages * SHAPE_LENGTH(s)), place);
+}
+
+/** Request a vector; zeros come where none exists. */
+DEVICE void request_vector(int dtype, QUEUE *to, GLOBAL const char *from, int exists)
+{
+#if defined(COPY_ASYNC) && !HAS_MANY_ROWS
+    COPY_ASYNC(to, from, VECTOR_BYTES(dtype), exists);
 #else
     if (exists)
-        *to = load_vector(from);
+        *to = load_global(dtype, from);
     else
         *to = zero_vector();
 #endif
 }
 
 /** Request the vectors of a step: x's, then dy's. @param left rows from there, of those that are requested */
-DEVICE void request_step(pipeline_shape s, const worker *w, pipeline *p, int left, QUEUE *to)
+DEVICE void request_step(pipeline_shape s, const worker *w, pipeline *p, int left, QUEUE *queue, int place)
 {
     UNROLL
     for (int r = 0; r < s.rows; ++r) {
         const int exists = has_vector(w, &p->next, r, left);
-        request_vector(to + r * s.stride, AT(p->x, &p->next), exists);
+        request_vector(X_DTYPE, queue_of(s, queue, 0, place + r * s.stride), AT(X_DTYPE, p->x, &p->next), exists);
         if (s.tensors > 1)
-            request_vector(to + (s.rows + r) * s.stride, AT(p->dy, &p->next), exists);
+            request_vector(Y_DTYPE, queue_of(s, queue, 1, place + r * s.stride), AT(Y_DTYPE, p->dy, &p->next), exists);
         next_row(w->block.g, &p->next);
     }
     QUEUE_END();
@@ -166,22 +181,22 @@ DEVICE void fill_pipeline(pipeline_shape s, const worker *w, pipeline *p, QUEUE 
 {
     UNROLL
     for (int i = 0; i < s.stages; ++i)
-        request_step(s, w, p, p->requested_rows - i * s.rows, queue + p->place + i * SHAPE_LENGTH(s));
+        request_step(s, w, p, p->requested_rows - i * s.rows, queue, p->place + i * SHAPE_LENGTH(s));
 }
 
 /** A tensor's vectors of the step at hand, which has come. */
-DEVICE void take_vectors(pipeline_shape s, const pipeline *p, int tensor, const QUEUE *queue, vector *now)
+DEVICE void take_vectors(pipeline_shape s, const pipeline *p, int tensor, QUEUE *queue, vector *now)
 {
     UNROLL
     for (int r = 0; r < s.rows; ++r)
-        now[r] = queue[p->place + (tensor * s.rows + r) * s.stride];
+        now[r] = QUEUE_TAKE(tensor == 0 ? X_DTYPE : Y_DTYPE, queue_of(s, queue, tensor, p->place + r * s.stride));
 }
 
 /** Request a step in the place of the one that was taken. @param row the first of that one @return where its results go */
 DEVICE row_iterator advance_pipeline(pipeline_shape s, const worker *w, pipeline *p, int row, QUEUE *queue)
 {
     const int start = QUEUE_START();
-    request_step(s, w, p, p->requested_rows - row - s.stages * s.rows, queue + p->place);
+    request_step(s, w, p, p->requested_rows - row - s.stages * s.rows, queue, p->place);
     if (s.stages == 2)
         p->place = p->ends - p->place;
     else if (s.stages > 2)
@@ -190,9 +205,9 @@ DEVICE row_iterator advance_pipeline(pipeline_shape s, const worker *w, pipeline
 }
 
 /** Where a row's results go. Of many rows, each pointer is one addition from the last if the compiler has to make all. */
-DEVICE GLOBAL storage *result_at(const pipeline *p, const row_iterator *i)
+DEVICE GLOBAL char *result_at(pipeline_shape s, const pipeline *p, const row_iterator *i)
 {
-    return HAS_MANY_ROWS ? HIDE_POINTER(AT(p->result, i)) : AT(p->result, i);
+    return HAS_MANY_ROWS ? HIDE_POINTER(AT(s.result_dtype, p->result, i)) : AT(s.result_dtype, p->result, i);
 }
 
 #endif

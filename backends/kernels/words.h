@@ -30,7 +30,7 @@
  *                          of a geometry: segments, vector, vector_groups and block; constants in specialised kernels
  *
  * GPUs, whose kernels are specialised by macros (core/specialise.c): GRKAN_PARAMETER_0.. (of the family),
- * GRKAN_MAY_HAVE_POLES, GRKAN_DTYPE, GRKAN_VECTOR, GRKAN_VECTOR_GROUPS, GRKAN_SEGMENTED, GRKAN_STRATEGY, GRKAN_IEEE,
+ * GRKAN_MAY_HAVE_POLES, GRKAN_DTYPE, GRKAN_OUTPUT_DTYPE, GRKAN_VECTOR, GRKAN_VECTOR_GROUPS, GRKAN_SEGMENTED, GRKAN_STRATEGY, GRKAN_IEEE,
  * GRKAN_FORWARD_BLOCK, GRKAN_FORWARD_RESIDENT, GRKAN_FORWARD_STAGES, GRKAN_FORWARD_STEP, and the same four of
  * GRKAN_BACKWARD:
  *
