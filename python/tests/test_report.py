@@ -15,7 +15,7 @@ from conftest import ROOT, run_python
 pytest.importorskip("matplotlib")
 pytest.importorskip("jsonschema")
 
-from grkan.report import documents, tables
+from grkan.report import documents, plots, summary, tables
 from grkan.report.__main__ import main
 
 sys.path.append(str(ROOT / "tests" / "fuzz"))
@@ -244,7 +244,7 @@ def test_refused_and_peer_cases_have_their_tables(tmp_path, capsys):
 @pytest.mark.parametrize("path", sorted((ROOT / "bench" / "results").glob("*.json")), ids=lambda path: path.name)
 def test_files_of_this_repository_stay_readable(path):
     if json.loads(path.read_text(encoding="utf-8"))["schema"].startswith("grkan-bench/"):
-        assert documents.read_content(path)["devices"]
+        assert documents.read_content(path, documents.SCHEMA)["devices"]
 
 
 def test_it_needs_no_library(tmp_path):
@@ -252,7 +252,7 @@ def test_it_needs_no_library(tmp_path):
     path = write(tmp_path, "a.json", make_document())
     done = run_python("-m", "grkan.report", path, "--format", "markdown", GRKAN_LIBRARY=str(tmp_path / "none.so"))
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("## Machines")
+    assert done.stdout.startswith("## What was found")
 
 
 def test_tables_without_rows_are_left_out():
@@ -267,3 +267,109 @@ def test_tables_without_rows_are_left_out():
 def test_a_page_or_one_sentence(path):
     """The fuzzer's contract, on files that broke it and their neighbours, plots included."""
     fuzz_report.Reporter()(path.read_bytes())
+
+
+def make_model_rows(rate, peak=2**30, **changes):
+    row = {"size": "base", "model": "kat", "batch": 128, "cuda_graphs": False, "compile": False, "peak_bytes": peak,
+           "images_per_second": {"min": rate, "median": rate, "max": rate}, "ratio_to_vit": 0.975, **changes}
+    return [{**row, "model": "vit", "ratio_to_vit": 1.0}, row, {**row, "model": "flashkat", "ratio_to_vit": 0.693},
+            {"size": "base", "model": "kat-published", "batch": 128, "absent": "no kat_rational"}]
+
+
+def make_models(schema="grkan-train-throughput/1", rows=None):
+    return {"schema": schema, "date": "2026-11-23T00:00:00Z", "command": "bench/train_throughput.py",
+            "machine": {"architecture": "x86_64", "cores": 32, "torch": "2.11.0", "device": "GPU X"},
+            "results": make_model_rows(2589.4) if rows is None else rows}
+
+
+def test_whole_models_beside_the_layers(tmp_path, capsys):
+    inference = make_models("grkan-inference/1", make_model_rows(9000.0, None, mode="compiled", size="tiny"))
+    files = [write(tmp_path, f"{name}.json", content) for name, content in
+             (("a", make_document()), ("b", make_models()), ("c", inference))]
+    status, out, _ = run([*files, "--format", "markdown"], capsys)
+    assert status == 0
+    assert ("- Training on GPU X: KAT with grkan 0.975, FlashKAT 0.693 of the ViT's images/s; at most 2589 images/s of "
+            "a KAT with grkan (base, batch 128, eager).\n") in out
+    assert "at most 9000 images/s of a KAT with grkan (tiny, batch 128, compiled)" in out
+    assert "| Training | GPU X | base, batch 128, eager | KAT with grkan | 2589.4 | 0.975 | 1.00 |" in out
+    assert "| Training | GPU X | base, batch 128, eager | KAT as published |  |  | no kat_rational |" in out
+    assert "| B: b.json | x86_64, 32 cores |  | GPU X | torch 2.11.0 |" in out
+    assert run([write(tmp_path, "d.json", make_models(rows=[])), "--format", "markdown"], capsys)[0] == 0
+
+
+@pytest.mark.parametrize("change, reason", [
+    ({"schema": "grkan-inference/2"}, "this report reads grkan-inference/1: version 2 needs another grkan"),
+    ({"results": [{"size": "base", "model": "kat", "batch": 0, "absent": ""}]}, "$.results[0].batch: 0"),
+    ({"results": [{"size": "base", "model": "kat", "batch": 1}]}, "$.results[0]: "),
+    ({"machine": {}}, "$.machine: 'architecture' is a required property")])
+def test_bad_files_of_models(tmp_path, capsys, change, reason):
+    status, _, err = run([write(tmp_path, "a.json", {**make_models(), **change})], capsys)
+    assert status == 1 and reason in err
+
+
+def read_of(*contents):
+    return [documents.Document("a.json", content, [documents.Device(f"{device['name']}, {device['backend']}", device)
+                                                   for device in content["devices"]]) for content in contents]
+
+
+def test_what_was_found():
+    cases = [make_case(2.0, implementation="grkan"), make_case(3.0, implementation="torch GELU"),
+             make_case(9.0, implementation="FlashKAT"), make_case(8.0, implementation="FlashKAT", dtype="bf16"),
+             make_case(4.0, implementation="grkan", dtype="bf16")]
+    said = summary.sentences(read_of(make_document("X"), make_document("Y", cases=cases)))
+    assert said[0] == ("Others take, of grkan's time in the same run: Y, cpu, backward, torch GELU 1.50, FlashKAT 2.00 "
+                       "to 4.50.")
+    assert said[1:] == [
+        "Layers reach, of the speed of a copy: X, cpu, 0.75 forward, 0.75 backward.",
+        "Where additions are atomic, backward takes, of the tree's time: X, cpu, 100 by every element, 1.2 by every "
+        "block.",
+        "Bits that repeat from device to device take, of the time for bits that repeat from run to run: X, cpu, 1.00.",
+        "The coefficients' gradients have relative errors, in f32 and 16 bits, of at most: X, cpu, 2.0e-07 by element, "
+        "2.0e-07 by block, 2.0e-07 by tree; Y, cpu, 2.0e-07 by element, 2.0e-07 by block, 2.0e-07 by tree.",
+        "The cost model is within 15 % of the median in: X, cpu, 4 of 4 cases."]
+
+
+def test_the_summary_is_on_top_and_numbers_are_at_the_right(html):
+    assert html.index("What was found") < html.index("Machines") < html.index("<svg")
+    table = html[html.index("<h2>The ladder</h2><p class=\"note\">Backward with each"):]
+    assert '<th class="number">ms</th>' in table
+    assert "<td>element</td><td class=\"number\">100</td>" in table
+    columns = tables.Table("", "", ["a", "b", "c"], [["1e-07", "x", "1 × 2"], ["", "3", "25216 × 768"]])
+    assert columns.numeric_columns() == [True, False, True]
+
+
+def drawn(monkeypatch, draw, devices):
+    """Titles of the panels, each with the labels in it and their colours."""
+    seen = {}
+
+    def keep(figure, axes):
+        for ax in axes:
+            seen[ax.get_title()] = {box.get_label(): box.patches[0].get_facecolor() for box in ax.containers
+                                    if hasattr(box, "patches")}
+        return "<svg/>"
+
+    monkeypatch.setattr(plots, "make_svg", keep)
+    draw(devices)
+    return seen
+
+
+@pytest.mark.parametrize("draw, part", [(plots.fraction_of_copy, "times"), (plots.ladder, "ladder"),
+                                        (plots.determinism, "determinism")])
+def test_only_like_sizes_share_an_axis(monkeypatch, draw, part):
+    def with_rows(name, rows):
+        cases = [make_case(1.0, part=part, operation={"outer": rows}), make_case(1.0, part=part,
+                                                                                operation={"outer": 5})]
+        return documents.Device(name, {**make_document(name, cases=cases)["devices"][0]})
+
+    panels = drawn(monkeypatch, draw, [with_rows("A", 7), with_rows("B", 9)])
+    assert [sorted(labels) for labels in panels.values()] == [["A", "B"], ["A"], ["B"]]
+    assert [title.split(", ")[2].split(" ")[0] for title in panels] == ["5", "7", "9"]
+
+
+def test_devices_of_one_gpu_have_one_colour(monkeypatch):
+    def device(name, backend):
+        return documents.Device(f"{name}, {backend}", {**make_document(name)["devices"][0], "backend": backend})
+
+    devices = [device("H", "cuda"), device("H", "opencl"), device("K", "cuda")]
+    for labels in drawn(monkeypatch, plots.fraction_of_copy, devices).values():
+        assert labels["H, cuda"] == labels["H, opencl"] != labels["K, cuda"]

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading the JSON files of `grkan bench --json` and `grkan fit --json`, trusting nothing in them."""
+"""Reading the JSON files of `grkan bench --json`, `grkan fit --json` and the benchmarks of whole models, trusting
+nothing in them."""
 
 import dataclasses
 import json
@@ -9,9 +10,10 @@ import pathlib
 
 import jsonschema
 
-SCHEMA = "grkan-bench/1"
 LARGEST_FILE = 64 << 20
 
+SCHEMA = "grkan-bench/1"
+MODEL_SCHEMAS = "grkan-train-throughput/1", "grkan-inference/1"
 FIT_SCHEMA = "grkan-fit/1"
 
 
@@ -20,7 +22,8 @@ def _validator(name):
         json.loads(pathlib.Path(__file__).with_name(name).read_text(encoding="utf-8")))
 
 
-_validators = {SCHEMA: _validator("bench-1.schema.json"), FIT_SCHEMA: _validator("fit-1.schema.json")}
+_validators = {SCHEMA: _validator("bench-1.schema.json"), FIT_SCHEMA: _validator("fit-1.schema.json"),
+               **dict.fromkeys(MODEL_SCHEMAS, _validator("models-1.schema.json"))}
 
 
 class BadDocument(Exception):
@@ -59,7 +62,12 @@ class Document:
 
     name: str
     content: dict
-    devices: list
+    devices: list  # of a file of grkan bench; empty for one of whole models
+
+    @property
+    def results(self):
+        """The rows of a file of whole models."""
+        return self.content.get("results", [])
 
 
 def _reject(constant):
@@ -112,17 +120,19 @@ def _parse(data):
 
 
 def _check_version(content, expected):
-    """Which of these it is: ours, of another version, or foreign."""
+    """The schema, if it is one of those: it could be ours, of another version, or foreign."""
     schema = content.get("schema") if isinstance(content, dict) else None
     kind, _, version = schema.partition("/") if isinstance(schema, str) else ("", "", "")
     if not kind.startswith("grkan-"):
-        command = expected.partition("/")[0].replace("-", " ")
+        command = expected[0].partition("/")[0].replace("-", " ")
         raise BadDocument(f'not a file of `{command} --json`: it has no "schema" of grkan\'s')
-    if kind != expected.partition("/")[0]:
-        raise BadDocument(f"its schema is {_short(schema)}; expected {expected}")
-    if schema != expected:
-        raise BadDocument(f"its schema is {_short(schema)}; this report reads {expected}: version {_short(version)} "
-                          "needs another grkan")
+    same_kind = [one for one in expected if kind == one.partition("/")[0]]
+    if not same_kind:
+        raise BadDocument(f"its schema is {_short(schema)}; expected {' or '.join(expected)}")
+    if schema not in same_kind:
+        raise BadDocument(f"its schema is {_short(schema)}; this report reads {same_kind[0]}: version "
+                          f"{_short(version)} needs another grkan")
+    return schema
 
 
 def _read_bytes(path):
@@ -137,10 +147,10 @@ def _read_bytes(path):
     return data
 
 
-def read_content(path, schema=SCHEMA):
-    """The content of a file; BadDocument says what is wrong with it."""
+def read_content(path, *schemas):
+    """The content of a file of one of these schemas; BadDocument says what is wrong with it."""
     content = _parse(_read_bytes(path))
-    _check_version(content, schema)
+    schema = _check_version(content, schemas)
     error = jsonschema.exceptions.best_match(_validators[schema].iter_errors(content))
     if error is not None:
         raise BadDocument(f"{error.json_path}: {error.message[:200]}")
@@ -154,7 +164,8 @@ def _name(path):
 
 def _labels(contents):
     """A short label for each device of each file: with the file's letter where two would be the same."""
-    short = [[f"{device['name']}, {device['backend']}" for device in content["devices"]] for content in contents]
+    short = [[f"{device['name']}, {device['backend']}" for device in content.get("devices", [])]
+             for content in contents]
     flat = [label for labels in short for label in labels]
     return [[label if flat.count(label) == 1 else f"{label} ({letter(number)}{place or ''})"
              for place, label in enumerate(labels)] for number, labels in enumerate(short)]
@@ -170,9 +181,10 @@ def read(paths, complain):
     names, contents = [], []
     for path in paths:
         try:
-            contents.append(read_content(path))
+            contents.append(read_content(path, SCHEMA, *MODEL_SCHEMAS))
             names.append(_name(path))
         except BadDocument as error:
             complain(path, str(error))
-    return [Document(name, content, [Device(label, device) for label, device in zip(labels, content["devices"])])
+    return [Document(name, content, [Device(label, device)
+                                     for label, device in zip(labels, content.get("devices", []))])
             for name, content, labels in zip(names, contents, _labels(contents))]

@@ -4,7 +4,7 @@
 import html
 import re
 
-from . import plots, tables
+from . import plots, summary, tables
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 72em; margin: 2em auto; padding: 0 1em; }
@@ -12,7 +12,7 @@ h1, h2 { font-weight: 600; line-height: 1.2; } h2 { margin-top: 2.2em; } p.note 
 div.wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 13px; } th, td { padding: 0.25em 0.7em; text-align: left; }
 th { border-bottom: 2px solid #888; vertical-align: bottom; } td { border-bottom: 1px solid #ddd; }
-td.number { white-space: nowrap; }
+th.number, td.number { text-align: right; } td.number { white-space: nowrap; font-variant-numeric: tabular-nums; }
 svg { max-width: 100%; height: auto; } code { background: #f2f2f2; padding: 0 0.3em; }
 """
 
@@ -22,16 +22,18 @@ def _escape(text):
     return html.escape(re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "\ufffd", str(text)), quote=True)
 
 
-def _html_cell(cell):
-    is_number = re.fullmatch(r"[-+.\de]+", str(cell))  # which a browser would break behind the sign of its exponent
-    return f'<td class="number">{_escape(cell)}</td>' if is_number else f"<td>{_escape(cell)}</td>"
+def _html_row(tag, cells, is_number):
+    """Numbers stay on one line: a browser would break them behind the sign of their exponent."""
+    starts = (f'<{tag} class="number">' if number else f"<{tag}>" for number in is_number)
+    return "<tr>" + "".join(f"{start}{_escape(cell)}</{tag}>" for start, cell in zip(starts, cells)) + "</tr>"
 
 
 def _html_table(table):
-    head = "".join(f"<th>{_escape(heading)}</th>" for heading in table.headings)
-    rows = "\n".join("<tr>" + "".join(map(_html_cell, row)) + "</tr>" for row in table.rows)
+    is_number = table.numeric_columns()
+    rows = "\n".join([_html_row("th", table.headings, is_number)] +
+                     [_html_row("td", row, is_number) for row in table.rows])
     note = f'<p class="note">{_escape(table.note)}</p>' if table.note else ""
-    return (f"<h2>{_escape(table.title)}</h2>{note}\n<div class=\"wide\"><table>\n<tr>{head}</tr>\n{rows}\n"
+    return (f"<h2>{_escape(table.title)}</h2>{note}\n<div class=\"wide\"><table>\n{rows}\n"
             "</table></div>")
 
 
@@ -45,7 +47,10 @@ def _own_ids(svg, number):
 def to_html(read):
     devices = [device for document in read for device in document.devices]
     found = tables.all_tables(read)
-    parts = ["<h1>grkan: benchmarks side by side</h1>", _html_table(found[0])]
+    parts = ["<h1>grkan: benchmarks side by side</h1>"]
+    if said := summary.sentences(read):
+        parts.append("<h2>What was found</h2>\n<ul>" + "\n".join(f"<li>{_escape(one)}</li>" for one in said) + "</ul>")
+    parts.append(_html_table(found[0]))
     commands = "".join(f"<li><code>{_escape(document.content['command'])}</code></li>" for document in read)
     parts.append(f"<p class=\"note\">Written by</p><ul>{commands}</ul>")
     for number, (title, note, svg) in enumerate(plots.all_plots(devices)):
@@ -62,8 +67,10 @@ def _markdown_row(cells):
 
 
 def to_markdown(read):
-    parts = []
+    said = [re.sub(r"\s+", " ", one) for one in summary.sentences(read)]
+    parts = ["\n".join(["## What was found", "", *(f"- {one}" for one in said)])] if said else []
     for table in tables.all_tables(read):
-        rows = [_markdown_row(table.headings), "|" + "---|" * len(table.headings), *map(_markdown_row, table.rows)]
+        rule = "|" + "".join("---:|" if number else "---|" for number in table.numeric_columns())
+        rows = [_markdown_row(table.headings), rule, *map(_markdown_row, table.rows)]
         parts.append("\n".join([f"## {table.title}", "", *([table.note, ""] if table.note else []), *rows]))
     return "\n\n".join(parts) + "\n"

@@ -17,8 +17,12 @@ matplotlib.rcParams.update({
 
 _COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999"]  # Okabe and Ito
 _MARKERS = "osD^vPX*"
+_HATCHES = ("", "///", "...", "xxx")
+_LINES = ("-", "--", "-.")
 _WIDTH = 10.5
+_MOST_PANELS = 24  # of one plot; the tables have everything
 _PASSES = ("forward", "backward")
+_DTYPES = ("f32", "f16", "bf16", "f64")
 _STRATEGIES = ("element", "block", "tree")
 _EVERYWHERE = "tree, device_to_device"
 
@@ -27,10 +31,6 @@ def plain_text(text):
     """As matplotlib takes it: $ begins a formula, and a label that begins with _ is left out of legends."""
     text = "".join(one if one.isprintable() else "\ufffd" for one in text).replace("$", r"\$")
     return f" {text}" if text.startswith("_") else text
-
-
-def _label(device):
-    return plain_text(device.label)
 
 
 def colour(number):
@@ -73,6 +73,16 @@ def make_panels(count, height=3.2, columns=2, **options):
     return figure, flat[:count]
 
 
+def _scale_of_times(ax):
+    """Powers of ten where times are that far apart, else from 0: a part of a decade would have no number beside it."""
+    low, high = ax.dataLim.intervaly
+    if high > 8 * low:
+        ax.set_yscale("log")
+        _plain_log(ax.yaxis)
+    else:
+        ax.set_ylim(0, 1.1 * high)
+
+
 def _plain_log(axis):
     """Powers and halves of ten as plain numbers."""
     axis.set_major_locator(LogLocator(numticks=12))
@@ -80,9 +90,90 @@ def _plain_log(axis):
     axis.set_minor_formatter(NullFormatter())
 
 
-def _types(devices, part):
-    found = {case["dtype"] for device in devices for case in device.cases(part)}
-    return [dtype for dtype in ("f32", "f16", "bf16", "f64") if dtype in found]
+class _Look:
+    """How a device is drawn: all of one GPU have its colour. Backends differ in hatches and lines, what is measured
+    again is paler, and each has a marker of its own."""
+
+    def __init__(self, device, number, gpu, backend, again):
+        self.label, self.colour, self.marker = plain_text(device.label), colour(gpu), _MARKERS[number % len(_MARKERS)]
+        self.hatch, self.line, self.alpha = _HATCHES[backend % len(_HATCHES)], _LINES[backend % len(_LINES)], 0.6**again
+
+    def bars(self):
+        return {"color": self.colour, "hatch": self.hatch, "edgecolor": "white", "linewidth": 0, "alpha": self.alpha,
+                "label": self.label}
+
+    def points(self):
+        return {"color": self.colour, "marker": self.marker, "linestyle": "none"}
+
+    def lines(self):
+        return {"color": self.colour, "marker": self.marker, "linestyle": self.line, "label": self.label}
+
+
+def _looks(devices):
+    """One for each device."""
+    gpus: dict[str, Any] = {}  # name of a GPU -> its number, and name of a backend -> [its number, devices so far]
+    looks = []
+    for number, device in enumerate(devices):
+        gpu, backends = gpus.setdefault(device.properties["name"], (len(gpus), {}))
+        backend = backends.setdefault(device.properties["backend"], [len(backends), 0])
+        looks.append(_Look(device, number, gpu, *backend))
+        backend[1] += 1
+    return looks
+
+
+def _size(case, free):
+    """What two cases must have in common to stand on one axis: all of the operation but what is free there."""
+    operation = case["operation"]
+    return tuple((name, operation[name]) for name in ("outer", "channels", "inner", "groups", "numerator_degree",
+                                                      "denominator_degree", "denominator") if name not in free)
+
+
+def _words(size):
+    """A size for a title; what KAT's layers have goes without saying."""
+    size = dict(size)
+    parts = [str(size[name]) for name in ("outer", "channels", "inner")
+             if name in size and (name, size[name]) != ("inner", 1)]
+    words = " × ".join(parts)
+    if "channels" not in size:
+        words += " rows"
+    elif "outer" not in size:
+        words += " channels"
+    if size.get("groups", 8) != 8:
+        words += f", {size['groups']} groups"
+    degrees = size.get("numerator_degree", 5), size.get("denominator_degree", 4)
+    if degrees != (5, 4):
+        words += f", degrees {degrees}"
+    return words if size["denominator"] == "abs_terms" else f"{words}, {size['denominator']}"
+
+
+def _order(dtype, one_pass, size):
+    """By type, pass and size; numbers as numbers."""
+    return (_DTYPES.index(dtype), (*_PASSES, "forward_and_backward").index(one_pass),
+            [str(value).rjust(20) for _, value in size])
+
+
+def _panels(devices, cases_of, free=()):
+    """(type, pass, size) -> number of a device -> its cases: only cases of like size share an axis."""
+    found: dict[Any, dict[int, list]] = {}
+    for number, device in enumerate(devices):
+        for case in cases_of(device):
+            found.setdefault((case["dtype"], case["pass"], _size(case, free)), {}).setdefault(number, []).append(case)
+    return {key: found[key] for key in sorted(found, key=lambda key: _order(*key))[:_MOST_PANELS]}
+
+
+def _title(ax, dtype, one_pass, size):
+    ax.set_title(plain_text(f"{one_pass.replace('_', ' ')}, {dtype}, {_words(size)}"), fontsize=10)
+
+
+def _bars(ax, looks, own, places, has_values=False):
+    """Bars beside each other: own has for each device's number {place: height}."""
+    width = 0.8 / max(1, len(own))
+    for order, (number, heights) in enumerate(own.items()):
+        xs = [i + (order - (len(own) - 1) / 2) * width for i, place in enumerate(places) if place in heights]
+        bars = ax.bar(xs, [heights[place] for place in places if place in heights], width * 0.9, **looks[number].bars())
+        if has_values:
+            ax.bar_label(bars, fmt="%.3g", fontsize=7, padding=1)
+    ax.set_xticks(range(len(places)), [str(place) for place in places])
 
 
 def _plain_cases(device):
@@ -92,57 +183,40 @@ def _plain_cases(device):
 
 
 def fraction_of_copy(devices):
-    """Bars by channels, a panel for each type and pass."""
-    cases = {device.label: _plain_cases(device) for device in devices}
-    panels = sorted({(case["dtype"], case["pass"]) for own in cases.values() for case in own},
-                    key=lambda panel: (panel[0] != "f32", panel[0], _PASSES.index(panel[1])))
+    """Bars by channels, a panel for each type, pass and number of rows."""
+    panels, looks = _panels(devices, _plain_cases, ("channels",)), _looks(devices)
     if not panels:
         return None
     figure, axes = make_panels(len(panels), sharey=True)
-    for ax, (dtype, one_pass) in zip(axes, panels):
-        _copy_panel(ax, devices, cases, dtype, one_pass)
+    for ax, (key, cases) in zip(axes, panels.items()):
+        own = {number: {case["operation"]["channels"]: case["fraction_of_copy"] for case in reversed(found)}
+               for number, found in cases.items()}
+        _bars(ax, looks, own, sorted({channels for heights in own.values() for channels in heights}))
+        ax.axhline(1, color="black", linewidth=0.8)
+        _title(ax, *key)
+        ax.set_xlabel("channels")
+        ax.set_ylabel("fraction of copy")
     return make_svg(figure, axes)
-
-
-def _copy_panel(ax, devices, cases, dtype, one_pass):
-    own = {label: {case["operation"]["channels"]: case["fraction_of_copy"] for case in reversed(found)
-                   if (case["dtype"], case["pass"]) == (dtype, one_pass)} for label, found in cases.items()}
-    channels = sorted({number for found in own.values() for number in found})
-    shown = [device for device in devices if own[device.label]]
-    width = 0.8 / max(1, len(shown))
-    for place, device in enumerate(shown):
-        number = devices.index(device)
-        xs = [i + (place - (len(shown) - 1) / 2) * width for i, c in enumerate(channels) if c in own[device.label]]
-        ys = [own[device.label][c] for c in channels if c in own[device.label]]
-        ax.bar(xs, ys, width * 0.9, color=colour(number), label=_label(device))
-    ax.axhline(1, color="black", linewidth=0.8)
-    ax.set_xticks(range(len(channels)), [str(c) for c in channels])
-    ax.set_title(f"{one_pass}, {dtype}")
-    ax.set_xlabel("channels")
-    ax.set_ylabel("fraction of copy")
 
 
 def arithmetic(devices):
     """How time grows with the arithmetic of an element."""
-    dtypes = _types(devices, "arithmetic")
-    if not dtypes:
+    panels, looks = _panels(devices, lambda device: device.cases("arithmetic")), _looks(devices)
+    if not panels:
         return None
-    panels = [(dtype, one_pass) for dtype in dtypes for one_pass in _PASSES]
     figure, axes = make_panels(len(panels), sharey=True)
-    for ax, (dtype, one_pass) in zip(axes, panels):
-        for number, device in enumerate(devices):
-            times = {case["arithmetic"]: case["milliseconds"]["median"] for case in device.cases("arithmetic")
-                     if (case["dtype"], case["pass"]) == (dtype, one_pass)}
+    for ax, (key, cases) in zip(axes, panels.items()):
+        for number, found in cases.items():
+            times = {case["arithmetic"]: case["milliseconds"]["median"] for case in found if "arithmetic" in case}
             if 1 in times:
                 xs = sorted(times)
-                ax.plot(xs, [times[x] / times[1] for x in xs], marker=_MARKERS[number % 8], color=colour(number),
-                        label=_label(device))
+                ax.plot(xs, [times[x] / times[1] for x in xs], **looks[number].lines())
         ax.plot([1, 8], [1, 8], color="black", linewidth=0.8, linestyle=":", label="bound by arithmetic")
         ax.set_xscale("log", base=2)
         ax.set_yscale("log", base=2)
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        ax.set_title(f"{one_pass}, {dtype}")
+        _title(ax, *key)
         ax.set_xlabel("times the arithmetic")
         ax.set_ylabel("times the time")
     return make_svg(figure, axes)
@@ -150,88 +224,77 @@ def arithmetic(devices):
 
 def ladder(devices):
     """Bars by strategy on a scale of powers of ten."""
-    dtypes = _types(devices, "ladder")
-    if not dtypes:
+    panels, looks = _panels(devices, lambda device: device.cases("ladder")), _looks(devices)
+    if not panels:
         return None
-    figure, axes = make_panels(len(dtypes), sharey=True)
-    for ax, dtype in zip(axes, dtypes):
-        shown = [device for device in devices if any(case["dtype"] == dtype for case in device.cases("ladder"))]
-        width = 0.8 / len(shown)
-        for place, device in enumerate(shown):
-            times = {case["strategy"]: case["milliseconds"]["median"] for case in device.cases("ladder")
-                     if case["dtype"] == dtype}
-            xs = [i + (place - (len(shown) - 1) / 2) * width for i, s in enumerate(_STRATEGIES) if s in times]
-            bars = ax.bar(xs, [times[s] for s in _STRATEGIES if s in times], width * 0.9,
-                          color=colour(devices.index(device)), label=_label(device))
-            ax.bar_label(bars, fmt="%.3g", fontsize=7, padding=1)
+    figure, axes = make_panels(len(panels))
+    for ax, (key, cases) in zip(axes, panels.items()):
+        _bars(ax, looks, {number: {case["strategy"]: case["milliseconds"]["median"] for case in found}
+                          for number, found in cases.items()}, _STRATEGIES, has_values=True)
         ax.set_yscale("log")
         ax.margins(y=0.15)
         _plain_log(ax.yaxis)
-        ax.set_xticks(range(len(_STRATEGIES)), _STRATEGIES)
-        ax.set_title(f"backward, {dtype}")
+        _title(ax, *key)
         ax.set_ylabel("ms")
     return make_svg(figure, axes)
 
 
-_GROWTH = (("sizes", "elements", lambda o: o["outer"] * o["channels"] * o["inner"]),
-           ("groups", "groups", lambda o: o["groups"]),
-           ("degrees", "degree of the numerator", lambda o: o["numerator_degree"]))
+# Part of a study, what its axis shows, what of the operation differs along it, and the place on the axis.
+_GROWTH = (("sizes", "elements", ("outer", "inner"), lambda o: o["outer"] * o["channels"] * o["inner"]),
+           ("groups", "groups", ("groups",), lambda o: o["groups"]),
+           ("degrees", "degree of the numerator", ("numerator_degree", "denominator_degree"),
+            lambda o: o["numerator_degree"]))
 
 
 def growth(devices):
     """Time over sizes, groups and degrees: measured with markers, predicted as dotted lines."""
-    parts = [part for part in _GROWTH if _types(devices, part[0])]
-    if not parts:
+    looks = _looks(devices)
+    panels = [(part, key, cases) for part in _GROWTH
+              for key, cases in _panels(devices, lambda device, part=part: device.cases(part[0]), part[2]).items()]
+    panels = panels[:_MOST_PANELS]
+    if not panels:
         return None
-    panels = [(part, one_pass) for part in parts for one_pass in _PASSES]
     figure, axes = make_panels(len(panels))
-    for ax, ((name, axis_label, of), one_pass) in zip(axes, panels):
-        for number, device in enumerate(devices):
-            cases = sorted((case for case in device.cases(name) if case["pass"] == one_pass),
-                           key=lambda case: of(case["operation"]))
-            if not cases:
-                continue
-            xs = [of(case["operation"]) for case in cases]
-            ax.plot(xs, [case["milliseconds"]["median"] for case in cases], marker=_MARKERS[number % 8], markersize=4,
-                    color=colour(number), label=_label(device))
-            ax.plot(xs, [case["predicted_milliseconds"] for case in cases], color=colour(number), linestyle=":")
+    for ax, ((name, axis_label, _, of), key, cases) in zip(axes, panels):
+        for number, found in cases.items():
+            found = sorted(found, key=lambda case: of(case["operation"]))
+            xs = [of(case["operation"]) for case in found]
+            ax.plot(xs, [case["milliseconds"]["median"] for case in found], markersize=4, **looks[number].lines())
+            ax.plot(xs, [case["predicted_milliseconds"] for case in found], color=looks[number].colour, linestyle=":")
         if name != "degrees":
             ax.set_xscale("log", base=10 if name == "sizes" else 2)
         if name == "groups":
             ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        ax.set_yscale("log")
-        _plain_log(ax.yaxis)
-        ax.set_title(f"{one_pass}, f32")
+        _scale_of_times(ax)
+        _title(ax, *key)
         ax.set_xlabel(axis_label)
         ax.set_ylabel("ms")
     return make_svg(figure, axes)
 
 
 def errors(devices):
-    """Relative errors by strategy, a panel for each type: the numerator's and the denominator's beside each other."""
-    found = {case["dtype"] for device in devices for case in device.errors()}
-    dtypes = [dtype for dtype in ("f32", "f16", "bf16", "f64") if dtype in found]
-    if not dtypes:
+    """Relative errors by strategy, a panel for each type and size: the numerator's and the denominator's beside each
+    other."""
+    panels = _panels(devices, lambda device: [{"pass": "backward", **case} for case in device.errors()])
+    looks = _looks(devices)
+    if not panels:
         return None
     kinds = (*_STRATEGIES, _EVERYWHERE)
-    figure, axes = make_panels(len(dtypes))
-    for ax, dtype in zip(axes, dtypes):
-        for number, device in enumerate(devices):
-            for case in device.errors():
-                if case["dtype"] != dtype:
-                    continue
+    figure, axes = make_panels(len(panels))
+    for ax, (key, cases) in zip(axes, panels.items()):
+        for order, (number, found) in enumerate(cases.items()):
+            for case in found:
                 kind = _EVERYWHERE if case["determinism"] == "device_to_device" else case["strategy"]
                 if kind not in kinds:
                     continue
-                place = kinds.index(kind) + (number - (len(devices) - 1) / 2) * 0.8 / len(devices)
+                place = kinds.index(kind) + (order - (len(cases) - 1) / 2) * 0.8 / len(cases)
                 for gradient, offset, filled in (("numerator", -0.03, True), ("denominator", 0.03, False)):
-                    ax.plot(place + offset, case[gradient]["relative"], marker=_MARKERS[number % 8], linestyle="none",
-                            color=colour(number), fillstyle="full" if filled else "none",
-                            label=f"{_label(device)}: {'da' if filled else 'db'}")
+                    ax.plot(place + offset, case[gradient]["relative"], fillstyle="full" if filled else "none",
+                            label=f"{looks[number].label}: {'da' if filled else 'db'}", **looks[number].points())
         ax.set_yscale("log")
         ax.set_xlim(-0.5, len(kinds) - 0.5)
         ax.set_xticks(range(len(kinds)), [kind.replace(", ", ",\n") for kind in kinds])
-        ax.set_title(dtype)
+        _title(ax, *key)
         ax.set_ylabel("relative error")
     return make_svg(figure, axes)
 
@@ -248,10 +311,9 @@ def predicted(devices):
     low, high = min(everything) / 1.5, max(everything) * 1.5
     ax.fill_between([low, high], [0.85 * low, 0.85 * high], [1.15 * low, 1.15 * high], color="#cccccc", linewidth=0,
                     label="within 15 %")
-    for number, device in enumerate(devices):
+    for device, look in zip(devices, _looks(devices)):
         if points[device.label]:
-            ax.plot(*zip(*points[device.label]), marker=_MARKERS[number % 8], markersize=4, linestyle="none",
-                    color=colour(number), alpha=0.7, label=_label(device))
+            ax.plot(*zip(*points[device.label]), markersize=4, alpha=0.7, label=look.label, **look.points())
     for axis, scale in ((ax.xaxis, ax.set_xscale), (ax.yaxis, ax.set_yscale)):
         scale("log")
         _plain_log(axis)
@@ -265,24 +327,17 @@ def predicted(devices):
 def determinism(devices):
     """Time of each promise over that of run_to_run."""
     levels = ("none", "run_to_run", "device_to_device")
-    dtypes = _types(devices, "determinism")
-    if not dtypes:
+    panels, looks = _panels(devices, lambda device: device.cases("determinism")), _looks(devices)
+    if not panels:
         return None
-    panels = [(dtype, one_pass) for dtype in dtypes for one_pass in _PASSES]
     figure, axes = make_panels(len(panels), height=2.8, sharey=True)
-    for ax, (dtype, one_pass) in zip(axes, panels):
-        own = [{case["determinism"]: case["milliseconds"]["median"] for case in device.cases("determinism")
-                if (case["dtype"], case["pass"]) == (dtype, one_pass)} for device in devices]
-        shown = [number for number, times in enumerate(own) if "run_to_run" in times]
-        width = 0.8 / max(1, len(shown))
-        for place, number in enumerate(shown):
-            times = own[number]
-            xs = [i + (place - (len(shown) - 1) / 2) * width for i, level in enumerate(levels) if level in times]
-            ax.bar(xs, [times[level] / times["run_to_run"] for level in levels if level in times], width * 0.9,
-                   color=colour(number), label=_label(devices[number]))
+    for ax, (key, cases) in zip(axes, panels.items()):
+        own = {number: {case["determinism"]: case["milliseconds"]["median"] for case in found}
+               for number, found in cases.items()}
+        _bars(ax, looks, {number: {level: time / times["run_to_run"] for level, time in times.items()}
+                          for number, times in own.items() if "run_to_run" in times}, levels)
         ax.axhline(1, color="black", linewidth=0.8)
-        ax.set_xticks(range(len(levels)), levels)
-        ax.set_title(f"{one_pass}, {dtype}")
+        _title(ax, *key)
         ax.set_ylabel("over run_to_run")
     return make_svg(figure, axes)
 
