@@ -12,10 +12,11 @@ from . import documents, page
 def _parse(arguments):
     parser = argparse.ArgumentParser(
         prog="python3 -m grkan.report",
-        description="One page for a person from the JSON files of `grkan bench --json` of any number of machines.",
+        description="One page for a person from the JSON files of grkan's benchmarks, of any number of machines.",
         epilog="Exit status: 0 good; 1 a file could not be read or written, the others are reported all the same; "
                "2 bad usage.")
-    parser.add_argument("files", nargs="+", metavar="FILE", help="written by grkan bench --json or compare_peers.py")
+    parser.add_argument("files", nargs="+", metavar="FILE",
+                        help="written by grkan bench, compare_peers.py, train_throughput.py or inference.py with --json")
     parser.add_argument("-o", "--output", metavar="FILE", default="-", help="the standard output without it")
     parser.add_argument("--format", choices=["html", "markdown"], default="html",
                         help="a self-contained page with plots (the default), or tables for a README")
