@@ -12,9 +12,9 @@ Each model answers batches of random images without gradients, in these modes:
 
 Weights are f32 under bfloat16 autocast; --weights bf16 converts them once, but the rationals' coefficients, which stay
 f32. Before it is measured, each mode's answer is compared with the model's own in mode eager. All models of a case take
-turns in one process, in windows, so that a slow moment of the machine meets them all and ratios are of one run. In a
-window, calls first follow one another (images per second), and then each is waited for (latency); figures are medians
-of windows.
+turns in one process, in short windows, so that a slow moment of the machine meets them all. In a window, calls first
+follow one another (images per second), and then each is waited for (latency); figures are medians of windows, ratios
+medians of what windows side by side have.
 
     inference.py --json results.json                   the whole study
     inference.py --sizes base --batches 1 --modes compiled --models vit,kat,kat-gelu --check
@@ -139,11 +139,11 @@ class Study:
                    **self.without.get(name, {}), **without.get(name, {})}
             if name in samples:
                 behind, alone = zip(*samples[name])
-                rates = sorted(batch / one for one in behind)
-                row |= {"images_per_second": spread(rates), "latency_milliseconds": spread([1e3 * t for t in alone])}
+                row |= {"images_per_second": spread([batch / one for one in behind]),
+                        "latency_milliseconds": spread([1e3 * one for one in alone])}
+                row |= {f"ratio_to_{other.replace('-', '_')}": ratio(samples[name], samples.get(other))
+                        for other in ("vit", "kat-gelu")}
             rows.append(row)
-        for row in rows:
-            row |= ratios_of(row, rows)
         return rows
 
 
@@ -151,13 +151,10 @@ def spread(values):
     return {"min": min(values), "median": statistics.median(values), "max": max(values)}
 
 
-def ratios_of(row, rows):
-    """How fast a model is, of ViT's images per second and of those of the KAT with GELU."""
-    if "images_per_second" not in row:
-        return {}
-    rates = {one["model"]: one["images_per_second"]["median"] for one in rows if "images_per_second" in one}
-    return {f"ratio_to_{name.replace('-', '_')}": rates[row["model"]] / rates[name] if name in rates else None
-            for name in ("vit", "kat-gelu")}
+def ratio(samples, others):
+    """How fast a model is, of another's images per second: of windows side by side, the median."""
+    return None if others is None else statistics.median(
+        other / own for (own, _), (other, _) in zip(samples, others))
 
 
 def cases_of(arguments):
@@ -227,7 +224,7 @@ def describe(rows, arguments):
 
 def parse(words):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    models.add_options(parser, windows=9, window=0.06)
+    models.add_options(parser, windows=21, window=0.025)
     parser.add_argument("--batches", type=list_of(None, positive), default=[1, 16, 256], metavar="N,...")
     parser.add_argument("--modes", type=list_of(MODES), metavar="M,...",
                         help=f"some of {','.join(MODES)}; {' and '.join(LARGE_ONLY)} are for the last size alone (all; "

@@ -120,7 +120,8 @@ def measure_in_turn(runs, device, arguments, sample=None):
     sample(run, count) measures a window of so many calls; by default, the seconds of one of them.
     """
     sample = sample or (lambda run, count: seconds(run, count, device) / count)
-    counts = {name: max(1, round(arguments.window / seconds(run, 1, device))) for name, run in runs.items()}
+    counts = {name: max(1, round(arguments.window / min(seconds(run, 1, device) for _ in range(3))))
+              for name, run in runs.items()}
     samples = {name: [] for name in runs}
     for _ in range(arguments.windows):
         for name, run in runs.items():

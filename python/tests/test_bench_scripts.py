@@ -60,15 +60,20 @@ def test_inference(tmp_path, capsys):
             continue
         rate, time = row["images_per_second"], row["latency_milliseconds"]
         assert 0 < rate["min"] <= rate["median"] <= rate["max"] and 0 < time["min"] <= time["median"] <= time["max"]
-        vit, gelu = (one["images_per_second"]["median"] for one in rows
-                     if one["batch"] == row["batch"] and one["model"] in ("vit", "kat-gelu"))
-        assert row["ratio_to_vit"] == rate["median"] / vit and row["ratio_to_kat_gelu"] == rate["median"] / gelu
+        assert (row["ratio_to_vit"] == 1) == (row["model"] == "vit")
+        assert (row["ratio_to_kat_gelu"] == 1) == (row["model"] == "kat-gelu")
     capsys.readouterr()
     assert inference.main(["--table", str(tmp_path / "inference.json")]) == 0
     heading, rule, *lines = capsys.readouterr().out.splitlines()
     assert heading.count("|") == rule.count("|") == lines[0].count("|")
     for line, row in zip(lines, (row for row in rows if row["model"] == "kat")):
         assert line.startswith(f"| digits | eager | {row['batch']} | ") and f"{row['ratio_to_vit']:.3f}" in line
+
+
+def test_ratios_are_of_windows_side_by_side():
+    """A machine that is slow for some windows changes nothing."""
+    own, other = [(2, 0), (20, 0), (2, 0)], [(1, 0), (10, 0), (10, 0)]
+    assert inference.ratio(own, other) == 0.5 and inference.ratio(own, None) is None
 
 
 def test_inference_of_16_bit_weights(tmp_path):
@@ -102,8 +107,8 @@ def test_inference_that_is_wrong_slow_or_late_has_a_status(tmp_path, monkeypatch
 def test_inference_compiled(tmp_path):
     if not hasattr(torch, "export"):
         pytest.skip(f"PyTorch {torch.__version__} has neither torch.compile nor AOTInductor")
-    status, rows = study(tmp_path / "inference.json", "--batches", "1,2", "--models", "kat", "--modes", "compiled,aot")
-    assert status == 0 and [row["mode"] for row in rows] == ["compiled", "compiled", "aot", "aot"]
+    status, rows = study(tmp_path / "inference.json", "--batches", "1", "--models", "kat", "--modes", "compiled,aot")
+    assert status == 0 and [row["mode"] for row in rows] == ["compiled", "aot"]
 
 
 @pytest.mark.parametrize("name", ["compare_torch.py", "compare_peers.py", "host_overhead.py", "inference.py",
