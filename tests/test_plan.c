@@ -251,6 +251,27 @@ static depth depth_of_table(const grkan_plan_data *data, const grkan_table_reduc
     return add_exchanged(exchanged, table->grid_threads);
 }
 
+/** A short tensor goes to all compute units: to more than half of them, as whole rows come out. */
+static void test_a_short_tensor_occupies_the_device(void **state)
+{
+    (void)state;
+    const grkan_device_limits *const limits = &devices[1]; /* of an H200 */
+    for (int dtype = GRKAN_F32; dtype <= GRKAN_F64; dtype++) {
+        const grkan_operation o = {SHAPE(197, 768, 1), GROUPS(8, SHARED, PER_GROUP), RATIONAL(5, 4, GRKAN_ABS_TERMS),
+                                   .dtype = (grkan_dtype)dtype};
+        grkan_plan_data data = {0};
+        assert_int_equal(grkan_plan_decide(&o, NULL, &data), GRKAN_SUCCESS);
+        assert_int_equal(grkan_plan_shape(limits, &data), GRKAN_SUCCESS);
+        const grkan_geometry *const passes[] = {&data.forward, &data.backward};
+        for (size_t p = 0; p < COUNT_OF(passes); p++) {
+            const grkan_geometry *const g = passes[p];
+            const int64_t most = ceil_div(g->rows.all, g->columns.block_rows) * g->columns.tiles; /* of a row each */
+            const int64_t blocks = (int64_t)g->rows.splits * g->columns.tiles;
+            assert_true(blocks == most || 2 * blocks > limits->compute_units);
+        }
+    }
+}
+
 /** The longest chain is that of sums which are followed through the blocks as kernels add them, give or take a few. */
 static void test_the_longest_chain_is_as_kernels_add(void **state)
 {
@@ -323,6 +344,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_workspace_is_small_for_any_shape),
+        cmocka_unit_test(test_a_short_tensor_occupies_the_device),
         cmocka_unit_test(test_the_longest_chain_is_as_kernels_add),
         cmocka_unit_test(test_atomics_follow_one_another),
         cmocka_unit_test(test_tunings_leave_registers_for_what_threads_keep),

@@ -77,10 +77,11 @@ int64_t grkan_bytes_for_threads(const grkan_device_limits *limits);
 /** What a cut of the rows depends on, beside their columns. */
 typedef struct grkan_rows_request {
     int64_t outer;
-    int64_t blocks;      /**< as many as a device keeps busy with */
-    int64_t most_splits; /**< that a workspace has room for */
-    int least_elements;  /**< of a thread, unless a tensor has fewer */
-    bool is_interleaved; /**< neighbouring rows go to neighbouring blocks; false: a split is a run of rows */
+    int64_t blocks;       /**< as many as a device keeps busy with */
+    int64_t most_splits;  /**< that a workspace has room for */
+    int64_t least_blocks; /**< into which a short tensor is cut, however few elements threads have then */
+    int least_elements;   /**< of a thread otherwise, unless a tensor has fewer */
+    bool is_interleaved;  /**< neighbouring rows go to neighbouring blocks; false: a split is a run of rows */
 } grkan_rows_request;
 
 grkan_rows grkan_rows_make(const grkan_rows_request *request, const grkan_columns *columns);

@@ -30,7 +30,8 @@ grkan_rows grkan_rows_make(const grkan_rows_request *r, const grkan_columns *c)
     const int64_t all = c->inner > 0 ? r->outer * c->segments : 0;
     const int64_t steps = larger(1, ceil_div(all, c->block_rows)); /* of one block, if it had all rows */
     const int64_t least = larger(1, r->least_elements / c->vector);
-    const int64_t wanted = larger(1, smaller(smaller(r->blocks / c->tiles, r->most_splits), ceil_div(steps, least)));
+    const int64_t worthwhile = larger(ceil_div(steps, least), smaller(steps, ceil_div(r->least_blocks, c->tiles)));
+    const int64_t wanted = larger(1, smaller(smaller(r->blocks / c->tiles, r->most_splits), worthwhile));
     const int64_t run = ceil_div(steps, wanted) * c->block_rows;
     const int splits = (int)larger(1, ceil_div(all, run));
     grkan_rows rows = {.chain = chain_elements / c->vector,

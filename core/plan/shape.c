@@ -90,12 +90,19 @@ static int64_t blocks_of(const grkan_device_limits *limits, const grkan_columns 
                             : (int64_t)limits->compute_units * grkan_resident_blocks(tuning, c) * tuning->grid_waves;
 }
 
+/** Of a short tensor each compute unit gets a block, however little that has to do. */
+static int64_t least_blocks_of(const grkan_device_limits *limits)
+{
+    return limits->is_fixed ? 0 : limits->compute_units;
+}
+
 static void shape_forward(const grkan_device_limits *limits, grkan_plan_data *data)
 {
     grkan_geometry *const g = &data->forward;
     const grkan_rows_request request = {.outer = data->operation.outer,
                                         .blocks = blocks_of(limits, &g->columns, &data->forward_tuning),
                                         .most_splits = INT64_MAX,
+                                        .least_blocks = least_blocks_of(limits),
                                         .least_elements = limits->least_elements,
                                         .is_interleaved = !limits->is_fixed};
     g->rows = grkan_rows_make(&request, &g->columns);
@@ -109,6 +116,7 @@ static void shape_backward(const grkan_device_limits *limits, grkan_plan_data *d
     const grkan_rows_request request = {.outer = data->operation.outer,
                                         .blocks = blocks_of(limits, &g->columns, &data->backward_tuning),
                                         .most_splits = grkan_most_splits(data, &g->columns),
+                                        .least_blocks = least_blocks_of(limits),
                                         .least_elements = limits->least_elements,
                                         .is_interleaved = !limits->is_fixed || is_same_everywhere(data)};
     g->rows = grkan_rows_make(&request, &g->columns);
