@@ -43,11 +43,34 @@ grkan_status opencl_open(int index, grkan_backend_device **device)
     return open_in(context, id, index, device);
 }
 
+/** Drivers take a device of another vendor for one of their own, and crash. */
+static grkan_status check_is_of(cl_context context, cl_device_id id)
+{
+    size_t bytes = 0;
+    int is_found = 0;
+    OPENCL_TRY(GetContextInfo, (context, CL_CONTEXT_DEVICES, 0, NULL, &bytes));
+    cl_device_id *const ids = malloc(bytes);
+    if (ids == NULL)
+        return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for the devices of a context");
+    const cl_int code = opencl.GetContextInfo(context, CL_CONTEXT_DEVICES, bytes, ids, NULL);
+    for (size_t i = 0; code == CL_SUCCESS && i < bytes / sizeof ids[0]; ++i)
+        is_found |= ids[i] == id;
+    free(ids);
+    if (code != CL_SUCCESS)
+        return opencl_failed("clGetContextInfo", code);
+    return is_found ? GRKAN_SUCCESS
+                    : gpu_host->set_error(GRKAN_ERROR_INVALID_ARGUMENT,
+                                          "native is no device of the context; expected one of its %zu",
+                                          bytes / sizeof ids[0]);
+}
+
 grkan_status opencl_open_native(void *context, void *native, grkan_backend_device **device)
 {
     if (opencl.RetainContext == NULL)
         return gpu_host->set_error(GRKAN_ERROR_NO_DEVICE, "no OpenCL was found that could have made the context");
-    const grkan_status status = opencl_check_usable((cl_device_id)native);
+    grkan_status status = check_is_of((cl_context)context, (cl_device_id)native);
+    if (status == GRKAN_SUCCESS)
+        status = opencl_check_usable((cl_device_id)native);
     if (status != GRKAN_SUCCESS)
         return status;
     OPENCL_TRY(RetainContext, ((cl_context)context));

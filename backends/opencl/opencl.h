@@ -32,7 +32,7 @@ struct grkan_backend_device {
     F(BuildProgram) F(CreateBuffer) F(CreateCommandQueue) F(CreateContext) F(CreateKernel) \
     F(CreateProgramWithBinary) F(CreateProgramWithSource) F(EnqueueCopyBuffer) F(EnqueueMarkerWithWaitList) \
     F(EnqueueNDRangeKernel) F(EnqueueReadBuffer) F(EnqueueWriteBuffer) F(Finish) F(GetCommandQueueInfo) \
-    F(GetDeviceIDs) F(GetDeviceInfo) F(GetEventProfilingInfo) F(GetMemObjectInfo) F(GetPlatformIDs) \
+    F(GetContextInfo) F(GetDeviceIDs) F(GetDeviceInfo) F(GetEventProfilingInfo) F(GetMemObjectInfo) F(GetPlatformIDs) \
     F(GetPlatformInfo) F(GetProgramBuildInfo) F(GetProgramInfo) F(ReleaseCommandQueue) F(ReleaseContext) \
     F(ReleaseEvent) F(ReleaseKernel) F(ReleaseMemObject) F(ReleaseProgram) F(RetainContext) F(SetKernelArg)
 /* clang-format on */
