@@ -67,9 +67,8 @@ class Served(torch.nn.Module):
 
 
 def package_of(served, images, folder):
-    """AOTInductor's package of a model, loaded, for every batch size. images: as many as two, from which its shapes
-    are taken."""
-    with torch.no_grad():
+    """AOTInductor's package of a model, loaded, for every batch size. images: two, from which it takes shapes."""
+    with torch.inference_mode(False), torch.no_grad():
         program = torch.export.export(served, (images,), dynamic_shapes=({0: torch.export.Dim("batch", max=4096)},))
         path = os.path.join(folder, f"{len(os.listdir(folder))}.pt2")
         return torch._inductor.aoti_load_package(torch._inductor.aoti_compile_and_package(program, package_path=path))
@@ -97,8 +96,8 @@ class Study:
     def __init__(self, size, folder, arguments):
         self.size, self.arguments, self.device = size, arguments, torch.device(arguments.device)
         self.served, self.without = make_each(arguments.models, lambda name: Served(name, size, arguments))
-        self.package = functools.cache(
-            lambda name: package_of(self.served[name], self.images(2), folder))  # once for all batch sizes
+        two = self.images(2)
+        self.package = functools.cache(lambda name: package_of(self.served[name], two, folder))  # once for all batches
 
     def images(self, batch):
         return models.images_of(batch, self.arguments).to(

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import torch
+from grkan.torch import to_kat
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "examples"))
 import kat
@@ -27,7 +28,7 @@ def published_activation(channels, mode):
     return KAT_Group(mode=mode)
 
 
-# Of each model: what makes its activations, and whether the first rational's input is narrowed (see kat.py).
+# Of each model: what makes its activations, and whether the first rational's input is narrowed (see to_kat).
 MODELS = {
     "vit": None,
     "kat": (kat.grkan_activation, True),
@@ -50,7 +51,7 @@ def make_vit(size, arguments):
 def make_model(name, size, arguments):
     torch.manual_seed(1)
     vit = make_vit(size, arguments)
-    return vit if MODELS[name] is None else kat.to_kat(vit, *MODELS[name])
+    return vit if MODELS[name] is None else to_kat(vit, *MODELS[name])
 
 
 def images_of(batch, arguments):

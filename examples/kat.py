@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Kolmogorov-Arnold Transformer: a vision transformer whose MLPs are GR-KANs.
+"""A vision transformer that needs PyTorch alone, and activations to compare: grkan.torch's to_kat() makes a KAT of it.
 
-A ViT's block has linear -> GELU -> linear; KAT's has rational -> linear -> rational -> linear (Yang and Wang,
-"Kolmogorov-Arnold Transformer", ICLR 2025). to_kat() turns a ViT into a KAT: the one below, which needs PyTorch alone,
-or timm's, whose structure and names of parameters it shares.
+It is timm's ViT, whose structure and names of parameters it shares.
 """
 
 import math
@@ -37,64 +35,6 @@ def eager_activation(channels, mode):
 def gelu_activation(channels, mode):
     """GELU in a rational's place: what a KAT would cost if its activation were as cheap as a ViT's."""
     return nn.GELU()
-
-
-# ------------------------------------------------------------------------------------------------------------- GR-KAN
-
-# What the two rationals of a block are at first: the function that their coefficients were fitted to.
-FIRST_MODE, SECOND_MODE = "identity", "swish"
-MODES = {"identity": lambda x: x, "swish": F.silu}
-
-
-def variance_gain(function):
-    """Var[x] / E[F(x)^2] for a normal x, by which the weights' variance is raised so that activations keep theirs."""
-    x = torch.special.ndtri((torch.arange(4096, dtype=torch.float64) + 0.5) / 4096)  # midpoints of equal probability
-    return float(x.square().mean() / function(x).square().mean())
-
-
-def autocast_type(x):
-    """What autocast would have a linear layer take for x: x's own type where autocast is off."""
-    kind = x.device.type
-    if hasattr(torch, "get_autocast_dtype"):
-        return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
-    if kind == "cuda":
-        return torch.get_autocast_gpu_dtype() if torch.is_autocast_enabled() else x.dtype
-    return torch.get_autocast_cpu_dtype() if torch.is_autocast_cpu_enabled() else x.dtype
-
-
-class GroupRationalMlp(nn.Module):
-    """KAT's in place of a ViT's MLP.
-
-    activation(channels, mode) makes a module for each of the two rationals; mode names the function that it shall be at
-    first. Under autocast, LayerNorm gives float32, and a ViT's first linear layer casts it to 16 bits. Here the cast
-    comes before the rational, so that it reads and writes 16 bits too, and the linear layer has nothing to cast: the
-    same storage types as in the ViT, and arithmetic in float32 inside the rational. narrow_input=False leaves the input
-    as it is: what published modules were trained with.
-    """
-
-    def __init__(self, features, hidden, activation, narrow_input=True):
-        super().__init__()
-        self.narrow_input = narrow_input
-        self.act1 = activation(features, FIRST_MODE)
-        self.fc1 = nn.Linear(features, hidden)
-        self.act2 = activation(hidden, SECOND_MODE)
-        self.fc2 = nn.Linear(hidden, features)
-        for linear, mode in ((self.fc1, FIRST_MODE), (self.fc2, SECOND_MODE)):
-            nn.init.normal_(linear.weight, std=math.sqrt(variance_gain(MODES[mode]) / linear.in_features))
-            nn.init.zeros_(linear.bias)
-
-    def forward(self, x):
-        if self.narrow_input:
-            x = x.to(autocast_type(x))
-        return self.fc2(self.act2(self.fc1(self.act1(x))))
-
-
-def to_kat(vit, activation, narrow_input=True):
-    """Replace the MLP of every block of a ViT, this one's or timm's. Returns the ViT, changed."""
-    for block in vit.blocks:
-        fc1 = block.mlp.fc1
-        block.mlp = GroupRationalMlp(fc1.in_features, fc1.out_features, activation, narrow_input)
-    return vit
 
 
 # ---------------------------------------------------------------------------------------------------------------- ViT

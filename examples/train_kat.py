@@ -21,6 +21,7 @@ from pathlib import Path
 import grkan.torch
 import torch
 import torch.nn.functional as F
+from grkan.torch import to_kat
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
@@ -103,7 +104,7 @@ def make_model(arguments, data):
     torch.manual_seed(arguments.seed)
     model = kat.VisionTransformer(arguments.size, **data.shape)
     if arguments.activation != "gelu":
-        kat.to_kat(model, ACTIVATIONS[arguments.activation])
+        to_kat(model, ACTIVATIONS[arguments.activation])
     return model
 
 

@@ -4,10 +4,11 @@
 # The arrows between the layers (docs/architecture.md), as greps over the sources:
 #
 #   core/ and include/          include no vendor's header
-#   core/, backends/, tools/    include no header of an operating system, but in core/platform/
+#   core/, backends/, tools/,   include no header of an operating system, but in core/platform/
+#   python/operators/
 #   backends/opencl, cuda, hip  and gpu, which they share, have no word of a family
 #   backends/kernels            name no vendor (comments aside)
-#   tools/                      include the users' headers (include/grkan), platform.h and their own, nothing else of core/
+#   tools/, python/operators/   include the users' headers (include/grkan), platform.h and their own, nothing else of core/
 #                               or backends/
 #
 # Before the sources are searched, each rule is tried on a small tree in which something is planted against it.
@@ -46,11 +47,11 @@ code_with() {
     done
 }
 
-# Print each include of tools/ that is neither a header for users, nor platform.h, nor one below tools/, nor a standard one.
+# Print each include of a folder that is neither a header for users, nor platform.h, nor one below it, nor a standard one.
 foreign_includes() {
-    local root=$1 real file line name found
+    local root=$1 folder=$2 real file line name found
     real=$(realpath -- "$root")
-    { files_of "$root/tools" | xargs -r grep -HE '^[[:space:]]*#[[:space:]]*include' || true; } |
+    { files_of "$root/$folder" | xargs -r grep -HE '^[[:space:]]*#[[:space:]]*include' || true; } |
         while IFS=: read -r file line; do
             [[ $line =~ [\<\"]([^\>\"]*)[\>\"] ]] || continue
             name=${BASH_REMATCH[1]}
@@ -60,8 +61,8 @@ foreign_includes() {
                     [ ! -e "$found" ] || printf '%s: %s\n' "$file" "$line"
                 done
             elif [[ $name == *..* || ! -e ${file%/*}/$name ]]; then
-                found=$(realpath -qe -- "${file%/*}/$name" "$root/tools/$name" || true)
-                grep -qE "^$real/(tools/|core/platform/platform\.h$)" <<<"$found" || printf '%s: %s\n' "$file" "$line"
+                found=$(realpath -qe -- "${file%/*}/$name" "$root/$folder/$name" || true)
+                grep -qE "^$real/($folder/|core/platform/platform\.h$)" <<<"$found" || printf '%s: %s\n' "$file" "$line"
             fi
         done
 }
@@ -83,9 +84,13 @@ violations() {
             lines_with "$system_include" "$root/core" | grep -v "^$root/core/platform/" || true
             lines_with "$system_include" "$root/backends"
             lines_with "$system_include" "$root/tools"
+            lines_with "$system_include" "$root/python/operators"
             ;;
         kernels) code_with "$vendor_name" "$root/backends/kernels" ;;
-        tools) foreign_includes "$root" ;;
+        tools)
+            foreign_includes "$root" tools
+            foreign_includes "$root" python/operators
+            ;;
     esac
 }
 
@@ -104,7 +109,7 @@ plant() {
 # A good tree, which no rule may complain about; then one planted line after another.
 try_the_rules() {
     local rule word
-    mkdir -p "$scratch"/{core/platform,include/grkan,tools,backends/{kernels,opencl,cuda,hip,gpu}}
+    mkdir -p "$scratch"/{core/platform,include/grkan,tools,python/operators,backends/{kernels,opencl,cuda,hip,gpu}}
     printf '#include <stdio.h>\n#include "../backends/backend.h"\n' >"$scratch/core/a.c"
     cp "$scratch/core/a.c" "$scratch/include/grkan/grkan.h"
     printf '#include "internal.h"\n' >>"$scratch/core/a.c"
@@ -112,6 +117,7 @@ try_the_rules() {
     touch "$scratch"/core/platform/{platform,posix}.h "$scratch/core/internal.h" "$scratch/backends/backend.h" "$scratch/tools/table.h"
     printf '#include <grkan/%s.h>\n' grkan fit >"$scratch/tools/main.c"
     printf '#include <string.h>\n#include "table.h"\n#include "../core/platform/platform.h"\n' >>"$scratch/tools/main.c"
+    printf '#include <grkan/grkan.h>\n#include "../../core/platform/platform.h"\n' >"$scratch/python/operators/call.c"
     printf '/* OpenCL C, CUDA and HIP */\nint shape(int chip); // padding\n' >"$scratch/backends/kernels/k.h"
     printf '#include <CL/cl.h>\n/* padded */\n' | tee "$scratch"/backends/{opencl,cuda,hip,gpu}/r.c >/dev/null
 
@@ -131,6 +137,7 @@ try_the_rules() {
         plant system core/a.c "#include <$word.h>"
         plant system backends/hip/r.c "# include <$word.h>"
         plant system tools/main.c "#include <$word.h> /* here */"
+        plant system python/operators/call.c "#include <$word.h>"
     done
     for word in numerator Denominators rational padé pade_unit COEFFICIENT GRKAN_FORM GRKAN_PLAIN abs_terms degrees \
         b_spline; do
@@ -148,12 +155,15 @@ try_the_rules() {
         '"../include/grkan/grkan.h"'; do
         plant tools tools/main.c "#include $word"
     done
+    for word in '"../../core/internal.h"' '"../../backends/backend.h"' '"../../tools/table.h"'; do
+        plant tools python/operators/call.c "#include $word"
+    done
 }
 
 try_the_rules
 echo 'every rule sees what was planted against it'
 
-for folder in core include backends/kernels backends/opencl tools; do
+for folder in core include backends/kernels backends/opencl tools python/operators; do
     if [ -z "$(files_of "$source_root/$folder")" ]; then
         echo "FAIL: no sources in $folder/"
         exit 1

@@ -114,6 +114,16 @@ def fit(target: Function | tuple[Sequence[float], Sequence[float]], degrees: tup
     return _fit_of(result, result.f64 if dtype == "f64" else result.f32, form, degrees)
 
 
+def function_values(name: Function, x: numpy.ndarray) -> numpy.ndarray:
+    """What a function that fit knows is for each x, in f64 (grkan_function_value)."""
+    y = numpy.empty_like(x, dtype=numpy.float64)
+    value = c_double()
+    for i, one in enumerate(x):
+        check(load().grkan_function_value(text("name", name), one, byref(value)))
+        y[i] = value.value
+    return y
+
+
 def preset(name: PresetName, form: Form = "abs_terms") -> Fit:
     """Coefficients that the library holds ready, of degrees (5, 4) on [-3, 3] (grkan_preset_find).
 

@@ -17,6 +17,7 @@ from ._version import soname
 LIBRARY_VARIABLE = "GRKAN_LIBRARY"
 
 _SIGNATURES = {
+    "grkan_status_name": (c_char_p, [c_int]),
     "grkan_last_error": (c_char_p, []),
     "grkan_version": (c_char_p, []),
     "grkan_commit": (c_char_p, []),
@@ -56,7 +57,7 @@ def inside(*parts: str) -> str | None:
     return str(file) if file.is_file() else None
 
 
-def _path() -> str:
+def library_path() -> str:
     """Where the library is."""
     chosen = os.environ.get(LIBRARY_VARIABLE)
     if chosen:
@@ -75,7 +76,7 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
 def load() -> ctypes.CDLL:
     """The library. Its calls release the GIL: the cpu computes during a call, and a GPU's queue may be full."""
     try:
-        library = _declare(ctypes.CDLL(_path()))
+        library = _declare(ctypes.CDLL(library_path()))
     except (OSError, AttributeError) as error:
         raise LibraryNotFoundError(
             f"the shared library of grkan does not load: {error}; expected it where pip installs "

@@ -33,12 +33,24 @@ def test_compare_torch(tmp_path):
 
 def test_host_overhead(tmp_path):
     path = tmp_path / "host.json"
-    done = run_python(ROOT / "bench" / "host_overhead.py", "--device", "cpu", "--repeats", "1", "--json", path)
+    done = run_python(ROOT / "bench" / "host_overhead.py", "--device", "cpu", "--repeats", "1", "--pairs", "1",
+                      "--json", path)
     assert done.returncode == 0, done.stderr
     document = json.loads(path.read_text(encoding="utf-8"))
-    assert document["schema"] == "grkan-host-overhead/1"
-    for times in document["microseconds"].values():
-        assert times["forward_and_backward"] > times["forward"] > 0
+    assert document["schema"] == "grkan-host-overhead/2"
+    times = document["microseconds"]
+    assert set(times) == {"inference", "training"} | (
+        {"compiled inference", "compiled training"} if hasattr(torch, "compile") else set())
+    for case, contestants in times.items():
+        assert {"gelu", "grkan" if "compiled" in case else "rational"} <= set(contestants)
+        assert all(0 < found["least"] <= found["median"] for found in contestants.values())
+    for row in document["ratios"]:
+        of, to = (times[row["case"]][row[name]]["least"] for name in ("of", "to"))
+        assert row["ratio"] == of / to
+        assert row["is_met"] == (None if row["most"] is None else of / to <= row["most"])
+    if document["operators_in_c"] and os.path.exists(os.path.join(os.path.dirname(os.environ["GRKAN_LIBRARY"]),
+                                                                  "libempty_operators.so")):
+        assert [row["of"] for row in document["ratios"] if row["most"]] == ["operator", "rational", "grkan", "grkan"]
 
 
 def study(path, *words):

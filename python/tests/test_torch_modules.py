@@ -198,3 +198,14 @@ def test_copies_and_conversions():
     assert module.double()(x.double()).dtype == torch.float64
     assert module.bfloat16()(x.bfloat16()).dtype == torch.bfloat16
     assert "groups=4, coefficients=(6, 4)" in repr(module)
+
+
+@pytest.mark.parametrize("make", [lambda mode="gelu": KAT_Group(mode=mode),
+                                  lambda mode="gelu": Rational(4, mode, form="square")], ids=["KAT", "Rational"])
+def test_weights_only_loading(make):
+    module, other, file = make("swish"), make(), io.BytesIO()
+    torch.save(module.state_dict(), file)
+    file.seek(0)
+    other.load_state_dict(torch.load(file, weights_only=True))
+    x = torch.randn(3, 16)
+    assert torch.equal(other(x), module(x))

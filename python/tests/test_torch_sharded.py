@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Modules whose parameters are sharded over processes (FSDP), and activations that are computed anew."""
+"""Tensors and parameters that processes share (FSDP, DTensor), and activations that are computed anew."""
 
 import os
 import subprocess
@@ -37,12 +37,55 @@ torch.distributed.destroy_process_group()
 """
 
 
-def test_fsdp_has_the_gradients_of_one_process(tmp_path):
+DISTRIBUTED = """
+import torch
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor import DTensor, Partial, Replicate, Shard, distribute_tensor
+from grkan.torch import formula, rational
+
+mesh = init_device_mesh("cpu", (2,))
+generator = torch.Generator().manual_seed(0)
+
+def check(x, a, b, places, channel_dim, of_y, of_db):
+    tensors = [torch.rand(shape, generator=generator, dtype=torch.float64) for shape in (x, a, b)]
+    dy = torch.rand(x, generator=generator, dtype=torch.float64)
+    whole = [t.clone().requires_grad_() for t in tensors]
+    shared = [distribute_tensor(t, mesh, [place]).requires_grad_() for t, place in zip(tensors, places)]
+    y = rational(*shared, "abs_terms", channel_dim)
+    expected = formula(*whole, "abs_terms", channel_dim)
+    assert y.placements == (of_y,), y.placements
+    torch.testing.assert_close(y.full_tensor(), expected)
+    found = torch.autograd.grad(y, shared, distribute_tensor(dy, mesh, [of_y]))
+    for gradient, e in zip(found, torch.autograd.grad(expected, whole, dy)):
+        torch.testing.assert_close(gradient.full_tensor(), e)
+    assert found[2].placements == (of_db,), found[2].placements
+    with torch.inference_mode():
+        torch.testing.assert_close(rational(*shared, "abs_terms", channel_dim).full_tensor(), expected)
+
+copied = Replicate()
+check((6, 3, 16), (1, 6), (8, 4), (Shard(0), copied, copied), -1, Shard(0), Partial())
+check((6, 3, 16), (1, 6), (8, 4), (Shard(1), copied, copied), -1, Shard(1), Partial())
+check((6, 16, 3), (8, 6), (8, 4), (Shard(1), Shard(0), Shard(0)), 1, Shard(1), Shard(0))
+check((6, 3, 16), (1, 6), (8, 4), (Shard(2), copied, Shard(0)), -1, Shard(2), Shard(0))
+check((6, 16), (1, 6), (1, 4), (Shard(1), copied, copied), -1, Shard(1), Partial())
+# Groups that do not fit: 5 over 2 processes; 8 of 20 channels, two or three each. PyTorch brings them together.
+for x, b in (((6, 3, 10), (5, 4)), ((6, 3, 20), (8, 4))):
+    tensors = [torch.rand(shape, generator=generator) for shape in (x, (1, 6), b)]
+    shared = [distribute_tensor(t, mesh, [place]) for t, place in zip(tensors, (Shard(2), copied, copied))]
+    y = rational(*shared)
+    assert y.placements != (Shard(2),)
+    torch.testing.assert_close(y.full_tensor(), formula(*tensors))
+torch.distributed.destroy_process_group()
+"""
+
+
+@pytest.mark.parametrize("script", [SHARDED, DISTRIBUTED], ids=["fully_shard", "DTensor"])
+def test_two_processes_have_the_gradients_of_one(script, tmp_path):
     if tuple(map(int, torch.__version__.split(".")[:2])) < (2, 6):
-        pytest.skip("fully_shard needs PyTorch 2.6 or later")
-    script = tmp_path / "sharded.py"
-    script.write_text(SHARDED)
-    subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", script],
+        pytest.skip("fully_shard and rules for DTensor need PyTorch 2.6 or later")
+    file = tmp_path / "sharded.py"
+    file.write_text(script)
+    subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", file],
                    check=True, timeout=300, env={**os.environ, "PYTHONPATH": str(ROOT / "python"),
                                                  "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""})
 
@@ -55,3 +98,25 @@ def test_checkpointed_activations(use_reentrant):
     torch.utils.checkpoint.checkpoint(module, x, use_reentrant=use_reentrant).square().sum().backward()
     found = [x.grad, *(p.grad for p in module.parameters())]
     assert all(torch.equal(f, e) for f, e in zip(found, expected))
+
+
+def test_selective_checkpointing_sees_operators():
+    """A policy may keep what the kernels computed, or have it computed anew."""
+    if not hasattr(torch.utils.checkpoint, "CheckpointPolicy") or not hasattr(torch.library, "register_autograd"):
+        pytest.skip("policies need PyTorch 2.4 or later")
+    from torch.utils.checkpoint import CheckpointPolicy, checkpoint, create_selective_checkpoint_contexts
+    torch.manual_seed(0)
+    module, x = KAT_Group(), torch.randn(5, 16, requires_grad=True)
+    expected = torch.autograd.grad(module(x).square().sum(), (x, *module.parameters()))
+    for kept in (CheckpointPolicy.MUST_SAVE, CheckpointPolicy.MUST_RECOMPUTE):
+        seen = []
+
+        def policy(context, operator, *arguments, kept=kept, seen=seen, **names):
+            seen.append((context.is_recompute, operator))
+            return kept if operator == torch.ops.grkan.rational_forward.default else CheckpointPolicy.PREFER_RECOMPUTE
+
+        y = checkpoint(module, x, use_reentrant=False,
+                       context_fn=lambda policy=policy: create_selective_checkpoint_contexts(policy))
+        found = torch.autograd.grad(y.square().sum(), (x, *module.parameters()))
+        assert all(torch.equal(f, e) for f, e in zip(found, expected))
+        assert (False, torch.ops.grkan.rational_forward.default) in seen

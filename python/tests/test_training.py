@@ -14,6 +14,9 @@ torch = pytest.importorskip("torch")
 
 sys.path[:0] = [str(ROOT / "examples"), str(ROOT / "bench")]
 
+from grkan.torch import GroupRationalMlp, to_kat
+from torch import nn
+
 import kat
 import models
 import train_kat
@@ -80,7 +83,7 @@ def test_vit_and_kat_are_those_made_of_timms():
     timm = pytest.importorskip("timm")
     theirs, ours = timm.create_model("vit_tiny_patch16_224").eval(), kat.VisionTransformer("tiny").eval()
     images = torch.randn(1, 3, 224, 224)
-    for change in (lambda vit: vit, lambda vit: kat.to_kat(vit, kat.grkan_activation)):
+    for change in (lambda vit: vit, lambda vit: to_kat(vit, kat.grkan_activation)):
         theirs, ours = change(theirs), change(ours)
         ours.load_state_dict(theirs.state_dict())
         torch.testing.assert_close(ours(images), theirs(images))
@@ -90,7 +93,8 @@ def test_vit_and_kat_are_those_made_of_timms():
 def test_initial_weights_preserve_the_variance():
     torch.manual_seed(0)
     x = torch.randn(512, 256)
-    mlp = kat.GroupRationalMlp(256, 1024, kat.grkan_activation)
+    mlp = GroupRationalMlp(nn.Linear(256, 1024), nn.Linear(1024, 256))
+    mlp.reset_weights()
     hidden = mlp.fc1(mlp.act1(x))
     assert float(hidden.var()) == pytest.approx(1, rel=0.1)
     assert float(mlp(x).var()) == pytest.approx(1, rel=0.1)
@@ -112,10 +116,10 @@ def activation_types(model, images):
 
 def test_activations_store_what_a_vits_do_under_autocast():
     images = torch.randn(2, 3, 32, 32)
-    vit = kat.VisionTransformer("digits", image=32)
+    vit, wide = (kat.VisionTransformer("digits", image=32) for _ in range(2))
     assert activation_types(vit, images) == {torch.bfloat16}
-    assert activation_types(kat.to_kat(vit, kat.grkan_activation), images) == {torch.bfloat16}
-    assert torch.float32 in activation_types(kat.to_kat(vit, kat.grkan_activation, narrow_input=False), images)
+    assert activation_types(to_kat(vit), images) == {torch.bfloat16}
+    assert torch.float32 in activation_types(to_kat(wide, narrow_input=False), images)
 
 
 def test_throughput_alternates_the_models_that_are_there():

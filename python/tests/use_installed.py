@@ -4,11 +4,14 @@
     use_installed.py FOLDER
 """
 
+import ctypes
+import os
 import sys
 
 import numpy
 
 import grkan
+from grkan._library import library_path
 
 folder = sys.argv[1].rstrip("/") + "/"
 assert grkan.__file__.startswith(folder), grkan.__file__
@@ -23,6 +26,11 @@ assert abs(y - (t + 0.5 * t * t) / quotient).max() < 1e-5
 assert numpy.allclose(dnumerator[0], [(t**i / quotient).sum() for i in range(3)], atol=1e-2), dnumerator
 identity = grkan.backward(x, x, [[0, 1]], numpy.zeros((1, 0)))[0]
 assert (identity == x).all()
+
+# PyTorch's operators, which say what they lack here.
+operators = ctypes.CDLL(os.path.join(os.path.dirname(library_path()), "libgrkan_torch.so"))
+operators.grkan_torch_register.restype = ctypes.c_char_p
+assert b"expected PyTorch 2.9 or later" in operators.grkan_torch_register()
 
 with open("/proc/self/maps") as maps:  # the emulator's, too
     mapped = {line.split()[-1] for line in maps if "libgrkan" in line}

@@ -5,7 +5,6 @@ Above, what is approximated and the fit; below, what the fit is off.
 """
 
 import argparse
-import ctypes
 import sys
 
 import numpy
@@ -13,21 +12,11 @@ import numpy
 from .. import _output
 from .._arrays import forward
 from .._errors import Error
-from .._library import check, load
+from .._fit import function_values
 from . import documents, plots
 from .__main__ import printable
 
 SAMPLES = 1201
-
-
-def _target(name, x):
-    """The function's values, by the library that fitted it."""
-    y = numpy.empty_like(x)
-    value = ctypes.c_double()
-    for i, one in enumerate(x):
-        check(load().grkan_function_value(name.encode(), one, ctypes.byref(value)))
-        y[i] = value.value
-    return y
 
 
 def _fitted(content, x):
@@ -42,7 +31,7 @@ def curves(content):
     x = numpy.linspace(*map(float, content["range"]), SAMPLES)
     fit = _fitted(content, x)
     if "function" in content:
-        target = _target(content["function"], x)
+        target = function_values(content["function"], x)
         return x, fit, (x, target), (x, fit - target)
     own_x, own_y = (numpy.array(content[name], "f8") for name in ("x", "y"))
     if own_x.shape != own_y.shape:
@@ -50,6 +39,7 @@ def curves(content):
     return x, fit, (own_x, own_y), (own_x, _fitted(content, own_x) - own_y)
 
 
+@plots.styled
 def to_svg(content):
     """The drawing of a document."""
     x, fit, target, error = curves(content)

@@ -5,12 +5,11 @@ import io
 from typing import Any
 
 import matplotlib
-
-matplotlib.use("svg")  # before pyplot chooses
-import matplotlib.pyplot as plt
+from matplotlib.figure import Figure  # not pyplot, whose figures and backend are the caller's
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-matplotlib.rcParams.update({
+# A decorator: what is drawn within a function has the settings below, and the caller keeps its own.
+styled = matplotlib.rc_context({
     "svg.fonttype": "none", "svg.hashsalt": "grkan", "font.family": "sans-serif", "font.size": 10, "axes.grid": True,
     "grid.alpha": 0.3, "axes.axisbelow": True, "axes.spines.top": False, "axes.spines.right": False,
     "legend.frameon": False, "figure.constrained_layout.use": True})
@@ -37,6 +36,11 @@ def colour(number):
     return _COLOURS[number % len(_COLOURS)]
 
 
+def shade(number, count, is_named=True):
+    """The colour of one of several: its own, or of a range from dark to light."""
+    return colour(number) if is_named else matplotlib.colormaps["viridis"](0.95 * number / max(1, count - 1))
+
+
 def _legend(figure, axes):
     """One legend below all axes, each label once."""
     handles: dict[str, Any] = {}
@@ -58,7 +62,6 @@ def make_svg(figure, axes):
     _legend(figure, axes)
     stream = io.StringIO()
     figure.savefig(stream, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
-    plt.close(figure)
     text = stream.getvalue()
     return text[text.index("<svg"):]
 
@@ -66,7 +69,8 @@ def make_svg(figure, axes):
 def make_panels(count, height=3.2, columns=2, **options):
     columns = min(columns, count)
     rows = -(-count // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(_WIDTH, height * rows), squeeze=False, **options)
+    figure = Figure(figsize=(_WIDTH, height * rows))
+    axes = figure.subplots(rows, columns, squeeze=False, **options)
     flat = list(axes.flat)
     for ax in flat[count:]:
         ax.remove()
@@ -359,6 +363,6 @@ def all_plots(devices):
         ("Predicted against measured", "Every case of every file; the grey band is 15 % wide to either side.",
          predicted))
     for title, note, draw in plots:
-        svg = draw(devices)
+        svg = styled(draw)(devices)
         if svg is not None:
             yield title, note, svg

@@ -12,38 +12,57 @@ from torch.overrides import handle_torch_function, has_torch_function
 from .._errors import InvalidArgumentError
 from .._names import FORMS, Form, index_of
 from .._operation import TABLES
+from . import _native
 from ._formula import formula, gradients_of_formula
 from ._kernels import check_arguments, check_gradient, run_backward, run_forward
 from ._paths import has_memory, is_plain, needs_formula, untraced
 
 operator: Any
+forward_kernel: Any
+backward_kernel: Any
 try:
-    from ._operator import gradients_by_dispatcher, operator
+    from ._operators import (backward_operator, forward_operator, gradients_by_dispatcher, operator,
+                             prepare_sharding)
 except ImportError:  # before PyTorch 2.4
     operator, gradients_by_dispatcher = None, gradients_of_formula
+if _native.library is not None:  # forward and backward take the host 0.86 of the time that those in Python take
+    forward_kernel, backward_kernel = forward_operator, backward_operator
+else:
+    forward_kernel, backward_kernel = run_forward, run_backward
+
+
+def _explained(error: RuntimeError, x: torch.Tensor, tables: Sequence[torch.Tensor], form: int,
+               channel_dim: int) -> RuntimeError:
+    """What a kernel raised as what grkan raises. In Python there are names for devices and types, so its checks of the
+    arguments come first; and PyTorch's own functions tell best why PyTorch has no memory."""
+    check_arguments(x, tables, form, channel_dim)
+    if str(error).startswith("PyTorch's"):
+        torch.empty_like(x)
+    return _native.as_grkan_raises(error)
 
 
 class RationalFunction(torch.autograd.Function):
-    """The kernels as a node of autograd: what plain calls take, since it costs the host less than an operator."""
+    """The kernels as a node of autograd. That costs the host less than an operator with derivatives does: forward and
+    backward 0.85 of it."""
 
     @staticmethod
     def forward(ctx, x, numerator, denominator, form, channel_dim):  # *tables would take the host 2 % more
         ctx.save_for_backward(x, numerator, denominator)
-        ctx.names = form, channel_dim
-        return run_forward(x, (numerator, denominator), form, channel_dim)
+        ctx.numbers = form, channel_dim
+        return forward_kernel(x, numerator, denominator, form, channel_dim)
 
     @staticmethod
     def backward(ctx, dy):
-        form, channel_dim = ctx.names
-        x, *tables = saved = ctx.saved_tensors
-        if not torch.is_grad_enabled() and is_plain(dy, *saved):
+        form, channel_dim = ctx.numbers
+        x, numerator, denominator = saved = ctx.saved_tensors
+        if not torch.is_grad_enabled() and is_plain(dy, x, numerator, denominator):
             try:
-                return *run_backward(dy, x, list(map(torch.Tensor.contiguous, tables)), form, channel_dim,
-                                     True), None, None
-            except RuntimeError:
+                return *backward_kernel(dy, x, numerator, denominator, form, channel_dim), None, None
+            except RuntimeError as error:
                 if has_memory(dy, *saved):
-                    raise
-        check_gradient(dy, x, tables)
+                    check_gradient(dy, x, saved[1:])
+                    raise _explained(error, x, saved[1:], form, channel_dim) from None
+        check_gradient(dy, x, saved[1:])
         return *gradients_by_dispatcher(dy, saved, ctx.needs_input_grad[:-2], form, channel_dim), None, None
 
 
@@ -53,11 +72,11 @@ _apply = super(torch.autograd.Function, RationalFunction).apply
 
 
 def _as_kernels_take(x: torch.Tensor, tables: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-    """The tables contiguous, and in f32 (f64 for an x of f64)."""
+    """The tables in f32 (f64 for an x of f64)."""
     wanted = torch.float64 if x.dtype is torch.float64 else torch.float32  # table_dtype, without a call
     taken = []
     for t in tables:
-        taken.append((t if t.dtype is wanted else t.to(wanted)).contiguous())  # noqa: PERF401 - this is faster
+        taken.append(t if t.dtype is wanted else t.to(wanted))  # noqa: PERF401 - this is faster
     return taken
 
 
@@ -72,13 +91,17 @@ def _by_dispatcher(x: torch.Tensor, tables: Sequence[torch.Tensor], form: Form, 
         if t.layout is not torch.strided or t.is_nested:
             raise InvalidArgumentError(f"{name} has layout {t.layout}{' (nested)' if t.is_nested else ''}; expected a "
                                        "dense tensor (its to_dense(), or values())")
-    tables = _as_kernels_take(x, tables)
-    way = operator
-    if operator is None or needs_formula():
-        way = formula
-        with untraced():
-            check_arguments(x, tables, form, channel_dim)
-    return way(x, *tables, form, channel_dim)
+    number = index_of("form", form, FORMS)
+    a, b = _as_kernels_take(x, tables)
+    if operator is not None and not needs_formula():
+        prepare_sharding()
+        return operator(x, a, b, number, channel_dim)
+    with untraced():
+        check_arguments(x, (a, b), number, channel_dim)
+    return formula(x, a, b, form, channel_dim)
+
+
+_NUMBERS = {form: number for number, form in enumerate(FORMS)}
 
 
 def rational(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: Form = "abs_terms",
@@ -97,17 +120,24 @@ def rational(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor
         form: of the denominator: "abs_terms" (KAT), "abs_sum", "abs_sum_offset", "plain" or "square".
         channel_dim: the dimension of x that holds the channels; they are split into groups as numpy.array_split does.
     """
-    tables = numerator, denominator
     if operator is not None and torch.compiler.is_dynamo_compiling():
-        way: Any = formula if needs_formula() else operator
-        return way(x, *_as_kernels_take(x, tables), form, channel_dim)
+        a, b = _as_kernels_take(x, (numerator, denominator))
+        if needs_formula():
+            return formula(x, a, b, form, channel_dim)
+        return operator(x, a, b, index_of("form", form, FORMS), channel_dim)
     if is_plain(x, numerator, denominator):
         try:
-            return _apply(x, *_as_kernels_take(x, tables), form, channel_dim)
-        except RuntimeError:
-            if has_memory(x, *tables):
-                raise
-        except TypeError:
-            index_of("form", form, FORMS)  # a list, perhaps, which finds no plan
+            number = _NUMBERS[form]
+        except (KeyError, TypeError):
+            index_of("form", form, FORMS)
             raise
-    return _by_dispatcher(x, tables, form, channel_dim)
+        try:
+            a, b = _as_kernels_take(x, (numerator, denominator))
+            if torch.is_grad_enabled() and (x.requires_grad or a.requires_grad or b.requires_grad):
+                return _apply(x, a, b, number, channel_dim)
+            return forward_kernel(x, a, b, number, channel_dim)
+        except RuntimeError as error:
+            if has_memory(x, numerator, denominator):
+                tables = _as_kernels_take(x, (numerator, denominator))
+                raise _explained(error, x, tables, number, channel_dim) from None
+    return _by_dispatcher(x, (numerator, denominator), form, channel_dim)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch.overrides import handle_torch_function, has_torch_function
 
-from .._names import Form
+from .._names import FORMS, Form
 from ._paths import shape_of
 
 
@@ -68,15 +68,15 @@ def formula(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor,
     return (_polynomial(a, wide) / q).to(x.dtype)
 
 
-def gradients_of_formula(dy: torch.Tensor, inputs: Sequence[torch.Tensor], wanted: Sequence[bool], form: Form,
+def gradients_of_formula(dy: torch.Tensor, inputs: Sequence[torch.Tensor], wanted: Sequence[bool], form: int,
                          channel_dim: int) -> tuple[torch.Tensor | None, ...]:
     """The gradients of the wanted inputs (x and its tables), which require them; with a graph behind them if
-    gradients are being recorded."""
+    gradients are being recorded. The form is a number, as operators take it."""
     create_graph = torch.is_grad_enabled()
     x, numerator, denominator = inputs
     chosen = [t for t, is_wanted in zip(inputs, wanted) if is_wanted]
     with torch.enable_grad():
-        y = formula(x, numerator, denominator, form, channel_dim)
+        y = formula(x, numerator, denominator, FORMS[form], channel_dim)
         found = iter(torch.autograd.grad(y, chosen, dy, create_graph=create_graph, allow_unused=True))
     gradients: list[torch.Tensor | None] = []
     for t, is_wanted in zip(inputs, wanted):

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The library's kernels on PyTorch's tensors: plans, streams and workspaces. Nothing of autograd.
 
+What the operators in C do (python/operators), for PyTorch that has none of those; and the checks of both. A form is a
+number here, as operators take it: its place among FORMS.
+
 The host's time counts here: small models are bound by it. So one dictionary look-up stands between a call and its plan.
 """
 
@@ -12,10 +15,11 @@ from typing import Any
 import torch
 
 from .._errors import InvalidArgumentError
-from .._names import DETERMINISM_LEVELS, FORMS, Determinism, Dtype, Form, index_of
+from .._names import DETERMINISM_LEVELS, FORMS, Determinism, Dtype, index_of
 from .._operation import TABLES, Options, channel_of, check_table, operation_of
 from .._plan import MOST_PLANS, Plan, plan_for
 from .._workspaces import Workspaces
+from . import _native
 
 _DTYPES: dict[torch.dtype, Dtype] = {torch.float32: "f32", torch.float16: "f16", torch.bfloat16: "bf16",
                                   torch.float64: "f64"}
@@ -40,6 +44,7 @@ def set_determinism(level: Determinism) -> None:
     global _determinism
     index_of("level", level, DETERMINISM_LEVELS)
     _determinism = level
+    _native.promise(level)
 
 
 def get_determinism() -> Determinism:
@@ -85,9 +90,10 @@ def table_dtype(x: torch.Tensor) -> torch.dtype:
     return torch.float64 if x.dtype is torch.float64 else torch.float32
 
 
-def check_tensors(x: torch.Tensor, tables: Sequence[torch.Tensor], form: Form, channel_dim: int) -> None:
+def check_tensors(x: torch.Tensor, tables: Sequence[torch.Tensor], form: int, channel_dim: int) -> None:
     """Raise for what no kernel takes, whatever the sizes."""
-    index_of("form", form, FORMS)
+    if not 0 <= form < len(FORMS):
+        raise InvalidArgumentError(f"form is {form}; expected 0 to {len(FORMS) - 1}, for {', '.join(FORMS)}")
     channel_of(x.shape, channel_dim)
     if x.dtype not in _DTYPES:
         raise InvalidArgumentError(f"x has dtype {x.dtype}; expected float32, float16, bfloat16 or float64")
@@ -112,18 +118,18 @@ def check_gradient(dy: torch.Tensor, x: torch.Tensor, tables: Sequence[torch.Ten
                                            f"with dy: a saved-tensor hook has to give back what forward saved")
 
 
-def _make_plan(selector: str, x: torch.Tensor, tables: Sequence[torch.Tensor], form: Form, channel_dim: int,
+def _make_plan(selector: str, x: torch.Tensor, tables: Sequence[torch.Tensor], form: int, channel_dim: int,
                determinism: Determinism) -> Plan:
     check_tensors(x, tables, form, channel_dim)
     # Only the channels' place in memory matters: channels_last, or a transposed tensor, is as good as contiguous.
     order = _memory_order(x) or list(range(x.dim()))
     shape, channel = [x.shape[dim] for dim in order], order.index(channel_of(x.shape, channel_dim))
-    operation = operation_of(shape, [t.shape for t in tables], form, channel, _DTYPES[x.dtype])
+    operation = operation_of(shape, [t.shape for t in tables], FORMS[form], channel, _DTYPES[x.dtype])
     threads = 0 if x.is_cuda else torch.get_num_threads()
     return plan_for(selector, operation, Options(determinism=determinism, cpu_threads=threads))
 
 
-def _plan_of(x: torch.Tensor, tables: Sequence[torch.Tensor], form: Form, channel_dim: int, index: int,
+def _plan_of(x: torch.Tensor, tables: Sequence[torch.Tensor], form: int, channel_dim: int, index: int,
              is_contiguous: bool) -> Plan:
     """The plan for a dense x on the device of an index, and contiguous tables."""
     determinism = _determinism if _determinism != "none" else get_determinism()
@@ -141,13 +147,15 @@ def _plan_of(x: torch.Tensor, tables: Sequence[torch.Tensor], form: Form, channe
     return plan
 
 
-def check_arguments(x: torch.Tensor, tables: Sequence[torch.Tensor], form: Form, channel_dim: int) -> None:
+def check_arguments(x: torch.Tensor, tables: Sequence[torch.Tensor], form: int, channel_dim: int) -> None:
     """Raise what a plan would, for calls that the kernels do not see. The cpu's plans cost next to nothing."""
     _make_plan("cpu", x, tables, form, channel_dim, "run_to_run")
 
 
-def run_forward(x: torch.Tensor, tables: Sequence[torch.Tensor], form: Form, channel_dim: int) -> torch.Tensor:
-    """F(x) for contiguous tables, on the current stream of the device."""
+def run_forward(x: torch.Tensor, *arguments: Any) -> torch.Tensor:
+    """F(x) of (x, *tables, form, channel_dim), on the current stream of the device."""
+    *tables, form, channel_dim = arguments
+    tables = list(map(torch.Tensor.contiguous, tables))
     index, is_contiguous = x.get_device(), x.is_contiguous()
     if not is_contiguous:
         x = _dense(x)
@@ -158,12 +166,14 @@ def run_forward(x: torch.Tensor, tables: Sequence[torch.Tensor], form: Form, cha
     return y
 
 
-def run_backward(dy: torch.Tensor, x: torch.Tensor, tables: Sequence[torch.Tensor], form: Form, channel_dim: int,
-                 keep_workspace: bool) -> tuple[torch.Tensor, ...]:
-    """dx and the gradients of contiguous tables, on the current stream.
+def run_backward(dy: torch.Tensor, x: torch.Tensor, *arguments: Any, keep_workspace: bool = True
+                 ) -> tuple[torch.Tensor, ...]:
+    """dx and the gradients of the tables, of (dy, x, *tables, form, channel_dim), on the current stream.
 
     Takes nothing from forward but the tensors: what comes back from saved-tensor hooks may lie elsewhere and otherwise.
     """
+    *tables, form, channel_dim = arguments
+    tables = list(map(torch.Tensor.contiguous, tables))
     index = x.get_device()
     if dy.dtype is not x.dtype or dy.shape != x.shape or dy.get_device() != index:
         check_gradient(dy, x, tables)

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import cast
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy
 import torch
@@ -17,6 +18,10 @@ from .._fit import Fit, fit, preset
 from .._names import FORMS, Form, Function, Mode, PresetName, degrees_of, index_of, integer, text
 from ._autograd import rational
 from ._paths import shape_of
+from ._plot import Before, plot
+
+if TYPE_CHECKING:
+    from ..report.functions import Drawing
 
 
 def _gelu(x: numpy.ndarray) -> numpy.ndarray:
@@ -58,7 +63,34 @@ def _parameter(row: numpy.ndarray, groups: int, device: torch.device | str | Non
     return nn.Parameter(torch.tensor(row, device=device, dtype=dtype or torch.get_default_dtype()).repeat(groups, 1))
 
 
-class Rational(nn.Module):
+class _Activation(nn.Module):
+    """What the modules share: the names of their two tables, the form, and how they begin."""
+
+    table_names: tuple[str, str]
+    form: Form = "abs_terms"
+    start: tuple[list[float], list[float]]  # the rows that their tables begin with
+
+    def _set_tables(self, start: Fit, rows: tuple[int, int], **options: Any) -> None:
+        """Make the parameters, all rows of a table the same."""
+        self.start = start.numerator[0].tolist(), start.denominator[0].tolist()
+        for name, row, count in zip(self.table_names, (start.numerator, start.denominator), rows):
+            setattr(self, name, _parameter(row, count, **options))
+
+    def reset_parameters(self) -> None:
+        """Give all groups the coefficients again that they began with."""
+        self._begin(zip((getattr(self, name) for name in self.table_names), self.start))
+
+    @torch.no_grad()
+    def _begin(self, rows: Iterable[tuple[torch.Tensor, list[float]]]) -> None:
+        for table, row in rows:
+            table.copy_(torch.tensor(row, dtype=table.dtype, device=table.device))
+
+    def plot(self, before: Before = None, interval: tuple[float, float] = (-3.0, 3.0)) -> Drawing:
+        """Draw the functions of all groups, and what they were before, see grkan.torch.plot()."""
+        return plot(self, before, interval)
+
+
+class Rational(_Activation):
     """A rational activation whose coefficients are learned, one set for each group of channels.
 
     Parameters: numerator [1 or groups, m + 1] and denominator [groups, n].
@@ -74,6 +106,8 @@ class Rational(nn.Module):
         device, dtype: of the parameters.
     """
 
+    table_names = "numerator", "denominator"
+
     def __init__(self, groups: int = 8, init: Function | Fit = "gelu", *, degrees: tuple[int, int] = (5, 4),
                  form: Form = "abs_terms", shared_numerator: bool = True, channel_dim: int = -1,
                  device: torch.device | str | None = None, dtype: torch.dtype | None = None):
@@ -86,8 +120,7 @@ class Rational(nn.Module):
         elif not isinstance(init, Fit):
             raise InvalidArgumentError(f"init is {init!r}; expected the name of a function, or what grkan.fit gave")
         self.groups, self.form, self.channel_dim = groups, init.form, channel_dim
-        self.numerator = _parameter(init.numerator, 1 if shared_numerator else groups, device, dtype)
-        self.denominator = _parameter(init.denominator, groups, device, dtype)
+        self._set_tables(init, (1 if shared_numerator else groups, groups), device=device, dtype=dtype)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return rational(x, self.numerator, self.denominator, self.form, self.channel_dim)
@@ -97,7 +130,7 @@ class Rational(nn.Module):
         return f"groups={self.groups}, coefficients={coefficients}, form={self.form!r}, channel_dim={self.channel_dim}"
 
 
-class KAT_Group(nn.Module):
+class KAT_Group(_Activation):
     """KAT's activation of [batch, length, channels], or [batch, channels]: rational_kat's KAT_Group.
 
     Args:
@@ -106,6 +139,7 @@ class KAT_Group(nn.Module):
         device: there for compatibility, without effect: a call computes where its input lies.
     """
 
+    table_names = "weight_numerator", "weight_denominator"
     channel_dim = -1
     dims: tuple[int, ...] = (1, 2, 3)
     expected = "[batch, length, channels] (KAT_Group2D takes [batch, channels, height, width], Rational any shape)"
@@ -118,9 +152,7 @@ class KAT_Group(nn.Module):
 
     def initialize(self, mode: Mode = "gelu") -> None:
         """Begin anew, with new parameters, as a function."""
-        start = _published(mode)
-        self.weight_numerator = _parameter(start.numerator, 1)
-        self.weight_denominator = _parameter(start.denominator, self.num_groups)
+        self._set_tables(_published(mode), (1, self.num_groups))
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         if isinstance(input, torch.Tensor) and input.dim() not in self.dims:
@@ -145,7 +177,7 @@ class KAT_Group_Torch(KAT_Group):
         super().__init__(num_groups, mode)
 
 
-class FlashKAT_Group(nn.Module):
+class FlashKAT_Group(_Activation):
     """FlashKAT's activation of [..., channels].
 
     Args:
@@ -157,6 +189,8 @@ class FlashKAT_Group(nn.Module):
         mode: the function that it starts as.
         device: there for compatibility, without effect: a call computes where its input lies.
     """
+
+    table_names = "numerator_v", "denominator_v"
 
     def __init__(self, in_features: int, num_groups: int, den_groups: int, m: int, n: int, mode: Mode,
                  device: str = "cuda"):
@@ -175,9 +209,7 @@ class FlashKAT_Group(nn.Module):
 
     def initialize(self, mode: Mode = "gelu") -> None:
         """Begin anew, with new parameters, as a function."""
-        start = _published(mode)
-        self.numerator_v = _parameter(start.numerator, self.num_groups)
-        self.denominator_v = _parameter(start.denominator, self.den_groups)
+        self._set_tables(_published(mode), (self.num_groups, self.den_groups))
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         if isinstance(input, torch.Tensor) and (input.dim() == 0 or shape_of(input)[-1] != self.in_features):

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file call.c @brief What a call of an operator owns, and how it ends. */
+#include "call.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+bool call_fail(call *c, grkan_status status, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    c->status = status;
+    vsnprintf(c->words, sizeof c->words, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+bool call_fail_as_grkan(call *c, grkan_status status)
+{
+    return call_fail(c, status, "%s", grkan_last_error());
+}
+
+bool call_of_torch(call *c, torch_status status, const char *function)
+{
+    if (status == 0)
+        return true;
+    const char *const why = torch.torch_exception_get_what_without_backtrace != NULL
+                                ? torch.torch_exception_get_what_without_backtrace()
+                                : NULL;
+    return call_fail(c, GRKAN_ERROR_DEVICE, "PyTorch's %s failed%s%.800s", function, why != NULL ? ": " : "",
+                     why != NULL ? why : "");
+}
+
+static bool read_tensor(call *c, torch_tensor *handle, tensor *t)
+{
+    int64_t *sizes = NULL, *strides = NULL;
+    t->handle = handle;
+    const bool is_read =
+        TORCH(c, aoti_torch_get_dim, handle, &t->dim) && TORCH(c, aoti_torch_get_sizes, handle, &sizes) &&
+        TORCH(c, aoti_torch_get_strides, handle, &strides) && TORCH(c, aoti_torch_get_dtype, handle, &t->dtype) &&
+        TORCH(c, aoti_torch_get_device_type, handle, &t->device_type) &&
+        TORCH(c, aoti_torch_get_device_index, handle, &t->device_index) &&
+        TORCH(c, aoti_torch_get_data_ptr, handle, &t->data);
+    t->sizes = sizes;
+    t->strides = strides;
+    return is_read && (t->dim <= most_dimensions ||
+                       call_fail(c, GRKAN_ERROR_INVALID_ARGUMENT, "a tensor has %lld dimensions; expected at most %d",
+                                 (long long)t->dim, most_dimensions));
+}
+
+bool call_own(call *c, torch_tensor *handle, tensor *t)
+{
+    c->owned[c->count++] = handle;
+    return read_tensor(c, handle, t);
+}
+
+bool call_take(call *c, const uint64_t *values, int count, tensor *tensors)
+{
+    for (int i = 0; i < count; ++i)
+        c->owned[c->count++] = (torch_tensor *)(uintptr_t)values[i];
+    for (int i = 0; i < count; ++i)
+        if (!read_tensor(c, c->owned[i], &tensors[i]))
+            return false;
+    return true;
+}
+
+bool call_make(call *c, int64_t dim, const int64_t *sizes, const int64_t *strides, int32_t dtype, const tensor *on,
+               tensor *made)
+{
+    torch_tensor *handle = NULL;
+    return TORCH(c, aoti_torch_empty_strided, dim, sizes, strides, dtype, on->device_type, on->device_index, &handle) &&
+           call_own(c, handle, made);
+}
+
+bool call_make_like(call *c, const tensor *t, tensor *made)
+{
+    return call_make(c, t->dim, t->sizes, t->strides, t->dtype, t, made);
+}
+
+static bool is_result(const torch_tensor *owned, const tensor *results, int count)
+{
+    for (int i = 0; i < count; ++i)
+        if (results[i].handle == owned)
+            return true;
+    return false;
+}
+
+void call_end(call *c, const char *operator, const tensor * results, int count, uint64_t *values)
+{
+    const int kept = c->status == GRKAN_SUCCESS ? count : 0;
+    for (int i = 0; i < c->count; ++i)
+        if (!is_result(c->owned[i], results, kept))
+            (void)torch.aoti_torch_delete_tensor_object(c->owned[i]);
+    for (int i = 0; i < kept; ++i)
+        values[i] = (uint64_t)(uintptr_t)results[i].handle;
+    if (c->status != GRKAN_SUCCESS) {
+        char text[sizeof c->words + 64];
+        snprintf(text, sizeof text, "%s [%s]", c->words, grkan_status_name(c->status));
+        torch.aoti_torch_check(false, operator, "grkan", 0, text);
+    }
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file operators.c
+ * @brief The operators, a row each. Schemas are as in python/grkan/torch/_operators.py.
+ */
+#include "operators.h"
+
+#include "../../core/platform/platform.h"
+#include "rational.h"
+#include "registration.h"
+
+static const torch_operator operators[] = {
+    {"rational", "rational(Tensor x, Tensor numerator, Tensor denominator, int form, int channel_dim) -> Tensor",
+     rational_forward},
+    {"rational_forward",
+     "rational_forward(Tensor x, Tensor numerator, Tensor denominator, int form, int channel_dim) -> Tensor",
+     rational_forward},
+    {"rational_backward",
+     "rational_backward(Tensor dy, Tensor x, Tensor numerator, Tensor denominator, int form, int channel_dim) -> "
+     "(Tensor, Tensor, Tensor)",
+     rational_backward},
+};
+
+enum { operator_count = sizeof operators / sizeof operators[0] };
+
+const char *grkan_torch_register(void)
+{
+    static grkan_lock lock = GRKAN_LOCK_INIT;
+    static bool is_over; /* with PyTorch there, whatever came of it: there is no second time */
+    static const char *outcome;
+    grkan_lock_take(&lock);
+    if (!is_over) {
+        outcome = torch_register("grkan", operators, operator_count);
+        is_over = torch.aoti_torch_check != NULL;
+    }
+    const char *const words = outcome;
+    grkan_lock_release(&lock);
+    return words;
+}
+
+int grkan_torch_set_determinism(int determinism)
+{
+    if (determinism < GRKAN_RUN_TO_RUN || determinism > GRKAN_DEVICE_TO_DEVICE)
+        return GRKAN_ERROR_INVALID_ARGUMENT;
+    rational_set_determinism((grkan_determinism)determinism);
+    return GRKAN_SUCCESS;
+}
+
+/** A program that loads this library after PyTorch need not call anything. */
+__attribute__((constructor)) static void register_when_loaded(void)
+{
+    (void)grkan_torch_register();
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file operators.h
+ * @brief What libgrkan_torch.so exports: grkan's operators for PyTorch 2.9 and later, in C.
+ *
+ *     grkan::rational(Tensor x, Tensor numerator, Tensor denominator, int form, int channel_dim) -> Tensor
+ *
+ * and its like (operators.c) are registered with PyTorch's dispatcher when the library is loaded, if PyTorch is there by
+ * then: with dlopen, or torch.ops.load_library. A form is a grkan_form. They compute what grkan_forward and grkan_backward
+ * compute, on the cpu and on CUDA's and ROCm's GPUs, on the stream that is current. Errors are C++ exceptions of
+ * PyTorch's; the text ends in the name of a grkan_status, in brackets.
+ *
+ * Derivatives are Python's to add (grkan.torch): without it, calls are for inference. The result of a tensor that requires
+ * a gradient is right then; backward through it warns, as for any operator without a derivative, and gives none.
+ */
+#ifndef GRKAN_TORCH_OPERATORS_H
+#define GRKAN_TORCH_OPERATORS_H
+
+#if defined(__GNUC__)
+#define GRKAN_TORCH_API __attribute__((visibility("default")))
+#else
+#define GRKAN_TORCH_API
+#endif
+
+/**
+ * Register the operators, unless they are: for a library that was loaded before PyTorch. From any thread.
+ * @return NULL, or a sentence about why that cannot be; it lives as long as the process
+ */
+GRKAN_TORCH_API const char *grkan_torch_register(void);
+
+/** What calls promise from now on, in all threads. @param determinism a grkan_determinism @return a grkan_status */
+GRKAN_TORCH_API int grkan_torch_set_determinism(int determinism);
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file registration.h @brief A table of operators, and its registration with PyTorch's dispatcher. */
+#ifndef GRKAN_TORCH_REGISTRATION_H
+#define GRKAN_TORCH_REGISTRATION_H
+
+#include "torch.h"
+
+/** An operator: its kernel serves the cpu and GPUs. */
+typedef struct torch_operator {
+    const char *name;
+    const char *schema;
+    torch_kernel kernel;
+} torch_operator;
+
+/**
+ * Find PyTorch and register operators, for as long as the process lives; once for each table.
+ * @param library what stands before "::" in their names
+ * @return NULL, or a sentence about why that cannot be
+ */
+const char *torch_register(const char *library, const torch_operator *operators, int count);
+
+#endif
