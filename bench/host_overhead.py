@@ -81,8 +81,9 @@ def empty_operators():
     """The operators that compute nothing; None where they are not built, or PyTorch is older than them."""
     if _native.library is None:
         return None
+    folder = os.path.dirname(os.path.abspath(os.environ["GRKAN_LIBRARY"]))
     try:
-        ctypes.CDLL(os.path.join(os.path.dirname(os.path.abspath(os.environ["GRKAN_LIBRARY"])), "libempty_operators.so"))
+        ctypes.CDLL(os.path.join(folder, "libempty_operators.so"))
     except OSError:
         return None
     return torch.ops.grkan_bench if hasattr(torch.ops.grkan_bench, "empty") else None
