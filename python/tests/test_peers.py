@@ -13,7 +13,7 @@ def run(tmp_path, *arguments):
     done = run_python(ROOT / "bench" / "compare_peers.py", "--device", "cpu", "--rows", "24", "--channels", "64",
                       "--repeats", "2", *arguments, "--json", path)
     assert done.returncode == 0, done.stderr
-    (device,) = documents.read_content(path)["devices"]
+    (device,) = documents.read_content(path, documents.SCHEMA)["devices"]
     return device["cases"], done.stdout
 
 
