@@ -16,7 +16,7 @@ def _parse(arguments):
         epilog="Exit status: 0 good; 1 a file could not be read or written, the others are reported all the same; "
                "2 bad usage.")
     parser.add_argument("files", nargs="+", metavar="FILE",
-                        help="written by grkan bench, compare_peers.py, train_throughput.py or inference.py with --json")
+                        help="of grkan bench, compare_peers.py, train_throughput.py or inference.py: their --json")
     parser.add_argument("-o", "--output", metavar="FILE", default="-", help="the standard output without it")
     parser.add_argument("--format", choices=["html", "markdown"], default="html",
                         help="a self-contained page with plots (the default), or tables for a README")
