@@ -28,6 +28,10 @@ expect() {
 tool=$1
 expect damaged 'libOpenCL.so.*; expected an ICD loader'
 expect old 'has no function clCreateBuffer; expected a loader of OpenCL 1.2'
+# What a program has already wins, as where oclgrind is put before it.
+echo 'int clGetPlatformIDs(void) { return 0; }' |
+    "$2" -shared -fPIC -x c - -o "$scratch/before.so"
+LD_PRELOAD=$scratch/before.so expect old 'what the program is linked with has no function clBuildProgram'
 if readelf -d "${tool%/*}/../libgrkan_opencl.so" | grep -i 'NEEDED.*opencl'; then
     echo 'FAIL: the module needs a library of OpenCL to load'
     exit 1

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file loader.c @brief The ICD loader, which the module finds when it is asked for devices: it loads without one. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,11 +12,18 @@ struct opencl_functions opencl;
 
 #define OPENCL_NAME(name) "cl" #name,
 
-/** Its file, under the name that programs are linked with, and that of its development files. */
-static grkan_library *open_loader(void)
+/**
+ * Where the functions are: in what the program is linked with, or was put before it, as oclgrind is (*library is NULL then);
+ * else in the loader's file, under the name that programs are linked with, or that of its development files.
+ */
+static bool find_library(grkan_library **library)
 {
-    grkan_library *const library = grkan_library_open("libOpenCL.so.1");
-    return library != NULL ? library : grkan_library_open("libOpenCL.so");
+    *library = NULL;
+    if (grkan_library_symbol(NULL, "clGetPlatformIDs") != NULL)
+        return true;
+    if ((*library = grkan_library_open("libOpenCL.so.1")) == NULL)
+        *library = grkan_library_open("libOpenCL.so");
+    return *library != NULL;
 }
 
 grkan_status opencl_find(void)
@@ -24,8 +32,8 @@ grkan_status opencl_find(void)
     struct opencl_functions found;
     if (opencl.Finish != NULL)
         return GRKAN_SUCCESS;
-    grkan_library *const library = open_loader();
-    if (library == NULL)
+    grkan_library *library;
+    if (!find_library(&library))
         return gpu_host->set_error(
             GRKAN_ERROR_NO_DEVICE,
             "no OpenCL: %s; expected an ICD loader (Debian's package ocl-icd-libopencl1) and the "
@@ -35,10 +43,8 @@ grkan_status opencl_find(void)
         void *const function = grkan_library_symbol(library, names[i]);
         if (function == NULL)
             return gpu_host->set_error(
-                GRKAN_ERROR_NO_DEVICE,
-                "no OpenCL: libOpenCL.so.1 has no function %s; expected a loader of OpenCL 1.2 or "
-                "later",
-                names[i]);
+                GRKAN_ERROR_NO_DEVICE, "no OpenCL: %s has no function %s; expected a loader of OpenCL 1.2 or later",
+                library == NULL ? "what the program is linked with" : "libOpenCL.so.1", names[i]);
         memcpy((char *)&found + i * sizeof function, &function, sizeof function);
     }
     opencl = found;

@@ -160,7 +160,11 @@ grkan_library *grkan_library_open(const char *file);
 /** Take back one grkan_library_open. */
 void grkan_library_close(grkan_library *library);
 
-/** The address of a symbol; NULL if there is none: see grkan_library_error. */
+/**
+ * The address of a symbol.
+ * @param library NULL: the program, with what it is linked with and what was put before it (LD_PRELOAD)
+ * @return NULL if there is none: see grkan_library_error
+ */
 void *grkan_library_symbol(grkan_library *library, const char *symbol);
 
 /** Why the last of this thread's calls of grkan_library_open or _symbol failed. Valid until the next one. */
