@@ -7,33 +7,43 @@
 #include "../python/operators/call.h"
 #include "../python/operators/registration.h"
 
-static void empty(uint64_t *values, uint64_t arguments, uint64_t results)
+static void empty(bool is_gpu, uint64_t *values)
 {
-    call c = {.count = 0};
+    call c = {.is_gpu = is_gpu};
     tensor taken[3], y;
-    (void)arguments, (void)results;
     if (call_take(&c, values, 3, taken))
         (void)call_make_like(&c, &taken[0], &y);
     call_end(&c, "grkan_bench::empty", &y, 1, values);
 }
 
-static void empty_backward(uint64_t *values, uint64_t arguments, uint64_t results)
+static void empty_backward(bool is_gpu, uint64_t *values)
 {
-    call c = {.count = 0};
+    call c = {.is_gpu = is_gpu};
     tensor taken[4], gradients[3];
-    (void)arguments, (void)results;
     if (call_take(&c, values, 4, taken))
         for (int i = 0; i < 3 && call_make_like(&c, &taken[1 + i], &gradients[i]); ++i)
             ;
     call_end(&c, "grkan_bench::empty_backward", gradients, 3, values);
 }
 
+#define KERNEL(name, function, is_gpu)                                                                                 \
+    static void name(uint64_t *values, uint64_t arguments, uint64_t results)                                           \
+    {                                                                                                                  \
+        (void)arguments, (void)results;                                                                                \
+        function(is_gpu, values);                                                                                      \
+    }
+KERNEL(empty_on_cpu, empty, false)
+KERNEL(empty_on_gpu, empty, true)
+KERNEL(empty_backward_on_cpu, empty_backward, false)
+KERNEL(empty_backward_on_gpu, empty_backward, true)
+
 static const torch_operator operators[] = {
-    {"empty", "empty(Tensor x, Tensor numerator, Tensor denominator, int form, int channel_dim) -> Tensor", empty},
+    {"empty", "empty(Tensor x, Tensor numerator, Tensor denominator, int form, int channel_dim) -> Tensor",
+     empty_on_cpu, empty_on_gpu},
     {"empty_backward",
      "empty_backward(Tensor dy, Tensor x, Tensor numerator, Tensor denominator, int form, int channel_dim) -> (Tensor, "
      "Tensor, Tensor)",
-     empty_backward},
+     empty_backward_on_cpu, empty_backward_on_gpu},
 };
 
 __attribute__((constructor)) static void register_when_loaded(void)

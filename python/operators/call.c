@@ -38,7 +38,6 @@ static bool read_tensor(call *c, torch_tensor *handle, tensor *t)
     const bool is_read =
         TORCH(c, aoti_torch_get_dim, handle, &t->dim) && TORCH(c, aoti_torch_get_sizes, handle, &sizes) &&
         TORCH(c, aoti_torch_get_strides, handle, &strides) && TORCH(c, aoti_torch_get_dtype, handle, &t->dtype) &&
-        TORCH(c, aoti_torch_get_device_type, handle, &t->device_type) &&
         TORCH(c, aoti_torch_get_device_index, handle, &t->device_index) &&
         TORCH(c, aoti_torch_get_data_ptr, handle, &t->data);
     t->sizes = sizes;
@@ -64,17 +63,28 @@ bool call_take(call *c, const uint64_t *values, int count, tensor *tensors)
     return true;
 }
 
+static bool make(call *c, int64_t dim, const int64_t *sizes, const int64_t *strides, int32_t dtype, const tensor *on,
+                 torch_tensor **handle)
+{
+    return TORCH(c, aoti_torch_empty_strided, dim, sizes, strides, dtype,
+                 c->is_gpu ? torch_number.cuda : torch_number.cpu, on->device_index, handle);
+}
+
 bool call_make(call *c, int64_t dim, const int64_t *sizes, const int64_t *strides, int32_t dtype, const tensor *on,
                tensor *made)
 {
     torch_tensor *handle = NULL;
-    return TORCH(c, aoti_torch_empty_strided, dim, sizes, strides, dtype, on->device_type, on->device_index, &handle) &&
-           call_own(c, handle, made);
+    return make(c, dim, sizes, strides, dtype, on, &handle) && call_own(c, handle, made);
 }
 
+/** Of what is made, only the address is not known: each question costs. */
 bool call_make_like(call *c, const tensor *t, tensor *made)
 {
-    return call_make(c, t->dim, t->sizes, t->strides, t->dtype, t, made);
+    *made = *t;
+    if (!make(c, t->dim, t->sizes, t->strides, t->dtype, t, &made->handle))
+        return false;
+    c->owned[c->count++] = made->handle;
+    return TORCH(c, aoti_torch_get_data_ptr, made->handle, &made->data);
 }
 
 static bool is_result(const torch_tensor *owned, const tensor *results, int count)

@@ -21,13 +21,13 @@ typedef struct tensor {
     const int64_t *sizes;
     const int64_t *strides; /**< in elements */
     int32_t dtype;          /**< PyTorch's number of it */
-    int32_t device_type;    /**< likewise */
-    int32_t device_index;   /**< -1 for the cpu */
+    int32_t device_index;   /**< -1: the cpu */
     void *data;             /**< its first element; may be NULL where it has none */
 } tensor;
 
-/** Begins with zeros. */
+/** Begins with zeros, but for is_gpu. */
 typedef struct call {
+    bool is_gpu; /**< which kernel it is: PyTorch picks that of a GPU if any of the tensors is on one */
     torch_tensor *owned[most_owned];
     int count;
     grkan_status status;
@@ -51,7 +51,7 @@ bool call_take(call *c, const uint64_t *values, int count, tensor *tensors);
 bool call_make(call *c, int64_t dim, const int64_t *sizes, const int64_t *strides, int32_t dtype, const tensor *on,
                tensor *made);
 
-/** The same with a tensor's own sizes, strides and type. */
+/** The same with a tensor's own sizes and strides, which are read through `t` from then on, and type. */
 bool call_make_like(call *c, const tensor *t, tensor *made);
 
 /** Own a tensor that PyTorch has made, and read it. */

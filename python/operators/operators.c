@@ -11,14 +11,14 @@
 
 static const torch_operator operators[] = {
     {"rational", "rational(Tensor x, Tensor numerator, Tensor denominator, int form, int channel_dim) -> Tensor",
-     rational_forward},
+     rational_forward_on_cpu, rational_forward_on_gpu},
     {"rational_forward",
      "rational_forward(Tensor x, Tensor numerator, Tensor denominator, int form, int channel_dim) -> Tensor",
-     rational_forward},
+     rational_forward_on_cpu, rational_forward_on_gpu},
     {"rational_backward",
      "rational_backward(Tensor dy, Tensor x, Tensor numerator, Tensor denominator, int form, int channel_dim) -> "
      "(Tensor, Tensor, Tensor)",
-     rational_backward},
+     rational_backward_on_cpu, rational_backward_on_gpu},
 };
 
 enum { operator_count = sizeof operators / sizeof operators[0] };

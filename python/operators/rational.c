@@ -33,10 +33,10 @@ typedef struct inputs {
 
 static bool find_dtype(call *c, const tensor *x, grkan_dtype *dtype)
 {
-    const int32_t known[] = {[GRKAN_F32] = torch.aoti_torch_dtype_float32(),
-                             [GRKAN_F16] = torch.aoti_torch_dtype_float16(),
-                             [GRKAN_BF16] = torch.aoti_torch_dtype_bfloat16(),
-                             [GRKAN_F64] = torch.aoti_torch_dtype_float64()};
+    const int32_t known[] = {[GRKAN_F32] = torch_number.float32,
+                             [GRKAN_F16] = torch_number.float16,
+                             [GRKAN_BF16] = torch_number.bfloat16,
+                             [GRKAN_F64] = torch_number.float64};
     for (size_t i = 0; i < sizeof known / sizeof known[0]; ++i)
         if (known[i] == x->dtype) {
             *dtype = (grkan_dtype)i;
@@ -50,7 +50,7 @@ static bool find_dtype(call *c, const tensor *x, grkan_dtype *dtype)
 
 static bool lie_together(call *c, const char *name, const tensor *t, const tensor *x)
 {
-    return (t->device_type == x->device_type && t->device_index == x->device_index) ||
+    return t->device_index == x->device_index ||
            call_fail(c, GRKAN_ERROR_INVALID_ARGUMENT, "%s lies on another device than x; expected that of x", name);
 }
 
@@ -59,7 +59,7 @@ static bool check_table(call *c, const char *name, const tensor *table, const te
     const bool is_double = dtype == GRKAN_F64;
     if (!lie_together(c, name, table, x))
         return false;
-    if (table->dtype != (is_double ? torch.aoti_torch_dtype_float64() : torch.aoti_torch_dtype_float32()))
+    if (table->dtype != (is_double ? torch_number.float64 : torch_number.float32))
         return call_fail(c, GRKAN_ERROR_INVALID_ARGUMENT, "%s has another dtype than goes with x; expected %s", name,
                          is_double ? "float64" : "float32");
     return table->dim == coefficients_dim ||
@@ -110,11 +110,6 @@ static bool describe(call *c, const inputs *in, grkan_dtype dtype, grkan_operati
            find_scope(c, GRKAN_DENOMINATOR, rows[1], o->groups, &r->denominator_scope);
 }
 
-static bool is_on_cpu(const tensor *t)
-{
-    return t->device_type == torch.aoti_torch_device_type_cpu();
-}
-
 /** As many threads of the cpu as PyTorch takes; 0 if it does not tell. */
 static bool find_threads(call *c, int32_t *threads)
 {
@@ -131,14 +126,14 @@ static bool prepare(call *c, inputs *in, plan *found)
     grkan_dtype dtype = GRKAN_F32;
     memset(&key, 0, sizeof key);
     key.determinism = (grkan_determinism)atomic_load_explicit(&determinism, memory_order_relaxed);
-    key.device_index = is_on_cpu(&in->x) ? -1 : in->x.device_index;
+    key.device_index = c->is_gpu ? in->x.device_index : -1;
     if (!find_dtype(c, &in->x, &dtype) || !layout_make_dense(c, &in->x))
         return false;
     for (int i = 0; i < table_count; ++i)
         if (!check_table(c, table_names[i], &in->tables[i], &in->x, dtype) ||
             !layout_make_contiguous(c, &in->tables[i]))
             return false;
-    return (key.device_index >= 0 || find_threads(c, &key.threads)) && describe(c, in, dtype, &key.operation) &&
+    return (c->is_gpu || find_threads(c, &key.threads)) && describe(c, in, dtype, &key.operation) &&
            plans_find(c, &key, found);
 }
 
@@ -146,7 +141,7 @@ static bool prepare(call *c, inputs *in, plan *found)
 static bool find_stream(call *c, const tensor *t, void **stream)
 {
     *stream = NULL;
-    if (is_on_cpu(t))
+    if (!c->is_gpu)
         return true;
     if (torch.aoti_torch_get_current_cuda_stream == NULL)
         return call_fail(c, GRKAN_ERROR_UNSUPPORTED, "x lies on a GPU, but this PyTorch tells no stream of one");
@@ -175,12 +170,11 @@ static bool forward(call *c, inputs *in, const plan *p, tensor *y)
     return did(c, grkan_forward(p->handle, &a, stream));
 }
 
-void rational_forward(uint64_t *values, uint64_t arguments, uint64_t results)
+static void call_forward(bool is_gpu, uint64_t *values)
 {
-    call c = {.count = 0};
+    call c = {.is_gpu = is_gpu};
     tensor taken[1 + table_count], y;
     plan p;
-    (void)arguments, (void)results;
     if (call_take(&c, values, 1 + table_count, taken)) {
         inputs in = {.x = taken[0],
                      .tables = {taken[1], taken[2]},
@@ -192,6 +186,18 @@ void rational_forward(uint64_t *values, uint64_t arguments, uint64_t results)
         }
     }
     call_end(&c, "grkan::rational", &y, 1, values);
+}
+
+void rational_forward_on_cpu(uint64_t *values, uint64_t arguments, uint64_t results)
+{
+    (void)arguments, (void)results;
+    call_forward(false, values);
+}
+
+void rational_forward_on_gpu(uint64_t *values, uint64_t arguments, uint64_t results)
+{
+    (void)arguments, (void)results;
+    call_forward(true, values);
 }
 
 /** @param gradients out, of x and the tables */
@@ -217,12 +223,11 @@ static bool backward(call *c, inputs *in, const plan *p, tensor *gradients)
     return true;
 }
 
-void rational_backward(uint64_t *values, uint64_t arguments, uint64_t results)
+static void call_backward(bool is_gpu, uint64_t *values)
 {
-    call c = {.count = 0};
+    call c = {.is_gpu = is_gpu};
     tensor taken[2 + table_count], gradients[1 + table_count];
     plan p;
-    (void)arguments, (void)results;
     if (call_take(&c, values, 2 + table_count, taken)) {
         inputs in = {.dy = taken[0],
                      .x = taken[1],
@@ -235,4 +240,16 @@ void rational_backward(uint64_t *values, uint64_t arguments, uint64_t results)
         }
     }
     call_end(&c, "grkan::rational_backward", gradients, 1 + table_count, values);
+}
+
+void rational_backward_on_cpu(uint64_t *values, uint64_t arguments, uint64_t results)
+{
+    (void)arguments, (void)results;
+    call_backward(false, values);
+}
+
+void rational_backward_on_gpu(uint64_t *values, uint64_t arguments, uint64_t results)
+{
+    (void)arguments, (void)results;
+    call_backward(true, values);
 }

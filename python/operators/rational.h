@@ -6,10 +6,12 @@
 #include "call.h"
 
 /** y of (x, numerator, denominator, form, channel_dim). */
-void rational_forward(uint64_t *values, uint64_t arguments, uint64_t results);
+void rational_forward_on_cpu(uint64_t *values, uint64_t arguments, uint64_t results);
+void rational_forward_on_gpu(uint64_t *values, uint64_t arguments, uint64_t results);
 
 /** (dx, dnumerator, ddenominator) of (dy, x, numerator, denominator, form, channel_dim). */
-void rational_backward(uint64_t *values, uint64_t arguments, uint64_t results);
+void rational_backward_on_cpu(uint64_t *values, uint64_t arguments, uint64_t results);
+void rational_backward_on_gpu(uint64_t *values, uint64_t arguments, uint64_t results);
 
 /** What is promised from now on: a grkan_determinism. */
 void rational_set_determinism(grkan_determinism determinism);

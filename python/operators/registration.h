@@ -5,11 +5,11 @@
 
 #include "torch.h"
 
-/** An operator: its kernel serves the cpu and GPUs. */
 typedef struct torch_operator {
     const char *name;
     const char *schema;
-    torch_kernel kernel;
+    torch_kernel on_cpu;
+    torch_kernel on_gpu; /**< CUDA's or ROCm's */
 } torch_operator;
 
 /**

@@ -12,6 +12,7 @@
 #include "../../core/platform/platform.h"
 
 torch_functions torch;
+torch_numbers torch_number;
 const char *torch_gpu_backend = "cuda";
 
 #define FUNCTION(result, name, arguments) {#name, offsetof(torch_functions, name), 0},
@@ -65,5 +66,12 @@ const char *torch_find(void)
     if (libraries[2] != NULL)
         torch_gpu_backend = "hip";
     torch = found;
+    torch_number = (torch_numbers){.float32 = found.aoti_torch_dtype_float32(),
+                                   .float16 = found.aoti_torch_dtype_float16(),
+                                   .bfloat16 = found.aoti_torch_dtype_bfloat16(),
+                                   .float64 = found.aoti_torch_dtype_float64(),
+                                   .uint8 = found.aoti_torch_dtype_uint8(),
+                                   .cpu = found.aoti_torch_device_type_cpu(),
+                                   .cuda = found.aoti_torch_device_type_cuda()};
     return NULL;
 }

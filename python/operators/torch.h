@@ -25,8 +25,20 @@ typedef struct torch_functions {
 #include "torch_functions.h"
 } torch_functions;
 
+/** PyTorch's numbers of types of elements and devices: those of ROCm's GPUs are CUDA's. */
+typedef struct torch_numbers {
+    int32_t float32;
+    int32_t float16;
+    int32_t bfloat16;
+    int32_t float64;
+    int32_t uint8;
+    int32_t cpu;
+    int32_t cuda;
+} torch_numbers;
+
 /** Filled in by torch_find; not before, and once. */
 extern torch_functions torch;
+extern torch_numbers torch_number;
 
 /** "cuda" or "hip": whose GPUs PyTorch calls "cuda". Of torch_find, too. */
 extern const char *torch_gpu_backend;

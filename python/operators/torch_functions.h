@@ -17,12 +17,12 @@ FUNCTION(int32_t, aoti_torch_dtype_bfloat16, (void))
 FUNCTION(int32_t, aoti_torch_dtype_float64, (void))
 FUNCTION(int32_t, aoti_torch_dtype_uint8, (void))
 FUNCTION(int32_t, aoti_torch_device_type_cpu, (void))
+FUNCTION(int32_t, aoti_torch_device_type_cuda, (void))
 
 FUNCTION(torch_status, aoti_torch_get_dim, (torch_tensor * tensor, int64_t *dim))
 FUNCTION(torch_status, aoti_torch_get_sizes, (torch_tensor * tensor, int64_t **sizes))
 FUNCTION(torch_status, aoti_torch_get_strides, (torch_tensor * tensor, int64_t **strides))
 FUNCTION(torch_status, aoti_torch_get_dtype, (torch_tensor * tensor, int32_t *dtype))
-FUNCTION(torch_status, aoti_torch_get_device_type, (torch_tensor * tensor, int32_t *type))
 FUNCTION(torch_status, aoti_torch_get_device_index, (torch_tensor * tensor, int32_t *index))
 FUNCTION(torch_status, aoti_torch_get_data_ptr, (torch_tensor * tensor, void **data))
 

@@ -97,8 +97,7 @@ bool workspaces_take(call *c, const plan *p, const tensor *x, void *stream, work
     *taken = (workspace){NULL, NULL};
     if (size == 0 || take_kept(p, stream, taken))
         return true;
-    if (!call_make(c, 1, &size, &stride, torch.aoti_torch_dtype_uint8(), x, &made) ||
-        !TORCH(c, aoti_torch_zero_, made.handle))
+    if (!call_make(c, 1, &size, &stride, torch_number.uint8, x, &made) || !TORCH(c, aoti_torch_zero_, made.handle))
         return false;
     taken->base = made.data;
     return true;

@@ -59,6 +59,7 @@ NUMBER(aoti_torch_dtype_bfloat16, STANDIN_BF16)
 NUMBER(aoti_torch_dtype_float64, STANDIN_F64)
 NUMBER(aoti_torch_dtype_uint8, STANDIN_UINT8)
 NUMBER(aoti_torch_device_type_cpu, STANDIN_CPU)
+NUMBER(aoti_torch_device_type_cuda, STANDIN_CUDA)
 
 static size_t element_of(int32_t dtype)
 {
@@ -116,7 +117,6 @@ READ(aoti_torch_get_dim, int64_t, tensor->dim)
 READ(aoti_torch_get_sizes, int64_t *, tensor->sizes)
 READ(aoti_torch_get_strides, int64_t *, tensor->strides)
 READ(aoti_torch_get_dtype, int32_t, tensor->dtype)
-READ(aoti_torch_get_device_type, int32_t, tensor->device_type)
 READ(aoti_torch_get_device_index, int32_t, tensor->device_index)
 READ(aoti_torch_get_data_ptr, void *, tensor->data)
 

@@ -14,8 +14,8 @@ from .._names import FORMS, Form, index_of
 from .._operation import TABLES
 from . import _native
 from ._formula import formula, gradients_of_formula
-from ._kernels import check_arguments, check_gradient, run_backward, run_forward
-from ._paths import has_memory, is_plain, needs_formula, untraced
+from ._kernels import check_arguments, check_gradient, run_backward, run_forward, table_dtype
+from ._paths import PLAIN, has_memory, is_plain, is_watched, needs_formula, untraced
 
 operator: Any
 forward_kernel: Any
@@ -25,10 +25,17 @@ try:
                              prepare_sharding)
 except ImportError:  # before PyTorch 2.4
     operator, gradients_by_dispatcher = None, gradients_of_formula
-if _native.library is not None:  # forward and backward take the host 0.86 of the time that those in Python take
-    forward_kernel, backward_kernel = forward_operator, backward_operator
+HAS_C = _native.library is not None
+if HAS_C:  # forward and backward take the host 0.86 of the time that those in Python take
+    # What calls of an OpOverload end in, without its frame of Python.
+    forward_kernel, backward_kernel = (getattr(o, "_op", o) for o in (forward_operator, backward_operator))
 else:
     forward_kernel, backward_kernel = run_forward, run_backward
+
+# Each is asked at every call, and a look-up in a module takes as long as the answer.
+_F32, _F64 = torch.float32, torch.float64
+_is_grad_enabled = torch.is_grad_enabled
+_is_compiling = torch.compiler.is_dynamo_compiling if operator is not None else None
 
 
 def _explained(error: RuntimeError, x: torch.Tensor, tables: Sequence[torch.Tensor], form: int,
@@ -55,7 +62,7 @@ class RationalFunction(torch.autograd.Function):
     def backward(ctx, dy):
         form, channel_dim = ctx.numbers
         x, numerator, denominator = saved = ctx.saved_tensors
-        if not torch.is_grad_enabled() and is_plain(dy, x, numerator, denominator):
+        if not _is_grad_enabled() and (not is_watched() if HAS_C else is_plain(dy, x, numerator, denominator)):
             try:
                 return *backward_kernel(dy, x, numerator, denominator, form, channel_dim), None, None
             except RuntimeError as error:
@@ -73,11 +80,8 @@ _apply = super(torch.autograd.Function, RationalFunction).apply
 
 def _as_kernels_take(x: torch.Tensor, tables: Sequence[torch.Tensor]) -> list[torch.Tensor]:
     """The tables in f32 (f64 for an x of f64)."""
-    wanted = torch.float64 if x.dtype is torch.float64 else torch.float32  # table_dtype, without a call
-    taken = []
-    for t in tables:
-        taken.append(t if t.dtype is wanted else t.to(wanted))  # noqa: PERF401 - this is faster
-    return taken
+    wanted = table_dtype(x)
+    return [t if t.dtype is wanted else t.to(wanted) for t in tables]
 
 
 def _by_dispatcher(x: torch.Tensor, tables: Sequence[torch.Tensor], form: Form, channel_dim: int) -> torch.Tensor:
@@ -120,20 +124,24 @@ def rational(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor
         form: of the denominator: "abs_terms" (KAT), "abs_sum", "abs_sum_offset", "plain" or "square".
         channel_dim: the dimension of x that holds the channels; they are split into groups as numpy.array_split does.
     """
-    if operator is not None and torch.compiler.is_dynamo_compiling():
+    if _is_compiling is not None and _is_compiling():
         a, b = _as_kernels_take(x, (numerator, denominator))
         if needs_formula():
             return formula(x, a, b, form, channel_dim)
         return operator(x, a, b, index_of("form", form, FORMS), channel_dim)
-    if is_plain(x, numerator, denominator):
+    # Each line here counts: among the rest of a training step's work they take several times what they take alone.
+    if (type(x) in PLAIN and type(numerator) in PLAIN and type(denominator) in PLAIN and not is_watched()
+            and (HAS_C or is_plain(x, numerator, denominator))):
         try:
             number = _NUMBERS[form]
         except (KeyError, TypeError):
             index_of("form", form, FORMS)
             raise
         try:
-            a, b = _as_kernels_take(x, (numerator, denominator))
-            if torch.is_grad_enabled() and (x.requires_grad or a.requires_grad or b.requires_grad):
+            wanted = _F64 if x.dtype is _F64 else _F32
+            a = numerator if numerator.dtype is wanted else numerator.to(wanted)
+            b = denominator if denominator.dtype is wanted else denominator.to(wanted)
+            if _is_grad_enabled() and (x.requires_grad or a.requires_grad or b.requires_grad):
                 return _apply(x, a, b, number, channel_dim)
             return forward_kernel(x, a, b, number, channel_dim)
         except RuntimeError as error:

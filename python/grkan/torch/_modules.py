@@ -90,6 +90,15 @@ class _Activation(nn.Module):
         return plot(self, before, interval)
 
 
+def _coefficients(module: nn.Module, numerator: str, denominator: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Two parameters. nn.Module looks at much else first, which takes the host as long as half a call of a kernel."""
+    parameters: dict[str, Any] = module._parameters
+    try:
+        return parameters[numerator], parameters[denominator]
+    except KeyError:  # a parametrization has them
+        return getattr(module, numerator), getattr(module, denominator)
+
+
 class Rational(_Activation):
     """A rational activation whose coefficients are learned, one set for each group of channels.
 
@@ -123,7 +132,7 @@ class Rational(_Activation):
         self._set_tables(init, (1 if shared_numerator else groups, groups), device=device, dtype=dtype)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return rational(x, self.numerator, self.denominator, self.form, self.channel_dim)
+        return rational(x, *_coefficients(self, "numerator", "denominator"), self.form, self.channel_dim)
 
     def extra_repr(self) -> str:
         coefficients = self.numerator.shape[1], self.denominator.shape[1]
@@ -157,7 +166,8 @@ class KAT_Group(_Activation):
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         if isinstance(input, torch.Tensor) and input.dim() not in self.dims:
             raise InvalidArgumentError(f"input has shape {tuple(input.shape)}; expected {self.expected}")
-        return rational(input, self.weight_numerator, self.weight_denominator, "abs_terms", self.channel_dim)
+        coefficients = _coefficients(self, "weight_numerator", "weight_denominator")
+        return rational(input, *coefficients, "abs_terms", self.channel_dim)
 
     def extra_repr(self) -> str:
         return f"num_groups={self.num_groups}, order={self.order}"
@@ -215,7 +225,7 @@ class FlashKAT_Group(_Activation):
         if isinstance(input, torch.Tensor) and (input.dim() == 0 or shape_of(input)[-1] != self.in_features):
             raise InvalidArgumentError(f"input has shape {tuple(input.shape)}; expected [..., {self.in_features}], the "
                                        "in_features")
-        return rational(input, self.numerator_v, self.denominator_v)
+        return rational(input, *_coefficients(self, "numerator_v", "denominator_v"))
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, num_groups={self.num_groups}, den_groups={self.den_groups}"

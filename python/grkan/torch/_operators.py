@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 from torch._decomp import register_decomposition
-from torch.library import Library, register_fake  # ImportError before 2.4
+from torch.library import Library, fallthrough_kernel, register_fake  # ImportError before 2.4
 
 from .._names import FORMS
 from . import _native
@@ -113,7 +113,7 @@ class Row:
     schema: str  # what follows the name; python/operators/operators.c has the same
     kernel: Callable[..., Any]  # for the cpu and GPUs, where C has none
     fake: Callable[..., Any]  # the results' types, shapes and strides
-    differentiable: Callable[..., Any] | None = None  # for the key Autograd
+    differentiable: Callable[..., Any] | None = None  # for the key Autograd, which is passed over otherwise
     vmap: Callable[..., Any] | None = None
     decomposition: Callable[..., Any] | None = None  # into PyTorch's operations, for ONNX and others without kernels
     sharding: Rule | None = None  # of DTensors
@@ -146,8 +146,8 @@ def _register(row: Row) -> None:
         for key in ("CPU", "CUDA"):  # ROCm's key is CUDA too
             _library.impl(row.name, row.kernel, key)
     register_fake(name, row.fake, lib=_library)
-    if row.differentiable is not None:
-        _library.impl(row.name, row.differentiable, "Autograd")
+    # Without a derivative, autograd's own fallback would look at each argument, to warn of it.
+    _library.impl(row.name, row.differentiable or fallthrough_kernel, "Autograd")
     if row.vmap is not None and hasattr(torch.library, "register_vmap"):  # PyTorch 2.5; before, vmap warns and loops
         torch.library.register_vmap(name, row.vmap, lib=_library)
     if row.decomposition is not None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch.autograd import forward_ad
 
-_PLAIN = (torch.Tensor, torch.nn.Parameter)  # other types go by the dispatcher
+PLAIN = (torch.Tensor, torch.nn.Parameter)  # other types go by the dispatcher
 
 
 def _never() -> bool:
@@ -31,17 +31,23 @@ def is_compiling() -> bool:
     return hasattr(torch, "compiler") and torch.compiler.is_compiling()
 
 
+def is_watched() -> bool:
+    """Whether something in this thread wants to see calls, or has rules for PyTorch's own operations only: a mode of
+    __torch_function__, and what needs the formula."""
+    return (_has_function_mode() or _has_transform() or _is_tracing() or forward_ad._current_level >= 0)
+
+
 def is_plain(*tensors: torch.Tensor) -> bool:
     """Whether tensors are what lies at their addresses, and nothing watches or transforms the calls of this thread.
+    Kernels in Python ask, since they take addresses.
 
     Not seen here are those without memory (meta, sparse, nested, zero, wrapped by vmap as it was before torch.func):
     whoever takes an address fails, and asks has_memory().
     """
-    if (_count_dispatch_modes() or _has_function_mode() or _has_transform() or _is_tracing()
-            or forward_ad._current_level >= 0):
+    if _count_dispatch_modes() or is_watched():
         return False
     for t in tensors:  # noqa: SIM110 - all() takes longer
-        if type(t) not in _PLAIN or t.is_neg():
+        if type(t) not in PLAIN or t.is_neg():
             return False
     return True
 
