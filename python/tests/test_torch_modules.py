@@ -209,3 +209,19 @@ def test_weights_only_loading(make):
     other.load_state_dict(torch.load(file, weights_only=True))
     x = torch.randn(3, 16)
     assert torch.equal(other(x), module(x))
+
+
+@pytest.mark.parametrize("module, name", [(KAT_Group(), "weight_numerator"), (Rational(4), "numerator"),
+                                          (FlashKAT_Group(16, 1, 4, 6, 4, "swish"), "numerator_v")])
+def test_parametrized_coefficients(module, name):
+    """A parametrization takes the place of a parameter."""
+    from torch.nn.utils import parametrize
+
+    class Twice(torch.nn.Module):
+        def forward(self, table):
+            return 2 * table
+
+    x = torch.randn(3, 16)
+    expected = 2 * module(x)
+    parametrize.register_parametrization(module, name, Twice())
+    torch.testing.assert_close(module(x), expected)

@@ -2,7 +2,7 @@
 """The operators that PyTorch's dispatcher has of grkan (PyTorch 2.4 and later): a table with a row for each.
 
     grkan::rational             what programs contain; it has derivatives
-    grkan::rational_forward     what it computes below autograd: what compiled programs call
+    grkan::rational_forward     what it computes below autograd, which passes over it: what compiled programs call
     grkan::rational_backward    its gradients
 
 From PyTorch 2.9 on the kernels are C (_native), so that no Python stands between them and a compiled or exported
