@@ -5,8 +5,8 @@
 Three cases, each with its contestants called in turn, on tensors so small that the host, not the device, takes the
 time:
 
-    inference    an operator's call without gradients: "operator" as rational() calls it, and by its OpOverload, which is
-                 a frame of Python more
+    inference    an operator's call without gradients: "operator" as rational() calls it, and by its OpOverload, which
+                 is a frame of Python more
     training     forward and backward; "empty" is an autograd.Function over operators in C that compute nothing
                  (build/libempty_operators.so, which meson builds)
     compiled     torch.compile of a chain of (activation, linear), without and with backward, per pair
