@@ -39,10 +39,14 @@ def test_threads_leave_no_memory_behind(at_once):
     def work():
         grkan.backward(x, x, a, b)
 
+    def growth():
+        before = resident_bytes()
+        run_in_threads(work, 60, at_once)
+        return resident_bytes() - before
+
     run_in_threads(work, 2 * at_once, at_once)
-    before = resident_bytes()
-    run_in_threads(work, 60, at_once)
-    assert resident_bytes() - before < 16 << 20  # a workspace for each thread would be 36 MB
+    # A workspace for each thread would be 36 MB each time; what malloc takes for its threads, it takes once.
+    assert any(growth() < 16 << 20 for _ in range(3))
 
 
 @pytest.mark.parametrize("at_once", [1, 4])
