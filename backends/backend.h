@@ -56,7 +56,7 @@ typedef struct grkan_tuning {
 /** What a tuning depends on: what a thread of a pass loads and keeps. */
 typedef struct grkan_pass_shape {
     int32_t is_backward;
-    grkan_dtype dtype;
+    grkan_dtype dtype;     /**< of x or y, whichever has more bytes */
     int32_t vector;        /**< elements that a thread loads of a row at once */
     int32_t vector_groups; /**< groups that those may be of: 1, or as many as there are elements */
     int32_t numbers;       /**< of the tables that a thread keeps, of all those groups; backward keeps as many sums */

@@ -32,10 +32,16 @@ static int64_t blocks_of(const grkan_plan_data *data, int pass)
     return (int64_t)g->rows.splits * g->columns.tiles;
 }
 
+/** Of an element of each tensor: x and y, or x, dx and dy. */
+static uint64_t element_bytes(const grkan_operation *o, int pass)
+{
+    return (pass == forward ? 1u : 2u) * grkan_dtype_bytes(o->dtype) +
+           grkan_dtype_bytes(grkan_operation_output_dtype(o));
+}
+
 static uint64_t necessary_bytes(const grkan_plan_data *data, int pass)
 {
-    const grkan_operation *o = &data->operation;
-    return (pass == forward ? 2u : 3u) * (uint64_t)grkan_operation_elements(o) * grkan_dtype_bytes(o->dtype);
+    return (uint64_t)grkan_operation_elements(&data->operation) * element_bytes(&data->operation, pass);
 }
 
 static uint64_t atomics_of(const grkan_plan_data *data, int pass)
@@ -116,8 +122,7 @@ static double element_seconds(const grkan_plan_data *data, double byte, const gr
     const grkan_operation *o = &data->operation;
     const grkan_operation kat = GRKAN_OPERATION_INIT;
     const int more = element_flops(o, pass) - element_flops(&kat, pass);
-    const double bytes = (pass == forward ? 2.0 : 3.0) * (double)grkan_dtype_bytes(o->dtype);
-    const double floor = smaller(c->element, bytes * byte);
+    const double floor = smaller(c->element, (double)element_bytes(o, pass) * byte);
     const double seconds = c->element + more * c->flop;
     if (pass == backward && data->options.strategy == GRKAN_STRATEGY_ELEMENT) /* atomics take all the time */
         return c->element * (double)numbers_of(data) / (double)kat_numbers();

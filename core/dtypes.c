@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file dtypes.c @brief The sizes of storage types. The modules have this file too, and need nothing else of the core. */
+/** @file dtypes.c @brief The storage types of tensors, and their sizes. The modules have this file too, and need nothing else of the core. */
 #include <grkan/grkan.h>
 
 size_t grkan_dtype_bytes(grkan_dtype dtype)
@@ -14,6 +14,12 @@ size_t grkan_dtype_bytes(grkan_dtype dtype)
         return 8;
     }
     return 0;
+}
+
+grkan_dtype grkan_operation_output_dtype(const grkan_operation *operation)
+{
+    return operation->output_dtype == GRKAN_OUTPUT_AS_INPUT ? operation->dtype
+                                                            : (grkan_dtype)((int)operation->output_dtype - 1);
 }
 
 size_t grkan_coefficient_bytes(grkan_dtype dtype)

@@ -27,8 +27,8 @@ struct grkan_plan {
     grkan_backend_program *program; /* the device's */
     bool is_compiled;               /* now, rather than found in the cache or made beforehand */
     /* What every call's tensors are compared with. */
-    int64_t tensor_bytes, table_bytes[GRKAN_MOST_TABLES];
-    size_t element_bytes, number_bytes; /* of an element of a tensor, and of a number of a table */
+    int64_t x_bytes, y_bytes, table_bytes[GRKAN_MOST_TABLES];
+    size_t x_element, y_element, number_bytes; /* of an element of x and of y, and of a number of a table */
 };
 
 /* status.c */
@@ -62,6 +62,9 @@ grkan_status grkan_check_range(const char *field, int64_t value, int64_t low, in
 
 /** Check a field that says which elements read the same row of a table: all, or those of a group. */
 grkan_status grkan_check_scope(const char *field, grkan_scope scope);
+
+/** Of the storage types of x and y, that of more bytes. */
+grkan_dtype grkan_wider_dtype(const grkan_operation *operation);
 
 /** Elements of the tensor. The operation has been checked, so this does not overflow. */
 int64_t grkan_operation_elements(const grkan_operation *operation);

@@ -32,13 +32,27 @@ grkan_status grkan_check_scope(const char *name, grkan_scope scope)
     return GRKAN_SUCCESS;
 }
 
-grkan_status grkan_check_layout(const grkan_operation *operation)
+static grkan_status check_dtypes(const grkan_operation *operation)
 {
-    grkan_status status;
+    const grkan_dtype output = grkan_operation_output_dtype(operation);
     if (grkan_dtype_name(operation->dtype) == NULL)
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "operation.dtype is %d; expected a grkan_dtype",
                           (int)operation->dtype);
-    if ((status = grkan_check_range("outer", operation->outer, 0, INT64_MAX)) != GRKAN_SUCCESS ||
+    if (grkan_dtype_name(output) == NULL)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "operation.output_dtype is %d; expected a grkan_output_dtype",
+                          (int)operation->output_dtype);
+    if ((operation->dtype == GRKAN_F64) != (output == GRKAN_F64))
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT,
+                          "operation.output_dtype is %s and operation.dtype %s; expected f64 for both or for neither",
+                          grkan_dtype_name(output), grkan_dtype_name(operation->dtype));
+    return GRKAN_SUCCESS;
+}
+
+grkan_status grkan_check_layout(const grkan_operation *operation)
+{
+    grkan_status status;
+    if ((status = check_dtypes(operation)) != GRKAN_SUCCESS ||
+        (status = grkan_check_range("outer", operation->outer, 0, INT64_MAX)) != GRKAN_SUCCESS ||
         (status = grkan_check_range("channels", operation->channels, 1, INT64_MAX)) != GRKAN_SUCCESS ||
         (status = grkan_check_range("inner", operation->inner, 0, INT64_MAX)) != GRKAN_SUCCESS)
         return status;
@@ -48,7 +62,7 @@ grkan_status grkan_check_layout(const grkan_operation *operation)
 grkan_status grkan_check_size(const grkan_operation *operation)
 {
     int64_t row, elements, bytes, numbers;
-    const int64_t element = (int64_t)grkan_dtype_bytes(operation->dtype);
+    const int64_t element = (int64_t)grkan_dtype_bytes(grkan_wider_dtype(operation));
     if (__builtin_mul_overflow(operation->channels, operation->inner, &row) ||
         __builtin_mul_overflow(row, operation->outer, &elements) || __builtin_mul_overflow(elements, element, &bytes) ||
         (uint64_t)bytes > SIZE_MAX)
@@ -60,6 +74,12 @@ grkan_status grkan_check_size(const grkan_operation *operation)
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "operation.groups is %" PRId64 "; expected at most %d",
                           operation->groups, MOST_NUMBERS / (2 * (GRKAN_MAX_DEGREE + 1)));
     return GRKAN_SUCCESS;
+}
+
+grkan_dtype grkan_wider_dtype(const grkan_operation *operation)
+{
+    const grkan_dtype output = grkan_operation_output_dtype(operation);
+    return grkan_dtype_bytes(output) > grkan_dtype_bytes(operation->dtype) ? output : operation->dtype;
 }
 
 int64_t grkan_operation_elements(const grkan_operation *operation)

@@ -9,10 +9,13 @@
 static grkan_status check_device(const grkan_device *device, const grkan_plan_data *data)
 {
     const grkan_device_properties *p = &device->properties;
-    const grkan_dtype dtype = data->operation.dtype;
+    const grkan_dtype dtype = data->operation.dtype, output = grkan_operation_output_dtype(&data->operation);
     if ((p->dtypes & (1u << dtype)) == 0)
         return grkan_fail(GRKAN_ERROR_UNSUPPORTED, "operation.dtype is %s; %s (%s) does not run it",
                           grkan_dtype_name(dtype), p->selector, p->name);
+    if ((p->dtypes & (1u << output)) == 0)
+        return grkan_fail(GRKAN_ERROR_UNSUPPORTED, "operation.output_dtype is %s; %s (%s) does not run it",
+                          grkan_dtype_name(output), p->selector, p->name);
     if (data->options.determinism == GRKAN_DEVICE_TO_DEVICE && !p->is_ieee)
         return grkan_fail(GRKAN_ERROR_UNSUPPORTED,
                           "options.determinism is device_to_device; %s (%s) does not promise subnormals, fma and "
@@ -42,9 +45,12 @@ static grkan_status outline(const grkan_device *device, const grkan_operation *o
 static void count_bytes(grkan_plan *plan)
 {
     const grkan_plan_data *const data = &plan->data;
-    plan->element_bytes = grkan_dtype_bytes(data->operation.dtype);
+    const int64_t elements = grkan_operation_elements(&data->operation);
+    plan->x_element = grkan_dtype_bytes(data->operation.dtype);
+    plan->y_element = grkan_dtype_bytes(grkan_operation_output_dtype(&data->operation));
     plan->number_bytes = grkan_coefficient_bytes(data->operation.dtype);
-    plan->tensor_bytes = grkan_operation_elements(&data->operation) * (int64_t)plan->element_bytes;
+    plan->x_bytes = elements * (int64_t)plan->x_element;
+    plan->y_bytes = elements * (int64_t)plan->y_element;
     for (int32_t k = 0; k < data->table_count; ++k)
         plan->table_bytes[k] = data->tables[k].rows * data->tables[k].width * (int64_t)plan->number_bytes;
 }

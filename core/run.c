@@ -14,6 +14,8 @@ typedef struct tensor {
 /** The tensors of one call: all inputs first, then all outputs. Begins empty: most of the list is never touched. */
 typedef struct tensors {
     int inputs, outputs;
+    int like_output;                        /* of the inputs, the first so many have the shape of the first output */
+    int in_place;                           /* and of these the first so many its type, too: it may be one of them */
     tensor list[4 + 2 * GRKAN_MOST_TABLES]; /* x, dy, tables; dx, gradients, workspace */
 } tensors;
 
@@ -67,11 +69,17 @@ static bool overlap(const grkan_backend *backend, const tensor *a, const tensor 
     return a->start < b->start + (uintptr_t)b->bytes && b->start < a->start + (uintptr_t)a->bytes;
 }
 
-/**
- * Check all tensors: inputs first, then outputs. An output may be exactly one of the first in_place inputs if it is
- * the first output; no other overlap with an output is allowed.
- */
-static grkan_status check_all(const grkan_backend *backend, tensors *all, int in_place)
+/** What the first output, or another, should not have overlapped so with an input, or with an output before it. */
+static const char *expected_of(const tensors *all, int output, int other)
+{
+    if (output > 0 || other >= all->like_output)
+        return "memory of its own";
+    return other < all->in_place ? "the same memory exactly (in place), or none of it"
+                                 : "memory of its own, as their types differ";
+}
+
+/** Check all tensors: inputs first, then outputs. No overlap with an output is allowed, but for in place. */
+static grkan_status check_all(const grkan_backend *backend, tensors *all)
 {
     const tensor *const output = all->list + all->inputs;
     for (int i = 0; i < all->inputs + all->outputs; ++i) {
@@ -84,11 +92,10 @@ static grkan_status check_all(const grkan_backend *backend, tensors *all, int in
             const tensor *const other = &all->list[j];
             if (!overlap(backend, &output[i], other))
                 continue;
-            if (i == 0 && j < in_place && output[i].start == other->start)
+            if (i == 0 && j < all->in_place && output[i].start == other->start)
                 continue;
             return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "%s overlaps %s; expected %s", output[i].name, other->name,
-                              i == 0 && j < in_place ? "the same memory exactly (in place), or none of it"
-                                                     : "memory of its own");
+                              expected_of(all, i, j));
         }
     }
     return GRKAN_SUCCESS;
@@ -109,13 +116,19 @@ static void add_output(tensors *all, const char *name, const grkan_buffer *buffe
 static void add_tensors(const grkan_plan *plan, const grkan_call *call, bool is_backward, tensors *all)
 {
     const grkan_plan_data *const data = &plan->data;
+    const bool is_one_type = data->operation.dtype == grkan_operation_output_dtype(&data->operation);
     all->inputs = all->outputs = 0;
-    add_input(all, "x", &call->x, plan->tensor_bytes, plan->element_bytes);
+    all->like_output = is_backward ? 2 : 1;
+    all->in_place = all->like_output - (is_one_type ? 0 : 1);
+    add_input(all, "x", &call->x, plan->x_bytes, plan->x_element);
     if (is_backward)
-        add_input(all, "dy", &call->dy, plan->tensor_bytes, plan->element_bytes);
+        add_input(all, "dy", &call->dy, plan->y_bytes, plan->y_element);
     for (int32_t k = 0; k < data->table_count; ++k)
         add_input(all, data->tables[k].name, &call->tables[k], plan->table_bytes[k], plan->number_bytes);
-    add_output(all, is_backward ? "dx" : "y", &call->result, plan->tensor_bytes, plan->element_bytes);
+    if (is_backward)
+        add_output(all, "dx", &call->result, plan->x_bytes, plan->x_element);
+    else
+        add_output(all, "y", &call->result, plan->y_bytes, plan->y_element);
 }
 
 static void add_gradients(const grkan_plan *plan, const grkan_call *call, tensors *all)
@@ -128,10 +141,10 @@ static void add_gradients(const grkan_plan *plan, const grkan_call *call, tensor
 
 /* ------------------------------------------------------------------------------------------------------- the calls */
 
-static grkan_status check_call(const grkan_plan *plan, tensors *all, int in_place, void *stream)
+static grkan_status check_call(const grkan_plan *plan, tensors *all, void *stream)
 {
     const grkan_backend *const backend = plan->device->backend;
-    const grkan_status status = check_all(backend, all, in_place);
+    const grkan_status status = check_all(backend, all);
     return status != GRKAN_SUCCESS || stream == NULL || backend->check_stream == NULL
                ? status
                : backend->check_stream(plan->device->state, stream);
@@ -147,8 +160,8 @@ grkan_status grkan_forward(const grkan_plan *plan, const grkan_forward_arguments
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "arguments is NULL; expected the tensors of forward");
     const grkan_call call = {.x = arguments->x, .result = arguments->y, .tables = arguments->tables, .gradients = none};
     add_tensors(plan, &call, false, &all);
-    const grkan_status status = check_call(plan, &all, 1, stream);
-    if (status != GRKAN_SUCCESS || plan->tensor_bytes == 0)
+    const grkan_status status = check_call(plan, &all, stream);
+    if (status != GRKAN_SUCCESS || plan->x_bytes == 0)
         return status;
     return plan->device->backend->forward(plan->program, &plan->data, &call, stream);
 }
@@ -187,7 +200,7 @@ grkan_status grkan_backward(const grkan_plan *plan, const grkan_backward_argumen
         return status;
     add_tensors(plan, &call, true, &all);
     add_gradients(plan, &call, &all);
-    if ((status = check_call(plan, &all, 2, stream)) != GRKAN_SUCCESS)
+    if ((status = check_call(plan, &all, stream)) != GRKAN_SUCCESS)
         return status;
     return plan->device->backend->backward(plan->program, &plan->data, &call, stream);
 }

@@ -45,7 +45,7 @@ void grkan_write_definitions(const grkan_plan_data *data, char text[GRKAN_DEFINI
     }
     define(text, "MAY_HAVE_POLES", data->may_have_poles);
     define(text, "DTYPE", (int)data->operation.dtype);
-    define(text, "OUTPUT_DTYPE", (int)data->operation.dtype);
+    define(text, "OUTPUT_DTYPE", (int)grkan_operation_output_dtype(&data->operation));
     define(text, "VECTOR", backward->vector);
     define(text, "VECTOR_GROUPS", backward->vector_groups);
     define(text, "SEGMENTED", forward->segments > 1 || backward->segments > 1);

@@ -74,6 +74,18 @@ static void test_types_have_sizes(void **state)
     assert_int_equal(grkan_coefficient_bytes((grkan_dtype)-1), 0);
 }
 
+static void test_operations_have_one_or_two_types(void **state)
+{
+    (void)state;
+    grkan_operation operation = GRKAN_OPERATION_INIT;
+    operation.dtype = GRKAN_F16;
+    assert_int_equal(grkan_operation_output_dtype(&operation), GRKAN_F16);
+    operation.output_dtype = GRKAN_OUTPUT_F32;
+    assert_int_equal(grkan_operation_output_dtype(&operation), GRKAN_F32);
+    operation.output_dtype = GRKAN_OUTPUT_F64;
+    assert_int_equal(grkan_operation_output_dtype(&operation), GRKAN_F64);
+}
+
 static void test_operations_have_tables(void **state)
 {
     (void)state;
@@ -422,6 +434,7 @@ int main(void)
         cmocka_unit_test(test_statuses_have_names),
         cmocka_unit_test(test_values_have_names),
         cmocka_unit_test(test_types_have_sizes),
+        cmocka_unit_test(test_operations_have_one_or_two_types),
         cmocka_unit_test(test_operations_have_tables),
         cmocka_unit_test(test_library_has_a_version),
         cmocka_unit_test(test_backends_are_listed),

@@ -68,6 +68,11 @@ static void test_plans_say_what_they_cost(void **state)
     assert_int_equal(tree.strategy, GRKAN_STRATEGY_TREE);
     assert_int_equal(tree.forward.bytes, 2u * ELEMENTS * sizeof(float));
     assert_int_equal(tree.backward.bytes, 3u * ELEMENTS * sizeof(float));
+    grkan_operation narrow = layer_of(ROWS, 5, 4);
+    narrow.output_dtype = GRKAN_OUTPUT_BF16;
+    const grkan_plan_description of_narrow = describe(narrow, GRKAN_STRATEGY_AUTO);
+    assert_int_equal(of_narrow.forward.bytes, ELEMENTS * (4u + 2u));
+    assert_int_equal(of_narrow.backward.bytes, ELEMENTS * (2u * 4u + 2u));
     assert_int_equal(tree.forward.flops, ELEMENTS * (2u * 5 + 2u * 4 + 2)); /* two polynomials, reciprocal, product */
     assert_true(tree.backward.flops > 2 * tree.forward.flops);
     assert_int_equal(tree.forward.launches, 1);

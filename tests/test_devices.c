@@ -157,6 +157,12 @@ static void square_matches_the_oracle(void **state)
     check_oracle(check_table_square(all.seed, false));
 }
 
+static void two_types_match_the_oracle(void **state)
+{
+    (void)state;
+    check_oracle(check_table_two_types(all.seed, false));
+}
+
 static void bits_are_the_same_everywhere(void **state)
 {
     (void)state;
@@ -177,6 +183,12 @@ static void bits_of_square_are_the_same(void **state)
     check_bits(check_table_square(all.seed, false), UINT64_C(0x7172db073586e6db));
 }
 
+static void bits_of_two_types_are_the_same(void **state)
+{
+    (void)state;
+    check_bits(check_table_two_types(all.seed, false), UINT64_C(0xc5deeb1e19156333));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,9 +196,11 @@ int main(void)
         cmocka_unit_test(cases_match_the_oracle),
         cmocka_unit_test(limits_match_the_oracle),
         cmocka_unit_test(square_matches_the_oracle),
+        cmocka_unit_test(two_types_match_the_oracle),
         cmocka_unit_test(bits_are_the_same_everywhere),
         cmocka_unit_test(bits_at_the_limits_are_the_same),
         cmocka_unit_test(bits_of_square_are_the_same),
+        cmocka_unit_test(bits_of_two_types_are_the_same),
     };
     return cmocka_run_group_tests_name("devices", tests, open_all, close_all);
 }

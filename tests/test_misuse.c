@@ -49,6 +49,8 @@ typedef struct plan_case {
      {{0}},                                                                                                            \
      GRKAN_ERROR_INVALID_ARGUMENT,                                                                                     \
      "operation.outer x channels x inner overflows: ..."}
+#define UNLIKE(dtype_, output_dtype_, text)                                                                            \
+    {{OPERATION(dtype, dtype_), OPERATION(output_dtype, output_dtype_)}, {{0}}, GRKAN_ERROR_INVALID_ARGUMENT, text}
 #define UNORDERED(strategy_, determinism_, name)                                                                       \
     {{{0}},                                                                                                            \
      {OPTION(strategy, strategy_), OPTION(determinism, determinism_)},                                                 \
@@ -75,11 +77,21 @@ static const plan_case refused_plans[] = {
     INVALID_OPERATION(rational.denominator_degree, 16),
     INVALID_OPERATION(dtype, 4),
     INVALID_OPERATION(dtype, -1),
+    INVALID_OPERATION(output_dtype, 5),
+    INVALID_OPERATION(output_dtype, -1),
+    UNLIKE(GRKAN_F64, GRKAN_OUTPUT_F32,
+           "operation.output_dtype is f32 and operation.dtype f64; expected f64 for both or for neither"),
+    UNLIKE(GRKAN_BF16, GRKAN_OUTPUT_F64,
+           "operation.output_dtype is f64 and operation.dtype bf16; expected f64 for both or for neither"),
     INVALID_OPERATION(rational.form, 5),
     INVALID_OPERATION(rational.form, -1),
     OVERFLOWING(outer, INT64_MAX),
     OVERFLOWING(inner, INT64_MAX),
     OVERFLOWING(outer, INT64_MAX / 32 + 1), /* the elements fit, their bytes do not */
+    {{OPERATION(outer, INT64_MAX / 32 + 1), OPERATION(dtype, GRKAN_F16), OPERATION(output_dtype, GRKAN_OUTPUT_F32)},
+     {{0}},
+     GRKAN_ERROR_INVALID_ARGUMENT,
+     "operation.outer x channels x inner overflows: ..."}, /* those of x fit, those of y do not */
     {{OPERATION(channels, 1 << 26), OPERATION(groups, 1 << 26), OPERATION(rational.denominator_scope, SHARED)},
      {{0}},
      GRKAN_ERROR_INVALID_ARGUMENT,
@@ -256,6 +268,11 @@ static const struct {
       {{0}},
       GRKAN_ERROR_UNSUPPORTED,
       "operation.dtype is f16; hip:0 (Weakling 0) does not run it"}},
+    {"hip:0",
+     {{OPERATION(output_dtype, GRKAN_OUTPUT_BF16)},
+      {{0}},
+      GRKAN_ERROR_UNSUPPORTED,
+      "operation.output_dtype is bf16; hip:0 (Weakling 0) does not run it"}},
     {"hip:0",
      {{{0}},
       {OPTION(determinism, GRKAN_DEVICE_TO_DEVICE)},

@@ -48,6 +48,9 @@ static const grkan_operation operation = {
     .dtype = GRKAN_F32,
 };
 
+/** The geometry that is the same everywhere, so that every device needs a workspace. */
+static const grkan_options on_every_device = {.determinism = GRKAN_DEVICE_TO_DEVICE};
+
 /** A device, its plan, and the allocation. */
 typedef struct target {
     grkan_device *device;
@@ -380,6 +383,39 @@ static void test_in_place_gives_the_same_bits(void **state)
     }
 }
 
+/** Where y and dy have another type, only dx goes in place, to x. */
+static void test_two_types_overlap_less(void **state)
+{
+    (void)state;
+    static const call_case unlike[] = {
+        {IN_FORWARD(y), ONTO, 0, ON(x), "y overlaps x; expected memory of its own, as their types differ"},
+        {IN_BACKWARD(dx), ONTO, 0, ON(dy), "dx overlaps dy; expected memory of its own, as their types differ"},
+        IS_NULL(IN_FORWARD, y, "4096 bytes"),
+        IS_NULL(IN_BACKWARD, dy, "4096 bytes"),
+        IS_ODD(IN_BACKWARD, dy, 1, "2"),
+    };
+    static const call_case alike[] = {ACCEPTED(IN_BACKWARD, dx, x, 0),
+                                      ACCEPTED(IN_BACKWARD, dx, dy, tensor_bytes / 2), /* right behind it */
+                                      {IN_FORWARD(y), MOVED, 2, slots, NULL}};
+    grkan_operation narrow = operation;
+    narrow.output_dtype = GRKAN_OUTPUT_BF16;
+    for (int t = 0; t < target_count; t++) {
+        target on = targets[t];
+        expect_success(grkan_plan_create(on.device, &narrow, &on_every_device, &on.plan));
+        on.workspace_bytes = grkan_plan_workspace_bytes(on.plan);
+        fill_arena(&on);
+        for (size_t i = 0; i < COUNT_OF(unlike); i++) {
+            EXPECT_INVALID(run_case(&on, &unlike[i]), unlike[i].text);
+            expect_untouched(&on, unlike[i].text);
+        }
+        for (size_t i = 0; i < COUNT_OF(alike); i++) {
+            expect_success(run_case(&on, &alike[i]));
+            expect_success(grkan_device_synchronize(on.device));
+        }
+        grkan_plan_destroy(on.plan);
+    }
+}
+
 /** What holds nothing may be NULL: the tensors, the denominator, the workspace. */
 static void test_what_is_empty_may_be_null(void **state)
 {
@@ -420,9 +456,7 @@ static void add_target(grkan_device *device)
 {
     target *const on = &targets[target_count++];
     on->device = device;
-    /* The geometry that is the same everywhere, so that every device needs a workspace. */
-    const grkan_options options = {.determinism = GRKAN_DEVICE_TO_DEVICE};
-    expect_success(grkan_plan_create(device, &operation, &options, &on->plan));
+    expect_success(grkan_plan_create(device, &operation, &on_every_device, &on->plan));
     expect_success(grkan_memory_allocate(device, arena_bytes, &on->base));
     on->workspace_bytes = grkan_plan_workspace_bytes(on->plan);
     assert_true(on->workspace_bytes > 64 && on->workspace_bytes < spacing - denominator_bytes);
@@ -460,6 +494,7 @@ int main(void)
         cmocka_unit_test(test_the_cpu_refuses_streams),
         cmocka_unit_test(test_neighbours_and_inputs_alike_are_accepted),
         cmocka_unit_test(test_in_place_gives_the_same_bits),
+        cmocka_unit_test(test_two_types_overlap_less),
         cmocka_unit_test(test_what_is_empty_may_be_null),
     };
     return cmocka_run_group_tests_name("misuse of calls", tests, set_up, tear_down);

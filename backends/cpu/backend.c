@@ -281,13 +281,15 @@ static cpu_tensor tensor_of(grkan_buffer buffer, grkan_dtype dtype)
     return (cpu_tensor){address(buffer), dtype, (int)grkan_dtype_bytes(dtype)};
 }
 
-static cpu_job job_of(const grkan_backend_program *program, const grkan_plan_data *plan, const grkan_call *call)
+/** @param result the type of y, or dx */
+static cpu_job job_of(const grkan_backend_program *program, const grkan_plan_data *plan, const grkan_call *call,
+                      grkan_dtype result)
 {
     cpu_job job = {.plan = plan,
                    .scratches = program->scratches,
                    .x = tensor_of(call->x, plan->operation.dtype),
-                   .dy = tensor_of(call->dy, plan->operation.dtype),
-                   .result = tensor_of(call->result, plan->operation.dtype),
+                   .dy = tensor_of(call->dy, grkan_operation_output_dtype(&plan->operation)),
+                   .result = tensor_of(call->result, result),
                    .workspace = address(call->workspace),
                    .add = call->add};
     for (int table = 0; table < plan->table_count; ++table) {
@@ -300,7 +302,7 @@ static cpu_job job_of(const grkan_backend_program *program, const grkan_plan_dat
 static grkan_status cpu_forward(grkan_backend_program *program, const grkan_plan_data *plan, const grkan_call *call,
                                 void *stream)
 {
-    const cpu_job job = job_of(program, plan, call);
+    const cpu_job job = job_of(program, plan, call, grkan_operation_output_dtype(&plan->operation));
     if (check_stream(stream) != GRKAN_SUCCESS)
         return GRKAN_ERROR_INVALID_ARGUMENT;
     run_blocks(threads_of(program, plan), kernels_of(program, plan)->forward_block, &job, blocks_of(&plan->forward));
@@ -324,7 +326,7 @@ static void clear_gradients(const cpu_job *job)
 static grkan_status cpu_backward(grkan_backend_program *program, const grkan_plan_data *plan, const grkan_call *call,
                                  void *stream)
 {
-    const cpu_job job = job_of(program, plan, call);
+    const cpu_job job = job_of(program, plan, call, plan->operation.dtype);
     const cpu_kernels *const kernels = kernels_of(program, plan);
     int64_t numbers = 0;
     if (check_stream(stream) != GRKAN_SUCCESS)

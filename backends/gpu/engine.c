@@ -116,7 +116,8 @@ static int64_t numbers_before(grkan_buffer table, size_t number)
     return (int64_t)(table.offset / number);
 }
 
-/** Where a tensor lies. @param place or'ed with its address, so that its low bits are 0 where all tensors' are */
+/** Where a tensor lies. @param place or'ed with its address, so that its low bits are 0 where those of all tensors of its type
+    are */
 static grkan_status find_place(grkan_buffer tensor, uintptr_t *place)
 {
     uintptr_t address = 0;
@@ -143,8 +144,11 @@ static void set_offsets(const grkan_plan_data *plan, const grkan_call *call, grk
 static grkan_status prepare_call(const grkan_plan_data *plan, const grkan_geometry *geometry, const grkan_call *call,
                                  prepared_call *p)
 {
-    const size_t vector = (size_t)plan->backward.columns.vector * grkan_dtype_bytes(plan->operation.dtype);
-    uintptr_t place = 0;
+    const grkan_operation *const o = &plan->operation;
+    const size_t vector = (size_t)plan->backward.columns.vector;
+    const size_t x_vector = vector * grkan_dtype_bytes(o->dtype);
+    const size_t y_vector = vector * grkan_dtype_bytes(grkan_operation_output_dtype(o));
+    uintptr_t x_place = 0, y_place = 0; /* of x and dx, and of y and dy */
     grkan_status status;
     p->plan = plan;
     p->geometry = geometry;
@@ -159,10 +163,11 @@ static grkan_status prepare_call(const grkan_plan_data *plan, const grkan_geomet
     p->launch = (grkan_launch){.add = call->add};
     if (!gpu_uses_pointers)
         set_offsets(plan, call, &p->launch);
-    if ((status = find_place(call->x, &place)) == GRKAN_SUCCESS &&
-        (status = find_place(call->dy, &place)) == GRKAN_SUCCESS)
-        status = find_place(call->result, &place);
-    p->launch.aligned = (place & (vector - 1)) == 0; /* threads load and store a vector at once */
+    if ((status = find_place(call->x, &x_place)) == GRKAN_SUCCESS &&
+        (status = find_place(call->dy, &y_place)) == GRKAN_SUCCESS)
+        status = find_place(call->result, geometry == &plan->forward ? &y_place : &x_place);
+    /* Threads load and store a vector at once. */
+    p->launch.aligned = ((x_place & (x_vector - 1)) | (y_place & (y_vector - 1))) == 0;
     return status;
 }
 

@@ -38,7 +38,7 @@ int grkan_vector_of(const grkan_operation *o, int bytes)
 {
     const int64_t common = o->channels % o->groups == 0 ? largest_group(o) : o->inner;
     int vector = 1;
-    while (vector * 2 * (int)grkan_dtype_bytes(o->dtype) <= bytes && common % (vector * 2) == 0)
+    while (vector * 2 * (int)grkan_dtype_bytes(grkan_wider_dtype(o)) <= bytes && common % (vector * 2) == 0)
         vector *= 2;
     return vector;
 }
@@ -95,7 +95,8 @@ static cut first_cut(const grkan_columns_request *r)
  */
 static bool next_cut(const grkan_columns_request *r, int most_threads, const grkan_columns *c, cut *by)
 {
-    const int64_t group_bytes = largest_group(r->operation) * (int64_t)grkan_dtype_bytes(r->operation->dtype);
+    const int64_t group_bytes =
+        largest_group(r->operation) * (int64_t)grkan_dtype_bytes(grkan_wider_dtype(r->operation));
     by->most_groups = c->tile_groups - 1;
     if (r->tuning.least_row_bytes > 0 && by->most_groups > 0 &&
         by->most_groups * group_bytes >= r->tuning.least_row_bytes)

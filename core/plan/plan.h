@@ -51,7 +51,8 @@ typedef struct grkan_columns_request {
     int sums; /**< that a thread keeps in local memory */
 } grkan_columns_request;
 
-/** The widest power of two of elements that fits in bytes and divides every group, so that a vector is of one. */
+/** The widest power of two of elements, of either type, that fits in bytes and divides every group, so that a vector is of
+    one. */
 int grkan_vector_of(const grkan_operation *operation, int bytes);
 
 /** Whether there is a cut. Of vectors of one group there is one wherever a block fits; others may end within a group. */

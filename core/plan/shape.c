@@ -44,7 +44,7 @@ static grkan_columns_request request_columns(const grkan_device_limits *limits, 
     const int numbers = vector_groups * grkan_tables_width(data->tables, data->table_count);
     const int vector = vector_groups > 1 ? vector_groups : grkan_vector_of(o, limits->max_vector_bytes);
     const grkan_pass_shape shape = {.is_backward = is_backward,
-                                    .dtype = o->dtype,
+                                    .dtype = grkan_wider_dtype(o),
                                     .vector = vector,
                                     .vector_groups = vector_groups,
                                     .numbers = numbers};
@@ -60,7 +60,7 @@ static grkan_columns_request request_columns(const grkan_device_limits *limits, 
 static bool has_pairs(const grkan_device_limits *limits, const grkan_plan_data *data)
 {
     const grkan_operation *o = &data->operation;
-    if (is_same_everywhere(data) || grkan_dtype_bytes(o->dtype) != 2 || limits->max_vector_bytes < 4 ||
+    if (is_same_everywhere(data) || grkan_dtype_bytes(grkan_wider_dtype(o)) != 2 || limits->max_vector_bytes < 4 ||
         grkan_vector_of(o, 4) > 1 || o->channels * o->inner % 2 != 0)
         return false;
     const grkan_columns_request forward = request_columns(limits, data, false, 2);
@@ -125,12 +125,12 @@ static void shape_backward(const grkan_device_limits *limits, grkan_plan_data *d
     data->workspace_bytes = grkan_workspace_bytes(data, g->tables);
 }
 
-/** Shorten a pipeline until local memory holds it beside the sums: fewer stages, then smaller steps. */
-static void fit_pipeline(const grkan_device_limits *limits, grkan_dtype dtype, int tensors, int sums,
+/** Shorten a pipeline until local memory holds it beside the sums: fewer stages, then smaller steps. @param bytes of an
+    element of all tensors that it brings in */
+static void fit_pipeline(const grkan_device_limits *limits, int64_t scalar, size_t bytes, int sums,
                          const grkan_columns *c, grkan_tuning *tuning)
 {
-    const int64_t scalar = (int64_t)grkan_coefficient_bytes(dtype);
-    const int64_t elements = (int64_t)grkan_dtype_bytes(dtype) * tensors * c->block; /* bytes of one of each thread */
+    const int64_t elements = (int64_t)bytes * c->block; /* bytes of one of each thread */
     const int64_t room = grkan_bytes_for_threads(limits) - c->block * sums * scalar;
     while (limits->has_async_copies &&
            tuning->stages * larger(c->vector, tuning->step * 4 / scalar) * elements > room &&
@@ -144,7 +144,9 @@ static void fit_pipeline(const grkan_device_limits *limits, grkan_dtype dtype, i
 
 grkan_status grkan_plan_shape(const grkan_device_limits *limits, grkan_plan_data *data)
 {
-    const grkan_dtype dtype = data->operation.dtype;
+    const int64_t scalar = (int64_t)grkan_coefficient_bytes(data->operation.dtype);
+    const size_t x_bytes = grkan_dtype_bytes(data->operation.dtype);
+    const size_t y_bytes = grkan_dtype_bytes(grkan_operation_output_dtype(&data->operation));
     const grkan_device_limits of_backward = is_same_everywhere(data) ? fixed_limits(limits) : *limits;
     const grkan_columns *const forward = &data->forward.columns, *const backward = &data->backward.columns;
     const grkan_status status = shape_columns(limits, &of_backward, data);
@@ -155,8 +157,8 @@ grkan_status grkan_plan_shape(const grkan_device_limits *limits, grkan_plan_data
                           "device_to_device needs blocks of %d threads here; the device runs at most %d",
                           backward->block, limits->max_block);
     const int sums = backward->vector_groups * grkan_tables_width(data->tables, data->table_count);
-    fit_pipeline(limits, dtype, 1, 0, forward, &data->forward_tuning);
-    fit_pipeline(limits, dtype, 2, sums, backward, &data->backward_tuning);
+    fit_pipeline(limits, scalar, x_bytes, 0, forward, &data->forward_tuning);
+    fit_pipeline(limits, scalar, x_bytes + y_bytes, sums, backward, &data->backward_tuning);
     shape_forward(limits, data);
     shape_backward(&of_backward, data);
     data->last_block_reduces = limits->last_block_reduces;

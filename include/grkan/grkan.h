@@ -56,8 +56,18 @@ typedef enum grkan_status {
     GRKAN_ERROR_DEVICE = -7            /**< a call of the vendor's runtime failed; the text names the call */
 } grkan_status;
 
-/** Storage type of x, y, dy and dx. Tables and their gradients are f32, or f64 for GRKAN_F64. */
+/** Storage type of x and dx, and of y and dy unless grkan_output_dtype says otherwise. Tables and their gradients are f32,
+    or f64 for GRKAN_F64. */
 typedef enum grkan_dtype { GRKAN_F32 = 0, GRKAN_F16 = 1, GRKAN_BF16 = 2, GRKAN_F64 = 3 } grkan_dtype;
+
+/** Storage type of y and dy: that of x, or 1 + a grkan_dtype. Any of f32, f16 and bf16 goes with any; f64 with f64 alone. */
+typedef enum grkan_output_dtype {
+    GRKAN_OUTPUT_AS_INPUT = 0, /**< that of x and dx */
+    GRKAN_OUTPUT_F32 = 1 + GRKAN_F32,
+    GRKAN_OUTPUT_F16 = 1 + GRKAN_F16,
+    GRKAN_OUTPUT_BF16 = 1 + GRKAN_BF16,
+    GRKAN_OUTPUT_F64 = 1 + GRKAN_F64
+} grkan_output_dtype;
 
 /** How the gradients of the tables are accumulated. */
 typedef enum grkan_strategy {
@@ -143,20 +153,21 @@ enum {
  * numpy.array_split does: the first channels % groups groups get one channel more.
  */
 typedef struct grkan_operation {
-    int64_t outer;    /**< >= 0 */
-    int64_t channels; /**< >= 1 */
-    int64_t inner;    /**< >= 0 */
-    int64_t groups;   /**< 1..channels */
-    grkan_dtype dtype;
+    int64_t outer;                   /**< >= 0 */
+    int64_t channels;                /**< >= 1 */
+    int64_t inner;                   /**< >= 0 */
+    int64_t groups;                  /**< 1..channels */
+    grkan_dtype dtype;               /**< of x and dx */
+    grkan_output_dtype output_dtype; /**< of y and dy */
     grkan_family family;
     grkan_rational rational; /**< of GRKAN_FAMILY_RATIONAL */
 } grkan_operation;
 
-/** The layer of KAT: 8 groups, degrees (5, 4), shared numerator, f32. Set outer and channels (and inner). The members in
+/** The layer of KAT: 8 groups, degrees (5, 4), shared numerator, all in f32. Set outer and channels (and inner). The members in
     their order, since C++ before 20 does not name them. */
 #define GRKAN_OPERATION_INIT                                                                                           \
     {                                                                                                                  \
-        0, 8, 1, 8, GRKAN_F32, GRKAN_FAMILY_RATIONAL,                                                                  \
+        0, 8, 1, 8, GRKAN_F32, GRKAN_OUTPUT_AS_INPUT, GRKAN_FAMILY_RATIONAL,                                           \
         {                                                                                                              \
             5, 4, GRKAN_ABS_TERMS, GRKAN_SCOPE_SHARED, GRKAN_SCOPE_GROUP                                               \
         }                                                                                                              \
@@ -215,23 +226,24 @@ typedef struct grkan_buffer {
     size_t offset;
 } grkan_buffer;
 
-/** Arguments of grkan_forward. y may be x (in place); otherwise nothing may overlap y. */
+/** Arguments of grkan_forward. y may be x (in place) if their types are the same; otherwise nothing may overlap y. */
 typedef struct grkan_forward_arguments {
-    grkan_buffer x; /**< in, outer x channels x inner of dtype */
+    grkan_buffer x; /**< in, outer x channels x inner of operation.dtype */
     grkan_buffer
         tables[GRKAN_MOST_TABLES]; /**< in, those of grkan_operation_tables in their order; others are not read */
-    grkan_buffer y;                /**< out, shape of x */
+    grkan_buffer y;                /**< out, shape of x, of operation.output_dtype */
 } grkan_forward_arguments;
 
 /** What happens to what the memory of the tables' gradients holds before a call. */
 typedef enum grkan_accumulation { GRKAN_OVERWRITE = 0, GRKAN_ADD = 1 } grkan_accumulation;
 
-/** Arguments of grkan_backward. dx may be dy or x (in place); otherwise nothing may overlap an output. */
+/** Arguments of grkan_backward. dx may be x, or dy if their types are the same (in place); otherwise nothing may overlap an
+    output. */
 typedef struct grkan_backward_arguments {
     grkan_buffer x;                            /**< in */
-    grkan_buffer dy;                           /**< in, gradient of the loss with respect to y, shape of x */
+    grkan_buffer dy;                           /**< in, gradient of the loss with respect to y, shape and type of y */
     grkan_buffer tables[GRKAN_MOST_TABLES];    /**< in, as for grkan_forward */
-    grkan_buffer dx;                           /**< out, shape of x */
+    grkan_buffer dx;                           /**< out, shape and type of x */
     grkan_buffer gradients[GRKAN_MOST_TABLES]; /**< out, or in and out with GRKAN_ADD; each the shape of its table */
     grkan_accumulation accumulation;
     grkan_buffer workspace; /**< grkan_plan_workspace_bytes() bytes, aligned to 16; see there. NULL when that is 0 */
@@ -278,7 +290,7 @@ typedef struct grkan_plan_description {
     grkan_pass_description backward;
 } grkan_plan_description;
 
-/** What one pass reaches on a device at best, in seconds, with kernels of one kind (dtype, strategy, determinism). */
+/** What one pass reaches on a device at best, in seconds, with kernels of one kind (types, strategy, determinism). */
 typedef struct grkan_pass_ceilings {
     double launch;  /**< a call on one row */
     double block;   /**< what each further block adds */
@@ -332,6 +344,9 @@ GRKAN_API size_t grkan_dtype_bytes(grkan_dtype dtype);
 
 /** @return bytes of one number of a table, for tensors of a storage type (4, or 8 for f64); 0 for another value. */
 GRKAN_API size_t grkan_coefficient_bytes(grkan_dtype dtype);
+
+/** @return the storage type of y and dy of an operation, which is not NULL: its output_dtype, or its dtype. */
+GRKAN_API grkan_dtype grkan_operation_output_dtype(const grkan_operation *operation);
 
 /**
  * Tell which tables an operation has: what the arguments of grkan_forward and grkan_backward hold, in their order.

@@ -30,10 +30,13 @@ class Operation:
     dtype: Dtype
     numerator_scope: Scope = "shared"
     denominator_scope: Scope = "group"
+    output_dtype: Dtype | None = None  # of y and dy; None: that of x and dx
 
     def __post_init__(self) -> None:
         index_of("form", self.form, FORMS)
         index_of("dtype", self.dtype, DTYPES)
+        if self.output_dtype is not None:
+            index_of("output_dtype", self.output_dtype, DTYPES)
         index_of("numerator_scope", self.numerator_scope, SCOPES)
         index_of("denominator_scope", self.denominator_scope, SCOPES)
 

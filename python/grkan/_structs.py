@@ -28,7 +28,7 @@ class OperationStruct(ctypes.Structure):
     """grkan_operation"""
 
     _fields_ = [("outer", c_int64), ("channels", c_int64), ("inner", c_int64), ("groups", c_int64), ("dtype", c_int),
-                ("family", c_int), ("rational", RationalStruct)]
+                ("output_dtype", c_int), ("family", c_int), ("rational", RationalStruct)]
 
 
 class OptionsStruct(ctypes.Structure):
@@ -58,7 +58,8 @@ def operation_struct(o: Operation) -> OperationStruct:
     rational = RationalStruct(o.numerator_degree, o.denominator_degree, index_of("form", o.form, FORMS),
                               index_of("numerator_scope", o.numerator_scope, SCOPES),
                               index_of("denominator_scope", o.denominator_scope, SCOPES))
-    return OperationStruct(o.outer, o.channels, o.inner, o.groups, index_of("dtype", o.dtype, DTYPES),
+    output_dtype = 0 if o.output_dtype is None else 1 + index_of("output_dtype", o.output_dtype, DTYPES)
+    return OperationStruct(o.outer, o.channels, o.inner, o.groups, index_of("dtype", o.dtype, DTYPES), output_dtype,
                            FAMILIES.index("rational"), rational)
 
 

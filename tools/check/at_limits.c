@@ -66,11 +66,11 @@ static range large_x(const check_case *one)
 void limits_element(const check_case *one, check_random *random, limits_extreme extreme, long double *x,
                     long double *dy)
 {
-    const grkan_dtype dtype = one->operation.dtype;
-    const range all = all_of(dtype), large = large_x(one);
-    const range ordinary = dtype == GRKAN_F64 ? (range){-80, 320} : (range){-10, all.last < 40 ? all.last : 40};
-    *x = extreme == LIMITS_X ? any_in(large, random) : any_or_zero((range){all.first, large.last}, random);
-    *dy = any_or_zero(extreme == LIMITS_NEITHER ? ordinary : all, random);
+    const grkan_dtype of_dy = grkan_operation_output_dtype(&one->operation);
+    const range all_x = all_of(one->operation.dtype), all_dy = all_of(of_dy), large = large_x(one);
+    const range ordinary = of_dy == GRKAN_F64 ? (range){-80, 320} : (range){-10, all_dy.last < 40 ? all_dy.last : 40};
+    *x = extreme == LIMITS_X ? any_in(large, random) : any_or_zero((range){all_x.first, large.last}, random);
+    *dy = any_or_zero(extreme == LIMITS_NEITHER ? ordinary : all_dy, random);
 }
 
 long double limits_underflow(const check_case *one, limits_extreme extreme)

@@ -13,8 +13,8 @@
 /** Where the outputs go. */
 typedef enum check_placement {
     CHECK_APART = 0, /**< every tensor for itself */
-    CHECK_DX_IS_DY,  /**< y = x; dx = dy */
-    CHECK_DX_IS_X    /**< y = x; dx = x */
+    CHECK_DX_IS_DY,  /**< y = x; dx = dy; of one storage type only */
+    CHECK_DX_IS_X    /**< y = x, if their types are the same; dx = x */
 } check_placement;
 
 /** What x and dy hold. */
@@ -69,6 +69,9 @@ check_table check_table_limits(uint64_t seed, bool quick);
 
 /** The table of GRKAN_SQUARE: all against the oracle, the GRKAN_DEVICE_TO_DEVICE ones for equal bits, too. */
 check_table check_table_square(uint64_t seed, bool quick);
+
+/** The table of unequal storage types: all against the oracle, the GRKAN_DEVICE_TO_DEVICE ones for equal bits, too. */
+check_table check_table_two_types(uint64_t seed, bool quick);
 
 void check_table_free(check_table *table);
 

@@ -50,7 +50,10 @@ int64_t check_tensor_count(const check_case *one, check_tensor tensor)
 
 grkan_dtype check_tensor_dtype(const check_case *one, check_tensor tensor)
 {
-    return table_of(tensor) < 0 ? one->operation.dtype : storage_of_coefficients(one->operation.dtype);
+    if (table_of(tensor) >= 0)
+        return storage_of_coefficients(one->operation.dtype);
+    return tensor == CHECK_Y || tensor == CHECK_DY ? grkan_operation_output_dtype(&one->operation)
+                                                   : one->operation.dtype;
 }
 
 size_t check_tensor_bytes(const check_case *one, check_tensor tensor)
@@ -186,7 +189,7 @@ static void fill_element(const check_case *one, check_random *random, int64_t in
     else if (one->values == CHECK_GRID)
         x = -3 + 6 * (long double)index / (long double)(count > 1 ? count - 1 : 1);
     storage_store(one->operation.dtype, data->tensor[CHECK_X], index, x);
-    storage_store(one->operation.dtype, data->tensor[CHECK_DY], index, dy);
+    storage_store(check_tensor_dtype(one, CHECK_DY), data->tensor[CHECK_DY], index, dy);
 }
 
 static void fill_elements(const check_case *one, check_random *random, check_data *data)

@@ -91,7 +91,8 @@ static unsigned char *slot_read(execution *run, const execute_slot *slot, const 
 /** The slot that holds a tensor: its own, or the one that it is in place of. */
 static check_tensor slot_of(const check_case *one, check_tensor tensor)
 {
-    if (tensor == CHECK_Y && one->placement != CHECK_APART)
+    if (tensor == CHECK_Y && one->placement != CHECK_APART &&
+        check_tensor_dtype(one, CHECK_Y) == check_tensor_dtype(one, CHECK_X))
         return CHECK_X;
     if (tensor == CHECK_DX && one->placement == CHECK_DX_IS_DY)
         return CHECK_DY;

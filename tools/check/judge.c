@@ -144,13 +144,14 @@ static void judge_run(const check_case *one, const check_data *data, const check
                       const oracle_function *function, int64_t group, int64_t index, totals *sums, judge_worst *worst)
 {
     const grkan_operation *o = &one->operation;
+    const grkan_dtype output = check_tensor_dtype(one, CHECK_Y);
     const int64_t channels = check_group_start(o, group + 1) - check_group_start(o, group);
     for (int64_t k = index; k < index + channels * o->inner; k++) {
         oracle_element e;
         const long double x = storage_load(o->dtype, data->tensor[CHECK_X], k);
-        const long double dy = storage_load(o->dtype, data->tensor[CHECK_DY], k);
+        const long double dy = storage_load(output, data->tensor[CHECK_DY], k);
         oracle_evaluate(function, x, dy, &e);
-        note(worst, o->dtype, CHECK_Y, k, e.y, storage_load(o->dtype, results->tensor[CHECK_Y], k));
+        note(worst, output, CHECK_Y, k, e.y, storage_load(output, results->tensor[CHECK_Y], k));
         note(worst, o->dtype, CHECK_DX, k, e.dx, storage_load(o->dtype, results->tensor[CHECK_DX], k));
         add_element(one, &e, group, sums);
     }

@@ -191,7 +191,7 @@ typedef struct exact_sums {
 
 static void note(run_state *run, check_tensor tensor, int64_t index, oracle_number want)
 {
-    const grkan_dtype dtype = run->one->operation.dtype;
+    const grkan_dtype dtype = check_tensor_dtype(&run->period, tensor);
     const long double got = storage_load(dtype, run->results.tensor[tensor], index);
     long double bound;
     const double fraction = (double)judge_number(dtype, want, got, &bound);

@@ -31,7 +31,8 @@ static bool finish(check_report *report, check_outcome outcome, const char *text
 static const char *excuse(const grkan_device_properties *properties, const check_case *one)
 {
     const grkan_strategy strategy = one->options.strategy;
-    if (!(properties->dtypes & (1u << one->operation.dtype)))
+    if (!(properties->dtypes & (1u << one->operation.dtype)) ||
+        !(properties->dtypes & (1u << check_tensor_dtype(one, CHECK_Y))))
         return "the device does not run this type";
     if (one->options.determinism == GRKAN_DEVICE_TO_DEVICE && !properties->is_ieee)
         return "the device cannot promise device_to_device";
@@ -94,9 +95,9 @@ static long double function_at(const grkan_preset *preset, long double x)
 static bool judge_published(const check_case *one, const check_data *data, const check_data *results,
                             check_report *report)
 {
-    const grkan_dtype dtype = one->operation.dtype;
+    const grkan_dtype dtype = check_tensor_dtype(one, CHECK_Y);
     for (int64_t i = 0; i < check_tensor_count(one, CHECK_Y); i++) {
-        const long double x = storage_load(dtype, data->tensor[CHECK_X], i);
+        const long double x = storage_load(check_tensor_dtype(one, CHECK_X), data->tensor[CHECK_X], i);
         const long double got = storage_load(dtype, results->tensor[CHECK_Y], i), want = function_at(one->preset, x);
         const long double bound = 1.1L * one->preset->f32.error + 4 * storage_ulp(dtype, want);
         if (fabsl(got - want) <= bound)

@@ -53,15 +53,18 @@ void check_case_name(check_case *one)
 {
     static const char *const placements[] = {"", "/dx=dy", "/dx=x"};
     const grkan_operation *o = &one->operation;
-    char run[32] = "", offset[16] = "";
+    const grkan_dtype output = grkan_operation_output_dtype(o);
+    char run[32] = "", offset[16] = "", types[16];
+    snprintf(types, sizeof types, "%s%s%s", grkan_dtype_name(o->dtype), output == o->dtype ? "" : ",",
+             output == o->dtype ? "" : grkan_dtype_name(output));
     if (one->options.cpu_threads || one->options.cpu_simd)
         snprintf(run, sizeof run, "/t%d%s", one->options.cpu_threads, one->options.cpu_simd ? ",scalar" : "");
     if (one->offset)
         snprintf(offset, sizeof offset, "/off%d", one->offset);
     snprintf(one->name, sizeof one->name, "%s/%d,%d/%s/%lldx%lldx%lld/g%lld,%lld,%lld/%s/%s%s%s%s%s%s%s%s",
-             grkan_form_name(o->rational.form), o->rational.numerator_degree, o->rational.denominator_degree,
-             grkan_dtype_name(o->dtype), (long long)o->outer, (long long)o->channels, (long long)o->inner,
-             (long long)o->groups, (long long)rows_of_scope(o, o->rational.numerator_scope),
+             grkan_form_name(o->rational.form), o->rational.numerator_degree, o->rational.denominator_degree, types,
+             (long long)o->outer, (long long)o->channels, (long long)o->inner, (long long)o->groups,
+             (long long)rows_of_scope(o, o->rational.numerator_scope),
              (long long)rows_of_scope(o, o->rational.denominator_scope), grkan_strategy_name(one->options.strategy),
              grkan_determinism_name(one->options.determinism), placements[one->placement],
              one->accumulation ? "/add" : "", offset, values_name(one), coefficients_name(one),
