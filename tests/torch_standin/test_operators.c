@@ -98,6 +98,7 @@ static void compute(const layout *l, grkan_determinism determinism, expected *e)
                                l->inner,
                                groups,
                                GRKAN_F32,
+                               GRKAN_OUTPUT_AS_INPUT,
                                GRKAN_FAMILY_RATIONAL,
                                {a_width - 1, b_width, GRKAN_ABS_TERMS, GRKAN_SCOPE_SHARED, GRKAN_SCOPE_GROUP}};
     for (int64_t n = 0; n < elements; ++n) {

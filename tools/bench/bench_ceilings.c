@@ -16,6 +16,7 @@ enum { ONE_ROW, SMALL, LARGE, STEEP, SIZES, PASSES = 2 };
 /** Kernels that have ceilings of their own, and the layers that tell them. */
 struct bench_kernels {
     grkan_dtype dtype;
+    grkan_output_dtype output_dtype;
     grkan_options options;
     int64_t channels;
     bench_case layers[SIZES * PASSES]; /**< [size][pass] */
@@ -59,6 +60,7 @@ static void add_layers(const bench_device *device, bench_kernels *kernels)
         operation.outer = sizes[size];
         operation.channels = kernels->channels;
         operation.dtype = kernels->dtype;
+        operation.output_dtype = kernels->output_dtype;
         if (size == STEEP)
             operation.rational.numerator_degree = operation.rational.denominator_degree = GRKAN_MAX_DEGREE;
         for (int pass = 0; pass < PASSES; pass++)
@@ -69,7 +71,8 @@ static void add_layers(const bench_device *device, bench_kernels *kernels)
 
 static int are_kernels_of(const bench_device *device, const bench_kernels *kernels, const bench_case *one)
 {
-    return kernels->dtype == one->operation.dtype && kernels->options.strategy == one->options.strategy &&
+    return kernels->dtype == one->operation.dtype && kernels->output_dtype == one->operation.output_dtype &&
+           kernels->options.strategy == one->options.strategy &&
            kernels->options.determinism == one->options.determinism &&
            kernels->channels == layer_channels(device, &one->operation);
 }
@@ -93,6 +96,7 @@ void bench_list_kernels(bench_device *device)
         const size_t count = (size_t)device->kernels_count + 1;
         device->kernels = tool_resize(device->kernels, count * sizeof *device->kernels);
         device->kernels[count - 1] = (bench_kernels){.dtype = one->operation.dtype,
+                                                     .output_dtype = one->operation.output_dtype,
                                                      .options = one->options,
                                                      .channels = layer_channels(device, &one->operation)};
         add_layers(device, &device->kernels[count - 1]);

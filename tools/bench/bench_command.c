@@ -5,6 +5,7 @@
 
 #include "bench.h"
 #include "../../core/platform/platform.h"
+#include "common/operation_report.h"
 #include "common/progress.h"
 
 static int open_device(const char *who, const bench_request *request, const char *selector, bench_device *device)
@@ -24,7 +25,7 @@ static int open_device(const char *who, const bench_request *request, const char
 static void label_case(char *label, size_t size, const bench_device *device, const bench_case *one)
 {
     snprintf(label, size, "%s %s %s, %lld channels", device->properties.selector, bench_pass_name(one->pass),
-             grkan_dtype_name(one->operation.dtype), (long long)one->operation.channels);
+             operation_types(&one->operation).text, (long long)one->operation.channels);
 }
 
 /** A study has many cases and takes less of each. */

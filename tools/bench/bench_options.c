@@ -61,7 +61,7 @@ static const char *pass_name(int value)
 static int has_cases(const operation_request *what)
 {
     return what->preset != NULL || what->batch || what->outer || what->channels || what->inner || what->groups ||
-           what->dtypes || what->strategies || what->determinisms;
+           what->dtypes || what->output_dtype || what->strategies || what->determinisms;
 }
 
 static void take(void *to, const char *who, int key, const char *text)

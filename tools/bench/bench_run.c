@@ -51,10 +51,10 @@ static grkan_status make_tensors(case_memory *memory, const bench_case *one)
     grkan_buffer *const tensor = memory->layer.tensor;
     grkan_buffer *const out = &tensor[one->pass == BENCH_FORWARD ? CHECK_Y : CHECK_DX];
     size_t bytes = (size_t)memory->copies * memory->stride;
-    grkan_dtype dtype = one->operation.dtype;
-    grkan_status status = bench_random_memory(memory->device, dtype, bytes, 2, &tensor[CHECK_X]);
+    const grkan_dtype of_dy = grkan_operation_output_dtype(&one->operation);
+    grkan_status status = bench_random_memory(memory->device, one->operation.dtype, bytes, 2, &tensor[CHECK_X]);
     if (status == GRKAN_SUCCESS && one->pass == BENCH_BACKWARD)
-        status = bench_random_memory(memory->device, dtype, bytes, 3, &tensor[CHECK_DY]);
+        status = bench_random_memory(memory->device, of_dy, bytes, 3, &tensor[CHECK_DY]);
     if (status == GRKAN_SUCCESS)
         status = grkan_memory_allocate(memory->device, bytes, &out->base);
     if (status == GRKAN_SUCCESS)
@@ -84,8 +84,9 @@ static grkan_status make_memory(case_memory *memory, const bench_case *one, cons
     const grkan_operation *operation = &one->operation;
     device_layer *const layer = &memory->layer;
     size_t elements = (size_t)(operation->outer * operation->channels * operation->inner);
-    size_t tensor_bytes = elements * grkan_dtype_bytes(operation->dtype);
-    memory->stride = (tensor_bytes + 255) / 256 * 256;
+    const size_t x_bytes = grkan_dtype_bytes(operation->dtype);
+    const size_t y_bytes = grkan_dtype_bytes(grkan_operation_output_dtype(operation));
+    memory->stride = (elements * (x_bytes > y_bytes ? x_bytes : y_bytes) + 255) / 256 * 256;
     memory->copies = (int64_t)((bench_working_set(properties) + one->cost.bytes - 1) / one->cost.bytes);
     layer->workspace_bytes = grkan_plan_workspace_bytes(memory->plan);
     grkan_status status = make_tensors(memory, one);

@@ -15,7 +15,7 @@ static void add_row(text_table *to, const study_error_case *one, int k)
     text_table_row(to);
     text_table_cell(to, "%lld", (long long)one->operation.outer);
     text_table_cell(to, "%lld", (long long)one->operation.channels);
-    text_table_cell(to, "%s", grkan_dtype_name(one->operation.dtype));
+    text_table_cell(to, "%s", operation_types(&one->operation).text);
     options_cells(to, one->options.strategy, one->options.determinism);
     text_table_cell(to, "%s", gradients[k]);
     if (one->refusal != NULL) {

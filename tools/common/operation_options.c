@@ -14,6 +14,7 @@ enum key {
     KEY_INNER,
     KEY_GROUPS,
     KEY_DTYPE,
+    KEY_OUTPUT_DTYPE,
     KEY_STRATEGY,
     KEY_DETERMINISM,
     KEY_DEGREES,
@@ -28,7 +29,8 @@ static const command_option options[] = {
     {"channels", KEY_CHANNELS, "N", "Channels (768)", 2},
     {"inner", KEY_INNER, "N", "Elements of a channel in a row (1)", 2},
     {"groups", KEY_GROUPS, "N", "Groups of channels (8)", 2},
-    {"dtype", KEY_DTYPE, "T", "f32 (the default), f16, bf16 or f64; may be repeated", 2},
+    {"dtype", KEY_DTYPE, "T", "Of x and dx: f32 (the default), f16, bf16 or f64; may be repeated", 2},
+    {"output-dtype", KEY_OUTPUT_DTYPE, "T", "Of y and dy: f32, f16 or bf16 (that of x and dx)", 2},
     {"strategy", KEY_STRATEGY, "S", "Of backward: auto (the default), element, block or tree; may be repeated", 2},
     {"determinism", KEY_DETERMINISM, "L",
      "run_to_run, none or device_to_device (none for the strategies element and block, else run_to_run); may be "
@@ -69,6 +71,10 @@ static void check(void *to, const char *who)
     const operation_request *request = to;
     if (request->preset != NULL && (request->outer || request->channels || request->inner || request->groups))
         options_complain(who, "--preset gives the shape; leave out --outer, --channels, --inner and --groups");
+    const unsigned f64 = 1u << GRKAN_F64, dtypes = request->dtypes ? request->dtypes : 1u << GRKAN_F32;
+    if (request->output_dtype != GRKAN_OUTPUT_AS_INPUT &&
+        (request->output_dtype == GRKAN_OUTPUT_F64 ? dtypes != f64 : (dtypes & f64) != 0))
+        options_complain(who, "--output-dtype: f64 goes with --dtype f64, and that with no other");
     if (request->batch != 0 && request->outer != 0)
         options_complain(who, "--batch and --outer both give the rows; leave one out");
 }
@@ -98,6 +104,10 @@ static void take(void *to, const char *who, int key, const char *text)
         break;
     case KEY_DTYPE:
         request->dtypes |= 1u << option_parse_name(who, "dtype", text, option_dtype_name);
+        break;
+    case KEY_OUTPUT_DTYPE:
+        request->output_dtype =
+            (grkan_output_dtype)(1 + option_parse_name(who, "output-dtype", text, option_dtype_name));
         break;
     case KEY_STRATEGY:
         request->strategies |= 1u << option_parse_name(who, "strategy", text, option_strategy_name);

@@ -16,6 +16,7 @@ typedef struct operation_request {
     int64_t inner;
     int64_t groups;
     unsigned dtypes;
+    grkan_output_dtype output_dtype; /**< of all of them */
     unsigned strategies;
     unsigned determinisms;
     int numerator_degree;

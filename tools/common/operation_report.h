@@ -14,7 +14,13 @@ void operation_cells(text_table *to, const grkan_operation *operation);
 #define OPTIONS_COLUMNS {"strategy", 'l'}, {"determinism", 'l'}
 void options_cells(text_table *to, grkan_strategy strategy, grkan_determinism determinism);
 
-/** Add "operation" and "dtype". */
+/** The storage types of an operation: "f32", or "f32,bf16" where that of y and dy is another. */
+typedef struct type_names {
+    char text[16];
+} type_names;
+type_names operation_types(const grkan_operation *operation);
+
+/** Add "operation", "dtype" and "output_dtype". */
 void report_add_operation(cJSON *to, const grkan_operation *operation);
 
 /** Add "strategy" and "determinism". */

@@ -38,6 +38,7 @@ static grkan_operation operation_of(const operation_request *request, int is_gpu
     operation.channels = channels;
     operation.inner = request->inner ? request->inner : 1;
     operation.groups = request->groups ? request->groups : DEFAULT_GROUPS;
+    operation.output_dtype = request->output_dtype;
     operation.rational.numerator_degree = request->numerator_degree;
     operation.rational.denominator_degree = request->denominator_degree;
     operation.rational.form = request->form;

@@ -6,6 +6,7 @@
 
 #include "compile_tool.h"
 #include "../../core/platform/platform.h"
+#include "common/operation_report.h"
 #include "common/progress.h"
 
 /** Every architecture with every operation and its options. @param count out. Free it. */
@@ -48,7 +49,7 @@ static int compile_all(const compile_request *request, compile_program *programs
     for (int i = 0; i < count && result == TOOL_GOOD; i++) {
         compile_program *program = &programs[i];
         char label[96];
-        snprintf(label, sizeof label, "%s %s", program->architecture, grkan_dtype_name(program->operation.dtype));
+        snprintf(label, sizeof label, "%s %s", program->architecture, operation_types(&program->operation).text);
         progress_show((size_t)i, (size_t)count, label);
         const grkan_status status = grkan_compile(program->backend, program->architecture, request->compiler,
                                                   &program->operation, &program->options, &program->compilation);

@@ -10,6 +10,7 @@
 #include "check/data.h"
 #include "compile_tool.h"
 #include "../../core/platform/platform.h"
+#include "common/operation_report.h"
 
 /** Arguments of kernels lie one behind the other, each at a multiple of this. */
 enum { ARGUMENT_ALIGNMENT = 8, POINTER_BYTES = 8, TENSOR_ALIGNMENT = 16 };
@@ -35,8 +36,8 @@ static void add_tensors(cJSON *document, const compile_program *program)
     const int64_t elements[] = {o->outer, o->channels, o->inner};
     cJSON *tensors = cJSON_AddObjectToObject(document, "tensors");
     add_tensor(tensors, "x", o->dtype, elements, 3);
-    add_tensor(tensors, "y", o->dtype, elements, 3);
-    add_tensor(tensors, "dy", o->dtype, elements, 3);
+    add_tensor(tensors, "y", grkan_operation_output_dtype(o), elements, 3);
+    add_tensor(tensors, "dy", grkan_operation_output_dtype(o), elements, 3);
     add_tensor(tensors, "dx", o->dtype, elements, 3);
     for (int k = 0; k < 2 * CHECK_TABLES; k++) {
         const check_shape shape = check_table_shape(o, k % CHECK_TABLES);
@@ -126,7 +127,7 @@ static void write_name(const compile_program *program, char *name, size_t bytes)
     const grkan_operation *o = &program->operation;
     snprintf(name, bytes, "%s-%d_%d-%s-%s-%lldx%lldx%lld-%lld-%s-%s", program->architecture,
              o->rational.numerator_degree, o->rational.denominator_degree, grkan_form_name(o->rational.form),
-             grkan_dtype_name(o->dtype), (long long)o->outer, (long long)o->channels, (long long)o->inner,
+             operation_types(o).text, (long long)o->outer, (long long)o->channels, (long long)o->inner,
              (long long)o->groups, grkan_strategy_name(program->compilation.strategy),
              grkan_determinism_name(program->options.determinism));
 }

@@ -157,6 +157,14 @@ def read_content(path, *schemas):
     return content
 
 
+def _name_types(content):
+    """Both storage types of a case in its "dtype", where they differ: tables and plots keep such cases apart then."""
+    for case in (case for device in content.get("devices", ()) for case in device.get("cases", ())):
+        if case.get("output_dtype") not in (None, case.get("dtype")):
+            case["dtype"] += f",{case['output_dtype']}"
+    return content
+
+
 def _name(path):
     """Of the file, without its folders. Bytes that are not UTF-8 become marks."""
     return os.fsencode(os.path.basename(path)).decode("utf-8", "replace")
@@ -181,7 +189,7 @@ def read(paths, complain):
     names, contents = [], []
     for path in paths:
         try:
-            contents.append(read_content(path, SCHEMA, *MODEL_SCHEMAS))
+            contents.append(_name_types(read_content(path, SCHEMA, *MODEL_SCHEMAS)))
             names.append(_name(path))
         except BadDocument as error:
             complain(path, str(error))
