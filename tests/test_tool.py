@@ -25,7 +25,7 @@ SMALL = ["bench", "--device", "cpu", "--outer", "16", "--channels", "24", "--gro
 HEAD_KEYS = {"schema", "grkan", "command", "date", "machine"}
 OPERATION_KEYS = {"outer", "channels", "inner", "groups", "numerator_groups", "denominator_groups",
                   "numerator_degree", "denominator_degree", "denominator"}
-WHAT_KEYS = {"operation", "dtype", "pass", "strategy", "determinism"}
+WHAT_KEYS = {"operation", "dtype", "output_dtype", "pass", "strategy", "determinism"}
 MEASURED_KEYS = {"milliseconds", "bytes", "gb_per_s", "fraction_of_copy", "atomics", "launches"}
 HOST_KEYS = {"host_microseconds", "plan_milliseconds", "is_compiled", "first_call_milliseconds",
              "first_result_milliseconds", "workspace_bytes"}
@@ -97,6 +97,9 @@ class TestUsage(ToolCase):
         cases = [
             (["--dtype", "f31"], "--dtype: 'f31' is none of f32, f16, bf16, f64"),
             (["--pass", "sideways"], "--pass: 'sideways' is none of forward, backward"),
+            (["--output-dtype", "f31"], "--output-dtype: 'f31' is none of f32, f16, bf16, f64"),
+            (["--output-dtype", "f64"], "--output-dtype: f64 goes with --dtype f64, and that with no other"),
+            (["--dtype", "f64", "--output-dtype", "f32"], "--output-dtype: f64 goes with --dtype f64"),
             (["--strategy", "heap"], "--strategy: 'heap' is none of auto, element, block, tree"),
             (["--determinism", "some"], "--determinism: 'some' is none of run_to_run, none, device_to_device"),
             (["--form", "abs"],
@@ -325,6 +328,13 @@ class TestBench(ToolCase):
             self.check_measured(case, device["copy_gb_per_s"])
             self.assertEqual((case["strategy"], case["determinism"]), ("tree", "run_to_run"))
         self.check_table(out, device)
+
+    def test_two_types(self):
+        document, out = self.bench("--dtype", "f32", "--output-dtype", "bf16")
+        cases = document["devices"][0]["cases"]
+        self.assertEqual([(case["dtype"], case["output_dtype"]) for case in cases], 2 * [("f32", "bf16")])
+        self.assertEqual([case["bytes"] for case in cases], [(4 + 2) * 16 * 24, (2 * 4 + 2) * 16 * 24])
+        self.assertIn(" f32,bf16 ", out)
 
     def check_table(self, out, device):
         """A head line, the copy, the headings, and one aligned row a case."""

@@ -103,8 +103,10 @@ def _select(x: Array, device: str | None) -> str:
     return selector
 
 
-def _plan(x: Array, tables: list[Array], form: Form, channel_dim: int, selector: str, options: Options) -> Plan:
-    operation = operation_of(x.shape, [table.shape for table in tables], form, channel_dim, x.dtype)
+def _plan(x: Array, y: Array, tables: list[Array], form: Form, channel_dim: int, selector: str,
+          options: Options) -> Plan:
+    """y: or dy, of y's type."""
+    operation = operation_of(x.shape, [table.shape for table in tables], form, channel_dim, x.dtype, y.dtype)
     return plan_for(selector, operation, options)
 
 
@@ -121,7 +123,7 @@ def forward(x: Any, numerator: Any, denominator: Any, *, form: Form = "abs_terms
         denominator: [1 or groups, n], b1 first; n + 1 with b0 first for form "abs_sum_offset".
         form: of the denominator: "abs_terms", "abs_sum", "abs_sum_offset", "plain" or "square".
         channel_dim: the dimension of x that holds the channels.
-        out: array to write into, of x's shape and type; may be x.
+        out: array to write into, of x's shape; may be x. Its type may be another than x's, but for float64.
         device: None for where x lies. An x of the host may be sent to another device, "opencl" for example; then the
             call copies there and back.
         determinism: "run_to_run", "device_to_device" or "none".
@@ -133,10 +135,10 @@ def forward(x: Any, numerator: Any, denominator: Any, *, form: Form = "abs_terms
     x_ = view("x", x, stream)
     result = empty_like(x) if out is None else out
     assert_writable("out", result)
-    y_ = view_like("out", result, x_, x_.shape, x_.dtype, stream)
+    y_ = view_like("out", result, x_, x_.shape, None, stream)
     tables = [_table(name, values, x_, stream) for name, values in zip(TABLES, (numerator, denominator))]
     selector = _select(x_, device)
-    plan = _plan(x_, tables, form, channel_dim, selector, Options(determinism=determinism))
+    plan = _plan(x_, y_, tables, form, channel_dim, selector, Options(determinism=determinism))
     with _on_device(selector, [x_, *tables], [y_]) as addresses:
         plan.enqueue_forward(addresses, stream)
     return result
@@ -150,8 +152,8 @@ def backward(x: Any, dy: Any, numerator: Any, denominator: Any, *, form: Form = 
 
     Args:
         x, numerator, denominator, form, channel_dim, device, determinism, stream: as for forward.
-        dy: array of the shape and type of x.
-        out: (dx, dnumerator, ddenominator), arrays to write into; dx may be x or dy.
+        dy: array of the shape of x, of the type of F(x).
+        out: (dx, dnumerator, ddenominator), arrays to write into; dx, of x's type, may be x, or dy if that has it, too.
         accumulation: "overwrite" what the coefficient gradients of out hold, or "add" to it.
         strategy: how the coefficient gradients are summed: "auto", "tree", "block" or "element".
 
@@ -160,7 +162,7 @@ def backward(x: Any, dy: Any, numerator: Any, denominator: Any, *, form: Form = 
     """
     index_of("accumulation", accumulation, ACCUMULATIONS)
     x_ = view("x", x, stream)
-    dy_ = view_like("dy", dy, x_, x_.shape, x_.dtype, stream)
+    dy_ = view_like("dy", dy, x_, x_.shape, None, stream)
     tables = [_table(name, values, x_, stream) for name, values in zip(TABLES, (numerator, denominator))]
     if out is None:
         if accumulation == "add":
@@ -173,7 +175,7 @@ def backward(x: Any, dy: Any, numerator: Any, denominator: Any, *, form: Form = 
         assert_writable(f"out: {name}", array)
         outputs.append(view_like(f"out: {name}", array, x_, like.shape, like.dtype, stream))
     selector = _select(x_, device)
-    plan = _plan(x_, tables, form, channel_dim, selector, Options(strategy=strategy, determinism=determinism))
+    plan = _plan(x_, dy_, tables, form, channel_dim, selector, Options(strategy=strategy, determinism=determinism))
     place, size = Workspaces.place(selector, stream), plan.workspace_bytes
     workspace = (_workspaces.take(place, size) or _zeroed(selector, size)) if size > 0 else None
     with _on_device(selector, [x_, dy_, *tables], outputs) as addresses:

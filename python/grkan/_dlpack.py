@@ -95,10 +95,10 @@ def view(name: str, array: Any, stream: int) -> Array:
     return _view_dlpack(name, array, stream)
 
 
-def view_like(name: str, array: Any, model: Array, shape: Sequence[int], dtype: str, stream: int) -> Array:
-    """The same, of an array that must have this shape and type and lie where model lies."""
+def view_like(name: str, array: Any, model: Array, shape: Sequence[int], dtype: str | None, stream: int) -> Array:
+    """The same, of an array that must have this shape and type (None: any) and lie where model lies."""
     found = view(name, array, stream)
-    for what, value, expected in (("shape", found.shape, tuple(shape)), ("dtype", found.dtype, dtype),
+    for what, value, expected in (("shape", found.shape, tuple(shape)), ("dtype", found.dtype, dtype or found.dtype),
                                   ("device", found.selector, model.selector)):
         if value != expected:
             raise InvalidArgumentError(f"{name} has {what} {value}; expected {expected}")

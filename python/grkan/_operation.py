@@ -77,7 +77,7 @@ def channel_of(shape: Sequence[int], channel_dim: int) -> int:
 
 
 def operation_of(shape: Sequence[int], table_shapes: Sequence[Sequence[int]], form: Form, channel_dim: int,
-                 dtype: Dtype) -> Operation:
+                 dtype: Dtype, output_dtype: Dtype | None = None) -> Operation:
     """The operation on a contiguous tensor of a shape, its channels at channel_dim."""
     for name, table in zip(TABLES, table_shapes):
         check_table(name, table)
@@ -90,4 +90,4 @@ def operation_of(shape: Sequence[int], table_shapes: Sequence[Sequence[int]], fo
         outer=math.prod(shape[:channel]), channels=shape[channel], inner=math.prod(shape[channel + 1:]), groups=groups,
         numerator_degree=numerator[1] - 1,
         denominator_degree=denominator[1] - (1 if form == "abs_sum_offset" else 0),
-        form=form, dtype=dtype, numerator_scope=scopes[0], denominator_scope=scopes[1])
+        form=form, dtype=dtype, output_dtype=output_dtype, numerator_scope=scopes[0], denominator_scope=scopes[1])

@@ -51,6 +51,15 @@ def test_forward(form, shape, channel_dim, groups, dtype):
     assert_close(y, reference(x, a, b, form, channel_dim), TOLERANCE[dtype])
 
 
+def test_y_of_another_type():
+    (x, dy), (a, b) = data((6, 16), "float32"), coefficients("abs_terms", 8)
+    y, dy_half = numpy.empty(x.shape, "float16"), dy.astype("float16")
+    assert grkan.forward(x, a, b, out=y) is y
+    assert numpy.array_equal(y, grkan.forward(x, a, b).astype("float16"))
+    for found, expected in zip(grkan.backward(x, dy_half, a, b), grkan.backward(x, dy_half.astype("float32"), a, b)):
+        assert found.dtype == expected.dtype and numpy.array_equal(found, expected)
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("shared", [True, False])
 def test_backward(form, shared):
@@ -196,7 +205,9 @@ X, A, B = numpy.ones((4, 8), numpy.float32), numpy.ones((1, 6), numpy.float32), 
     (lambda: grkan.forward(X, A, B, channel_dim=2), "channel_dim is 2; expected a dimension of x"),
     (lambda: grkan.forward(X, A, B, determinism="full"), "determinism is 'full'; expected one of run_to_run"),
     (lambda: grkan.forward(X, A, B, out=X[:2]), "out has shape (2, 8); expected (4, 8)"),
-    (lambda: grkan.forward(X, A, B, out=X.astype("float64")), "out has dtype f64; expected f32"),
+    (lambda: grkan.forward(X, A, B, out=X.astype("float64")), "operation.output_dtype is f64 and operation.dtype f32"),
+    (lambda: grkan.backward(X, X.astype("float16"), A, B, out=(X.astype("float16"), A.copy(), B.copy())),
+     "out: dx has dtype f16; expected f32"),
     (lambda: grkan.forward(X, A, B, out=frozen(X.copy())), "out is read-only"),
     (lambda: grkan.backward(X, X[:2], A, B), "dy has shape (2, 8); expected (4, 8)"),
     (lambda: grkan.backward(X, X, A, B, accumulation="add"), "out is None; expected the gradients to add to"),
