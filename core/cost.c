@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include <grkan/predict.h>
+
 #include "families.h"
 #include "plan/plan.h"
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include <grkan/grkan.h>
+#include <grkan/predict.h>
 
 #include "on_cpu.h"
 

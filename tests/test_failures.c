@@ -13,6 +13,7 @@
 
 #include <grkan/compile.h>
 #include <grkan/fit.h>
+#include <grkan/predict.h>
 
 #include "misuse.h"
 #include "on_cpu.h"

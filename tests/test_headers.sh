@@ -14,10 +14,12 @@ cat >"$scratch/use.cpp" <<'CODE'
 #include <grkan/compile.h>
 #include <grkan/fit.h>
 #include <grkan/grkan.h>
+#include <grkan/predict.h>
 
 constexpr grkan_operation operation = GRKAN_OPERATION_INIT;
 static_assert(operation.outer == 0 && operation.channels == 8 && operation.inner == 1, "the tensor");
 static_assert(operation.groups == 8 && operation.dtype == GRKAN_F32, "groups and type");
+static_assert(operation.output_dtype == GRKAN_OUTPUT_AS_INPUT, "one type");
 static_assert(operation.family == GRKAN_FAMILY_RATIONAL && operation.rational.form == GRKAN_ABS_TERMS, "the function");
 static_assert(operation.rational.numerator_degree == 5 && operation.rational.denominator_degree == 4, "degrees");
 static_assert(operation.rational.numerator_scope == GRKAN_SCOPE_SHARED, "one numerator");
@@ -40,6 +42,7 @@ cat >"$scratch/use.c" <<'CODE'
 #include <grkan/compile.h>
 #include <grkan/fit.h>
 #include <grkan/grkan.h>
+#include <grkan/predict.h>
 
 static const grkan_operation operation = GRKAN_OPERATION_INIT;
 static const grkan_fit_problem problem = GRKAN_FIT_PROBLEM_INIT;

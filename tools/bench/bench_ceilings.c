@@ -9,6 +9,8 @@
  */
 #include <stdlib.h>
 
+#include <grkan/predict.h>
+
 #include "bench.h"
 
 enum { ONE_ROW, SMALL, LARGE, STEEP, SIZES, PASSES = 2 };
