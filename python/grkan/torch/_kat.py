@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .._errors import InvalidArgumentError
+from .._names import Mode
 from ._modules import KAT_Group
 from ._replace import function_of
 
@@ -60,14 +61,14 @@ class GroupRationalMlp(nn.Module):
     Args:
         fc1, fc2: the linear layers.
         activation: makes the two rationals, see to_kat().
-        mode: the function that the second one begins as.
+        mode: the function that the second one begins as; whatever `activation` takes, if it is another.
         narrow_input: whether the cast comes first. False leaves the input as it is: what published modules were trained
             with.
         drop1, drop2: dropout in front of each linear layer, as KAT has it.
     """
 
     def __init__(self, fc1: nn.Linear, fc2: nn.Linear, activation: Activation = published_activation,
-                 mode: Any = SECOND_MODE, narrow_input: bool = True, drop1: float = 0.0, drop2: float = 0.0):
+                 mode: Mode | Any = SECOND_MODE, narrow_input: bool = True, drop1: float = 0.0, drop2: float = 0.0):
         super().__init__()
         self.narrow_input, self.drop1, self.drop2 = narrow_input, drop1, drop2
         self.act1 = activation(fc1.in_features, FIRST_MODE)
