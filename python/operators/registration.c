@@ -3,10 +3,14 @@
 #include "registration.h"
 
 #include <stdbool.h>
-#include <string.h>
 
 /** How values pass to kernels and back: as in PyTorch 2.10. */
 static const uint64_t values_version = UINT64_C(0x020a000000000000);
+
+/** PyTorch's own, which would take back all that they hold if they were deleted: of schemas, and of each backend. */
+static struct {
+    torch_library *schemas, *cpu, *gpu;
+} libraries;
 
 static torch_status define(torch_library *library, const char *schema)
 {
@@ -23,29 +27,28 @@ static torch_status implement(torch_library *library, const char *name, torch_ke
 }
 
 /** Register the kernels of one of PyTorch's backends. */
-static const char *register_kernels(const char *library, const char *key, const torch_operator *operators, int count)
+static const char *register_kernels(const char *library, bool is_gpu, const torch_operator *operators, int count)
 {
-    const bool is_gpu = strcmp(key, "CUDA") == 0;
-    torch_library *handle = NULL;
-    if (torch.aoti_torch_library_init_impl(library, key, "grkan", 0, &handle) != 0)
+    torch_library **const kept = is_gpu ? &libraries.gpu : &libraries.cpu;
+    const char *const key = is_gpu ? "CUDA" : "CPU"; /* CUDA is ROCm's, too */
+    if (torch.aoti_torch_library_init_impl(library, key, "grkan", 0, kept) != 0)
         return "PyTorch took no library of kernels";
     for (int i = 0; i < count; ++i)
-        if (implement(handle, operators[i].name, is_gpu ? operators[i].on_gpu : operators[i].on_cpu) != 0)
+        if (implement(*kept, operators[i].name, is_gpu ? operators[i].on_gpu : operators[i].on_cpu) != 0)
             return "PyTorch refused a kernel";
     return NULL;
 }
 
 const char *torch_register(const char *library, const torch_operator *operators, int count)
 {
-    torch_library *handle = NULL;
     const char *words = torch_find();
     if (words != NULL)
         return words;
-    if (torch.aoti_torch_library_init_fragment(library, "grkan", 0, &handle) != 0)
+    if (torch.aoti_torch_library_init_fragment(library, "grkan", 0, &libraries.schemas) != 0)
         return "PyTorch took no library of operators";
     for (int i = 0; i < count; ++i)
-        if (define(handle, operators[i].schema) != 0)
+        if (define(libraries.schemas, operators[i].schema) != 0)
             return "PyTorch refused an operator: are those of another copy of grkan registered?";
-    words = register_kernels(library, "CPU", operators, count);
-    return words != NULL ? words : register_kernels(library, "CUDA", operators, count); /* ROCm's key, too */
+    words = register_kernels(library, false, operators, count);
+    return words != NULL ? words : register_kernels(library, true, operators, count);
 }
