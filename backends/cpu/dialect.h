@@ -6,6 +6,7 @@
  *
  * The build defines CPU_DOUBLE (1: arithmetic is f64; 0: f32) and CPU_BYTES (of a vector; 0 for the reference).
  */
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 

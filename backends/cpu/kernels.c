@@ -268,7 +268,11 @@ static void forward_in(const cpu_job *job, int64_t block, run *runs, int most)
     const worker w = worker_of_thread(&b, 0);
     const int all = w.rows > 0 ? columns_of_block(&b) : 0;
     scalar staged[forward_elements] __attribute__((aligned(64)));
-    forward_row row = {.runs = runs, .x_bytes = job->x.bytes, .y_bytes = job->result.bytes};
+    const int elements = least(line / job->x.bytes, line / job->result.bytes);
+    forward_row row = {.runs = runs,
+                       .line_elements = elements,
+                       .x_step = elements * job->x.bytes,
+                       .y_step = elements * job->result.bytes};
     block_rows at;
     strip s;
     for (int first = 0; first < all; first += s.columns) {

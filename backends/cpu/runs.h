@@ -111,7 +111,8 @@ typedef struct forward_row {
     scalar *y;
     const char *next_x; /* what is asked for meanwhile; NULL: nothing */
     const char *next_y;
-    int x_bytes, y_bytes; /* of an element of those */
+    int line_elements;  /* of a cache line of the wider type */
+    int x_step, y_step; /* bytes of so many of each */
     const run *runs;
     int run_count;
 } forward_row;
@@ -120,13 +121,13 @@ DEVICE void forward_runs(const cpu_job *job, family f, const forward_row *row)
 {
     const scalar *const x = row->x;
     scalar *const y = row->y;
+    const char *next_x = row->next_x, *next_y = row->next_y;
+    int asked = next_x != NULL ? 0 : INT_MAX; /* elements whose lines were asked for */
     for (const run *r = row->runs; r < row->runs + row->run_count; ++r) {
         const int first = r->first, end = r->end;
-        if (row->next_x != NULL) {
-            for (int i = first * row->x_bytes; i < end * row->x_bytes; i += line)
-                __builtin_prefetch(row->next_x + i);
-            for (int i = first * row->y_bytes; i < end * row->y_bytes; i += line)
-                __builtin_prefetch(row->next_y + i, 1);
+        for (; asked < end; asked += row->line_elements, next_x += row->x_step, next_y += row->y_step) {
+            __builtin_prefetch(next_x);
+            __builtin_prefetch(next_y, 1);
         }
         if (row_is_near(r, x))
             for (int column = first; column < end; column += CPU_LANES)
