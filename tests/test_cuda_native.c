@@ -396,7 +396,8 @@ typedef struct by_hand {
 static CUdeviceptr address_of(const call *run, const char *name)
 {
     for (int t = 0; t < CHECK_TENSORS; t++)
-        if (strcmp(check_tensor_name((check_tensor)t), name) == 0)
+        if (check_has_tensor(&run->one->operation, (check_tensor)t) &&
+            strcmp(check_tensor_name(&run->one->operation, (check_tensor)t), name) == 0)
             return (CUdeviceptr)(uintptr_t)run->at.tensor[t].base;
     assert_string_equal(name, "workspace");
     return (CUdeviceptr)(uintptr_t)run->at.workspace.base;

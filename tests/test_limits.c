@@ -240,14 +240,14 @@ static void fill(const example *e, const check_case *one, check_data *data)
         storage_store(e->dtype, data->tensor[CHECK_DENOMINATOR], j, e->b[j]);
 }
 
-static void assert_result(const example *e, const check_data *results, int k)
+static void assert_result(const example *e, const check_case *one, const check_data *results, int k)
 {
     const double want = e->want[k].value;
     const double got = (double)storage_load(e->dtype, results->tensor[e->want[k].tensor], e->want[k].index);
     const double ulp = (double)storage_ulp(e->dtype, isfinite(want) ? want : 0);
     if (isnan(want) ? !isnan(got) : isinf(want) ? got != want : !(fabs(got - want) <= 40 * ulp))
-        fail_msg("%s: %s[%d] is %.9g, should be %.9g", e->name, check_tensor_name(e->want[k].tensor), e->want[k].index,
-                 got, want);
+        fail_msg("%s: %s[%d] is %.9g, should be %.9g", e->name, check_tensor_name(&one->operation, e->want[k].tensor),
+                 e->want[k].index, got, want);
 }
 
 static void check_example(grkan_device *device, const example *e, grkan_determinism determinism, grkan_cpu_simd simd)
@@ -261,12 +261,13 @@ static void check_example(grkan_device *device, const example *e, grkan_determin
     assert_int_equal(execute_begin(&run, device, &one, &data), GRKAN_SUCCESS);
     assert_true(execute_forward(&run, &results) && execute_backward(&run, &results));
     for (int k = 0; k < wanted; k++)
-        assert_result(e, &results, k);
+        assert_result(e, &one, &results, k);
     assert_int_equal(grkan_plan_describe(run.plan, &plan), GRKAN_SUCCESS);
     assert_true(judge_results(&one, &data, &results, &plan, &worst));
     if (worst.fraction > 1)
-        fail_msg("%s: %s[%lld] is %.9Lg, should be %.9Lg, bound %.3Lg", e->name, check_tensor_name(worst.tensor),
-                 (long long)worst.index, worst.got, worst.want, worst.bound);
+        fail_msg("%s: %s[%lld] is %.9Lg, should be %.9Lg, bound %.3Lg", e->name,
+                 check_tensor_name(&one.operation, worst.tensor), (long long)worst.index, worst.got, worst.want,
+                 worst.bound);
     execute_end(&run);
     check_data_free(&data);
     check_data_free(&results);

@@ -191,9 +191,8 @@ grkan_status bench_host_time(const bench_device *device, bench_call call, const 
 grkan_status bench_random_memory(grkan_device *device, grkan_dtype dtype, size_t bytes, uint64_t seed,
                                  grkan_buffer *buffer);
 
-/** Allocate coefficients of a mild function: scale / i! of x^i, varied a little by row. */
-grkan_status bench_coefficient_memory(grkan_device *device, grkan_dtype dtype, check_shape shape, double scale,
-                                      grkan_buffer *buffer);
+/** Allocate table k of an operation: of a mild function, varied a little by row. */
+grkan_status bench_table_memory(grkan_device *device, const grkan_operation *operation, int k, grkan_buffer *buffer);
 
 /* study_cases.c */
 

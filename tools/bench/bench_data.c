@@ -25,15 +25,23 @@ grkan_status bench_random_memory(grkan_device *device, grkan_dtype dtype, size_t
     return status;
 }
 
-grkan_status bench_coefficient_memory(grkan_device *device, grkan_dtype dtype, check_shape shape, double scale,
-                                      grkan_buffer *buffer)
+/** The numerator's coefficients are those of exp, a mild function, and the denominator's a twentieth of them. */
+static double number_of(const grkan_operation *operation, int k, int64_t index)
 {
-    const size_t bytes = (size_t)shape.rows * (size_t)shape.width * grkan_coefficient_bytes(dtype);
+    if (k == GRKAN_NUMERATOR)
+        return 1.0 / tgamma((double)index + 1.0);
+    return 0.05 / tgamma((double)(oracle_first_denominator(operation->rational.form) + index) + 1.0);
+}
+
+grkan_status bench_table_memory(grkan_device *device, const grkan_operation *operation, int k, grkan_buffer *buffer)
+{
+    const grkan_table table = check_table_of(operation, k);
+    const grkan_dtype dtype = storage_of_coefficients(operation->dtype);
+    const size_t bytes = (size_t)(table.rows * table.width) * grkan_dtype_bytes(dtype);
     void *values = tool_allocate(bytes);
-    for (int64_t i = 0; i < shape.rows * shape.width; i++) {
-        double row_factor = 1.0 + 0.01 * (double)(i / shape.width % 8);
-        double factorial = tgamma((double)(shape.first + i % shape.width) + 1.0);
-        storage_store(storage_of_coefficients(dtype), values, i, scale * row_factor / factorial);
+    for (int64_t i = 0; i < table.rows * table.width; i++) {
+        const double row_factor = 1.0 + 0.01 * (double)(i / table.width % 8);
+        storage_store(dtype, values, i, row_factor * number_of(operation, k, i % table.width));
     }
     grkan_status status = device_repeat(device, bytes, values, bytes, buffer);
     free(values);

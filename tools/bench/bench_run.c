@@ -62,19 +62,16 @@ static grkan_status make_tensors(case_memory *memory, const bench_case *one)
     return status;
 }
 
-/** The numerator's coefficients are those of exp, a mild function, and the denominator's a twentieth of them. */
-static grkan_status make_coefficients(case_memory *memory, const grkan_operation *operation)
+static grkan_status make_tables(case_memory *memory, const grkan_operation *operation)
 {
-    static const double scales[CHECK_TABLES] = {1.0, 0.05};
     grkan_buffer *const tensor = memory->layer.tensor;
     grkan_status status = GRKAN_SUCCESS;
-    for (int k = 0; k < CHECK_TABLES && status == GRKAN_SUCCESS; k++) {
-        const check_shape shape = check_table_shape(operation, k);
-        const size_t bytes = (size_t)shape.rows * (size_t)shape.width * grkan_coefficient_bytes(operation->dtype);
-        status =
-            bench_coefficient_memory(memory->device, operation->dtype, shape, scales[k], &tensor[CHECK_NUMERATOR + k]);
+    for (int k = 0; k < GRKAN_MOST_TABLES && status == GRKAN_SUCCESS; k++) {
+        const grkan_table table = check_table_of(operation, k);
+        const size_t bytes = (size_t)(table.rows * table.width) * grkan_coefficient_bytes(operation->dtype);
+        status = bench_table_memory(memory->device, operation, k, &tensor[CHECK_TABLE + k]);
         if (status == GRKAN_SUCCESS)
-            status = device_zeros(memory->device, bytes, &tensor[CHECK_DNUMERATOR + k]);
+            status = device_zeros(memory->device, bytes, &tensor[CHECK_GRADIENT + k]);
     }
     return status;
 }
@@ -91,7 +88,7 @@ static grkan_status make_memory(case_memory *memory, const bench_case *one, cons
     layer->workspace_bytes = grkan_plan_workspace_bytes(memory->plan);
     grkan_status status = make_tensors(memory, one);
     if (status == GRKAN_SUCCESS)
-        status = make_coefficients(memory, operation);
+        status = make_tables(memory, operation);
     if (status == GRKAN_SUCCESS)
         status = device_zeros(memory->device, layer->workspace_bytes, &layer->workspace);
     return status;

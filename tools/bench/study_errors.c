@@ -18,7 +18,7 @@ typedef struct study_memory {
     grkan_device *device;
     const study_layer *host;
     device_layer layer;
-    void *downloaded[2]; /**< numerator, denominator */
+    void *downloaded[STUDY_TABLES];
 } study_memory;
 
 static size_t bytes_of(const study_memory *m, check_tensor tensor)
@@ -34,13 +34,12 @@ static grkan_status study_memory_create(grkan_device *device, const study_layer 
     *m = (study_memory){.device = device, .host = host};
     for (int i = 0; i < 3 && status == GRKAN_SUCCESS; i++)
         status = grkan_memory_allocate(device, bytes_of(m, tensors[i]), &tensor[tensors[i]].base);
-    for (int k = 0; k < 2 && status == GRKAN_SUCCESS; k++) {
-        const size_t bytes = bytes_of(m, (check_tensor)(CHECK_NUMERATOR + k));
+    for (int k = 0; k < STUDY_TABLES && status == GRKAN_SUCCESS; k++) {
+        const size_t bytes = bytes_of(m, (check_tensor)(CHECK_TABLE + k));
         m->downloaded[k] = tool_allocate(bytes);
-        status =
-            device_repeat(device, bytes, host->data.tensor[CHECK_NUMERATOR + k], bytes, &tensor[CHECK_NUMERATOR + k]);
+        status = device_repeat(device, bytes, host->data.tensor[CHECK_TABLE + k], bytes, &tensor[CHECK_TABLE + k]);
         if (status == GRKAN_SUCCESS)
-            status = device_zeros(device, bytes, &tensor[CHECK_DNUMERATOR + k]);
+            status = device_zeros(device, bytes, &tensor[CHECK_GRADIENT + k]);
     }
     return status;
 }
@@ -48,8 +47,8 @@ static grkan_status study_memory_create(grkan_device *device, const study_layer 
 static void study_memory_free(study_memory *m)
 {
     device_layer_free(m->device, &m->layer);
-    free(m->downloaded[0]);
-    free(m->downloaded[1]);
+    for (int k = 0; k < STUDY_TABLES; k++)
+        free(m->downloaded[k]);
 }
 
 static grkan_status upload_tensors(study_memory *m)
@@ -63,9 +62,9 @@ static grkan_status upload_tensors(study_memory *m)
 static grkan_status run_backward(study_memory *m, const grkan_plan *plan)
 {
     grkan_status status = device_layer_backward(plan, &m->layer);
-    for (int k = 0; k < 2 && status == GRKAN_SUCCESS; k++)
-        status = grkan_memory_download(m->device, m->downloaded[k], m->layer.tensor[CHECK_DNUMERATOR + k],
-                                       bytes_of(m, (check_tensor)(CHECK_DNUMERATOR + k)));
+    for (int k = 0; k < STUDY_TABLES && status == GRKAN_SUCCESS; k++)
+        status = grkan_memory_download(m->device, m->downloaded[k], m->layer.tensor[CHECK_GRADIENT + k],
+                                       bytes_of(m, (check_tensor)(CHECK_GRADIENT + k)));
     return status;
 }
 
@@ -92,17 +91,17 @@ static void add_seed(const study_gradient *exact, grkan_dtype dtype, const void 
 }
 
 /** One strategy on the tensors at hand. */
-static grkan_status try_plan(study_memory *m, const grkan_plan *plan, const study_gradient exact[2],
+static grkan_status try_plan(study_memory *m, const grkan_plan *plan, const study_gradient exact[STUDY_TABLES],
                              study_error_case *one)
 {
     const grkan_operation *o = &one->operation;
     const int64_t elements = check_tensor_count(&m->host->one, CHECK_X);
-    const int64_t summed[2] = {elements, elements / o->groups};
+    const int64_t summed[STUDY_TABLES] = {elements, elements / o->groups};
     grkan_plan_description description;
     grkan_status status = grkan_plan_describe(plan, &description);
     if (status == GRKAN_SUCCESS)
         status = run_backward(m, plan);
-    for (int k = 0; k < 2 && status == GRKAN_SUCCESS; k++)
+    for (int k = 0; k < STUDY_TABLES && status == GRKAN_SUCCESS; k++)
         add_seed(&exact[k], storage_of_coefficients(o->dtype), m->downloaded[k], judge_chain(&description, summed[k]),
                  &one->error[k]);
     one->seeds++;
@@ -133,8 +132,8 @@ static grkan_status try_plans(grkan_device *device, study_error_case cases[PLANS
     study_layer layer;
     study_memory m;
     study_layer_create(operation, &layer);
-    study_gradient exact[2] = {study_gradient_create(&layer, CHECK_DNUMERATOR),
-                               study_gradient_create(&layer, CHECK_DDENOMINATOR)};
+    study_gradient exact[STUDY_TABLES] = {study_gradient_create(&layer, CHECK_DNUMERATOR),
+                                          study_gradient_create(&layer, CHECK_DDENOMINATOR)};
     grkan_status status = study_memory_create(device, &layer, &m);
     if (status == GRKAN_SUCCESS)
         status = make_plans(&m, cases, plans);
@@ -150,7 +149,7 @@ static grkan_status try_plans(grkan_device *device, study_error_case cases[PLANS
         grkan_plan_destroy(plans[i]);
     study_memory_free(&m);
     study_layer_free(&layer);
-    for (int k = 0; k < 2; k++) {
+    for (int k = 0; k < STUDY_TABLES; k++) {
         free(exact[k].value);
         free(exact[k].size);
     }

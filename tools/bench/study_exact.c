@@ -82,8 +82,8 @@ study_gradient study_gradient_create(const study_layer *layer, check_tensor tens
 
 /** What one group's elements add to each coefficient. */
 typedef struct group_sums {
-    long double value[CHECK_TABLES][ORACLE_COEFFICIENTS];
-    long double size[CHECK_TABLES][ORACLE_COEFFICIENTS];
+    long double value[STUDY_TABLES][ORACLE_COEFFICIENTS];
+    long double size[STUDY_TABLES][ORACLE_COEFFICIENTS];
 } group_sums;
 
 /** Rows are added in so many parts, whatever the cores: the exact gradients are the same on any machine. */
@@ -126,25 +126,28 @@ static void add_parts(void *context, int64_t first, int64_t end)
 }
 
 /** Add the sums of one group to the gradient of a table. */
-static void merge(const group_sums *sums, int table, check_shape shape, int64_t start, study_gradient *gradient)
+static void merge(const long double *value, const long double *size, int32_t width, int64_t start,
+                  study_gradient *gradient)
 {
-    for (int i = 0; i < shape.width; i++) {
-        gradient->value[start + i] += sums->value[table][shape.first + i];
-        gradient->size[start + i] += sums->size[table][shape.first + i];
+    for (int i = 0; i < width; i++) {
+        gradient->value[start + i] += value[i];
+        gradient->size[start + i] += size[i];
     }
 }
 
-void study_exact(const study_layer *layer, study_gradient gradients[CHECK_TABLES])
+void study_exact(const study_layer *layer, study_gradient gradients[STUDY_TABLES])
 {
     const grkan_operation *const o = &layer->one.operation;
     addition a = {layer, tool_allocate(PARTS * (size_t)o->groups * sizeof(group_sums))};
     tool_parallel(PARTS, add_parts, &a);
-    for (int k = 0; k < CHECK_TABLES; k++) {
-        const check_shape shape = check_table_shape(o, k);
+    for (int k = 0; k < STUDY_TABLES; k++) {
+        const grkan_table table = check_table_of(o, k);
+        const int first = k == GRKAN_NUMERATOR ? 0 : oracle_first_denominator(o->rational.form);
         memset(gradients[k].value, 0, (size_t)gradients[k].count * sizeof(long double));
         memset(gradients[k].size, 0, (size_t)gradients[k].count * sizeof(long double));
         for (int64_t i = 0; i < PARTS * o->groups; i++)
-            merge(&a.sums[i], k, shape, check_row_start(shape, i % o->groups), &gradients[k]);
+            merge(a.sums[i].value[k] + first, a.sums[i].size[k] + first, table.width,
+                  check_row_start(&table, i % o->groups), &gradients[k]);
     }
     free(a.sums);
 }

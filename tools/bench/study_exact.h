@@ -5,6 +5,8 @@
 
 #include "check/data.h"
 
+enum { STUDY_TABLES = 2 }; /* numerator, denominator */
+
 /** The layer of a study on the host: one numerator for all groups, inner = 1. */
 typedef struct study_layer {
     check_case one;             /**< of which only the operation counts */
@@ -27,10 +29,10 @@ void study_layer_free(study_layer *layer);
 /** Fill x and dy with nearly normal numbers that follow from seed alone, on all cores. */
 void study_layer_fill(study_layer *layer, uint64_t seed);
 
-/** Room for the gradient of one of the tables: CHECK_DNUMERATOR or CHECK_DDENOMINATOR. Free value and size. */
+/** Room for the gradient of one of the tables: CHECK_GRADIENT + k. Free value and size. */
 study_gradient study_gradient_create(const study_layer *layer, check_tensor tensor);
 
 /** The gradients of both tables in long double, whose own rounding is 2^-40 of those of f32, on all cores. */
-void study_exact(const study_layer *layer, study_gradient gradients[CHECK_TABLES]);
+void study_exact(const study_layer *layer, study_gradient gradients[STUDY_TABLES]);
 
 #endif

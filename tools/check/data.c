@@ -7,36 +7,45 @@
 #include <string.h>
 
 #include "at_limits.h"
-#include "operations.h"
 #include "random.h"
 #include "storage_types.h"
 
-const char *check_tensor_name(check_tensor tensor)
+/** Tables of the family come first. */
+enum { FAMILY_TABLES = GRKAN_DENOMINATOR + 1 };
+
+grkan_table check_table_of(const grkan_operation *o, int k)
 {
-    static const char *const names[] = {"x", "dy", "numerator", "denominator", "y", "dx", "dnumerator", "ddenominator"};
-    return names[tensor];
+    grkan_table tables[GRKAN_MOST_TABLES];
+    int count = 0;
+    (void)grkan_operation_tables(o, tables, &count);
+    return k < count ? tables[k] : (grkan_table){.name = "", .gradient = ""};
 }
 
-check_shape check_table_shape(const grkan_operation *o, int table)
+int64_t check_row_start(const grkan_table *table, int64_t group)
 {
-    const grkan_rational *const r = &o->rational;
-    const int first = oracle_first_denominator(r->form);
-    return table == GRKAN_NUMERATOR
-               ? (check_shape){rows_of_scope(o, r->numerator_scope), r->numerator_degree + 1, 0}
-               : (check_shape){rows_of_scope(o, r->denominator_scope), r->denominator_degree + 1 - first, first};
-}
-
-int64_t check_row_start(check_shape shape, int64_t group)
-{
-    return shape.rows == 1 ? 0 : group * shape.width;
+    return table->scope == GRKAN_SCOPE_SHARED ? 0 : group * table->width;
 }
 
 /** The table that a tensor is, or is the gradient of; -1: neither. */
 static int table_of(check_tensor tensor)
 {
-    if (tensor >= CHECK_NUMERATOR && tensor < CHECK_NUMERATOR + CHECK_TABLES)
-        return (int)tensor - CHECK_NUMERATOR;
-    return tensor >= CHECK_DNUMERATOR ? (int)tensor - CHECK_DNUMERATOR : -1;
+    if (tensor >= CHECK_TABLE && tensor < CHECK_TABLE + GRKAN_MOST_TABLES)
+        return (int)tensor - CHECK_TABLE;
+    return tensor >= CHECK_GRADIENT ? (int)tensor - CHECK_GRADIENT : -1;
+}
+
+bool check_has_tensor(const grkan_operation *o, check_tensor tensor)
+{
+    return table_of(tensor) < 0 || check_table_of(o, table_of(tensor)).rows > 0;
+}
+
+const char *check_tensor_name(const grkan_operation *o, check_tensor tensor)
+{
+    static const char *const names[] = {[CHECK_X] = "x", [CHECK_DY] = "dy", [CHECK_Y] = "y", [CHECK_DX] = "dx"};
+    if (table_of(tensor) < 0)
+        return names[tensor];
+    const grkan_table table = check_table_of(o, table_of(tensor));
+    return tensor < CHECK_GRADIENT ? table.name : table.gradient;
 }
 
 int64_t check_tensor_count(const check_case *one, check_tensor tensor)
@@ -44,8 +53,8 @@ int64_t check_tensor_count(const check_case *one, check_tensor tensor)
     const grkan_operation *o = &one->operation;
     if (table_of(tensor) < 0)
         return o->outer * o->channels * o->inner;
-    const check_shape shape = check_table_shape(o, table_of(tensor));
-    return shape.rows * shape.width;
+    const grkan_table table = check_table_of(o, table_of(tensor));
+    return table.rows * table.width;
 }
 
 grkan_dtype check_tensor_dtype(const check_case *one, check_tensor tensor)
@@ -99,14 +108,15 @@ static void fill_coefficients(const check_case *one, check_random *random, check
 {
     const grkan_operation *o = &one->operation;
     const grkan_dtype dtype = storage_of_coefficients(o->dtype);
-    for (int k = 0; k < CHECK_TABLES; k++) {
-        const check_shape shape = check_table_shape(o, k);
-        void *const table = data->tensor[CHECK_NUMERATOR + k];
-        for (int64_t row = 0; row < shape.rows; row++) {
-            fill_group(one, random, table, row * shape.width, shape.first, shape.first + shape.width - 1,
-                       k == 1 && o->rational.form == GRKAN_PLAIN ? 0.3 : 0.8);
-            if (k == 0 && one->coefficients == CHECK_IDENTITY && shape.width > 1)
-                storage_store(dtype, table, row * shape.width + 1, 1);
+    for (int k = 0; k < FAMILY_TABLES; k++) {
+        const grkan_table table = check_table_of(o, k);
+        const int first = k == GRKAN_NUMERATOR ? 0 : oracle_first_denominator(o->rational.form);
+        void *const values = data->tensor[CHECK_TABLE + k];
+        for (int64_t row = 0; row < table.rows; row++) {
+            fill_group(one, random, values, row * table.width, first, first + table.width - 1,
+                       k == GRKAN_DENOMINATOR && o->rational.form == GRKAN_PLAIN ? 0.3 : 0.8);
+            if (k == GRKAN_NUMERATOR && one->coefficients == CHECK_IDENTITY && table.width > 1)
+                storage_store(dtype, values, row * table.width + 1, 1);
         }
     }
 }
@@ -115,25 +125,25 @@ static void fill_limits(const check_case *one, check_random *random, check_data 
 {
     const grkan_operation *o = &one->operation;
     const grkan_dtype dtype = storage_of_coefficients(o->dtype);
-    const int counts[CHECK_TABLES] = {check_table_shape(o, 0).width, check_table_shape(o, 1).width};
+    const int counts[FAMILY_TABLES] = {check_table_of(o, 0).width, check_table_of(o, 1).width};
     double values[2 * ORACLE_COEFFICIENTS];
     for (int64_t g = 0; g < o->groups; g++) {
         const double *value = values;
         limits_coefficients(one, random, limits_extreme_of(one, g), values, counts[0] + counts[1]);
-        for (int k = 0; k < CHECK_TABLES; k++)
+        for (int k = 0; k < FAMILY_TABLES; k++)
             for (int i = 0; i < counts[k]; i++)
-                storage_store(dtype, data->tensor[CHECK_NUMERATOR + k], g * counts[k] + i, *value++);
+                storage_store(dtype, data->tensor[CHECK_TABLE + k], g * counts[k] + i, *value++);
     }
 }
 
 static void fill_published(const check_case *one, check_data *data)
 {
     const grkan_dtype dtype = storage_of_coefficients(one->operation.dtype);
-    const double *const values[CHECK_TABLES] = {one->preset->numerator, one->preset->denominator};
-    for (int k = 0; k < CHECK_TABLES; k++) {
-        const check_shape shape = check_table_shape(&one->operation, k);
-        for (int64_t i = 0; i < shape.rows * shape.width; i++)
-            storage_store(dtype, data->tensor[CHECK_NUMERATOR + k], i, values[k][i % shape.width]);
+    const double *const values[FAMILY_TABLES] = {one->preset->numerator, one->preset->denominator};
+    for (int k = 0; k < FAMILY_TABLES; k++) {
+        const grkan_table table = check_table_of(&one->operation, k);
+        for (int64_t i = 0; i < table.rows * table.width; i++)
+            storage_store(dtype, data->tensor[CHECK_TABLE + k], i, values[k][i % table.width]);
     }
 }
 
@@ -223,7 +233,7 @@ bool check_data_create(const check_case *one, check_data *data)
         fill_limits(one, &random, data);
     else
         fill_coefficients(one, &random, data);
-    for (int t = CHECK_DNUMERATOR; t <= CHECK_DDENOMINATOR; t++)
+    for (int t = CHECK_GRADIENT; t < CHECK_TENSORS; t++)
         for (int64_t i = 0; i < check_tensor_count(one, (check_tensor)t); i++)
             storage_store(check_tensor_dtype(one, (check_tensor)t), data->tensor[t], i, check_random_normal(&random));
     fill_elements(one, &random, data);
@@ -243,11 +253,12 @@ oracle_function check_function(const check_case *one, const check_data *data, in
     const grkan_dtype dtype = storage_of_coefficients(o->dtype);
     oracle_function f = {
         .form = o->rational.form, .m = o->rational.numerator_degree, .n = o->rational.denominator_degree};
-    for (int k = 0; k < CHECK_TABLES; k++) {
-        const check_shape shape = check_table_shape(o, k);
-        const int64_t start = check_row_start(shape, group);
-        for (int i = 0; i < shape.width; i++)
-            (k == 0 ? f.a : f.b)[shape.first + i] = storage_load(dtype, data->tensor[CHECK_NUMERATOR + k], start + i);
+    for (int k = 0; k < FAMILY_TABLES; k++) {
+        const grkan_table table = check_table_of(o, k);
+        const int64_t start = check_row_start(&table, group);
+        long double *const coefficients = k == GRKAN_NUMERATOR ? f.a : f.b + oracle_first_denominator(f.form);
+        for (int i = 0; i < table.width; i++)
+            coefficients[i] = storage_load(dtype, data->tensor[CHECK_TABLE + k], start + i);
     }
     f.unit = storage_ulp(dtype, 1) / 2;
     /* Only device_to_device promises to keep subnormals. A few underflows in one element, scaled by its coefficients. */

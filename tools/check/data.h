@@ -9,41 +9,38 @@
 #include "cases.h"
 #include "oracle.h"
 
-/** The tensors of a call. */
+/** The tensors of a call: CHECK_TABLE + k is table k of grkan_operation_tables, and CHECK_GRADIENT + k its gradient. */
 typedef enum check_tensor {
     CHECK_X = 0,
     CHECK_DY,
-    CHECK_NUMERATOR,
-    CHECK_DENOMINATOR,
-    CHECK_Y,
+    CHECK_TABLE,
+    CHECK_NUMERATOR = CHECK_TABLE + GRKAN_NUMERATOR,
+    CHECK_DENOMINATOR = CHECK_TABLE + GRKAN_DENOMINATOR,
+    CHECK_FIRST_OUTPUT = CHECK_TABLE + GRKAN_MOST_TABLES, /**< inputs of both passes are before it */
+    CHECK_Y = CHECK_FIRST_OUTPUT,
     CHECK_DX,
-    CHECK_DNUMERATOR,
-    CHECK_DDENOMINATOR,
-    CHECK_TENSORS
+    CHECK_GRADIENT,
+    CHECK_DNUMERATOR = CHECK_GRADIENT + GRKAN_NUMERATOR,
+    CHECK_DDENOMINATOR = CHECK_GRADIENT + GRKAN_DENOMINATOR,
+    CHECK_TENSORS = CHECK_GRADIENT + GRKAN_MOST_TABLES
 } check_tensor;
 
-/** Tables of coefficients: CHECK_NUMERATOR + k is table k, and CHECK_DNUMERATOR + k its gradient. */
-enum { CHECK_TABLES = 2 };
+/** Table k of an operation; without rows where it has no such table. */
+grkan_table check_table_of(const grkan_operation *operation, int k);
 
-/** The shape of a table: rows, and the coefficients of x^first, x^(first + 1), ... in each. */
-typedef struct check_shape {
-    int64_t rows;
-    int width; /**< may be 0 */
-    int first;
-} check_shape;
+/** Where the row of a group begins in a table. */
+int64_t check_row_start(const grkan_table *table, int64_t group);
 
-check_shape check_table_shape(const grkan_operation *operation, int table);
-
-/** Where the row of a group begins in a table of that shape. */
-int64_t check_row_start(check_shape shape, int64_t group);
-
-/** Host arrays. For a case's inputs, the last two hold what gradients are added to, and y and dx are NULL. */
+/** Host arrays. For a case's inputs, gradients hold what is added to, and y and dx are NULL. */
 typedef struct check_data {
     void *tensor[CHECK_TENSORS];
 } check_data;
 
-/** @return "x", "dy", ... */
-const char *check_tensor_name(check_tensor tensor);
+/** Whether calls of an operation have this tensor: all but tables that it has not, and their gradients. */
+bool check_has_tensor(const grkan_operation *operation, check_tensor tensor);
+
+/** @return "x", "dy", ... of a tensor that the operation has */
+const char *check_tensor_name(const grkan_operation *operation, check_tensor tensor);
 
 /** Elements of a tensor of a case; may be 0. */
 int64_t check_tensor_count(const check_case *one, check_tensor tensor);

@@ -17,6 +17,12 @@ typedef struct device_layer {
     grkan_accumulation accumulation;
 } device_layer;
 
+#define DEVICE_LAYER_TABLES(first)                                                                                     \
+    {                                                                                                                  \
+        tensor[first], tensor[(first) + 1], tensor[(first) + 2], tensor[(first) + 3]                                   \
+    }
+_Static_assert(GRKAN_MOST_TABLES == 4, "DEVICE_LAYER_TABLES lists them");
+
 /* The calls are in the header, so that a bench of the host's time measures what a caller of the library has. */
 
 static inline grkan_forward_arguments device_layer_forward_arguments(const device_layer *layer)
@@ -24,7 +30,7 @@ static inline grkan_forward_arguments device_layer_forward_arguments(const devic
     const grkan_buffer *const tensor = layer->tensor;
     return (grkan_forward_arguments){
         .x = tensor[CHECK_X],
-        .tables = {tensor[CHECK_NUMERATOR], tensor[CHECK_DENOMINATOR]},
+        .tables = DEVICE_LAYER_TABLES(CHECK_TABLE),
         .y = tensor[CHECK_Y],
     };
 }
@@ -35,9 +41,9 @@ static inline grkan_backward_arguments device_layer_backward_arguments(const dev
     return (grkan_backward_arguments){
         .x = tensor[CHECK_X],
         .dy = tensor[CHECK_DY],
-        .tables = {tensor[CHECK_NUMERATOR], tensor[CHECK_DENOMINATOR]},
+        .tables = DEVICE_LAYER_TABLES(CHECK_TABLE),
         .dx = tensor[CHECK_DX],
-        .gradients = {tensor[CHECK_DNUMERATOR], tensor[CHECK_DDENOMINATOR]},
+        .gradients = DEVICE_LAYER_TABLES(CHECK_GRADIENT),
         .accumulation = layer->accumulation,
         .workspace = layer->workspace,
         .workspace_bytes = layer->workspace_bytes,

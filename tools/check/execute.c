@@ -109,19 +109,20 @@ static bool fill_tensor(execution *run, check_tensor tensor)
 static bool tensor_unchanged(execution *run, check_tensor tensor)
 {
     const execute_slot *slot = &run->slots[tensor];
-    unsigned char *image = slot_read(run, slot, check_tensor_name(tensor));
+    const char *const name = check_tensor_name(&run->one->operation, tensor);
+    unsigned char *image = slot_read(run, slot, name);
     if (!image)
         return false;
     const bool same = slot->bytes == 0 || memcmp(image + slot->offset, run->data->tensor[tensor], slot->bytes) == 0;
     free(image);
-    return same || complain(run, "is an input, and was changed", check_tensor_name(tensor));
+    return same || complain(run, "is an input, and was changed", name);
 }
 
 /** Download an output into results->tensor. */
 static bool fetch(execution *run, check_tensor tensor, check_data *results)
 {
     const execute_slot *slot = &run->slots[slot_of(run->one, tensor)];
-    unsigned char *image = slot_read(run, slot, check_tensor_name(tensor));
+    unsigned char *image = slot_read(run, slot, check_tensor_name(&run->one->operation, tensor));
     if (!image)
         return false;
     memmove(image, image + slot->offset, slot->bytes); /* a host array of its own, aligned as malloc has it */
@@ -132,11 +133,9 @@ static bool fetch(execution *run, check_tensor tensor, check_data *results)
 
 static grkan_buffer buffer_of(const execution *run, check_tensor tensor)
 {
-    const check_tensor slot = slot_of(run->one, tensor);
-    const bool is_denominator = tensor == CHECK_DENOMINATOR || tensor == CHECK_DDENOMINATOR;
-    if (is_denominator && run->slots[slot].bytes == 0)
-        return (grkan_buffer){NULL, 0};
-    return slot_buffer(&run->slots[slot]);
+    const execute_slot *const slot = &run->slots[slot_of(run->one, tensor)];
+    const bool is_of_table = tensor >= CHECK_GRADIENT || (tensor >= CHECK_TABLE && tensor < CHECK_FIRST_OUTPUT);
+    return is_of_table && slot->bytes == 0 ? (grkan_buffer){NULL, 0} : slot_buffer(slot);
 }
 
 static device_layer layer_of(const execution *run)
@@ -186,15 +185,14 @@ void execute_end(execution *run)
 
 bool execute_forward(execution *run, check_data *results)
 {
-    static const check_tensor used[] = {CHECK_X, CHECK_NUMERATOR, CHECK_DENOMINATOR, CHECK_Y};
-    for (int k = 0; k < 4; k++)
-        if (!fill_tensor(run, used[k]))
+    for (int t = CHECK_X; t <= CHECK_Y; t++)
+        if (!fill_tensor(run, (check_tensor)t))
             return false;
     const device_layer layer = layer_of(run);
     if (!called(run, device_layer_forward(run->plan, &layer), "grkan_forward"))
         return false;
-    for (int k = 0; k < 3; k++)
-        if (used[k] != slot_of(run->one, CHECK_Y) && !tensor_unchanged(run, used[k]))
+    for (int t = CHECK_X; t < CHECK_FIRST_OUTPUT; t++)
+        if ((check_tensor)t != slot_of(run->one, CHECK_Y) && !tensor_unchanged(run, (check_tensor)t))
             return false;
     return fetch(run, CHECK_Y, results);
 }
@@ -204,8 +202,8 @@ static bool fill_for_backward(execution *run)
 {
     const bool adds = run->one->accumulation == GRKAN_ADD;
     for (int t = 0; t < CHECK_TENSORS; t++) {
-        const bool is_sum = t == CHECK_DNUMERATOR || t == CHECK_DDENOMINATOR;
-        if (is_sum && !adds ? !slot_fill(run, &run->slots[t], NULL, POISON) : !fill_tensor(run, (check_tensor)t))
+        if (t >= CHECK_GRADIENT && !adds ? !slot_fill(run, &run->slots[t], NULL, POISON)
+                                         : !fill_tensor(run, (check_tensor)t))
             return false;
     }
     return true;
@@ -225,9 +223,11 @@ bool execute_backward(execution *run, check_data *results)
     const device_layer layer = layer_of(run);
     if (!called(run, device_layer_backward(run->plan, &layer), "grkan_backward"))
         return false;
-    for (int t = CHECK_X; t <= CHECK_DENOMINATOR; t++)
+    for (int t = CHECK_X; t < CHECK_FIRST_OUTPUT; t++)
         if ((check_tensor)t != slot_of(run->one, CHECK_DX) && !tensor_unchanged(run, (check_tensor)t))
             return false;
-    return fetch(run, CHECK_DX, results) && fetch(run, CHECK_DNUMERATOR, results) &&
-           fetch(run, CHECK_DDENOMINATOR, results) && workspace_intact(run);
+    for (int t = CHECK_DX; t < CHECK_TENSORS; t++)
+        if (!fetch(run, (check_tensor)t, results))
+            return false;
+    return workspace_intact(run);
 }

@@ -41,7 +41,7 @@ grkan_status execute_begin(execution *run, grkan_device *device, const check_cas
  */
 bool execute_forward(execution *run, check_data *results);
 
-/** Likewise backward: dx, dnumerator and ddenominator. May be repeated; the workspace is zeroed only once. */
+/** Likewise backward: dx and the gradients of the tables. May be repeated; the workspace is zeroed only once. */
 bool execute_backward(execution *run, check_data *results);
 
 /** Give everything back. */

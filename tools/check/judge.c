@@ -30,8 +30,10 @@ typedef struct total {
 
 /** The totals of all coefficients. */
 typedef struct totals {
-    total *of[CHECK_TABLES];
-    int64_t elements[CHECK_TABLES]; /* that go into one total */
+    grkan_table tables[GRKAN_MOST_TABLES];
+    int count;
+    total *of[GRKAN_MOST_TABLES];
+    int64_t elements[GRKAN_MOST_TABLES]; /* that go into one total */
 } totals;
 
 long double judge_number(grkan_dtype dtype, oracle_number want, long double got, long double *bound)
@@ -112,9 +114,10 @@ static oracle_number wanted(const total *t, grkan_dtype dtype, long double chain
 static bool totals_create(const check_case *one, const check_data *data, totals *sums)
 {
     const int64_t elements = check_tensor_count(one, CHECK_X);
-    for (int k = 0; k < CHECK_TABLES; k++) {
-        const check_tensor tensor = (check_tensor)(CHECK_DNUMERATOR + k);
-        const bool is_shared = check_table_shape(&one->operation, k).rows == 1;
+    (void)grkan_operation_tables(&one->operation, sums->tables, &sums->count);
+    for (int k = 0; k < sums->count; k++) {
+        const check_tensor tensor = (check_tensor)(CHECK_GRADIENT + k);
+        const bool is_shared = sums->tables[k].rows == 1;
         const int64_t count = check_tensor_count(one, tensor);
         const int64_t width = check_group_start(&one->operation, 1); /* channels of the widest group */
         sums->elements[k] = is_shared ? elements : one->operation.outer * width * one->operation.inner;
@@ -128,14 +131,13 @@ static bool totals_create(const check_case *one, const check_data *data, totals 
     return true;
 }
 
-static void add_element(const check_case *one, const oracle_element *e, int64_t group, totals *sums)
+static void add_element(const oracle_function *function, const oracle_element *e, int64_t group, totals *sums)
 {
-    const oracle_number *const shares[CHECK_TABLES] = {e->da, e->db};
-    for (int k = 0; k < CHECK_TABLES; k++) {
-        const check_shape shape = check_table_shape(&one->operation, k);
-        const int64_t start = check_row_start(shape, group);
-        for (int i = 0; i < shape.width; i++)
-            add(&sums->of[k][start + i], shares[k][shape.first + i]);
+    for (int k = 0; k < sums->count; k++) {
+        const oracle_number *const added = oracle_added(function, e, k);
+        const int64_t start = check_row_start(&sums->tables[k], group);
+        for (int i = 0; i < sums->tables[k].width; i++)
+            add(&sums->of[k][start + i], added[i]);
     }
 }
 
@@ -153,15 +155,15 @@ static void judge_run(const check_case *one, const check_data *data, const check
         oracle_evaluate(function, x, dy, &e);
         note(worst, output, CHECK_Y, k, e.y, storage_load(output, results->tensor[CHECK_Y], k));
         note(worst, o->dtype, CHECK_DX, k, e.dx, storage_load(o->dtype, results->tensor[CHECK_DX], k));
-        add_element(one, &e, group, sums);
+        add_element(function, &e, group, sums);
     }
 }
 
 static void judge_sums(const check_case *one, const check_data *results, const grkan_plan_description *plan,
                        const totals *sums, judge_worst *worst)
 {
-    for (int k = 0; k < CHECK_TABLES; k++) {
-        const check_tensor tensor = (check_tensor)(CHECK_DNUMERATOR + k);
+    for (int k = 0; k < sums->count; k++) {
+        const check_tensor tensor = (check_tensor)(CHECK_GRADIENT + k);
         const grkan_dtype dtype = check_tensor_dtype(one, tensor);
         const long double chain = judge_chain(plan, sums->elements[k]) + (one->accumulation == GRKAN_ADD);
         for (int64_t i = 0; i < check_tensor_count(one, tensor); i++)
@@ -174,7 +176,7 @@ bool judge_results(const check_case *one, const check_data *data, const check_da
                    const grkan_plan_description *plan, judge_worst *worst)
 {
     const grkan_operation *o = &one->operation;
-    totals sums = {{NULL, NULL}, {0, 0}};
+    totals sums = {0};
     *worst = (judge_worst){.fraction = -1};
     const bool made = totals_create(one, data, &sums);
     for (int64_t group = 0; group < o->groups && made; group++) {
@@ -185,8 +187,8 @@ bool judge_results(const check_case *one, const check_data *data, const check_da
     }
     if (made)
         judge_sums(one, results, plan, &sums, worst);
-    free(sums.of[0]);
-    free(sums.of[1]);
+    for (int k = 0; k < sums.count; k++)
+        free(sums.of[k]);
     return made;
 }
 
@@ -205,14 +207,17 @@ int64_t judge_bits(const check_case *one, check_tensor tensor, const check_data 
 
 uint64_t judge_digest(const check_case *one, check_data *results, uint64_t digest)
 {
-    static const check_tensor outputs[] = {CHECK_Y, CHECK_DX, CHECK_DNUMERATOR, CHECK_DDENOMINATOR};
-    for (size_t k = 0; k < sizeof outputs / sizeof outputs[0]; k++) {
-        const grkan_dtype dtype = check_tensor_dtype(one, outputs[k]);
-        void *const values = results->tensor[outputs[k]];
-        for (int64_t i = 0; i < check_tensor_count(one, outputs[k]); i++)
+    for (int t = CHECK_FIRST_OUTPUT; t < CHECK_TENSORS; t++) {
+        const check_tensor tensor = (check_tensor)t;
+        const grkan_dtype dtype = check_tensor_dtype(one, tensor);
+        const int64_t count = check_tensor_count(one, tensor);
+        void *const values = results->tensor[t];
+        if (!check_has_tensor(&one->operation, tensor))
+            continue;
+        for (int64_t i = 0; i < count; i++)
             if (isnan(storage_load(dtype, values, i)))
                 storage_store(dtype, values, i, NAN);
-        digest = XXH64(values, check_tensor_bytes(one, outputs[k]), digest);
+        digest = XXH64(values, check_tensor_bytes(one, tensor), digest);
     }
     return digest;
 }

@@ -31,7 +31,7 @@ long double judge_chain(const grkan_plan_description *plan, int64_t elements);
 /**
  * Hold the results of a case against the oracle.
  * @param plan  says how many additions follow one another
- * @param worst out: the worst element over y, dx and both coefficient gradients
+ * @param worst out: the worst element over y, dx and the gradients of the tables
  * @return false when memory ran out
  */
 bool judge_results(const check_case *one, const check_data *data, const check_data *results,

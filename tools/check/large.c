@@ -83,7 +83,7 @@ typedef struct run_state {
     device_layer layer;  /* without dx, which goes where y was */
     size_t bytes;        /* of a tensor */
     size_t period_bytes; /* of a period of it */
-    double error[2];
+    double error[LARGE_TABLES];
     large_report *report;
 } run_state;
 
@@ -125,6 +125,14 @@ static bool fill_small(run_state *run, check_tensor tensor)
     return fill(run, tensor, check_tensor_bytes(&run->period, tensor));
 }
 
+static bool fill_tables(run_state *run)
+{
+    for (int k = 0; k < LARGE_TABLES; k++)
+        if (!fill_small(run, (check_tensor)(CHECK_TABLE + k)) || !fill_small(run, (check_tensor)(CHECK_GRADIENT + k)))
+            return false;
+    return true;
+}
+
 static bool start(run_state *run)
 {
     const grkan_operation *o = &run->one->operation;
@@ -135,8 +143,7 @@ static bool start(run_state *run)
     return called(run, device_zeros(run->device, layer->workspace_bytes, &layer->workspace)) &&
            fill(run, CHECK_X, run->bytes) && fill(run, CHECK_DY, run->bytes) &&
            called(run, grkan_memory_allocate(run->device, run->bytes, &layer->tensor[CHECK_Y].base)) &&
-           fill_small(run, CHECK_NUMERATOR) && fill_small(run, CHECK_DENOMINATOR) &&
-           fill_small(run, CHECK_DNUMERATOR) && fill_small(run, CHECK_DDENOMINATOR);
+           fill_tables(run);
 }
 
 /** Download an output. Its first period goes to the results; all others must have the same bits. */
@@ -154,7 +161,7 @@ static bool fetch_periods(run_state *run, check_tensor tensor)
         if (good && at > 0 && memcmp(first, next, part) != 0) {
             char text[128];
             snprintf(text, sizeof text, "%s: among %zu bytes from byte %zu on, some are not those one period before",
-                     check_tensor_name(tensor), part, at);
+                     check_tensor_name(&run->one->operation, tensor), part, at);
             good = fail(run, CHECK_FAILED, text);
         }
     }
@@ -172,21 +179,29 @@ static bool fetch_sums(run_state *run, check_tensor tensor)
                   grkan_memory_download(run->device, run->results.tensor[tensor], run->layer.tensor[tensor], bytes));
 }
 
+static bool fetch_all_sums(run_state *run)
+{
+    for (int k = 0; k < LARGE_TABLES; k++)
+        if (!fetch_sums(run, (check_tensor)(CHECK_GRADIENT + k)))
+            return false;
+    return true;
+}
+
 /** Forward, then backward with dx where y was. */
 static bool run_passes(run_state *run)
 {
     device_layer layer = run->layer;
     layer.tensor[CHECK_DX] = layer.tensor[CHECK_Y];
     return called(run, device_layer_forward(run->plan, &layer)) && fetch_periods(run, CHECK_Y) &&
-           called(run, device_layer_backward(run->plan, &layer)) && fetch_periods(run, CHECK_DX) &&
-           fetch_sums(run, CHECK_DNUMERATOR) && fetch_sums(run, CHECK_DDENOMINATOR);
+           called(run, device_layer_backward(run->plan, &layer)) && fetch_periods(run, CHECK_DX) && fetch_all_sums(run);
 }
 
 /* ------------------------------------------------------------------------------------------------------ judging */
 
 /** Exact sums of the whole tensor. */
 typedef struct exact_sums {
-    long double *of[CHECK_TABLES];
+    grkan_table tables[LARGE_TABLES];
+    long double *of[LARGE_TABLES];
 } exact_sums;
 
 static void note(run_state *run, check_tensor tensor, int64_t index, oracle_number want)
@@ -201,7 +216,7 @@ static void note(run_state *run, check_tensor tensor, int64_t index, oracle_numb
     if (fraction > 1 && report->outcome == CHECK_PASSED) {
         report->outcome = CHECK_FAILED;
         snprintf(report->text, sizeof report->text, "%s[%lld] is %.9Lg; expected %.9Lg within %.3Lg",
-                 check_tensor_name(tensor), (long long)index, got, want.value, bound);
+                 check_tensor_name(&run->one->operation, tensor), (long long)index, got, want.value, bound);
     }
 }
 
@@ -217,12 +232,11 @@ static void judge_element(run_state *run, const oracle_function *function, int64
                     storage_load(o->dtype, run->data.tensor[CHECK_DY], index), &e);
     note(run, CHECK_Y, index, e.y);
     note(run, CHECK_DX, index, e.dx);
-    const oracle_number *const shares[CHECK_TABLES] = {e.da, e.db};
-    for (int k = 0; k < CHECK_TABLES; k++) {
-        const check_shape shape = check_table_shape(o, k);
-        const int64_t start = check_row_start(shape, group);
-        for (int i = 0; i < shape.width; i++)
-            sums->of[k][start + i] += times * shares[k][shape.first + i].value;
+    for (int k = 0; k < LARGE_TABLES; k++) {
+        const oracle_number *const added = oracle_added(function, &e, k);
+        const int64_t start = check_row_start(&sums->tables[k], group);
+        for (int i = 0; i < sums->tables[k].width; i++)
+            sums->of[k][start + i] += times * added[i].value;
     }
 }
 
@@ -254,21 +268,26 @@ static double relative_error(const run_state *run, check_tensor tensor, const lo
 static void judge(run_state *run)
 {
     const check_case *one = &run->period;
-    exact_sums sums = {{calloc((size_t)check_tensor_count(one, CHECK_DNUMERATOR), sizeof(long double)),
-                        calloc((size_t)check_tensor_count(one, CHECK_DDENOMINATOR), sizeof(long double))}};
-    if (sums.of[0] && sums.of[1]) {
-        judge_elements(run, &sums);
-        run->error[0] = relative_error(run, CHECK_DNUMERATOR, sums.of[0]);
-        run->error[1] = relative_error(run, CHECK_DDENOMINATOR, sums.of[1]);
-    } else {
-        fail(run, CHECK_FAILED, "host memory ran out");
+    exact_sums sums;
+    bool made = true;
+    for (int k = 0; k < LARGE_TABLES; k++) {
+        sums.tables[k] = check_table_of(&one->operation, k);
+        sums.of[k] = calloc((size_t)check_tensor_count(one, (check_tensor)(CHECK_GRADIENT + k)), sizeof(long double));
+        made = made && sums.of[k] != NULL;
     }
-    free(sums.of[0]);
-    free(sums.of[1]);
+    if (made)
+        judge_elements(run, &sums);
+    else
+        fail(run, CHECK_FAILED, "host memory ran out");
+    for (int k = 0; k < LARGE_TABLES; k++) {
+        run->error[k] = made ? relative_error(run, (check_tensor)(CHECK_GRADIENT + k), sums.of[k]) : 0;
+        free(sums.of[k]);
+    }
 }
 
 /** One run. @return whether there are errors to tell of */
-static bool run_seed(grkan_device *device, const large_case *one, uint64_t seed, double error[2], large_report *report)
+static bool run_seed(grkan_device *device, const large_case *one, uint64_t seed, double error[LARGE_TABLES],
+                     large_report *report)
 {
     const grkan_operation *o = &one->operation;
     run_state run = {.device = device, .one = one, .period = one->period, .report = report};
@@ -285,8 +304,7 @@ static bool run_seed(grkan_device *device, const large_case *one, uint64_t seed,
     grkan_plan_destroy(run.plan);
     check_data_free(&run.data);
     check_data_free(&run.results);
-    error[0] = run.error[0];
-    error[1] = run.error[1];
+    memcpy(error, run.error, sizeof run.error);
     return report->check.outcome == CHECK_PASSED;
 }
 
@@ -298,22 +316,22 @@ static int compare(const void *left, const void *right)
 
 void large_run(grkan_device *device, const large_case *one, large_report *report)
 {
-    double errors[2][LARGE_SEEDS];
+    double errors[LARGE_TABLES][LARGE_SEEDS];
     *report = (large_report){0};
     for (int k = 0; k < one->seeds; k++) {
-        double error[2];
+        double error[LARGE_TABLES];
         if (!run_seed(device, one, (uint64_t)k, error, report))
             return;
-        errors[0][k] = error[0];
-        errors[1][k] = error[1];
+        for (int i = 0; i < LARGE_TABLES; i++)
+            errors[i][k] = error[i];
     }
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < LARGE_TABLES; i++) {
         qsort(errors[i], (size_t)one->seeds, sizeof errors[i][0], compare);
         report->error[i] = errors[i][one->seeds / 2];
         if (!(report->error[i] <= one->limit)) {
             report->check.outcome = CHECK_FAILED;
             snprintf(report->check.text, sizeof report->check.text, "%s is too far from exact sums",
-                     check_tensor_name(i ? CHECK_DDENOMINATOR : CHECK_DNUMERATOR));
+                     check_tensor_name(&one->operation, (check_tensor)(CHECK_GRADIENT + i)));
         }
     }
 }

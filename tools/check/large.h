@@ -22,9 +22,12 @@ typedef struct large_case {
 
 #define LARGE_SEEDS 5 /* at most */
 
+#define LARGE_TABLES 2 /* numerator, denominator */
+
 typedef struct large_report {
     check_report check;
-    double error[2]; /**< |got - exact| / |exact| of da and of db, each as one vector; the median of all runs */
+    double
+        error[LARGE_TABLES]; /**< |got - exact| / |exact| of da and of db, each as one vector; the median of all runs */
 } large_report;
 
 #define LARGE_CASES 5

@@ -222,6 +222,11 @@ int oracle_first_denominator(grkan_form form)
     return form == GRKAN_ABS_SUM_OFFSET ? 0 : 1;
 }
 
+const oracle_number *oracle_added(const oracle_function *f, const oracle_element *e, int k)
+{
+    return k == GRKAN_NUMERATOR ? e->da : e->db + oracle_first_denominator(f->form);
+}
+
 void oracle_evaluate(const oracle_function *f, long double x, long double dy, oracle_element *e)
 {
     const long double finite_dy = isfinite(dy) ? dy : 1;

@@ -56,6 +56,9 @@ typedef struct oracle_shares {
 /** Index j of the first coefficient that a form stores: 0 for GRKAN_ABS_SUM_OFFSET, else 1. */
 int oracle_first_denominator(grkan_form form);
 
+/** What an element adds to a row of table k of its family, number by number as the row holds them. */
+const oracle_number *oracle_added(const oracle_function *function, const oracle_element *element, int k);
+
 /** F, and with dy its derivatives. NaN and infinite x and dy are allowed. */
 void oracle_evaluate(const oracle_function *function, long double x, long double dy, oracle_element *element);
 

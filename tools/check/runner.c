@@ -12,7 +12,10 @@
 
 #define BITS GRKAN_DEVICE_TO_DEVICE
 #define OPTIONS(promise, threads, simd)                                                                                \
-    {.strategy = GRKAN_STRATEGY_TREE, .determinism = promise, .cpu_threads = threads, .cpu_simd = GRKAN_CPU_SIMD_##simd}
+    {                                                                                                                  \
+        .strategy = GRKAN_STRATEGY_TREE, .determinism = promise, .cpu_threads = threads,                               \
+        .cpu_simd = GRKAN_CPU_SIMD_##simd                                                                              \
+    }
 
 const check_variant check_cpu_variants[CHECK_CPU_VARIANTS] = {
     {"1 thread, 2 threads", OPTIONS(BITS, 1, AUTO), OPTIONS(BITS, 2, AUTO)},
@@ -76,7 +79,8 @@ static bool judge(const execution *run, const check_data *results, check_report 
     if (worst.fraction > 1) {
         report->outcome = CHECK_FAILED;
         snprintf(report->text, sizeof report->text, "%s[%lld] is %.9Lg, should be %.9Lg, bound %.3Lg",
-                 check_tensor_name(worst.tensor), (long long)worst.index, worst.got, worst.want, worst.bound);
+                 check_tensor_name(&run->one->operation, worst.tensor), (long long)worst.index, worst.got, worst.want,
+                 worst.bound);
         return false;
     }
     if (run->one->values == CHECK_ORDINARY && worst.open > elements / 50 + 40)
@@ -111,9 +115,9 @@ static bool judge_published(const check_case *one, const check_data *data, const
 }
 
 static bool same_bits(const check_case *one, const check_data *first, const check_data *second, const char *label,
-                      check_tensor last, check_report *report)
+                      bool has_sums, check_report *report)
 {
-    for (int t = CHECK_Y; t <= (int)last; t++) {
+    for (int t = CHECK_FIRST_OUTPUT; t < (has_sums ? CHECK_TENSORS : CHECK_GRADIENT); t++) {
         const check_tensor tensor = (check_tensor)t;
         const grkan_dtype dtype = check_tensor_dtype(one, tensor);
         if (!first->tensor[t] || !second->tensor[t])
@@ -123,7 +127,7 @@ static bool same_bits(const check_case *one, const check_data *first, const chec
             continue;
         report->outcome = CHECK_FAILED;
         snprintf(report->text, sizeof report->text, "%s: bits of %s[%lld] differ: %.17Lg, %.17Lg", label,
-                 check_tensor_name(tensor), (long long)at, storage_load(dtype, first->tensor[t], at),
+                 check_tensor_name(&one->operation, tensor), (long long)at, storage_load(dtype, first->tensor[t], at),
                  storage_load(dtype, second->tensor[t], at));
         return false;
     }
@@ -137,8 +141,7 @@ static void run_all(execution *run, check_data *first, check_data *second, check
     const bool sums_repeat = one->options.determinism != GRKAN_NONE;
     if (!execute_forward(run, first) || !execute_backward(run, first) || !execute_backward(run, second))
         finish(report, CHECK_FAILED, run->text);
-    else if (judge(run, first, report) &&
-             same_bits(one, first, second, "the same call twice", sums_repeat ? CHECK_DDENOMINATOR : CHECK_DX, report))
+    else if (judge(run, first, report) && same_bits(one, first, second, "the same call twice", sums_repeat, report))
         if (one->coefficients == CHECK_PUBLISHED)
             judge_published(one, run->data, first, report);
 }
@@ -184,7 +187,7 @@ void check_compare(const check_case *one, const check_data *first, const check_d
                    check_report *report)
 {
     *report = (check_report){0};
-    same_bits(one, first, second, label, CHECK_DDENOMINATOR, report);
+    same_bits(one, first, second, label, true, report);
 }
 
 void check_same_bits(grkan_device *first, const grkan_options *first_options, grkan_device *second,

@@ -22,7 +22,7 @@ typedef struct check_report {
 void check_run(grkan_device *device, const check_case *one, check_report *report);
 
 /**
- * Only run a case, and keep y, dx, dnumerator and ddenominator in results (free them with check_data_free).
+ * Only run a case, and keep y, dx and the gradients in results (free them with check_data_free).
  * @return false, with report filled in, when it was skipped or failed
  */
 bool check_run_results(grkan_device *device, const check_case *one, check_data *results, check_report *report);

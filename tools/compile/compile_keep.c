@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "check/data.h"
 #include "compile_tool.h"
 #include "../../core/platform/platform.h"
 #include "common/operation_report.h"
@@ -39,11 +38,13 @@ static void add_tensors(cJSON *document, const compile_program *program)
     add_tensor(tensors, "y", grkan_operation_output_dtype(o), elements, 3);
     add_tensor(tensors, "dy", grkan_operation_output_dtype(o), elements, 3);
     add_tensor(tensors, "dx", o->dtype, elements, 3);
-    for (int k = 0; k < 2 * CHECK_TABLES; k++) {
-        const check_shape shape = check_table_shape(o, k % CHECK_TABLES);
-        const int first = k < CHECK_TABLES ? CHECK_NUMERATOR : CHECK_DNUMERATOR;
-        const check_tensor tensor = (check_tensor)(first + k % CHECK_TABLES);
-        add_tensor(tensors, check_tensor_name(tensor), coefficient, (const int64_t[]){shape.rows, shape.width}, 2);
+    grkan_table tables[GRKAN_MOST_TABLES];
+    int count = 0;
+    (void)grkan_operation_tables(o, tables, &count);
+    for (int k = 0; k < 2 * count; k++) {
+        const grkan_table *const table = &tables[k % count];
+        add_tensor(tensors, k < count ? table->name : table->gradient, coefficient,
+                   (const int64_t[]){table->rows, table->width}, 2);
     }
     cJSON *workspace = cJSON_AddObjectToObject(tensors, "workspace");
     report_add_count(workspace, "bytes", program->compilation.workspace_bytes);
