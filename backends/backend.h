@@ -76,6 +76,8 @@ typedef struct grkan_device_limits {
     int32_t has_async_copies;   /**< 1: vectors on their way lie in local memory, which the hardware fills by itself */
     uint64_t local_bytes;       /**< shared (local) memory of a block, at most */
     int32_t lacks_f64_atomics;  /**< 1: GRKAN_STRATEGY_ELEMENT and _BLOCK do not run for f64 */
+    uint32_t prologues;         /**< bit (1 << grkan_prologue) for each that it runs, beside none */
+    int32_t has_frozen;         /**< 1: it runs options.frozen and options.writes_y */
 } grkan_device_limits;
 
 /** Most numbers that fix a family's formulas. */
@@ -101,11 +103,14 @@ typedef struct grkan_plan_data {
 typedef struct grkan_call {
     grkan_buffer x;
     grkan_buffer dy;               /**< of backward */
-    grkan_buffer result;           /**< y, or dx */
+    grkan_buffer result;           /**< y, or dx; base NULL where that is frozen */
     const grkan_buffer *tables;    /**< as many as the plan has */
     const grkan_buffer *gradients; /**< of backward; likewise */
     grkan_buffer workspace;        /**< of backward; base is NULL where the plan has none */
     int32_t add;                   /**< of backward; 1: add to the gradients of the tables */
+    grkan_buffer mean;             /**< of norms: out of forward, if base is not NULL; in for backward */
+    grkan_buffer rstd;             /**< likewise */
+    grkan_buffer y;                /**< of backward, with options.writes_y */
 } grkan_call;
 
 /** A program to compile: one translation unit and its options, for one architecture. */

@@ -5,16 +5,17 @@
 
 #include <grkan/predict.h>
 
-#include "families.h"
 #include "plan/plan.h"
+#include "prologues.h"
 
 enum { forward = 0, backward = 1 };
 
 /** Arithmetic of one element, an fma counted as two. */
 static int element_flops(const grkan_operation *operation, int pass)
 {
-    const grkan_flops flops = grkan_family_of(operation)->flops(operation);
-    return pass == forward ? flops.forward : flops.backward;
+    const grkan_flops family = grkan_family_of(operation)->flops(operation);
+    const grkan_flops prologue = grkan_prologue_of(operation)->flops;
+    return pass == forward ? family.forward + prologue.forward : family.backward + prologue.backward;
 }
 
 /** Numbers of tables that an element reads, and adds to. */
@@ -34,16 +35,22 @@ static int64_t blocks_of(const grkan_plan_data *data, int pass)
     return (int64_t)g->rows.splits * g->columns.tiles;
 }
 
-/** Of an element of each tensor: x and y, or x, dx and dy. */
-static uint64_t element_bytes(const grkan_operation *o, int pass)
+/** Of an element of each tensor: x and y, or x, dy, dx if that is wanted, and y if it is written again. */
+static uint64_t element_bytes(const grkan_plan_data *data, int pass)
 {
-    return (pass == forward ? 1u : 2u) * grkan_dtype_bytes(o->dtype) +
-           grkan_dtype_bytes(grkan_operation_output_dtype(o));
+    const uint64_t x = grkan_dtype_bytes(data->operation.dtype);
+    const uint64_t y = grkan_dtype_bytes(grkan_operation_output_dtype(&data->operation));
+    if (pass == forward)
+        return x + y;
+    return x + y + ((data->options.frozen & GRKAN_FROZEN_X) != 0 ? 0 : x) + (data->options.writes_y ? y : 0);
 }
 
+/** Those of elements, and of the statistics of rows. Tables are small beside them. */
 static uint64_t necessary_bytes(const grkan_plan_data *data, int pass)
 {
-    return (uint64_t)grkan_operation_elements(&data->operation) * element_bytes(&data->operation, pass);
+    const grkan_operation *const o = &data->operation;
+    const uint64_t statistics = (uint64_t)grkan_row_statistics(o) * grkan_coefficient_bytes(o->dtype);
+    return (uint64_t)grkan_operation_elements(o) * element_bytes(data, pass) + (uint64_t)o->outer * statistics;
 }
 
 static uint64_t atomics_of(const grkan_plan_data *data, int pass)
@@ -124,7 +131,7 @@ static double element_seconds(const grkan_plan_data *data, double byte, const gr
     const grkan_operation *o = &data->operation;
     const grkan_operation kat = GRKAN_OPERATION_INIT;
     const int more = element_flops(o, pass) - element_flops(&kat, pass);
-    const double floor = smaller(c->element, (double)element_bytes(o, pass) * byte);
+    const double floor = smaller(c->element, (double)element_bytes(data, pass) * byte);
     const double seconds = c->element + more * c->flop;
     if (pass == backward && data->options.strategy == GRKAN_STRATEGY_ELEMENT) /* atomics take all the time */
         return c->element * (double)numbers_of(data) / (double)kat_numbers();

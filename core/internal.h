@@ -28,6 +28,8 @@ struct grkan_plan {
     bool is_compiled;               /* now, rather than found in the cache or made beforehand */
     /* What every call's tensors are compared with. */
     int64_t x_bytes, y_bytes, table_bytes[GRKAN_MOST_TABLES];
+    int64_t gradient_bytes[GRKAN_MOST_TABLES], dx_bytes; /* 0 where they are frozen */
+    int64_t y_again_bytes, mean_bytes, rstd_bytes;       /* 0 where there is none */
     size_t x_element, y_element, number_bytes; /* of an element of x and of y, and of a number of a table */
 };
 

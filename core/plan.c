@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "plan/plan.h"
+#include "prologues.h"
 #include "specialise.h"
 
 /** What was asked of the device against what it says of itself. */
@@ -20,6 +21,13 @@ static grkan_status check_device(const grkan_device *device, const grkan_plan_da
         return grkan_fail(GRKAN_ERROR_UNSUPPORTED,
                           "options.determinism is device_to_device; %s (%s) does not promise subnormals, fma and "
                           "correctly rounded division",
+                          p->selector, p->name);
+    if (data->operation.prologue != GRKAN_PROLOGUE_NONE &&
+        (device->limits.prologues & (1u << data->operation.prologue)) == 0)
+        return grkan_fail(GRKAN_ERROR_UNSUPPORTED, "operation.prologue is %s; %s (%s) does not run it",
+                          grkan_prologue_name(data->operation.prologue), p->selector, p->name);
+    if ((data->options.frozen != 0 || data->options.writes_y) && !device->limits.has_frozen)
+        return grkan_fail(GRKAN_ERROR_UNSUPPORTED, "options.frozen and options.writes_y: %s (%s) does not run them",
                           p->selector, p->name);
     if (data->options.strategy != GRKAN_STRATEGY_TREE && !p->has_atomics)
         return grkan_fail(GRKAN_ERROR_UNSUPPORTED, "options.strategy is %s; %s (%s) has no atomics for it",
@@ -46,13 +54,20 @@ static void count_bytes(grkan_plan *plan)
 {
     const grkan_plan_data *const data = &plan->data;
     const int64_t elements = grkan_operation_elements(&data->operation);
+    const int statistics = grkan_row_statistics(&data->operation);
     plan->x_element = grkan_dtype_bytes(data->operation.dtype);
     plan->y_element = grkan_dtype_bytes(grkan_operation_output_dtype(&data->operation));
     plan->number_bytes = grkan_coefficient_bytes(data->operation.dtype);
     plan->x_bytes = elements * (int64_t)plan->x_element;
     plan->y_bytes = elements * (int64_t)plan->y_element;
-    for (int32_t k = 0; k < data->table_count; ++k)
+    plan->dx_bytes = (data->options.frozen & GRKAN_FROZEN_X) != 0 ? 0 : plan->x_bytes;
+    plan->y_again_bytes = data->options.writes_y ? plan->y_bytes : 0;
+    plan->mean_bytes = statistics > 1 ? data->operation.outer * (int64_t)plan->number_bytes : 0;
+    plan->rstd_bytes = statistics > 0 ? data->operation.outer * (int64_t)plan->number_bytes : 0;
+    for (int32_t k = 0; k < data->table_count; ++k) {
         plan->table_bytes[k] = data->tables[k].rows * data->tables[k].width * (int64_t)plan->number_bytes;
+        plan->gradient_bytes[k] = (data->options.frozen >> k & 1) != 0 ? 0 : plan->table_bytes[k];
+    }
 }
 
 grkan_status grkan_plan_create(grkan_device *device, const grkan_operation *operation, const grkan_options *options,

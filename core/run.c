@@ -8,18 +8,18 @@ typedef struct tensor {
     const grkan_buffer *buffer;
     int64_t bytes;
     size_t alignment;
-    uintptr_t start; /**< an address, or an offset that means something within one base only; once checked */
+    uintptr_t start;   /**< an address, or an offset that means something within one base only; once checked */
+    unsigned in_place; /**< of an output; bit i: it may be input i exactly */
 } tensor;
 
 /** The tensors of one call: all inputs first, then all outputs. Begins empty: most of the list is never touched. */
 typedef struct tensors {
     int inputs, outputs;
     int like_output;                        /* of the inputs, the first so many have the shape of the first output */
-    int in_place;                           /* and of these the first so many its type, too: it may be one of them */
-    tensor list[4 + 2 * GRKAN_MOST_TABLES]; /* x, dy, tables; dx, gradients, workspace */
+    tensor list[7 + 2 * GRKAN_MOST_TABLES]; /* x, dy, tables, mean, rstd; dx or y, y again, gradients, workspace */
 } tensors;
 
-enum { workspace_alignment = 16 };
+enum { workspace_alignment = 16, of_x = 1 << 0, of_dy = 1 << 1 };
 
 /* ------------------------------------------------------------------------------------------------------ one tensor */
 
@@ -72,10 +72,10 @@ static bool overlap(const grkan_backend *backend, const tensor *a, const tensor 
 /** What the first output, or another, should not have overlapped so with an input, or with an output before it. */
 static const char *expected_of(const tensors *all, int output, int other)
 {
-    if (output > 0 || other >= all->like_output)
-        return "memory of its own";
-    return other < all->in_place ? "the same memory exactly (in place), or none of it"
-                                 : "memory of its own, as their types differ";
+    const unsigned in_place = all->list[all->inputs + output].in_place;
+    if (other < all->inputs && (in_place >> other & 1) != 0)
+        return "the same memory exactly (in place), or none of it";
+    return output == 0 && other < all->like_output ? "memory of its own, as their types differ" : "memory of its own";
 }
 
 /** Check all tensors: inputs first, then outputs. No overlap with an output is allowed, but for in place. */
@@ -92,7 +92,7 @@ static grkan_status check_all(const grkan_backend *backend, tensors *all)
             const tensor *const other = &all->list[j];
             if (!overlap(backend, &output[i], other))
                 continue;
-            if (i == 0 && j < all->in_place && output[i].start == other->start)
+            if (j < all->inputs && (output[i].in_place >> j & 1) != 0 && output[i].start == other->start)
                 continue;
             return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "%s overlaps %s; expected %s", output[i].name, other->name,
                               expected_of(all, i, j));
@@ -103,40 +103,57 @@ static grkan_status check_all(const grkan_backend *backend, tensors *all)
 
 static void add_input(tensors *all, const char *name, const grkan_buffer *buffer, int64_t bytes, size_t alignment)
 {
-    all->list[all->inputs++] = (tensor){name, buffer, bytes, alignment, 0};
+    all->list[all->inputs++] = (tensor){name, buffer, bytes, alignment, 0, 0};
 }
 
 /** After all inputs. */
-static void add_output(tensors *all, const char *name, const grkan_buffer *buffer, int64_t bytes, size_t alignment)
+static void add_output(tensors *all, const char *name, const grkan_buffer *buffer, int64_t bytes, size_t alignment,
+                       unsigned in_place)
 {
-    all->list[all->inputs + all->outputs++] = (tensor){name, buffer, bytes, alignment, 0};
+    all->list[all->inputs + all->outputs++] = (tensor){name, buffer, bytes, alignment, 0, in_place};
 }
 
-/** x, dy where there is one, the tables, and y or dx. */
+/** Bytes of an output that a caller need not have. */
+static int64_t optional(const grkan_buffer *buffer, int64_t bytes)
+{
+    return buffer->base != NULL ? bytes : 0;
+}
+
+/** x, dy where there is one, the tables, and the rows' statistics; y or dx, and y again. */
 static void add_tensors(const grkan_plan *plan, const grkan_call *call, bool is_backward, tensors *all)
 {
     const grkan_plan_data *const data = &plan->data;
     const bool is_one_type = data->operation.dtype == grkan_operation_output_dtype(&data->operation);
     all->inputs = all->outputs = 0;
     all->like_output = is_backward ? 2 : 1;
-    all->in_place = all->like_output - (is_one_type ? 0 : 1);
     add_input(all, "x", &call->x, plan->x_bytes, plan->x_element);
     if (is_backward)
         add_input(all, "dy", &call->dy, plan->y_bytes, plan->y_element);
     for (int32_t k = 0; k < data->table_count; ++k)
         add_input(all, data->tables[k].name, &call->tables[k], plan->table_bytes[k], plan->number_bytes);
-    if (is_backward)
-        add_output(all, "dx", &call->result, plan->x_bytes, plan->x_element);
-    else
-        add_output(all, "y", &call->result, plan->y_bytes, plan->y_element);
+    if (!is_backward) {
+        add_output(all, "y", &call->result, plan->y_bytes, plan->y_element, is_one_type ? of_x : 0);
+        if (plan->rstd_bytes > 0) {
+            add_output(all, "mean", &call->mean, optional(&call->mean, plan->mean_bytes), plan->number_bytes, 0);
+            add_output(all, "rstd", &call->rstd, optional(&call->rstd, plan->rstd_bytes), plan->number_bytes, 0);
+        }
+        return;
+    }
+    if (plan->rstd_bytes > 0) {
+        add_input(all, "mean", &call->mean, plan->mean_bytes, plan->number_bytes);
+        add_input(all, "rstd", &call->rstd, plan->rstd_bytes, plan->number_bytes);
+    }
+    add_output(all, "dx", &call->result, plan->dx_bytes, plan->x_element, is_one_type ? of_x | of_dy : of_x);
+    if (plan->y_again_bytes > 0)
+        add_output(all, "y", &call->y, plan->y_again_bytes, plan->y_element, of_dy);
 }
 
 static void add_gradients(const grkan_plan *plan, const grkan_call *call, tensors *all)
 {
     const grkan_plan_data *const data = &plan->data;
     for (int32_t k = 0; k < data->table_count; ++k)
-        add_output(all, data->tables[k].gradient, &call->gradients[k], plan->table_bytes[k], plan->number_bytes);
-    add_output(all, "workspace", &call->workspace, (int64_t)data->workspace_bytes, workspace_alignment);
+        add_output(all, data->tables[k].gradient, &call->gradients[k], plan->gradient_bytes[k], plan->number_bytes, 0);
+    add_output(all, "workspace", &call->workspace, (int64_t)data->workspace_bytes, workspace_alignment, 0);
 }
 
 /* ------------------------------------------------------------------------------------------------------- the calls */
@@ -158,7 +175,12 @@ grkan_status grkan_forward(const grkan_plan *plan, const grkan_forward_arguments
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "plan is NULL; expected a plan");
     if (arguments == NULL)
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "arguments is NULL; expected the tensors of forward");
-    const grkan_call call = {.x = arguments->x, .result = arguments->y, .tables = arguments->tables, .gradients = none};
+    const grkan_call call = {.x = arguments->x,
+                             .result = arguments->y,
+                             .tables = arguments->tables,
+                             .gradients = none,
+                             .mean = arguments->mean,
+                             .rstd = arguments->rstd};
     add_tensors(plan, &call, false, &all);
     const grkan_status status = check_call(plan, &all, stream);
     if (status != GRKAN_SUCCESS || plan->x_bytes == 0)
@@ -195,7 +217,10 @@ grkan_status grkan_backward(const grkan_plan *plan, const grkan_backward_argumen
                              .gradients = arguments->gradients,
                              .workspace =
                                  plan->data.workspace_bytes > 0 ? arguments->workspace : (grkan_buffer){NULL, 0},
-                             .add = arguments->accumulation == GRKAN_ADD};
+                             .add = arguments->accumulation == GRKAN_ADD,
+                             .mean = arguments->mean,
+                             .rstd = arguments->rstd,
+                             .y = arguments->y};
     if ((status = check_numbers(&plan->data, arguments)) != GRKAN_SUCCESS)
         return status;
     add_tensors(plan, &call, true, &all);

@@ -2,12 +2,13 @@
 /** @file specialise.c @brief From a plan to loaded kernels: macro values, the cache, the backend's compiler. */
 #include "specialise.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "families.h"
 #include "plan/plan.h"
+#include "prologues.h"
 
 /** Append -DGRKAN_NAME=VALUE. A text that were too long would lack its end, which no kernel compiles without. */
 static void define(char text[GRKAN_DEFINITION_BYTES], const char *name, int value)
@@ -34,6 +35,38 @@ static void define_pass(char text[GRKAN_DEFINITION_BYTES], const char *pass, con
     }
 }
 
+/** Append -DGRKAN_NAME where it is not 0, so that programs that do not know of it keep their names in caches. */
+static void define_if(char text[GRKAN_DEFINITION_BYTES], const char *name, int value)
+{
+    if (value != 0)
+        define(text, name, value);
+}
+
+/** Append a number as a C constant, exactly: a decimal point would depend on the locale. */
+static void define_real(char text[GRKAN_DEFINITION_BYTES], const char *name, double value, bool is_f64)
+{
+    const size_t used = strlen(text);
+    int exponent = 0;
+    const double mantissa = frexp(is_f64 ? value : (double)(float)value, &exponent); /* 53 bits */
+    snprintf(text + used, GRKAN_DEFINITION_BYTES - used, " -DGRKAN_%s=0x%llxp%d%s", name,
+             (unsigned long long)ldexp(mantissa, 53), exponent - 53, is_f64 ? "" : "f");
+}
+
+/** What stands before the family's function, and what backward has to give beside or less. */
+static void define_prologue(char text[GRKAN_DEFINITION_BYTES], const grkan_plan_data *data)
+{
+    const grkan_operation *const o = &data->operation;
+    define_if(text, "PROLOGUE", (int)o->prologue);
+    if (grkan_row_statistics(o) > 0) {
+        define(text, "HAS_SCALE", o->norm.has_scale);
+        define(text, "HAS_SHIFT", o->norm.has_shift);
+        define_real(text, "EPSILON", o->norm.epsilon, o->dtype == GRKAN_F64);
+    }
+    define_if(text, "FROZEN", (int)(data->options.frozen & ~GRKAN_FROZEN_X));
+    define_if(text, "FROZEN_X", (data->options.frozen & GRKAN_FROZEN_X) != 0);
+    define_if(text, "WRITES_Y", data->options.writes_y);
+}
+
 void grkan_write_definitions(const grkan_plan_data *data, char text[GRKAN_DEFINITION_BYTES])
 {
     const grkan_columns *const forward = &data->forward.columns, *const backward = &data->backward.columns;
@@ -51,6 +84,7 @@ void grkan_write_definitions(const grkan_plan_data *data, char text[GRKAN_DEFINI
     define(text, "SEGMENTED", forward->segments > 1 || backward->segments > 1);
     define(text, "STRATEGY", (int)data->options.strategy);
     define(text, "IEEE", data->options.determinism == GRKAN_DEVICE_TO_DEVICE);
+    define_prologue(text, data);
     define_pass(text, "FORWARD", forward, &data->forward_tuning);
     define_pass(text, "BACKWARD", backward, &data->backward_tuning);
 }

@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file tables.c @brief An operation checked whole, and the tables that it has. */
-#include "families.h"
+#include "prologues.h"
 
 grkan_status grkan_check_operation(const grkan_operation *operation)
 {
     const grkan_family_row *const family = grkan_family_of(operation);
+    const grkan_prologue_row *const prologue = grkan_prologue_of(operation);
     grkan_status status = grkan_check_layout(operation);
     if (status != GRKAN_SUCCESS)
         return status;
     if (family == NULL)
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "operation.family is %d; expected a grkan_family",
                           (int)operation->family);
-    status = family->check(operation);
+    if (prologue == NULL)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "operation.prologue is %d; expected a grkan_prologue",
+                          (int)operation->prologue);
+    if ((status = family->check(operation)) == GRKAN_SUCCESS && prologue->check != NULL)
+        status = prologue->check(operation);
     return status == GRKAN_SUCCESS ? grkan_check_size(operation) : status;
 }
 
@@ -24,11 +29,15 @@ static int64_t rows_of(const grkan_operation *operation, grkan_scope scope)
 int32_t grkan_list_tables(const grkan_operation *operation, grkan_table tables[GRKAN_MOST_TABLES])
 {
     const grkan_family_row *const family = grkan_family_of(operation);
-    for (int32_t k = 0; k < family->table_count; ++k) {
+    const grkan_prologue_row *const prologue = grkan_prologue_of(operation);
+    const int32_t count = family->table_count + prologue->table_count;
+    for (int32_t k = 0; k < family->table_count; ++k)
         family->table(operation, k, &tables[k]);
+    for (int32_t k = 0; k < prologue->table_count; ++k)
+        prologue->table(operation, k, &tables[family->table_count + k]);
+    for (int32_t k = 0; k < count; ++k)
         tables[k].rows = rows_of(operation, tables[k].scope);
-    }
-    return family->table_count;
+    return count;
 }
 
 int grkan_tables_width(const grkan_table *tables, int32_t count)

@@ -40,7 +40,7 @@
 typedef int64_t grkan_int64;
 #endif
 
-/** As grkan.h has it, which kernels do not see. A compiler that sees both compares them. */
+/** As operation.h has it, which kernels do not see. A compiler that sees both compares them. */
 #define GRKAN_MOST_TABLES 4
 
 /** Bytes at the start of a workspace that hold counters, zero between calls; partial sums follow. */

@@ -30,6 +30,24 @@ static grkan_status check_options(const grkan_options *options)
                           "options.strategy %s adds in no fixed order and cannot keep options.determinism %s; "
                           "expected strategy tree, or determinism none",
                           grkan_strategy_name(options->strategy), grkan_determinism_name(options->determinism));
+    if (options->writes_y != 0 && options->writes_y != 1)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "options.writes_y is %d; expected 0 or 1", options->writes_y);
+    return GRKAN_SUCCESS;
+}
+
+/** What options say of an operation's tables and prologue. */
+static grkan_status check_against(const grkan_options *options, const grkan_plan_data *data)
+{
+    const uint32_t known = GRKAN_FROZEN_X | ((1u << data->table_count) - 1);
+    if ((options->frozen & ~known) != 0)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT,
+                          "options.frozen is 0x%x; expected bits of the operation's %d tables and GRKAN_FROZEN_X alone",
+                          (unsigned)options->frozen, (int)data->table_count);
+    if (options->strategy != GRKAN_STRATEGY_TREE &&
+        (data->operation.prologue != GRKAN_PROLOGUE_NONE || options->frozen != 0 || options->writes_y))
+        return grkan_fail(GRKAN_ERROR_UNSUPPORTED,
+                          "options.strategy is %s; expected tree with a prologue, frozen gradients or y again",
+                          grkan_strategy_name(options->strategy));
     return GRKAN_SUCCESS;
 }
 
@@ -39,6 +57,8 @@ static void list_tables(grkan_plan_data *data)
     bool all_are_shared = true;
     data->table_count = grkan_list_tables(&data->operation, data->tables);
     for (int32_t k = 0; k < data->table_count; ++k) {
+        if (data->tables[k].scope == GRKAN_SCOPE_CHANNEL)
+            continue;
         if (data->tables[k].rows == 1)
             data->tables[k].scope = GRKAN_SCOPE_SHARED;
         all_are_shared = all_are_shared && data->tables[k].scope == GRKAN_SCOPE_SHARED;
@@ -59,6 +79,8 @@ grkan_status grkan_plan_decide(const grkan_operation *operation, const grkan_opt
     if (data->options.strategy == GRKAN_STRATEGY_AUTO)
         data->options.strategy = GRKAN_STRATEGY_TREE;
     list_tables(data);
+    if ((status = check_against(&data->options, data)) != GRKAN_SUCCESS)
+        return status;
     grkan_family_of(operation)->parameters(operation, data->parameters);
     data->may_have_poles = grkan_family_of(operation)->may_have_poles(operation);
     return GRKAN_SUCCESS;

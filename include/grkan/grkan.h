@@ -5,10 +5,12 @@
  *
  * For every element x of a tensor:
  *
- *     y = F_g(x)        g: the group that the element's channel belongs to
+ *     y = F_g(z)        z = prologue(x); g: the group that the element's channel belongs to
  *
  * F is a function of a family, whose coefficients are learned. They lie in tables, a row of numbers for each group or one
- * for all. Backward gives dx and the gradients of the tables: sums over all elements that read a row.
+ * for all. A prologue is work that stands before it in a network and is done on the way: a bias, a layer norm; what it
+ * learns lies in tables, too, a row for each channel. Backward gives dx and the gradients of the tables: sums over all
+ * elements that read a row.
  *
  * How to use it: open a device by name, describe the operation, make a plan, then enqueue forward and backward as
  * often as you like. Plans are immutable and may be shared by threads and streams.
@@ -29,6 +31,8 @@
 
 #include <stddef.h>
 #include <stdint.h>
+
+#include <grkan/operation.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -56,19 +60,6 @@ typedef enum grkan_status {
     GRKAN_ERROR_DEVICE = -7            /**< a call of the vendor's runtime failed; the text names the call */
 } grkan_status;
 
-/** Storage type of x and dx, and of y and dy unless grkan_output_dtype says otherwise. Tables and their gradients are f32,
-    or f64 for GRKAN_F64. */
-typedef enum grkan_dtype { GRKAN_F32 = 0, GRKAN_F16 = 1, GRKAN_BF16 = 2, GRKAN_F64 = 3 } grkan_dtype;
-
-/** Storage type of y and dy: that of x, or 1 + a grkan_dtype. Any of f32, f16 and bf16 goes with any; f64 with f64 alone. */
-typedef enum grkan_output_dtype {
-    GRKAN_OUTPUT_AS_INPUT = 0, /**< that of x and dx */
-    GRKAN_OUTPUT_F32 = 1 + GRKAN_F32,
-    GRKAN_OUTPUT_F16 = 1 + GRKAN_F16,
-    GRKAN_OUTPUT_BF16 = 1 + GRKAN_BF16,
-    GRKAN_OUTPUT_F64 = 1 + GRKAN_F64
-} grkan_output_dtype;
-
 /** How the gradients of the tables are accumulated. */
 typedef enum grkan_strategy {
     GRKAN_STRATEGY_AUTO = 0,    /**< tree */
@@ -90,88 +81,6 @@ typedef enum grkan_cpu_simd {
     GRKAN_CPU_SIMD_AUTO = 0, /**< the widest that this processor has */
     GRKAN_CPU_SIMD_OFF = 1   /**< the plain scalar reference */
 } grkan_cpu_simd;
-
-/* --------------------------------------------------------------------------------------------------- operations */
-
-/** Tables that an operation has, at most. */
-#define GRKAN_MOST_TABLES 4
-
-/** Which elements read the same row of a table. */
-typedef enum grkan_scope {
-    GRKAN_SCOPE_SHARED = 0, /**< all: the table has one row */
-    GRKAN_SCOPE_GROUP = 1,  /**< those of a group: one row for each */
-    GRKAN_SCOPE_CHANNEL = 2 /**< those of a channel: one row for each */
-} grkan_scope;
-
-/** What is learned: numbers [rows][width], f32, or f64 for GRKAN_F64. Its gradient has the same shape. */
-typedef struct grkan_table {
-    const char *name;     /**< "numerator"; lives as long as the process */
-    const char *gradient; /**< name of its gradient, "dnumerator"; likewise */
-    grkan_scope scope;
-    int64_t rows;  /**< 1, groups or channels, as the scope says */
-    int32_t width; /**< numbers of a row; 0: the table is empty, and its buffer may be NULL */
-} grkan_table;
-
-/** Families of functions. Each has its own parameters in grkan_operation, and its tables. */
-typedef enum grkan_family {
-    GRKAN_FAMILY_RATIONAL = 0 /**< grkan_rational; tables GRKAN_NUMERATOR, GRKAN_DENOMINATOR */
-} grkan_family;
-
-/** Highest degree of numerator and denominator. */
-#define GRKAN_MAX_DEGREE 15
-
-/** The form of the denominator Q(x). With n its degree, a row of its table holds b1..bn, or b0..bn where said. */
-typedef enum grkan_form {
-    GRKAN_ABS_TERMS = 0,      /**< 1 + sum_j |b_j| |x|^j   (KAT; PAU version A) */
-    GRKAN_ABS_SUM = 1,        /**< 1 + |sum_j b_j x^j|     (PAU version B) */
-    GRKAN_ABS_SUM_OFFSET = 2, /**< 0.1 + |sum_j b_j x^j|, with b0: n + 1 numbers  (PAU version C) */
-    GRKAN_PLAIN = 3,          /**< 1 + sum_j b_j x^j, poles allowed  (PAU version N) */
-    GRKAN_SQUARE = 4          /**< 1 + (sum_j b_j x^j)^2, smooth and without poles; its degree is 2 n */
-} grkan_form;
-
-/**
- * The rational function F(x) = P(x) / Q(x), P(x) = a0 + a1 x + ... + am x^m, Q as the form says (Molina et al., "Padé
- * Activation Units", ICLR 2020; shared by groups of channels: Yang and Wang, "Kolmogorov-Arnold Transformer", 2024).
- */
-typedef struct grkan_rational {
-    int numerator_degree;   /**< m, 0..GRKAN_MAX_DEGREE */
-    int denominator_degree; /**< n, 0..GRKAN_MAX_DEGREE */
-    grkan_form form;
-    grkan_scope numerator_scope;   /**< GRKAN_SCOPE_SHARED or GRKAN_SCOPE_GROUP */
-    grkan_scope denominator_scope; /**< likewise */
-} grkan_rational;
-
-/** The tables of GRKAN_FAMILY_RATIONAL: places in arguments' `tables` and `gradients`. */
-enum {
-    GRKAN_NUMERATOR = 0,  /**< a0..am */
-    GRKAN_DENOMINATOR = 1 /**< b1..bn, or b0..bn for GRKAN_ABS_SUM_OFFSET */
-};
-
-/**
- * The operation. A tensor is outer x channels x inner, contiguous, last index fastest: [B, L, C] is outer = B * L,
- * inner = 1; [B, C, H, W] is outer = B, inner = H * W. Channels are split into consecutive groups as
- * numpy.array_split does: the first channels % groups groups get one channel more.
- */
-typedef struct grkan_operation {
-    int64_t outer;                   /**< >= 0 */
-    int64_t channels;                /**< >= 1 */
-    int64_t inner;                   /**< >= 0 */
-    int64_t groups;                  /**< 1..channels */
-    grkan_dtype dtype;               /**< of x and dx */
-    grkan_output_dtype output_dtype; /**< of y and dy */
-    grkan_family family;
-    grkan_rational rational; /**< of GRKAN_FAMILY_RATIONAL */
-} grkan_operation;
-
-/** The layer of KAT: 8 groups, degrees (5, 4), shared numerator, all in f32. Set outer and channels (and inner). The members in
-    their order, since C++ before 20 does not name them. */
-#define GRKAN_OPERATION_INIT                                                                                           \
-    {                                                                                                                  \
-        0, 8, 1, 8, GRKAN_F32, GRKAN_OUTPUT_AS_INPUT, GRKAN_FAMILY_RATIONAL,                                           \
-        {                                                                                                              \
-            5, 4, GRKAN_ABS_TERMS, GRKAN_SCOPE_SHARED, GRKAN_SCOPE_GROUP                                               \
-        }                                                                                                              \
-    }
 
 /* ------------------------------------------------------------------------------------------------------- options */
 
@@ -196,6 +105,9 @@ typedef void (*grkan_task)(void *argument, int64_t index);
  */
 typedef void (*grkan_parallel_for)(void *context, int64_t count, grkan_task task, void *argument);
 
+/** Bit of options.frozen for dx; bit k is that of table k's gradient. */
+#define GRKAN_FROZEN_X (1u << 31)
+
 /**
  * How to run it. All zero is the default.
  *
@@ -211,6 +123,8 @@ typedef struct grkan_options {
     grkan_cpu_simd cpu_simd;
     grkan_parallel_for cpu_parallel_for; /**< cpu backend: a pool of the caller's; NULL: the library's own */
     void *cpu_parallel_context;          /**< passed to it; must live as long as the plan's calls */
+    uint32_t frozen; /**< gradients that nobody wants: backward neither computes them nor looks at their buffers */
+    int writes_y;    /**< 1: backward writes y again, for layers that do not store it */
 } grkan_options;
 
 typedef struct grkan_device grkan_device;
@@ -232,13 +146,15 @@ typedef struct grkan_forward_arguments {
     grkan_buffer
         tables[GRKAN_MOST_TABLES]; /**< in, those of grkan_operation_tables in their order; others are not read */
     grkan_buffer y;                /**< out, shape of x, of operation.output_dtype */
+    grkan_buffer mean; /**< out, of GRKAN_PROLOGUE_LAYER_NORM, [outer] of the tables' type; base NULL: not written */
+    grkan_buffer rstd; /**< out, of the norms, likewise: what backward needs */
 } grkan_forward_arguments;
 
 /** What happens to what the memory of the tables' gradients holds before a call. */
 typedef enum grkan_accumulation { GRKAN_OVERWRITE = 0, GRKAN_ADD = 1 } grkan_accumulation;
 
-/** Arguments of grkan_backward. dx may be x, or dy if their types are the same (in place); otherwise nothing may overlap an
-    output. */
+/** Arguments of grkan_backward. dx may be x, or dy if their types are the same (in place), and y may be dy; otherwise nothing
+    may overlap an output. */
 typedef struct grkan_backward_arguments {
     grkan_buffer x;                            /**< in */
     grkan_buffer dy;                           /**< in, gradient of the loss with respect to y, shape and type of y */
@@ -248,6 +164,9 @@ typedef struct grkan_backward_arguments {
     grkan_accumulation accumulation;
     grkan_buffer workspace; /**< grkan_plan_workspace_bytes() bytes, aligned to 16; see there. NULL when that is 0 */
     size_t workspace_bytes; /**< how many the caller has there */
+    grkan_buffer mean;      /**< in, of GRKAN_PROLOGUE_LAYER_NORM: what forward wrote */
+    grkan_buffer rstd;      /**< in, of the norms: likewise */
+    grkan_buffer y;         /**< out, with options.writes_y: shape and type of dy */
 } grkan_backward_arguments;
 
 /** What a device is. Texts end in 0 and are cut when too long. */
@@ -273,7 +192,7 @@ typedef struct grkan_pass_description {
     int32_t block;    /**< threads of a block */
     int64_t blocks;   /**< of all launches together */
     int32_t launches; /**< of kernels; on the cpu 1 */
-    uint64_t bytes;   /**< that must be moved: 2 tensors forward, 3 backward */
+    uint64_t bytes;   /**< that must be moved: 2 tensors forward, 3 backward, as far as they are wanted */
     uint64_t flops;   /**< an fma counted as two */
     uint64_t atomics; /**< of floats */
 } grkan_pass_description;
@@ -304,10 +223,11 @@ GRKAN_API const char *grkan_version(void);
 /** @return the commit that the library was built from, or "unknown". */
 GRKAN_API const char *grkan_commit(void);
 
-/** @return "f32", "rational", "abs_terms", "tree", "run_to_run": the names that the program uses; NULL for another value. */
+/** @return "f32", "rational", "abs_terms", "layer_norm", "tree", "run_to_run": the names that the program uses; NULL for another value. */
 GRKAN_API const char *grkan_dtype_name(grkan_dtype dtype);
 GRKAN_API const char *grkan_family_name(grkan_family family);
 GRKAN_API const char *grkan_form_name(grkan_form form);
+GRKAN_API const char *grkan_prologue_name(grkan_prologue prologue);
 GRKAN_API const char *grkan_strategy_name(grkan_strategy strategy);
 GRKAN_API const char *grkan_determinism_name(grkan_determinism determinism);
 
@@ -413,7 +333,8 @@ GRKAN_API void grkan_plan_destroy(grkan_plan *plan);
  * two workspaces. Fill it with zero bytes before its first use, and again if it held anything but grkan's workspace;
  * every call leaves it fit for the next, also of another plan. It is at most 1 MiB, unless a single row is cut into so
  * many blocks, none of which has two groups, that their parts of a gradient that groups share take more: for KAT's
- * degrees in f32, with more than 43,000 groups that are each wider than a block.
+ * degrees in f32, with more than 43,000 groups that are each wider than a block. With a prologue it may be 1/16 of x's
+ * bytes more.
  */
 GRKAN_API size_t grkan_plan_workspace_bytes(const grkan_plan *plan);
 
@@ -421,7 +342,7 @@ GRKAN_API size_t grkan_plan_workspace_bytes(const grkan_plan *plan);
 GRKAN_API grkan_status grkan_plan_describe(const grkan_plan *plan, grkan_plan_description *description);
 
 /**
- * Enqueue y = F(x).
+ * Enqueue y = F(prologue(x)).
  * @param stream the device's own: CUstream/cudaStream_t, hipStream_t, cl_command_queue (of the device and its
  *               context, in order: others are refused); NULL for the device's default, on CUDA the legacy one
  *               (cudaStreamPerThread may be passed for the other). The cpu has none (NULL only) and is done when the

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from ctypes import c_char, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p, sizeof
+from ctypes import c_char, c_double, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p, sizeof
 
 from ._names import DETERMINISM_LEVELS, DTYPES, FAMILIES, FORMS, SCOPES, STRATEGIES, index_of
 from ._operation import TABLES, Operation, Options
@@ -24,18 +24,26 @@ class RationalStruct(ctypes.Structure):
                 ("numerator_scope", c_int), ("denominator_scope", c_int)]
 
 
+class NormStruct(ctypes.Structure):
+    """grkan_norm"""
+
+    _fields_ = [("epsilon", c_double), ("has_scale", c_int), ("has_shift", c_int)]
+
+
 class OperationStruct(ctypes.Structure):
     """grkan_operation"""
 
     _fields_ = [("outer", c_int64), ("channels", c_int64), ("inner", c_int64), ("groups", c_int64), ("dtype", c_int),
-                ("output_dtype", c_int), ("family", c_int), ("rational", RationalStruct)]
+                ("output_dtype", c_int), ("family", c_int), ("rational", RationalStruct), ("prologue", c_int),
+                ("norm", NormStruct)]
 
 
 class OptionsStruct(ctypes.Structure):
     """grkan_options"""
 
     _fields_ = [("strategy", c_int), ("determinism", c_int), ("cpu_threads", c_int), ("cpu_simd", c_int),
-                ("cpu_parallel_for", c_void_p), ("cpu_parallel_context", c_void_p)]
+                ("cpu_parallel_for", c_void_p), ("cpu_parallel_context", c_void_p), ("frozen", c_uint32),
+                ("writes_y", c_int)]
 
 
 class BufferStruct(ctypes.Structure):
@@ -74,9 +82,11 @@ def options_struct(o: Options) -> OptionsStruct:
 _BUFFER = f"P{sizeof(c_size_t)}x"
 _TABLES = _BUFFER * len(TABLES) + f"{(MOST_TABLES - len(TABLES)) * sizeof(BufferStruct)}x"
 
-# grkan_forward_arguments of the addresses x, *tables, y.
-pack_forward_arguments = struct.Struct(f"@{_BUFFER}{_TABLES}{_BUFFER}").pack
+# grkan_forward_arguments of the addresses x, *tables, y; the rows' statistics, of prologues, are none.
+_STATISTICS = f"{2 * sizeof(BufferStruct)}x"
+pack_forward_arguments = struct.Struct(f"@{_BUFFER}{_TABLES}{_BUFFER}{_STATISTICS}").pack
 
 # grkan_backward_arguments of the addresses x, dy, *tables, dx, *table_gradients; a value of grkan_accumulation; the
-# workspace's address, and its bytes.
-pack_backward_arguments = struct.Struct(f"@{_BUFFER}{_BUFFER}{_TABLES}{_BUFFER}{_TABLES}i{_BUFFER}N").pack
+# workspace's address, and its bytes. Of prologues, and of y again, there is nothing.
+pack_backward_arguments = struct.Struct(
+    f"@{_BUFFER}{_BUFFER}{_TABLES}{_BUFFER}{_TABLES}i{_BUFFER}N{_STATISTICS}{sizeof(BufferStruct)}x").pack

@@ -44,9 +44,18 @@ typedef struct layout {
     const int64_t *b;
 } layout;
 
-#define CONTIGUOUS {channels * length, length, 1}
-#define CHANNELS_LAST {channels * length, 1, channels}
-#define REVERSED {1, batch, batch * channels}
+#define CONTIGUOUS                                                                                                     \
+    {                                                                                                                  \
+        channels *length, length, 1                                                                                    \
+    }
+#define CHANNELS_LAST                                                                                                  \
+    {                                                                                                                  \
+        channels *length, 1, channels                                                                                  \
+    }
+#define REVERSED                                                                                                       \
+    {                                                                                                                  \
+        1, batch, batch *channels                                                                                      \
+    }
 
 static const layout layouts[] = {
     {"contiguous", CONTIGUOUS, CONTIGUOUS, CONTIGUOUS, batch, length, b_strides},
@@ -93,14 +102,13 @@ static void compute(const layout *l, grkan_determinism determinism, expected *e)
     float x[elements], dy[elements], a[a_width], b[groups * b_width];
     const grkan_options options = {.determinism = determinism, .cpu_threads = 1};
     const torch_tensor dense = shaped(l->dense);
-    const grkan_operation o = {l->outer,
-                               channels,
-                               l->inner,
-                               groups,
-                               GRKAN_F32,
-                               GRKAN_OUTPUT_AS_INPUT,
-                               GRKAN_FAMILY_RATIONAL,
-                               {a_width - 1, b_width, GRKAN_ABS_TERMS, GRKAN_SCOPE_SHARED, GRKAN_SCOPE_GROUP}};
+    const grkan_operation o = {
+        .outer = l->outer,
+        .channels = channels,
+        .inner = l->inner,
+        .groups = groups,
+        .rational = {a_width - 1, b_width, GRKAN_ABS_TERMS, GRKAN_SCOPE_SHARED, GRKAN_SCOPE_GROUP},
+    };
     for (int64_t n = 0; n < elements; ++n) {
         x[place_of(&dense, n)] = value_in(l->x, n, 1);
         dy[place_of(&dense, n)] = value_in(l->dy, n, 2);
