@@ -396,7 +396,7 @@ typedef struct by_hand {
 static CUdeviceptr address_of(const call *run, const char *name)
 {
     for (int t = 0; t < CHECK_TENSORS; t++)
-        if (check_has_tensor(&run->one->operation, (check_tensor)t) &&
+        if (check_has_tensor(run->one, (check_tensor)t) &&
             strcmp(check_tensor_name(&run->one->operation, (check_tensor)t), name) == 0)
             return (CUdeviceptr)(uintptr_t)run->at.tensor[t].base;
     assert_string_equal(name, "workspace");

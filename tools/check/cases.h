@@ -14,7 +14,7 @@
 typedef enum check_placement {
     CHECK_APART = 0, /**< every tensor for itself */
     CHECK_DX_IS_DY,  /**< y = x; dx = dy; of one storage type only */
-    CHECK_DX_IS_X    /**< y = x, if their types are the same; dx = x */
+    CHECK_DX_IS_X    /**< y = x, if their types are the same; dx = x, and backward's y = dy */
 } check_placement;
 
 /** What x and dy hold. */
@@ -23,7 +23,9 @@ typedef enum check_values {
     CHECK_HUGE,         /**< half of them up to 1e30 (f16: 65504, f64: 1e100) */
     CHECK_SPECIAL,      /**< by group: zeros and subnormals, NaN, infinities, non-finite dy */
     CHECK_GRID,         /**< x evenly over [-3, 3] */
-    CHECK_LIMITS        /**< of any size, and the coefficients, too; what is not in range differs from group to group */
+    CHECK_LIMITS,       /**< of any size, and the coefficients, too; what is not in range differs from group to group */
+    CHECK_ROWS,         /**< by row: ordinary, all the same, a mean far beyond the spread */
+    CHECK_SPECIAL_ROWS  /**< by row: zeros and subnormals, a NaN, a dy that is not finite, ordinary */
 } check_values;
 
 /** What the coefficients hold. */
@@ -36,7 +38,7 @@ typedef enum check_coefficients {
 
 /** One case: everything that a run depends on. */
 typedef struct check_case {
-    char name[128]; /**< the factors, joined by '/'; unique in its table */
+    char name[192]; /**< the factors, joined by '/'; unique in its table */
     uint64_t seed;  /**< of the values */
     grkan_operation operation;
     grkan_options options;
@@ -72,6 +74,9 @@ check_table check_table_square(uint64_t seed, bool quick);
 
 /** The table of unequal storage types: all against the oracle, the GRKAN_DEVICE_TO_DEVICE ones for equal bits, too. */
 check_table check_table_two_types(uint64_t seed, bool quick);
+
+/** The table of prologues, frozen tables, and backward that writes y: likewise. */
+check_table check_table_prologues(uint64_t seed, bool quick);
 
 void check_table_free(check_table *table);
 

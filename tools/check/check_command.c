@@ -12,7 +12,7 @@
 #include "common/tools.h"
 
 /** The tables of cases. */
-enum { ORACLE, BITS, LIMITS, SQUARE, TWO_TYPES, TABLES };
+enum { ORACLE, BITS, LIMITS, SQUARE, TWO_TYPES, PROLOGUES, TABLES };
 
 enum { OPTION_SEED = 0x100, OPTION_LIST, OPTION_CASE, OPTION_PART, OPTION_LARGE };
 
@@ -216,7 +216,8 @@ static int run_checks(const suite_device *devices, int count, const check_table 
     static const char *const digested[TABLES] = {[BITS] = "device_to_device cases",
                                                  [LIMITS] = "cases at the limits of numbers",
                                                  [SQUARE] = "cases of square",
-                                                 [TWO_TYPES] = "cases of two types"};
+                                                 [TWO_TYPES] = "cases of two types",
+                                                 [PROLOGUES] = "cases of prologues"};
     suite_tally tallies[SUITE_DEVICES] = {{0}}, digests[TABLES][SUITE_DEVICES] = {{{0}}};
     steps s = {0};
     for (int t = 0; t < TABLES; t++)
@@ -272,11 +273,10 @@ int grkan_tool_check(int argc, char **argv)
     check_request c = {.seed = 1, .part = 1, .parts = 1};
     options_parse(&command, argc, argv, &c, NULL);
 
-    check_table tables[TABLES] = {[ORACLE] = check_table_oracle(c.seed, c.quick),
-                                  [BITS] = check_table_bits(c.seed, c.quick),
-                                  [LIMITS] = check_table_limits(c.seed, c.quick),
-                                  [SQUARE] = check_table_square(c.seed, c.quick),
-                                  [TWO_TYPES] = check_table_two_types(c.seed, c.quick)};
+    check_table tables[TABLES] = {
+        [ORACLE] = check_table_oracle(c.seed, c.quick),       [BITS] = check_table_bits(c.seed, c.quick),
+        [LIMITS] = check_table_limits(c.seed, c.quick),       [SQUARE] = check_table_square(c.seed, c.quick),
+        [TWO_TYPES] = check_table_two_types(c.seed, c.quick), [PROLOGUES] = check_table_prologues(c.seed, c.quick)};
     int status = TOOL_GOOD;
     if (has_empty(tables)) {
         fprintf(stderr, "%s: the table of cases could not be made\n", argv[0]);
@@ -292,9 +292,9 @@ int grkan_tool_check(int argc, char **argv)
         if (!c.large)
             printf(
                 "cases against the oracle: %d; for equal bits: %d; for both, at the limits of numbers: %d, of square: "
-                "%d, of two types: %d; seed %" PRIu64 "\n",
+                "%d, of two types: %d, of prologues: %d; seed %" PRIu64 "\n",
                 tables[ORACLE].count, tables[BITS].count, tables[LIMITS].count, tables[SQUARE].count,
-                tables[TWO_TYPES].count, c.seed);
+                tables[TWO_TYPES].count, tables[PROLOGUES].count, c.seed);
         status = check_devices(&c, tables, argv[0]);
     }
     for (int t = 0; t < TABLES; t++)

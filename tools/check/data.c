@@ -34,14 +34,38 @@ static int table_of(check_tensor tensor)
     return tensor >= CHECK_GRADIENT ? (int)tensor - CHECK_GRADIENT : -1;
 }
 
-bool check_has_tensor(const grkan_operation *o, check_tensor tensor)
+bool check_has_tensor(const check_case *one, check_tensor tensor)
 {
-    return table_of(tensor) < 0 || check_table_of(o, table_of(tensor)).rows > 0;
+    const grkan_operation *const o = &one->operation;
+    const int table = table_of(tensor);
+    if (table >= 0)
+        return check_table_of(o, table).rows > 0 &&
+               (tensor < CHECK_GRADIENT || (one->options.frozen >> table & 1) == 0);
+    switch (tensor) {
+    case CHECK_MEAN:
+        return o->prologue == GRKAN_PROLOGUE_LAYER_NORM;
+    case CHECK_RSTD:
+        return o->prologue == GRKAN_PROLOGUE_LAYER_NORM || o->prologue == GRKAN_PROLOGUE_RMS_NORM;
+    case CHECK_DX:
+        return (one->options.frozen & GRKAN_FROZEN_X) == 0;
+    case CHECK_Y_AGAIN:
+        return one->options.writes_y != 0;
+    default:
+        return true;
+    }
 }
 
 const char *check_tensor_name(const grkan_operation *o, check_tensor tensor)
 {
-    static const char *const names[] = {[CHECK_X] = "x", [CHECK_DY] = "dy", [CHECK_Y] = "y", [CHECK_DX] = "dx"};
+    static const char *const names[] = {
+        [CHECK_X] = "x",
+        [CHECK_DY] = "dy",
+        [CHECK_Y] = "y",
+        [CHECK_MEAN] = "mean",
+        [CHECK_RSTD] = "rstd",
+        [CHECK_DX] = "dx",
+        [CHECK_Y_AGAIN] = "backward's y",
+    };
     if (table_of(tensor) < 0)
         return names[tensor];
     const grkan_table table = check_table_of(o, table_of(tensor));
@@ -51,6 +75,10 @@ const char *check_tensor_name(const grkan_operation *o, check_tensor tensor)
 int64_t check_tensor_count(const check_case *one, check_tensor tensor)
 {
     const grkan_operation *o = &one->operation;
+    if (!check_has_tensor(one, tensor))
+        return 0;
+    if (tensor == CHECK_MEAN || tensor == CHECK_RSTD)
+        return o->outer;
     if (table_of(tensor) < 0)
         return o->outer * o->channels * o->inner;
     const grkan_table table = check_table_of(o, table_of(tensor));
@@ -59,10 +87,10 @@ int64_t check_tensor_count(const check_case *one, check_tensor tensor)
 
 grkan_dtype check_tensor_dtype(const check_case *one, check_tensor tensor)
 {
-    if (table_of(tensor) >= 0)
+    if (table_of(tensor) >= 0 || tensor == CHECK_MEAN || tensor == CHECK_RSTD)
         return storage_of_coefficients(one->operation.dtype);
-    return tensor == CHECK_Y || tensor == CHECK_DY ? grkan_operation_output_dtype(&one->operation)
-                                                   : one->operation.dtype;
+    return tensor == CHECK_X || tensor == CHECK_DX ? one->operation.dtype
+                                                   : grkan_operation_output_dtype(&one->operation);
 }
 
 size_t check_tensor_bytes(const check_case *one, check_tensor tensor)
@@ -117,6 +145,21 @@ static void fill_coefficients(const check_case *one, check_random *random, check
                        k == GRKAN_DENOMINATOR && o->rational.form == GRKAN_PLAIN ? 0.3 : 0.8);
             if (k == GRKAN_NUMERATOR && one->coefficients == CHECK_IDENTITY && table.width > 1)
                 storage_store(dtype, values, row * table.width + 1, 1);
+        }
+    }
+}
+
+/** Biases and shifts move elements by about the size of an activation's features; scales are about 1. */
+static void fill_prologue(const check_case *one, check_random *random, check_data *data)
+{
+    const grkan_operation *const o = &one->operation;
+    for (int k = FAMILY_TABLES; k < GRKAN_MOST_TABLES; k++) {
+        const grkan_table table = check_table_of(o, k);
+        const bool is_scale = o->prologue != GRKAN_PROLOGUE_BIAS && k == GRKAN_SCALE;
+        for (int64_t i = 0; i < table.rows * table.width; i++) {
+            const double normal = check_random_normal(random);
+            storage_store(storage_of_coefficients(o->dtype), data->tensor[CHECK_TABLE + k], i,
+                          is_scale ? 1 + normal / 4 : normal / 2);
         }
     }
 }
@@ -184,9 +227,48 @@ static void special_element(const check_case *one, check_random *random, int64_t
     }
 }
 
+/** Rows of a norm: every third holds one number, every third has a mean hundreds of times its spread. */
+static long double element_of_rows(const check_case *one, int64_t row, long double normal)
+{
+    check_random random = check_random_stream(one->seed, (uint64_t)row);
+    const double centre = check_random_normal(&random);
+    switch (((uint64_t)row + one->seed) % 3) {
+    case 0:
+        return normal;
+    case 1:
+        return 100 * centre;
+    default:
+        return normal + (centre < 0 ? -500 : 500) * (1 + fabs(centre));
+    }
+}
+
+/** One element in 16 is special; which way depends on the row. A NaN is one of them or the first of its row. */
+static void special_of_rows(const check_case *one, check_random *random, int64_t row, bool is_first, long double *x,
+                            long double *dy)
+{
+    const grkan_dtype dtype = one->operation.dtype;
+    const long double subnormal = storage_min_normal(dtype) / 16 + 3 * storage_ulp(dtype, 0);
+    const int choice = check_random_below(random, 16);
+    const long double sign = check_random_below(random, 2) ? -1 : 1;
+    switch (((uint64_t)row + one->seed) % 4) {
+    case 0:
+        *x = choice < 2 ? sign * subnormal * choice : *x;
+        break;
+    case 1:
+        *x = is_first || choice == 0 ? NAN : *x;
+        break;
+    case 2:
+        *dy = choice == 0 ? (row % 2 ? NAN : sign * INFINITY) : *dy;
+        break;
+    default:
+        break;
+    }
+}
+
 static void fill_element(const check_case *one, check_random *random, int64_t index, int64_t group, check_data *data)
 {
     const int64_t count = check_tensor_count(one, CHECK_X);
+    const int64_t row_elements = one->operation.channels * one->operation.inner;
     const double normal_dy = check_random_normal(random);
     long double x = check_random_normal(random);
     long double dy = fabs(normal_dy) < 1e-3 ? 1e-3 : normal_dy;
@@ -196,6 +278,10 @@ static void fill_element(const check_case *one, check_random *random, int64_t in
         limits_element(one, random, limits_extreme_of(one, group), &x, &dy);
     else if (one->values == CHECK_SPECIAL)
         special_element(one, random, group, &x, &dy);
+    else if (one->values == CHECK_ROWS)
+        x = element_of_rows(one, index / row_elements, x);
+    else if (one->values == CHECK_SPECIAL_ROWS)
+        special_of_rows(one, random, index / row_elements, index % row_elements == 0, &x, &dy);
     else if (one->values == CHECK_GRID)
         x = -3 + 6 * (long double)index / (long double)(count > 1 ? count - 1 : 1);
     storage_store(one->operation.dtype, data->tensor[CHECK_X], index, x);
@@ -214,11 +300,14 @@ static void fill_elements(const check_case *one, check_random *random, check_dat
         }
 }
 
-bool check_data_create(const check_case *one, check_data *data)
+bool check_data_create(const check_case *wanted, check_data *data)
 {
+    check_case whole = *wanted;
+    const check_case *const one = &whole;
+    whole.options.frozen = 0; /* data do not depend on it */
     *data = (check_data){{0}};
     for (int t = 0; t < CHECK_TENSORS; t++) {
-        if (t == CHECK_Y || t == CHECK_DX)
+        if (t >= CHECK_FIRST_OUTPUT && t < CHECK_GRADIENT)
             continue;
         data->tensor[t] = calloc(check_tensor_bytes(one, (check_tensor)t) + 1, 1);
         if (!data->tensor[t]) {
@@ -233,6 +322,7 @@ bool check_data_create(const check_case *one, check_data *data)
         fill_limits(one, &random, data);
     else
         fill_coefficients(one, &random, data);
+    fill_prologue(one, &random, data);
     for (int t = CHECK_GRADIENT; t < CHECK_TENSORS; t++)
         for (int64_t i = 0; i < check_tensor_count(one, (check_tensor)t); i++)
             storage_store(check_tensor_dtype(one, (check_tensor)t), data->tensor[t], i, check_random_normal(&random));
@@ -245,6 +335,24 @@ void check_data_free(check_data *data)
     for (int t = 0; t < CHECK_TENSORS; t++)
         free(data->tensor[t]);
     *data = (check_data){{0}};
+}
+
+/** Only device_to_device promises to keep subnormals. A few underflows in one element. */
+static long double tiny_of(const check_case *one)
+{
+    const grkan_dtype dtype = storage_of_coefficients(one->operation.dtype);
+    const bool keeps = one->options.determinism == GRKAN_DEVICE_TO_DEVICE;
+    return 256 * (keeps ? storage_ulp(dtype, 0) : storage_min_normal(dtype));
+}
+
+oracle_norm check_norm(const check_case *one)
+{
+    const grkan_operation *const o = &one->operation;
+    return (oracle_norm){.kind = o->prologue,
+                         .epsilon = o->norm.epsilon,
+                         .channels = o->channels,
+                         .unit = storage_ulp(storage_of_coefficients(o->dtype), 1) / 2,
+                         .tiny = tiny_of(one)};
 }
 
 oracle_function check_function(const check_case *one, const check_data *data, int64_t group)
@@ -261,9 +369,7 @@ oracle_function check_function(const check_case *one, const check_data *data, in
             coefficients[i] = storage_load(dtype, data->tensor[CHECK_TABLE + k], start + i);
     }
     f.unit = storage_ulp(dtype, 1) / 2;
-    /* Only device_to_device promises to keep subnormals. A few underflows in one element, scaled by its coefficients. */
-    f.tiny =
-        256 * (one->options.determinism == GRKAN_DEVICE_TO_DEVICE ? storage_ulp(dtype, 0) : storage_min_normal(dtype));
+    f.tiny = tiny_of(one); /* scaled by its coefficients */
     if (one->values == CHECK_LIMITS)
         f.tiny *= limits_underflow(one, limits_extreme_of(one, group));
     return f;

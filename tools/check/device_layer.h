@@ -32,6 +32,8 @@ static inline grkan_forward_arguments device_layer_forward_arguments(const devic
         .x = tensor[CHECK_X],
         .tables = DEVICE_LAYER_TABLES(CHECK_TABLE),
         .y = tensor[CHECK_Y],
+        .mean = tensor[CHECK_MEAN],
+        .rstd = tensor[CHECK_RSTD],
     };
 }
 
@@ -47,6 +49,9 @@ static inline grkan_backward_arguments device_layer_backward_arguments(const dev
         .accumulation = layer->accumulation,
         .workspace = layer->workspace,
         .workspace_bytes = layer->workspace_bytes,
+        .mean = tensor[CHECK_MEAN],
+        .rstd = tensor[CHECK_RSTD],
+        .y = tensor[CHECK_Y_AGAIN],
     };
 }
 

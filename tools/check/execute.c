@@ -88,9 +88,27 @@ static unsigned char *slot_read(execution *run, const execute_slot *slot, const 
     return image;
 }
 
+/** Whether the tensor is a gradient that the case freezes. */
+static bool is_frozen(const check_case *one, check_tensor tensor)
+{
+    check_case whole = *one;
+    whole.options.frozen = 0;
+    return check_has_tensor(&whole, tensor) && !check_has_tensor(one, tensor);
+}
+
+/** Bytes of a tensor, and of what would be one if it were not frozen. */
+static size_t bytes_of(const check_case *one, check_tensor tensor)
+{
+    check_case whole = *one;
+    whole.options.frozen = 0;
+    return check_tensor_bytes(&whole, tensor);
+}
+
 /** The slot that holds a tensor: its own, or the one that it is in place of. */
 static check_tensor slot_of(const check_case *one, check_tensor tensor)
 {
+    if (!check_has_tensor(one, tensor))
+        return tensor;
     if (tensor == CHECK_Y && one->placement != CHECK_APART &&
         check_tensor_dtype(one, CHECK_Y) == check_tensor_dtype(one, CHECK_X))
         return CHECK_X;
@@ -98,24 +116,65 @@ static check_tensor slot_of(const check_case *one, check_tensor tensor)
         return CHECK_DY;
     if (tensor == CHECK_DX && one->placement == CHECK_DX_IS_X)
         return CHECK_X;
-    return tensor;
+    return tensor == CHECK_Y_AGAIN && one->placement == CHECK_DX_IS_X ? CHECK_DY : tensor;
+}
+
+/** Tensors of a pass: those before its first output are inputs, and with backward mean and rstd. */
+typedef struct execute_pass {
+    check_tensor first, last; /**< outputs */
+} execute_pass;
+
+static const execute_pass forward_pass = {CHECK_Y, CHECK_RSTD};
+static const execute_pass backward_pass = {CHECK_DX, (check_tensor)(CHECK_TENSORS - 1)};
+
+/** Whether an output of a pass lies in the slot of another tensor. */
+static bool is_written(const check_case *one, execute_pass pass, check_tensor slot)
+{
+    for (int t = (int)pass.first; t <= (int)pass.last; t++)
+        if (slot_of(one, (check_tensor)t) == slot)
+            return true;
+    return false;
+}
+
+/** What a tensor holds before a call; NULL: the poison. */
+static const void *contents_of(const execution *run, check_tensor tensor)
+{
+    const bool is_statistic = tensor == CHECK_MEAN || tensor == CHECK_RSTD;
+    return is_statistic && run->forward != NULL ? run->forward->tensor[tensor] : run->data->tensor[tensor];
 }
 
 static bool fill_tensor(execution *run, check_tensor tensor)
 {
-    return slot_fill(run, &run->slots[tensor], run->data->tensor[tensor], POISON);
+    return slot_fill(run, &run->slots[tensor], contents_of(run, tensor), POISON);
 }
 
 static bool tensor_unchanged(execution *run, check_tensor tensor)
 {
     const execute_slot *slot = &run->slots[tensor];
     const char *const name = check_tensor_name(&run->one->operation, tensor);
+    const unsigned char *const before = contents_of(run, tensor);
     unsigned char *image = slot_read(run, slot, name);
+    bool same = true;
     if (!image)
         return false;
-    const bool same = slot->bytes == 0 || memcmp(image + slot->offset, run->data->tensor[tensor], slot->bytes) == 0;
+    for (size_t i = 0; i < slot->bytes; i++)
+        same = same && image[slot->offset + i] == (before != NULL ? before[i] : POISON);
     free(image);
-    return same || complain(run, "is an input, and was changed", name);
+    return same || complain(run, "is not to be written, and was changed", name);
+}
+
+/** Whether inputs, and what is frozen, are as they were. */
+static bool others_unchanged(execution *run, execute_pass pass)
+{
+    for (int t = 0; t < CHECK_TENSORS; t++) {
+        const check_tensor tensor = (check_tensor)t;
+        const bool is_input = t < CHECK_FIRST_OUTPUT || (pass.first == CHECK_DX && t > CHECK_Y && t < CHECK_DX);
+        if (is_input ? is_written(run->one, pass, tensor) : !is_frozen(run->one, tensor))
+            continue;
+        if (!tensor_unchanged(run, tensor))
+            return false;
+    }
+    return true;
 }
 
 /** Download an output into results->tensor. */
@@ -131,11 +190,21 @@ static bool fetch(execution *run, check_tensor tensor, check_data *results)
     return true;
 }
 
+static bool fetch_outputs(execution *run, execute_pass pass, check_data *results)
+{
+    for (int t = (int)pass.first; t <= (int)pass.last; t++)
+        if (check_has_tensor(run->one, (check_tensor)t) && !fetch(run, (check_tensor)t, results))
+            return false;
+    return true;
+}
+
+/** An empty table may be NULL, and so may what a case has not. */
 static grkan_buffer buffer_of(const execution *run, check_tensor tensor)
 {
     const execute_slot *const slot = &run->slots[slot_of(run->one, tensor)];
     const bool is_of_table = tensor >= CHECK_GRADIENT || (tensor >= CHECK_TABLE && tensor < CHECK_FIRST_OUTPUT);
-    return is_of_table && slot->bytes == 0 ? (grkan_buffer){NULL, 0} : slot_buffer(slot);
+    const bool is_shown = is_frozen(run->one, tensor) ? run->shows_frozen : check_has_tensor(run->one, tensor);
+    return !is_shown || (is_of_table && slot->bytes == 0) ? (grkan_buffer){NULL, 0} : slot_buffer(slot);
 }
 
 static device_layer layer_of(const execution *run)
@@ -159,8 +228,8 @@ grkan_status execute_begin(execution *run, grkan_device *device, const check_cas
         const check_tensor tensor = (check_tensor)t;
         const size_t element = grkan_dtype_bytes(check_tensor_dtype(one, tensor));
         call = "grkan_memory_allocate";
-        status = slot_allocate(run, &run->slots[t], check_tensor_bytes(one, tensor),
-                               (size_t)one->offset * (size_t)(t + 1) * element);
+        status =
+            slot_allocate(run, &run->slots[t], bytes_of(one, tensor), (size_t)one->offset * (size_t)(t + 1) * element);
     }
     if (status == GRKAN_SUCCESS)
         status = slot_allocate(run, &run->workspace, grkan_plan_workspace_bytes(run->plan), WORKSPACE_ALIGNED);
@@ -183,18 +252,31 @@ void execute_end(execution *run)
     run->workspace = (execute_slot){0};
 }
 
-bool execute_forward(execution *run, check_data *results)
+/** @param results out: y, and mean and rstd where the layer has memory for them */
+static bool run_forward(execution *run, bool is_inference, check_data *results)
 {
-    for (int t = CHECK_X; t <= CHECK_Y; t++)
+    run->forward = NULL;
+    for (int t = 0; t <= (int)forward_pass.last; t++)
         if (!fill_tensor(run, (check_tensor)t))
             return false;
-    const device_layer layer = layer_of(run);
-    if (!called(run, device_layer_forward(run->plan, &layer), "grkan_forward"))
-        return false;
-    for (int t = CHECK_X; t < CHECK_FIRST_OUTPUT; t++)
-        if ((check_tensor)t != slot_of(run->one, CHECK_Y) && !tensor_unchanged(run, (check_tensor)t))
-            return false;
-    return fetch(run, CHECK_Y, results);
+    device_layer layer = layer_of(run);
+    if (is_inference)
+        layer.tensor[CHECK_MEAN] = layer.tensor[CHECK_RSTD] = (grkan_buffer){NULL, 0};
+    return called(run, device_layer_forward(run->plan, &layer), "grkan_forward") &&
+           others_unchanged(run, forward_pass) &&
+           (is_inference ? fetch(run, CHECK_Y, results) : fetch_outputs(run, forward_pass, results));
+}
+
+bool execute_forward(execution *run, check_data *results)
+{
+    const bool good = run_forward(run, false, results);
+    run->forward = results;
+    return good;
+}
+
+bool execute_inference(execution *run, check_data *results)
+{
+    return run_forward(run, true, results);
 }
 
 /** Fill what backward uses: the inputs, NaN in the outputs or what they add to. */
@@ -202,8 +284,8 @@ static bool fill_for_backward(execution *run)
 {
     const bool adds = run->one->accumulation == GRKAN_ADD;
     for (int t = 0; t < CHECK_TENSORS; t++) {
-        if (t >= CHECK_GRADIENT && !adds ? !slot_fill(run, &run->slots[t], NULL, POISON)
-                                         : !fill_tensor(run, (check_tensor)t))
+        const bool is_overwritten = t >= CHECK_GRADIENT && !adds && check_has_tensor(run->one, (check_tensor)t);
+        if (is_overwritten ? !slot_fill(run, &run->slots[t], NULL, POISON) : !fill_tensor(run, (check_tensor)t))
             return false;
     }
     return true;
@@ -221,13 +303,6 @@ bool execute_backward(execution *run, check_data *results)
     if (!fill_for_backward(run))
         return false;
     const device_layer layer = layer_of(run);
-    if (!called(run, device_layer_backward(run->plan, &layer), "grkan_backward"))
-        return false;
-    for (int t = CHECK_X; t < CHECK_FIRST_OUTPUT; t++)
-        if ((check_tensor)t != slot_of(run->one, CHECK_DX) && !tensor_unchanged(run, (check_tensor)t))
-            return false;
-    for (int t = CHECK_DX; t < CHECK_TENSORS; t++)
-        if (!fetch(run, (check_tensor)t, results))
-            return false;
-    return workspace_intact(run);
+    return called(run, device_layer_backward(run->plan, &layer), "grkan_backward") &&
+           others_unchanged(run, backward_pass) && fetch_outputs(run, backward_pass, results) && workspace_intact(run);
 }

@@ -25,7 +25,9 @@ typedef struct execution {
     grkan_plan *plan;
     execute_slot slots[CHECK_TENSORS];
     execute_slot workspace;
-    char text[EXECUTE_TEXT]; /**< what went wrong */
+    const check_data *forward; /**< results of the last forward, whose mean and rstd backward reads */
+    bool shows_frozen;         /**< backward gets memory for what is frozen, to see that it is not written; else NULL */
+    char text[EXECUTE_TEXT];   /**< what went wrong */
 } execution;
 
 /**
@@ -36,12 +38,15 @@ typedef struct execution {
 grkan_status execute_begin(execution *run, grkan_device *device, const check_case *one, const check_data *data);
 
 /**
- * Run forward and download y (allocated here, into results->tensor). false, with text: a call failed, a sentinel was
- * overwritten, or an input changed.
+ * Run forward and download y, mean and rstd (allocated here, into results->tensor, which backward reads). false, with text: a
+ * call failed, a sentinel was overwritten, or an input changed.
  */
 bool execute_forward(execution *run, check_data *results);
 
-/** Likewise backward: dx and the gradients of the tables. May be repeated; the workspace is zeroed only once. */
+/** Run forward without memory for mean and rstd, and download y. Before execute_forward, which backward needs. */
+bool execute_inference(execution *run, check_data *results);
+
+/** Likewise backward, after execute_forward: all its outputs. May be repeated; the workspace is zeroed only once. */
 bool execute_backward(execution *run, check_data *results);
 
 /** Give everything back. */

@@ -113,14 +113,17 @@ static oracle_number wanted(const total *t, grkan_dtype dtype, long double chain
 
 static bool totals_create(const check_case *one, const check_data *data, totals *sums)
 {
-    const int64_t elements = check_tensor_count(one, CHECK_X);
-    (void)grkan_operation_tables(&one->operation, sums->tables, &sums->count);
+    const grkan_operation *const o = &one->operation;
+    const int64_t of_scope[] = {
+        [GRKAN_SCOPE_SHARED] = check_tensor_count(one, CHECK_X),
+        [GRKAN_SCOPE_GROUP] = o->outer * check_group_start(o, 1) * o->inner, /* of the widest group */
+        [GRKAN_SCOPE_CHANNEL] = o->outer * o->inner,
+    };
+    (void)grkan_operation_tables(o, sums->tables, &sums->count);
     for (int k = 0; k < sums->count; k++) {
         const check_tensor tensor = (check_tensor)(CHECK_GRADIENT + k);
-        const bool is_shared = sums->tables[k].rows == 1;
         const int64_t count = check_tensor_count(one, tensor);
-        const int64_t width = check_group_start(&one->operation, 1); /* channels of the widest group */
-        sums->elements[k] = is_shared ? elements : one->operation.outer * width * one->operation.inner;
+        sums->elements[k] = of_scope[sums->tables[k].rows == 1 ? GRKAN_SCOPE_SHARED : sums->tables[k].scope];
         sums->of[k] = calloc((size_t)count + 1, sizeof(total));
         if (!sums->of[k])
             return false;
@@ -131,73 +134,193 @@ static bool totals_create(const check_case *one, const check_data *data, totals 
     return true;
 }
 
-static void add_element(const oracle_function *function, const oracle_element *e, int64_t group, totals *sums)
+/* ------------------------------------------------------------------------------------------------------- elements */
+
+/** What is being judged. */
+typedef struct judging {
+    const check_case *one;
+    const check_data *data, *results;
+    judge_worst *worst;
+    totals sums;
+    oracle_function *functions; /**< of each group */
+    oracle_norm norm;           /**< of norms; from here on */
+    long double *numbers;       /**< x of a row, scale, shift */
+    oracle_number *xhat, *dz;   /**< of a row */
+} judging;
+
+static bool judging_create(judging *j)
 {
+    const grkan_operation *const o = &j->one->operation;
+    const size_t channels = (size_t)o->channels;
+    j->functions = calloc((size_t)o->groups, sizeof *j->functions);
+    j->numbers = calloc(3 * channels, sizeof *j->numbers);
+    j->xhat = calloc(2 * channels, sizeof *j->xhat);
+    if (!j->functions || !j->numbers || !j->xhat || !totals_create(j->one, j->data, &j->sums))
+        return false;
+    for (int64_t group = 0; group < o->groups; group++)
+        j->functions[group] = check_function(j->one, j->data, group);
+    j->dz = j->xhat + channels;
+    return true;
+}
+
+static void judging_free(judging *j)
+{
+    for (int k = 0; k < j->sums.count; k++)
+        free(j->sums.of[k]);
+    free(j->functions);
+    free(j->numbers);
+    free(j->xhat);
+}
+
+static long double load(const judging *j, const check_data *from, check_tensor tensor, int64_t index)
+{
+    return storage_load(check_tensor_dtype(j->one, tensor), from->tensor[tensor], index);
+}
+
+/** Hold an element of an output against what is wanted of it, if the case has that output. */
+static void judge_output(judging *j, check_tensor tensor, int64_t index, oracle_number want)
+{
+    if (check_has_tensor(j->one, tensor))
+        note(j->worst, check_tensor_dtype(j->one, tensor), tensor, index, want, load(j, j->results, tensor, index));
+}
+
+/** Add what an element gives to the gradients. of_prologue: what its channel's numbers get, table by table */
+static void add_element(judging *j, const oracle_element *e, int64_t group, int64_t channel,
+                        const oracle_number *of_prologue)
+{
+    totals *const sums = &j->sums;
     for (int k = 0; k < sums->count; k++) {
-        const oracle_number *const added = oracle_added(function, e, k);
-        const int64_t start = check_row_start(&sums->tables[k], group);
-        for (int i = 0; i < sums->tables[k].width; i++)
+        const grkan_table *const table = &sums->tables[k];
+        const bool is_of_channels = table->scope == GRKAN_SCOPE_CHANNEL;
+        const oracle_number *const added = is_of_channels ? of_prologue++ : oracle_added(&j->functions[group], e, k);
+        const int64_t start = check_row_start(table, is_of_channels ? channel : group);
+        for (int i = 0; i < table->width && check_has_tensor(j->one, (check_tensor)(CHECK_GRADIENT + k)); i++)
             add(&sums->of[k][start + i], added[i]);
     }
 }
 
-/** The elements of one group at one outer index; index is the first. */
-static void judge_run(const check_case *one, const check_data *data, const check_data *results,
-                      const oracle_function *function, int64_t group, int64_t index, totals *sums, judge_worst *worst)
+/** An element without a norm. */
+static void judge_element(judging *j, int64_t group, int64_t channel, int64_t index)
 {
-    const grkan_operation *o = &one->operation;
-    const grkan_dtype output = check_tensor_dtype(one, CHECK_Y);
-    const int64_t channels = check_group_start(o, group + 1) - check_group_start(o, group);
-    for (int64_t k = index; k < index + channels * o->inner; k++) {
-        oracle_element e;
-        const long double x = storage_load(o->dtype, data->tensor[CHECK_X], k);
-        const long double dy = storage_load(output, data->tensor[CHECK_DY], k);
-        oracle_evaluate(function, x, dy, &e);
-        note(worst, output, CHECK_Y, k, e.y, storage_load(output, results->tensor[CHECK_Y], k));
-        note(worst, o->dtype, CHECK_DX, k, e.dx, storage_load(o->dtype, results->tensor[CHECK_DX], k));
-        add_element(function, &e, group, sums);
-    }
+    oracle_element e;
+    oracle_number z = {load(j, j->data, CHECK_X, index), 0};
+    if (j->one->operation.prologue == GRKAN_PROLOGUE_BIAS)
+        z = oracle_biased(z.value, load(j, j->data, CHECK_TABLE + GRKAN_BIAS, channel), j->functions[group].unit);
+    oracle_evaluate_near(&j->functions[group], z, load(j, j->data, CHECK_DY, index), &e);
+    judge_output(j, CHECK_Y, index, e.y);
+    judge_output(j, CHECK_Y_AGAIN, index, e.y);
+    judge_output(j, CHECK_DX, index, e.dx);
+    add_element(j, &e, group, channel, &e.dx);
 }
 
-static void judge_sums(const check_case *one, const check_data *results, const grkan_plan_description *plan,
-                       const totals *sums, judge_worst *worst)
+static void judge_elements(judging *j, int64_t row)
 {
-    for (int k = 0; k < sums->count; k++) {
+    const grkan_operation *const o = &j->one->operation;
+    int64_t index = row * o->channels * o->inner;
+    for (int64_t group = 0; group < o->groups; group++)
+        for (int64_t channel = check_group_start(o, group); channel < check_group_start(o, group + 1); channel++)
+            for (int64_t i = 0; i < o->inner; i++)
+                judge_element(j, group, channel, index++);
+}
+
+/* ---------------------------------------------------------------------------------------------------------- norms */
+
+static void load_scale_and_shift(judging *j)
+{
+    const int64_t channels = j->norm.channels;
+    for (int64_t i = 0; i < 2 * channels; i++) {
+        const check_tensor tensor = (check_tensor)(CHECK_TABLE + (i < channels ? GRKAN_SCALE : GRKAN_SHIFT));
+        if (check_tensor_count(j->one, tensor) > 0)
+            j->numbers[channels + i] = load(j, j->data, tensor, i % channels);
+    }
+    j->norm.scale = j->one->operation.norm.has_scale ? j->numbers + channels : NULL;
+    j->norm.shift = j->one->operation.norm.has_shift ? j->numbers + 2 * channels : NULL;
+}
+
+/** y, and what the row's statistics must be. */
+static void judge_forward_of_norm(judging *j, int64_t row)
+{
+    const grkan_operation *const o = &j->one->operation;
+    const oracle_statistics statistics = oracle_statistics_of(&j->norm, j->numbers);
+    judge_output(j, CHECK_MEAN, row, statistics.mean);
+    judge_output(j, CHECK_RSTD, row, statistics.rstd);
+    for (int64_t group = 0; group < o->groups; group++)
+        for (int64_t channel = check_group_start(o, group); channel < check_group_start(o, group + 1); channel++) {
+            const oracle_number xhat = oracle_standardised(&j->norm, &statistics, j->numbers[channel]);
+            oracle_element e;
+            oracle_evaluate_near(&j->functions[group], oracle_scaled(&j->norm, xhat, channel), 1, &e);
+            judge_output(j, CHECK_Y, row * o->channels + channel, e.y);
+        }
+}
+
+/** Backward reads the statistics that forward wrote: whatever they are, as they are. */
+static void judge_backward_of_norm(judging *j, int64_t row)
+{
+    const grkan_operation *const o = &j->one->operation;
+    const bool has_mean = check_has_tensor(j->one, CHECK_MEAN);
+    const oracle_statistics statistics = {{has_mean ? load(j, j->results, CHECK_MEAN, row) : 0, 0},
+                                          {load(j, j->results, CHECK_RSTD, row), 0}};
+    const int64_t first = row * o->channels;
+    for (int64_t group = 0; group < o->groups; group++)
+        for (int64_t channel = check_group_start(o, group); channel < check_group_start(o, group + 1); channel++) {
+            const oracle_number xhat = oracle_standardised(&j->norm, &statistics, j->numbers[channel]);
+            oracle_element e;
+            oracle_evaluate_near(&j->functions[group], oracle_scaled(&j->norm, xhat, channel),
+                                 load(j, j->data, CHECK_DY, first + channel), &e);
+            const oracle_number of_tables[] = {oracle_scale_share(&j->norm, xhat, e.dx), e.dx};
+            judge_output(j, CHECK_Y_AGAIN, first + channel, e.y);
+            add_element(j, &e, group, channel, of_tables);
+            j->xhat[channel] = xhat;
+            j->dz[channel] = e.dx;
+        }
+    oracle_norm_gradient(&j->norm, &statistics, j->xhat, j->dz, j->dz);
+    for (int64_t channel = 0; channel < o->channels; channel++)
+        judge_output(j, CHECK_DX, first + channel, j->dz[channel]);
+}
+
+static void judge_norm(judging *j, int64_t row)
+{
+    for (int64_t channel = 0; channel < j->norm.channels; channel++)
+        j->numbers[channel] = load(j, j->data, CHECK_X, row * j->norm.channels + channel);
+    judge_forward_of_norm(j, row);
+    judge_backward_of_norm(j, row);
+}
+
+/* ---------------------------------------------------------------------------------------------------- all results */
+
+static void judge_sums(judging *j, const grkan_plan_description *plan)
+{
+    for (int k = 0; k < j->sums.count; k++) {
         const check_tensor tensor = (check_tensor)(CHECK_GRADIENT + k);
-        const grkan_dtype dtype = check_tensor_dtype(one, tensor);
-        const long double chain = judge_chain(plan, sums->elements[k]) + (one->accumulation == GRKAN_ADD);
-        for (int64_t i = 0; i < check_tensor_count(one, tensor); i++)
-            note(worst, dtype, tensor, i, wanted(&sums->of[k][i], dtype, chain, sums->elements[k]),
-                 storage_load(dtype, results->tensor[tensor], i));
+        const int64_t elements = j->sums.elements[k];
+        const long double chain = judge_chain(plan, elements) + (j->one->accumulation == GRKAN_ADD);
+        for (int64_t i = 0; i < check_tensor_count(j->one, tensor); i++)
+            judge_output(j, tensor, i, wanted(&j->sums.of[k][i], check_tensor_dtype(j->one, tensor), chain, elements));
     }
 }
 
 bool judge_results(const check_case *one, const check_data *data, const check_data *results,
                    const grkan_plan_description *plan, judge_worst *worst)
 {
-    const grkan_operation *o = &one->operation;
-    totals sums = {0};
+    const bool is_norm = check_has_tensor(one, CHECK_RSTD);
+    judging j = {.one = one, .data = data, .results = results, .worst = worst, .norm = check_norm(one)};
     *worst = (judge_worst){.fraction = -1};
-    const bool made = totals_create(one, data, &sums);
-    for (int64_t group = 0; group < o->groups && made; group++) {
-        const oracle_function function = check_function(one, data, group);
-        for (int64_t outer = 0; outer < o->outer; outer++)
-            judge_run(one, data, results, &function, group,
-                      (outer * o->channels + check_group_start(o, group)) * o->inner, &sums, worst);
-    }
+    const bool made = judging_create(&j);
+    if (made && is_norm)
+        load_scale_and_shift(&j);
+    for (int64_t row = 0; row < one->operation.outer && made; row++)
+        (is_norm ? judge_norm : judge_elements)(&j, row);
     if (made)
-        judge_sums(one, results, plan, &sums, worst);
-    for (int k = 0; k < sums.count; k++)
-        free(sums.of[k]);
+        judge_sums(&j, plan);
+    judging_free(&j);
     return made;
 }
 
-int64_t judge_bits(const check_case *one, check_tensor tensor, const check_data *first, const check_data *second)
+int64_t judge_bits(grkan_dtype dtype, int64_t count, const void *first, const void *second)
 {
-    const grkan_dtype dtype = check_tensor_dtype(one, tensor);
     const size_t element = grkan_dtype_bytes(dtype);
-    const unsigned char *a = first->tensor[tensor], *b = second->tensor[tensor];
-    for (int64_t i = 0; i < check_tensor_count(one, tensor); i++) {
+    const unsigned char *a = first, *b = second;
+    for (int64_t i = 0; i < count; i++) {
         const bool same = memcmp(a + (size_t)i * element, b + (size_t)i * element, element) == 0;
         if (!same && !(isnan(storage_load(dtype, a, i)) && isnan(storage_load(dtype, b, i))))
             return i;
@@ -212,7 +335,7 @@ uint64_t judge_digest(const check_case *one, check_data *results, uint64_t diges
         const grkan_dtype dtype = check_tensor_dtype(one, tensor);
         const int64_t count = check_tensor_count(one, tensor);
         void *const values = results->tensor[t];
-        if (!check_has_tensor(&one->operation, tensor))
+        if (!check_has_tensor(one, tensor))
             continue;
         for (int64_t i = 0; i < count; i++)
             if (isnan(storage_load(dtype, values, i)))

@@ -31,14 +31,14 @@ long double judge_chain(const grkan_plan_description *plan, int64_t elements);
 /**
  * Hold the results of a case against the oracle.
  * @param plan  says how many additions follow one another
- * @param worst out: the worst element over y, dx and the gradients of the tables
+ * @param worst out: the worst element over all outputs
  * @return false when memory ran out
  */
 bool judge_results(const check_case *one, const check_data *data, const check_data *results,
                    const grkan_plan_description *plan, judge_worst *worst);
 
-/** First element in which a tensor of two results differs in its bits, any NaN being any other; -1 if none does. */
-int64_t judge_bits(const check_case *one, check_tensor tensor, const check_data *first, const check_data *second);
+/** First element in which two arrays differ in their bits, any NaN being any other; -1 if none does. */
+int64_t judge_bits(grkan_dtype dtype, int64_t count, const void *first, const void *second);
 
 /** Continue a digest by the bits of all results, after making one NaN of every NaN among them. */
 uint64_t judge_digest(const check_case *one, check_data *results, uint64_t digest);

@@ -222,6 +222,38 @@ int oracle_first_denominator(grkan_form form)
     return form == GRKAN_ABS_SUM_OFFSET ? 0 : 1;
 }
 
+/** Take in what a result would be if x were elsewhere. */
+static void widen(oracle_number *number, oracle_number low, oracle_number high)
+{
+    if (!isfinite(number->value))
+        return;
+    const long double off = fmaxl(fabsl(low.value - number->value), fabsl(high.value - number->value));
+    number->error = fmaxl(number->error, fmaxl(low.error, high.error)) + off;
+    if (!(number->error < INFINITY))
+        number->error = INFINITY;
+}
+
+void oracle_evaluate_near(const oracle_function *f, oracle_number x, long double dy, oracle_element *e)
+{
+    oracle_element low, high;
+    if (isinf(x.error)) {
+        e->y = (oracle_number){0, INFINITY};
+        fill(e, f, e->y);
+        return;
+    }
+    oracle_evaluate(f, x.value, dy, e);
+    if (x.error == 0 || !isfinite(x.value))
+        return;
+    oracle_evaluate(f, x.value - x.error, dy, &low);
+    oracle_evaluate(f, x.value + x.error, dy, &high);
+    widen(&e->y, low.y, high.y);
+    widen(&e->dx, low.dx, high.dx);
+    for (int i = 0; i <= f->m; i++)
+        widen(&e->da[i], low.da[i], high.da[i]);
+    for (int j = 0; j <= f->n; j++)
+        widen(&e->db[j], low.db[j], high.db[j]);
+}
+
 const oracle_number *oracle_added(const oracle_function *f, const oracle_element *e, int k)
 {
     return k == GRKAN_NUMERATOR ? e->da : e->db + oracle_first_denominator(f->form);

@@ -56,11 +56,19 @@ typedef struct oracle_shares {
 /** Index j of the first coefficient that a form stores: 0 for GRKAN_ABS_SUM_OFFSET, else 1. */
 int oracle_first_denominator(grkan_form form);
 
-/** What an element adds to a row of table k of its family, number by number as the row holds them. */
+/** What an element adds to a row of table k of its family, number by number, as the row holds them. */
 const oracle_number *oracle_added(const oracle_function *function, const oracle_element *element, int k);
 
 /** F, and with dy its derivatives. NaN and infinite x and dy are allowed. */
 void oracle_evaluate(const oracle_function *function, long double x, long double dy, oracle_element *element);
+
+/**
+ * As oracle_evaluate, of an x that a device may have wrong by x.error, after a prologue. Where its error is infinite, nothing is said.
+ * Bounds grow by how far the results at both ends of that are from those in the middle: over so short a way functions are
+ * all but quadratic, and a quadratic one that is between its values at both ends, or beyond, is never farther off than at
+ * one of them. A kink in between makes a jump that is between them.
+ */
+void oracle_evaluate_near(const oracle_function *function, oracle_number x, long double dy, oracle_element *element);
 
 /** What an element whose x and dy are finite adds to the sums, without bounds, which take most of the time. */
 void oracle_share(const oracle_function *function, long double x, long double dy, oracle_shares *shares);

@@ -46,6 +46,12 @@ static const char *excuse(const grkan_device_properties *properties, const check
     return one->operation.dtype == GRKAN_F64 ? "the device has no f64 atomics" : NULL;
 }
 
+/** Whether a case asks for what not every backend has. */
+static bool is_new(const check_case *one)
+{
+    return one->operation.prologue != GRKAN_PROLOGUE_NONE || one->options.frozen || one->options.writes_y;
+}
+
 /** Begin a case; a refusal that the properties announce is a skip, any other a failure. */
 static bool begin(execution *run, grkan_device *device, const check_case *one, const check_data *data,
                   check_report *report)
@@ -63,6 +69,8 @@ static bool begin(execution *run, grkan_device *device, const check_case *one, c
     }
     if (status == GRKAN_ERROR_UNSUPPORTED && reason)
         return finish(report, CHECK_SKIPPED, reason);
+    if (status == GRKAN_ERROR_UNSUPPORTED && is_new(one))
+        return finish(report, CHECK_SKIPPED, "the device does not run this prologue, or what is wanted of backward");
     return finish(report, CHECK_FAILED, run->text);
 }
 
@@ -122,7 +130,7 @@ static bool same_bits(const check_case *one, const check_data *first, const chec
         const grkan_dtype dtype = check_tensor_dtype(one, tensor);
         if (!first->tensor[t] || !second->tensor[t])
             continue;
-        const int64_t at = judge_bits(one, tensor, first, second);
+        const int64_t at = judge_bits(dtype, check_tensor_count(one, tensor), first->tensor[t], second->tensor[t]);
         if (at < 0)
             continue;
         report->outcome = CHECK_FAILED;
@@ -134,16 +142,56 @@ static bool same_bits(const check_case *one, const check_data *first, const chec
     return true;
 }
 
+/** Forward, and backward twice: the first time without memory for what is frozen. */
+static bool run_calls(execution *run, check_data *first, check_data *second)
+{
+    if (check_has_tensor(run->one, CHECK_RSTD) && !execute_inference(run, second)) /* its y is compared */
+        return false;
+    if (!execute_forward(run, first) || !execute_backward(run, first))
+        return false;
+    run->shows_frozen = true;
+    return execute_backward(run, second);
+}
+
+/** Whether y of forward and of backward is the same. */
+static bool same_y(const check_case *one, const check_data *results, check_report *report)
+{
+    const check_data again = {.tensor = {[CHECK_Y] = results->tensor[CHECK_Y_AGAIN]}};
+    return same_bits(one, results, &again, "forward, backward", false, report);
+}
+
+/** Whether what is wanted has the bits that it has where everything is. */
+static bool same_as_whole(grkan_device *device, const check_case *one, const check_data *results, check_report *report)
+{
+    check_case whole = *one;
+    check_data others;
+    check_report of_whole;
+    whole.options.frozen = 0;
+    whole.options.writes_y = 0;
+    bool good = check_run_results(device, &whole, &others, &of_whole);
+    if (good)
+        good = same_bits(one, results, &others, "some frozen, none", true, report);
+    else
+        *report = of_whole;
+    check_data_free(&others);
+    return good;
+}
+
 /** All that is checked of a case that has begun. */
 static void run_all(execution *run, check_data *first, check_data *second, check_report *report)
 {
     const check_case *one = run->one;
     const bool sums_repeat = one->options.determinism != GRKAN_NONE;
-    if (!execute_forward(run, first) || !execute_backward(run, first) || !execute_backward(run, second))
+    const bool is_fixed = one->options.determinism == GRKAN_DEVICE_TO_DEVICE;
+    if (!run_calls(run, first, second)) {
         finish(report, CHECK_FAILED, run->text);
-    else if (judge(run, first, report) && same_bits(one, first, second, "the same call twice", sums_repeat, report))
-        if (one->coefficients == CHECK_PUBLISHED)
-            judge_published(one, run->data, first, report);
+        return;
+    }
+    bool good = judge(run, first, report) && same_bits(one, first, second, "the same call twice", sums_repeat, report);
+    if (good && is_fixed)
+        good = same_y(one, first, report) && (!one->options.frozen || same_as_whole(run->device, one, first, report));
+    if (good && one->coefficients == CHECK_PUBLISHED)
+        judge_published(one, run->data, first, report);
 }
 
 void check_run(grkan_device *device, const check_case *one, check_report *report)
@@ -200,6 +248,10 @@ void check_same_bits(grkan_device *first, const grkan_options *first_options, gr
         variant[0].options = *first_options;
     if (second_options)
         variant[1].options = *second_options;
+    for (int i = 0; i < 2; i++) {
+        variant[i].options.frozen = one->options.frozen;
+        variant[i].options.writes_y = one->options.writes_y;
+    }
     if (check_run_results(first, &variant[0], &results[0], report) &&
         check_run_results(second, &variant[1], &results[1], report))
         check_compare(one, &results[0], &results[1], label, report);

@@ -22,7 +22,7 @@ typedef struct check_report {
 void check_run(grkan_device *device, const check_case *one, check_report *report);
 
 /**
- * Only run a case, and keep y, dx and the gradients in results (free them with check_data_free).
+ * Only run a case, and keep all outputs in results (free them with check_data_free).
  * @return false, with report filled in, when it was skipped or failed
  */
 bool check_run_results(grkan_device *device, const check_case *one, check_data *results, check_report *report);
@@ -32,7 +32,8 @@ void check_compare(const check_case *one, const check_data *first, const check_d
                    check_report *report);
 
 /**
- * Run a case on two devices, which may be the same, with the options given, and compare the bits.
+ * Run a case on two devices, which may be the same, with the options given, and compare the bits. What is frozen, and
+ * whether backward writes y, is the case's.
  * @param first_options NULL for the case's own; likewise second_options
  */
 void check_same_bits(grkan_device *first, const grkan_options *first_options, grkan_device *second,

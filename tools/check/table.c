@@ -39,7 +39,7 @@ void check_table_free(check_table *table)
 
 static const char *values_name(const check_case *one)
 {
-    static const char *const names[] = {"", "/huge", "/special", "/grid", "/limits"};
+    static const char *const names[] = {"", "/huge", "/special", "/grid", "/limits", "/rows", "/special_rows"};
     return names[one->values];
 }
 
@@ -54,21 +54,28 @@ void check_case_name(check_case *one)
     static const char *const placements[] = {"", "/dx=dy", "/dx=x"};
     const grkan_operation *o = &one->operation;
     const grkan_dtype output = grkan_operation_output_dtype(o);
-    char run[32] = "", offset[16] = "", types[16];
+    char run[32] = "", offset[16] = "", types[16], prologue[64] = "", frozen[24] = "";
     snprintf(types, sizeof types, "%s%s%s", grkan_dtype_name(o->dtype), output == o->dtype ? "" : ",",
              output == o->dtype ? "" : grkan_dtype_name(output));
     if (one->options.cpu_threads || one->options.cpu_simd)
         snprintf(run, sizeof run, "/t%d%s", one->options.cpu_threads, one->options.cpu_simd ? ",scalar" : "");
+    if (o->prologue == GRKAN_PROLOGUE_BIAS)
+        snprintf(prologue, sizeof prologue, "/bias");
+    else if (o->prologue != GRKAN_PROLOGUE_NONE)
+        snprintf(prologue, sizeof prologue, "/%s,%g%s%s", grkan_prologue_name(o->prologue), o->norm.epsilon,
+                 o->norm.has_scale ? ",scale" : "", o->norm.has_shift ? ",shift" : "");
+    if (one->options.frozen)
+        snprintf(frozen, sizeof frozen, "/frozen%x", (unsigned)one->options.frozen);
     if (one->offset)
         snprintf(offset, sizeof offset, "/off%d", one->offset);
-    snprintf(one->name, sizeof one->name, "%s/%d,%d/%s/%lldx%lldx%lld/g%lld,%lld,%lld/%s/%s%s%s%s%s%s%s%s",
-             grkan_form_name(o->rational.form), o->rational.numerator_degree, o->rational.denominator_degree, types,
-             (long long)o->outer, (long long)o->channels, (long long)o->inner, (long long)o->groups,
+    snprintf(one->name, sizeof one->name, "%s/%d,%d%s/%s/%lldx%lldx%lld/g%lld,%lld,%lld/%s/%s%s%s%s%s%s%s%s%s%s",
+             grkan_form_name(o->rational.form), o->rational.numerator_degree, o->rational.denominator_degree, prologue,
+             types, (long long)o->outer, (long long)o->channels, (long long)o->inner, (long long)o->groups,
              (long long)rows_of_scope(o, o->rational.numerator_scope),
              (long long)rows_of_scope(o, o->rational.denominator_scope), grkan_strategy_name(one->options.strategy),
-             grkan_determinism_name(one->options.determinism), placements[one->placement],
-             one->accumulation ? "/add" : "", offset, values_name(one), coefficients_name(one),
-             one->coefficients == CHECK_PUBLISHED ? one->preset->name : "", run);
+             grkan_determinism_name(one->options.determinism), frozen, one->options.writes_y ? "/writes_y" : "",
+             placements[one->placement], one->accumulation ? "/add" : "", offset, values_name(one),
+             coefficients_name(one), one->coefficients == CHECK_PUBLISHED ? one->preset->name : "", run);
 }
 
 const check_case *check_table_find(const check_table *table, const char *text)
