@@ -23,6 +23,7 @@ _SIGNATURES = {
     "grkan_commit": (c_char_p, []),
     "grkan_dtype_name": (c_char_p, [c_int]),
     "grkan_form_name": (c_char_p, [c_int]),
+    "grkan_prologue_name": (c_char_p, [c_int]),
     "grkan_strategy_name": (c_char_p, [c_int]),
     "grkan_determinism_name": (c_char_p, [c_int]),
     "grkan_backend_count": (c_int, []),

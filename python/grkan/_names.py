@@ -14,12 +14,14 @@ Dtype = Literal["f32", "f16", "bf16", "f64"]
 Form = Literal["abs_terms", "abs_sum", "abs_sum_offset", "plain", "square"]
 Family = Literal["rational"]
 Scope = Literal["shared", "group"]
+Prologue = Literal["none", "bias", "layer_norm", "rms_norm"]
+Norm = Literal["layer_norm", "rms_norm"]  # the prologues that read a row
 Growth = Literal["auto", "linear", "any"]
 Strategy = Literal["auto", "element", "block", "tree"]
 Determinism = Literal["run_to_run", "none", "device_to_device"]
 Accumulation = Literal["overwrite", "add"]
 
-FAMILIES, SCOPES = get_args(Family), get_args(Scope)
+FAMILIES, SCOPES, PROLOGUES, NORMS = get_args(Family), get_args(Scope), get_args(Prologue), get_args(Norm)
 DTYPES, FORMS, STRATEGIES = get_args(Dtype), get_args(Form), get_args(Strategy)
 DETERMINISM_LEVELS, ACCUMULATIONS, GROWTHS = get_args(Determinism), get_args(Accumulation), get_args(Growth)
 

@@ -8,12 +8,16 @@ import math
 from collections.abc import Sequence
 
 from ._errors import InvalidArgumentError
-from ._names import (DETERMINISM_LEVELS, DTYPES, FORMS, SCOPES, STRATEGIES, Determinism, Dtype, Form, Scope, Strategy,
-                     index_of, integer)
+from ._names import (DETERMINISM_LEVELS, DTYPES, FORMS, NORMS, PROLOGUES, SCOPES, STRATEGIES, Determinism, Dtype, Form,
+                     Prologue, Scope, Strategy, index_of, integer)
 
-# The tables that are learned, in the library's order. Whatever takes several tensors or addresses of them has this one.
+# The tables that are learned, in the library's order. Whatever takes several tensors or addresses of them has this one:
+# the function's, then the prologue's, a number for each channel.
 TABLES = ("numerator", "denominator")
-TABLE_GRADIENTS = tuple(f"d{name}" for name in TABLES)
+PROLOGUE_TABLES: dict[Prologue, tuple[str, ...]] = {"none": (), "bias": ("bias",),
+                                                    **dict.fromkeys(NORMS, ("scale", "shift"))}
+
+FROZEN_X = 1 << 31  # of Options.frozen
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +35,10 @@ class Operation:
     numerator_scope: Scope = "shared"
     denominator_scope: Scope = "group"
     output_dtype: Dtype | None = None  # of y and dy; None: that of x and dx
+    prologue: Prologue = "none"
+    epsilon: float = 0.0  # of a norm, as what follows
+    has_scale: bool = False
+    has_shift: bool = False
 
     def __post_init__(self) -> None:
         index_of("form", self.form, FORMS)
@@ -39,6 +47,12 @@ class Operation:
             index_of("output_dtype", self.output_dtype, DTYPES)
         index_of("numerator_scope", self.numerator_scope, SCOPES)
         index_of("denominator_scope", self.denominator_scope, SCOPES)
+        index_of("prologue", self.prologue, PROLOGUES)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The names of all tables, those that are empty too."""
+        return TABLES + PROLOGUE_TABLES[self.prologue]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +62,8 @@ class Options:
     strategy: Strategy = "auto"
     determinism: Determinism = "run_to_run"
     cpu_threads: int = 0
+    frozen: int = 0  # bit k: the gradient of table k is not wanted; FROZEN_X: dx is not
+    writes_y: bool = False  # backward gives y again
 
     def __post_init__(self) -> None:
         index_of("strategy", self.strategy, STRATEGIES)
@@ -58,6 +74,12 @@ def check_table(name: str, shape: Sequence[int]) -> None:
     """Raise for a table that has not a row of coefficients for each group."""
     if len(shape) != 2:
         raise InvalidArgumentError(f"{name} has shape {tuple(shape)}; expected [groups, coefficients]")
+
+
+def check_channel_table(name: str, shape: Sequence[int], channels: int) -> None:
+    """Raise for a table that has not a number for each channel."""
+    if tuple(shape) != (channels,):
+        raise InvalidArgumentError(f"{name} has shape {tuple(shape)}; expected {(channels,)}, the channels of x")
 
 
 def scope_of(name: str, rows: int, groups: int) -> Scope:
@@ -76,18 +98,27 @@ def channel_of(shape: Sequence[int], channel_dim: int) -> int:
                                    f"{tuple(shape)}") from None
 
 
-def operation_of(shape: Sequence[int], table_shapes: Sequence[Sequence[int]], form: Form, channel_dim: int,
-                 dtype: Dtype, output_dtype: Dtype | None = None) -> Operation:
-    """The operation on a contiguous tensor of a shape, its channels at channel_dim."""
-    for name, table in zip(TABLES, table_shapes):
+def operation_of(shape: Sequence[int], table_shapes: Sequence[Sequence[int] | None], form: Form, channel_dim: int,
+                 dtype: Dtype, output_dtype: Dtype | None = None, prologue: Prologue = "none",
+                 epsilon: float = 0.0) -> Operation:
+    """The operation on a contiguous tensor of a shape, its channels at channel_dim. A prologue's table that is not
+    there has None for a shape."""
+    coefficients = [table or () for table in table_shapes[:len(TABLES)]]
+    for name, table in zip(TABLES, coefficients):
         check_table(name, table)
-    channel, groups = channel_of(shape, channel_dim), max(table[0] for table in table_shapes)
+    channel, groups = channel_of(shape, channel_dim), max(table[0] for table in coefficients)
     if groups > shape[channel] > 0:
         raise InvalidArgumentError(f"groups is {groups}; expected 1 to {shape[channel]}, the channels of x")
-    scopes = [scope_of(name, table[0], groups) for name, table in zip(TABLES, table_shapes)]
-    numerator, denominator = table_shapes
+    scopes = [scope_of(name, table[0], groups) for name, table in zip(TABLES, coefficients)]
+    has = {}
+    for name, of_channels in zip(PROLOGUE_TABLES[prologue], table_shapes[len(TABLES):]):
+        has[name] = of_channels is not None
+        if of_channels is not None:
+            check_channel_table(name, of_channels, shape[channel])
+    numerator, denominator = coefficients
     return Operation(
         outer=math.prod(shape[:channel]), channels=shape[channel], inner=math.prod(shape[channel + 1:]), groups=groups,
         numerator_degree=numerator[1] - 1,
         denominator_degree=denominator[1] - (1 if form == "abs_sum_offset" else 0),
-        form=form, dtype=dtype, output_dtype=output_dtype, numerator_scope=scopes[0], denominator_scope=scopes[1])
+        form=form, dtype=dtype, output_dtype=output_dtype, numerator_scope=scopes[0], denominator_scope=scopes[1],
+        prologue=prologue, epsilon=float(epsilon), has_scale=has.get("scale", False), has_shift=has.get("shift", False))

@@ -12,10 +12,9 @@ from ctypes import byref, c_int, c_void_p
 from typing import Any, NamedTuple, TypeVar
 
 from ._library import check, load, raise_last_error
-from ._names import ACCUMULATIONS, DTYPES, Accumulation, text
+from ._names import ACCUMULATIONS, DTYPES, NORMS, Accumulation, text
 from ._operation import Operation, Options
-from ._structs import (PropertiesStruct, operation_struct, options_struct, pack_backward_arguments,
-                       pack_forward_arguments)
+from ._structs import PropertiesStruct, backward_packer, forward_packer, operation_struct, options_struct
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,27 +96,31 @@ class Plan:
         # What was enqueued goes on without its plan. At the end of Python, the system takes all.
         weakref.finalize(self, load().grkan_plan_destroy, handle).atexit = False
         self._forward, self._backward = load().grkan_forward, load().grkan_backward
+        count, is_norm = len(operation.tables), operation.prologue in NORMS
+        self._pack_forward, self._pack_backward = (forward_packer(count, is_norm),
+                                                   backward_packer(count, is_norm, options.writes_y))
 
     def forward(self, x: int, numerator: int, denominator: int, y: int, stream: int = 0) -> None:
-        """Enqueue y = F(x)."""
+        """Enqueue y = F(x), of a plan without prologue."""
         self.enqueue_forward((x, numerator, denominator, y), stream)
 
     def backward(self, x: int, dy: int, numerator: int, denominator: int, dx: int, dnumerator: int, ddenominator: int,
                  workspace: int, stream: int = 0, accumulation: Accumulation = "overwrite") -> None:
-        """Enqueue the gradients. The workspace holds workspace_bytes."""
+        """Enqueue the gradients, of a plan without prologue. The workspace holds workspace_bytes."""
         self.enqueue_backward((x, dy, numerator, denominator, dx, dnumerator, ddenominator), workspace, stream,
                               accumulation)
 
     def enqueue_forward(self, addresses: Iterable[int], stream: int) -> None:
-        """forward() of x, the tables, y."""
-        status = self._forward(self._handle, pack_forward_arguments(*addresses), stream)
+        """forward() of x, all tables, y; of a norm also mean and rstd, each 0 if it is not to be written."""
+        status = self._forward(self._handle, self._pack_forward(*addresses), stream)
         if status:
             raise_last_error(status)
 
     def enqueue_backward(self, addresses: Iterable[int], workspace: int, stream: int,
-                         accumulation: Accumulation = "overwrite") -> None:
-        """backward() of x, dy, the tables, dx, the gradients of the tables."""
-        arguments = pack_backward_arguments(*addresses, _ACCUMULATION[accumulation], workspace, self.workspace_bytes)
+                         accumulation: Accumulation = "overwrite", more: Iterable[int] = ()) -> None:
+        """backward() of x, dy, all tables, dx, the gradients of the tables; more: of a norm mean and rstd, and y of a
+        plan that writes it. What is not there or not wanted is 0."""
+        arguments = self._pack_backward(*addresses, _ACCUMULATION[accumulation], workspace, self.workspace_bytes, *more)
         status = self._backward(self._handle, arguments, stream)
         if status:
             raise_last_error(status)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import ctypes
 import struct
+from collections.abc import Callable
 from ctypes import c_char, c_double, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p, sizeof
 
-from ._names import DETERMINISM_LEVELS, DTYPES, FAMILIES, FORMS, SCOPES, STRATEGIES, index_of
-from ._operation import TABLES, Operation, Options
+from ._names import DETERMINISM_LEVELS, DTYPES, FAMILIES, FORMS, PROLOGUES, SCOPES, STRATEGIES, index_of
+from ._operation import Operation, Options
 
 
 MOST_TABLES = 4  # GRKAN_MOST_TABLES
@@ -68,25 +69,34 @@ def operation_struct(o: Operation) -> OperationStruct:
                               index_of("denominator_scope", o.denominator_scope, SCOPES))
     output_dtype = 0 if o.output_dtype is None else 1 + index_of("output_dtype", o.output_dtype, DTYPES)
     return OperationStruct(o.outer, o.channels, o.inner, o.groups, index_of("dtype", o.dtype, DTYPES), output_dtype,
-                           FAMILIES.index("rational"), rational)
+                           FAMILIES.index("rational"), rational, index_of("prologue", o.prologue, PROLOGUES),
+                           NormStruct(o.epsilon, o.has_scale, o.has_shift))
 
 
 def options_struct(o: Options) -> OptionsStruct:
     """grkan_options"""
     return OptionsStruct(index_of("strategy", o.strategy, STRATEGIES),
-                         index_of("determinism", o.determinism, DETERMINISM_LEVELS), o.cpu_threads, 0)
+                         index_of("determinism", o.determinism, DETERMINISM_LEVELS), o.cpu_threads, 0,
+                         None, None, o.frozen, o.writes_y)
 
 
 # The arguments of calls, which are made anew for each: packing bytes takes a quarter of the time that filling a
 # ctypes.Structure takes. A buffer is an address, and an offset that is 0.
-_BUFFER = f"P{sizeof(c_size_t)}x"
-_TABLES = _BUFFER * len(TABLES) + f"{(MOST_TABLES - len(TABLES)) * sizeof(BufferStruct)}x"
+_BUFFER, _NO_BUFFER = f"P{sizeof(c_size_t)}x", f"{sizeof(BufferStruct)}x"
 
-# grkan_forward_arguments of the addresses x, *tables, y; the rows' statistics, of prologues, are none.
-_STATISTICS = f"{2 * sizeof(BufferStruct)}x"
-pack_forward_arguments = struct.Struct(f"@{_BUFFER}{_TABLES}{_BUFFER}{_STATISTICS}").pack
 
-# grkan_backward_arguments of the addresses x, dy, *tables, dx, *table_gradients; a value of grkan_accumulation; the
-# workspace's address, and its bytes. Of prologues, and of y again, there is nothing.
-pack_backward_arguments = struct.Struct(
-    f"@{_BUFFER}{_BUFFER}{_TABLES}{_BUFFER}{_TABLES}i{_BUFFER}N{_STATISTICS}{sizeof(BufferStruct)}x").pack
+def _buffers(count: int, most: int) -> str:
+    return _BUFFER * count + _NO_BUFFER * (most - count)
+
+
+def forward_packer(tables: int, is_norm: bool) -> Callable[..., bytes]:
+    """What makes grkan_forward_arguments of the addresses x, *tables, y and, of a norm, mean and rstd."""
+    return struct.Struct(f"@{_BUFFER}{_buffers(tables, MOST_TABLES)}{_BUFFER}{_buffers(2 * is_norm, 2)}").pack
+
+
+def backward_packer(tables: int, is_norm: bool, writes_y: bool) -> Callable[..., bytes]:
+    """What makes grkan_backward_arguments of the addresses x, dy, *tables, dx, *table_gradients; a value of
+    grkan_accumulation; the workspace's address, and its bytes; of a norm, mean and rstd; and y, if it is written."""
+    of_tables = _buffers(tables, MOST_TABLES)
+    return struct.Struct(f"@{_BUFFER}{_BUFFER}{of_tables}{_BUFFER}{of_tables}i{_BUFFER}N{_buffers(2 * is_norm, 2)}"
+                         f"{_buffers(int(writes_y), 1)}").pack

@@ -22,6 +22,7 @@ STRUCTS = {
     "grkan_fit_result": _fit.ResultStruct,
     "grkan_preset": _fit.PresetStruct,
     "grkan_rational": _structs.RationalStruct,
+    "grkan_norm": _structs.NormStruct,
     "grkan_operation": _structs.OperationStruct,
     "grkan_options": _structs.OptionsStruct,
     "grkan_buffer": _structs.BufferStruct,
@@ -34,6 +35,12 @@ FORWARD = {"x.base": 1, "tables[GRKAN_NUMERATOR].base": 2, "tables[GRKAN_DENOMIN
 BACKWARD = {"x.base": 1, "dy.base": 2, "tables[GRKAN_NUMERATOR].base": 3, "tables[GRKAN_DENOMINATOR].base": 4,
             "dx.base": 5, "gradients[GRKAN_NUMERATOR].base": 6, "gradients[GRKAN_DENOMINATOR].base": 7,
             "accumulation": 1, "workspace.base": 8, "workspace_bytes": 9}
+# Of a norm, and with y again.
+NORM_FORWARD = {**FORWARD, "tables[GRKAN_SCALE].base": 10, "tables[GRKAN_SHIFT].base": 11, "mean.base": 12,
+                "rstd.base": 13}
+NORM_BACKWARD = {**BACKWARD, "tables[GRKAN_SCALE].base": 10, "tables[GRKAN_SHIFT].base": 11,
+                 "gradients[GRKAN_SCALE].base": 12, "gradients[GRKAN_SHIFT].base": 13, "mean.base": 14,
+                 "rstd.base": 15, "y.base": 16}
 
 
 def print_arguments(name, members):
@@ -53,8 +60,10 @@ def test_structs_lie_as_the_compiler_lays_them(tmp_path):
     for name, struct in STRUCTS.items():
         lines.append(f'printf("{name} %zu\\n", sizeof({name}));')
         lines += [f'printf("{name}.{field} %zu\\n", offsetof({name}, {field}));' for field, _ in struct._fields_]
-    lines += print_arguments("grkan_forward_arguments", FORWARD)
-    lines += print_arguments("grkan_backward_arguments", BACKWARD)
+    for members in (FORWARD, NORM_FORWARD):
+        lines += print_arguments("grkan_forward_arguments", members)
+    for members in (BACKWARD, NORM_BACKWARD):
+        lines += print_arguments("grkan_backward_arguments", members)
     source = tmp_path / "layout.c"
     source.write_text("\n".join([*lines, "return 0; }"]))
     subprocess.run([compiler, "-I", ROOT / "include", source, "-o", tmp_path / "layout"], check=True)
@@ -63,15 +72,20 @@ def test_structs_lie_as_the_compiler_lays_them(tmp_path):
     for name, struct in STRUCTS.items():
         expected.append(f"{name} {ctypes.sizeof(struct)}")
         expected += [f"{name}.{field} {getattr(struct, field).offset}" for field, _ in struct._fields_]
-    forward = _structs.pack_forward_arguments(1, 2, 3, 4)
-    backward = _structs.pack_backward_arguments(1, 2, 3, 4, 5, 6, 7, 1, 8, 9)
-    expected += [f"grkan_forward_arguments {forward.hex()}", f"grkan_backward_arguments {backward.hex()}"]
+    forward, norm_forward = _structs.forward_packer(2, False), _structs.forward_packer(4, True)
+    backward, norm_backward = _structs.backward_packer(2, False, False), _structs.backward_packer(4, True, True)
+    expected += [f"grkan_forward_arguments {packed.hex()}" for packed in (
+        forward(1, 2, 3, 4), norm_forward(1, 2, 3, 10, 11, 4, 12, 13))]
+    expected += [f"grkan_backward_arguments {packed.hex()}" for packed in (
+        backward(1, 2, 3, 4, 5, 6, 7, 1, 8, 9),
+        norm_backward(1, 2, 3, 4, 10, 11, 5, 6, 7, 12, 13, 1, 8, 9, 14, 15, 16))]
     assert found == expected
 
 
 @pytest.mark.parametrize("function, names", [("grkan_dtype_name", _names.DTYPES),
                                              ("grkan_form_name", _names.FORMS),
                                              ("grkan_family_name", _names.FAMILIES),
+                                             ("grkan_prologue_name", _names.PROLOGUES),
                                              ("grkan_growth_name", _names.GROWTHS),
                                              ("grkan_strategy_name", _names.STRATEGIES),
                                              ("grkan_determinism_name", _names.DETERMINISM_LEVELS)])
