@@ -12,7 +12,7 @@ static void empty(bool is_gpu, uint64_t *values)
     call c = {.is_gpu = is_gpu};
     tensor taken[3], y;
     if (call_take(&c, values, 3, taken))
-        (void)call_make_like(&c, &taken[0], &y);
+        (void)call_make_like(&c, &taken[0], taken[0].dtype, &y);
     call_end(&c, "grkan_bench::empty", &y, 1, values);
 }
 
@@ -21,7 +21,7 @@ static void empty_backward(bool is_gpu, uint64_t *values)
     call c = {.is_gpu = is_gpu};
     tensor taken[4], gradients[3];
     if (call_take(&c, values, 4, taken))
-        for (int i = 0; i < 3 && call_make_like(&c, &taken[1 + i], &gradients[i]); ++i)
+        for (int i = 0; i < 3 && call_make_like(&c, &taken[1 + i], taken[1 + i].dtype, &gradients[i]); ++i)
             ;
     call_end(&c, "grkan_bench::empty_backward", gradients, 3, values);
 }

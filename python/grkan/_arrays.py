@@ -15,7 +15,7 @@ from ._dlpack import NUMPY_COEFFICIENTS, Array, assert_writable, empty_like, vie
 from ._errors import InvalidArgumentError
 from ._library import check, load
 from ._names import ACCUMULATIONS, NORMS, Accumulation, Determinism, Form, Norm, Prologue, Strategy, index_of
-from ._operation import FROZEN_X, PROLOGUE_TABLES, TABLES, Options, check_channel_table, operation_of
+from ._operation import FROZEN_X, PROLOGUE_TABLES, TABLES, Options, operation_of
 from ._plan import Plan, open_device, plan_for
 from ._structs import BufferStruct
 from ._workspaces import Workspaces
@@ -43,6 +43,9 @@ class _Memory:
 
 
 _workspaces: Workspaces[_Memory] = Workspaces()
+
+# What forward of a norm finds of each row, and backward needs.
+NORM_STATISTICS: dict[Prologue, tuple[str, ...]] = {"layer_norm": ("mean", "rstd"), "rms_norm": ("rstd",)}
 
 
 def _zeroed(selector: str, size: int) -> _Memory:
@@ -117,9 +120,9 @@ class _Inputs:
         self.epsilon = epsilon if norm else 0.0
         self.prologue: Prologue = norm or ("none" if tables["bias"] is None else "bias")
         names = TABLES + PROLOGUE_TABLES[self.prologue]
+        known = {*names, *NORM_STATISTICS.get(self.prologue, ())}
         for name, values in (tables | statistics).items():
-            if values is not None and name not in names and not (norm and name == "rstd" or norm == "layer_norm"
-                                                                 and name == "mean"):
+            if values is not None and name not in known:
                 raise InvalidArgumentError(f"{name} is given and norm is {norm!r}; expected None of it")
         self.tables: dict[str, Array | None] = {
             name: None if name not in TABLES and tables[name] is None else _table(name, tables[name], self.x, stream)

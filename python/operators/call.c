@@ -78,10 +78,11 @@ bool call_make(call *c, int64_t dim, const int64_t *sizes, const int64_t *stride
 }
 
 /** Of what is made, only the address is not known: each question costs. */
-bool call_make_like(call *c, const tensor *t, tensor *made)
+bool call_make_like(call *c, const tensor *t, int32_t dtype, tensor *made)
 {
     *made = *t;
-    if (!make(c, t->dim, t->sizes, t->strides, t->dtype, t, &made->handle))
+    made->dtype = dtype;
+    if (!make(c, t->dim, t->sizes, t->strides, dtype, t, &made->handle))
         return false;
     c->owned[c->count++] = made->handle;
     return TORCH(c, aoti_torch_get_data_ptr, made->handle, &made->data);

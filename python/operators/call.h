@@ -51,8 +51,8 @@ bool call_take(call *c, const uint64_t *values, int count, tensor *tensors);
 bool call_make(call *c, int64_t dim, const int64_t *sizes, const int64_t *strides, int32_t dtype, const tensor *on,
                tensor *made);
 
-/** The same with a tensor's own sizes and strides, which are read through `t` from then on, and type. */
-bool call_make_like(call *c, const tensor *t, tensor *made);
+/** The same with a tensor's own sizes and strides, which are read through `t` from then on. */
+bool call_make_like(call *c, const tensor *t, int32_t dtype, tensor *made);
 
 /** Own a tensor that PyTorch has made, and read it. */
 bool call_own(call *c, torch_tensor *handle, tensor *t);

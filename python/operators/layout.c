@@ -72,20 +72,30 @@ static bool copy_to(call *c, const tensor *made, tensor *t)
 bool layout_make_like(call *c, const tensor *x, tensor *t)
 {
     tensor made;
-    return lie_alike(x, t) || is_empty(t) || (call_make_like(c, x, &made) && copy_to(c, &made, t));
+    return lie_alike(x, t) || is_empty(t) || (call_make_like(c, x, t->dtype, &made) && copy_to(c, &made, t));
+}
+
+/** Make a tensor of some sizes, the last dimension the fastest. */
+static bool make_contiguous(call *c, int64_t dim, const int64_t *sizes, int32_t dtype, const tensor *on, tensor *made)
+{
+    int64_t strides[most_dimensions], step = 1;
+    for (int64_t i = dim - 1; i >= 0; --i) {
+        strides[i] = step;
+        step *= sizes[i];
+    }
+    return call_make(c, dim, sizes, strides, dtype, on, made);
 }
 
 bool layout_make_contiguous(call *c, tensor *t)
 {
-    int64_t strides[most_dimensions], step = 1;
     tensor made;
-    if (is_contiguous(t) || is_empty(t))
-        return true;
-    for (int64_t i = t->dim - 1; i >= 0; --i) {
-        strides[i] = step;
-        step *= t->sizes[i];
-    }
-    return call_make(c, t->dim, t->sizes, strides, t->dtype, t, &made) && copy_to(c, &made, t);
+    return is_contiguous(t) || is_empty(t) ||
+           (make_contiguous(c, t->dim, t->sizes, t->dtype, t, &made) && copy_to(c, &made, t));
+}
+
+bool layout_make_rows(call *c, const tensor *x, int32_t dtype, tensor *made)
+{
+    return make_contiguous(c, x->dim - 1, x->sizes, dtype, x, made);
 }
 
 void layout_of_channels(const tensor *t, int64_t channel, int64_t *outer, int64_t *channels, int64_t *inner)

@@ -14,6 +14,9 @@ bool layout_make_like(call *c, const tensor *x, tensor *t);
 /** Let t be a copy of it if its last dimension is not the fastest one, and so on. */
 bool layout_make_contiguous(call *c, tensor *t);
 
+/** Make a tensor with a number for each row of a contiguous x, that is of x's sizes but the last. */
+bool layout_make_rows(call *c, const tensor *x, int32_t dtype, tensor *made);
+
 /** A dense tensor as grkan takes it: what lies slower than the channels, the channels, and what lies faster. */
 void layout_of_channels(const tensor *t, int64_t channel, int64_t *outer, int64_t *channels, int64_t *inner);
 

@@ -6,8 +6,13 @@
 #include "operators.h"
 
 #include "../../core/platform/platform.h"
+#include "inputs.h"
 #include "rational.h"
 #include "registration.h"
+
+#define PROLOGUE_TABLES "Tensor numerator, Tensor denominator, Tensor first, Tensor second"
+#define PROLOGUE_NUMBERS "int form, int channel_dim, int prologue, float epsilon"
+#define PROLOGUE_INPUTS "(Tensor x, " PROLOGUE_TABLES ", " PROLOGUE_NUMBERS ", int output)"
 
 static const torch_operator operators[] = {
     {"rational", "rational(Tensor x, Tensor numerator, Tensor denominator, int form, int channel_dim) -> Tensor",
@@ -19,6 +24,16 @@ static const torch_operator operators[] = {
      "rational_backward(Tensor dy, Tensor x, Tensor numerator, Tensor denominator, int form, int channel_dim) -> "
      "(Tensor, Tensor, Tensor)",
      rational_backward_on_cpu, rational_backward_on_gpu},
+    {"prologue_rational", "prologue_rational" PROLOGUE_INPUTS " -> Tensor", prologue_forward_on_cpu,
+     prologue_forward_on_gpu},
+    {"prologue_rational_forward", "prologue_rational_forward" PROLOGUE_INPUTS " -> Tensor", prologue_forward_on_cpu,
+     prologue_forward_on_gpu},
+    {"norm_rational_forward", "norm_rational_forward" PROLOGUE_INPUTS " -> (Tensor, Tensor, Tensor)",
+     norm_forward_on_cpu, norm_forward_on_gpu},
+    {"prologue_rational_backward",
+     "prologue_rational_backward(Tensor dy, Tensor x, " PROLOGUE_TABLES ", Tensor mean, Tensor rstd, " PROLOGUE_NUMBERS
+     ", int wanted) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
+     prologue_backward_on_cpu, prologue_backward_on_gpu},
 };
 
 enum { operator_count = sizeof operators / sizeof operators[0] };
@@ -42,7 +57,7 @@ int grkan_torch_set_determinism(int determinism)
 {
     if (determinism < GRKAN_RUN_TO_RUN || determinism > GRKAN_DEVICE_TO_DEVICE)
         return GRKAN_ERROR_INVALID_ARGUMENT;
-    rational_set_determinism((grkan_determinism)determinism);
+    inputs_set_determinism((grkan_determinism)determinism);
     return GRKAN_SUCCESS;
 }
 

@@ -60,7 +60,8 @@ static bool open_device(call *c, int32_t index, grkan_device **device)
 
 static bool make(call *c, const plan_key *key, plan *made)
 {
-    const grkan_options options = {.determinism = key->determinism, .cpu_threads = key->threads};
+    const grkan_options options = {
+        .determinism = key->determinism, .cpu_threads = key->threads, .frozen = key->frozen, .writes_y = key->writes_y};
     if (!open_device(c, key->device_index, &made->device))
         return false;
     const grkan_status status = grkan_plan_create(made->device, &key->operation, &options, &made->handle);

@@ -11,6 +11,8 @@ typedef struct plan_key {
     int32_t device_index; /**< of a GPU; -1: the cpu */
     int32_t threads;      /**< of the cpu, at most; 0: as many as grkan takes itself */
     grkan_determinism determinism;
+    uint32_t frozen;  /**< as of grkan_options */
+    int32_t writes_y; /**< likewise */
 } plan_key;
 
 /** A plan that was found, and what it needs. */

@@ -2,140 +2,15 @@
 /** @file rational.c @brief The operators' kernels: PyTorch's tensors as the arguments of grkan_forward and grkan_backward. */
 #include "rational.h"
 
-#include <stdatomic.h>
 #include <string.h>
 
+#include "inputs.h"
 #include "layout.h"
-#include "plans.h"
 #include "workspaces.h"
 
-enum { table_count = 2, coefficients_dim = 2 };
+enum { family_tables = 2 };
 
-static const char *const table_names[table_count] = {"numerator", "denominator"};
-
-static atomic_int determinism = GRKAN_RUN_TO_RUN;
-
-void rational_set_determinism(grkan_determinism level)
-{
-    atomic_store_explicit(&determinism, (int)level, memory_order_relaxed);
-}
-
-/** An operator's tensors, and the numbers behind them. */
-typedef struct inputs {
-    tensor dy; /* of backward */
-    tensor x;
-    tensor tables[table_count];
-    int64_t form;
-    int64_t channel_dim;
-} inputs;
-
-/* ----------------------------------------------------------------------------------------------------- checks */
-
-static bool find_dtype(call *c, const tensor *x, grkan_dtype *dtype)
-{
-    const int32_t known[] = {[GRKAN_F32] = torch_number.float32,
-                             [GRKAN_F16] = torch_number.float16,
-                             [GRKAN_BF16] = torch_number.bfloat16,
-                             [GRKAN_F64] = torch_number.float64};
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; ++i)
-        if (known[i] == x->dtype) {
-            *dtype = (grkan_dtype)i;
-            return true;
-        }
-    return call_fail(c, GRKAN_ERROR_INVALID_ARGUMENT,
-                     "x has a dtype (PyTorch's number %d) that no kernel takes; expected float32, float16, bfloat16 or "
-                     "float64",
-                     (int)x->dtype);
-}
-
-static bool lie_together(call *c, const char *name, const tensor *t, const tensor *x)
-{
-    return t->device_index == x->device_index ||
-           call_fail(c, GRKAN_ERROR_INVALID_ARGUMENT, "%s lies on another device than x; expected that of x", name);
-}
-
-static bool check_table(call *c, const char *name, const tensor *table, const tensor *x, grkan_dtype dtype)
-{
-    const bool is_double = dtype == GRKAN_F64;
-    if (!lie_together(c, name, table, x))
-        return false;
-    if (table->dtype != (is_double ? torch_number.float64 : torch_number.float32))
-        return call_fail(c, GRKAN_ERROR_INVALID_ARGUMENT, "%s has another dtype than goes with x; expected %s", name,
-                         is_double ? "float64" : "float32");
-    return table->dim == coefficients_dim ||
-           call_fail(c, GRKAN_ERROR_INVALID_ARGUMENT, "%s has %d dimensions; expected [groups, coefficients]", name,
-                     (int)table->dim);
-}
-
-static bool check_gradient(call *c, const inputs *in)
-{
-    bool is_alike = in->dy.dtype == in->x.dtype && in->dy.dim == in->x.dim;
-    for (int64_t i = 0; is_alike && i < in->x.dim; ++i)
-        is_alike = in->dy.sizes[i] == in->x.sizes[i];
-    return lie_together(c, "dy", &in->dy, &in->x) &&
-           (is_alike || call_fail(c, GRKAN_ERROR_INVALID_ARGUMENT,
-                                  "dy has another shape or dtype than x; expected both as "
-                                  "those of x"));
-}
-
-/** The scope of a table by its rows. */
-static bool find_scope(call *c, int table, int64_t rows, int64_t groups, grkan_scope *scope)
-{
-    *scope = rows == groups ? GRKAN_SCOPE_GROUP : GRKAN_SCOPE_SHARED;
-    return rows == groups || rows == 1 ||
-           call_fail(c, GRKAN_ERROR_INVALID_ARGUMENT, "%s has %lld rows; expected 1, which all groups share, or %lld",
-                     table_names[table], (long long)rows, (long long)groups);
-}
-
-/* ------------------------------------------------------------------------------------------------------ plans */
-
-/** An operation on a dense x. What else is wrong with it, grkan tells. */
-static bool describe(call *c, const inputs *in, grkan_dtype dtype, grkan_operation *o)
-{
-    const int64_t channel = in->channel_dim < 0 ? in->channel_dim + in->x.dim : in->channel_dim;
-    const int64_t rows[table_count] = {in->tables[0].sizes[0], in->tables[1].sizes[0]};
-    grkan_rational *const r = &o->rational;
-    if (channel < 0 || channel >= in->x.dim)
-        return call_fail(c, GRKAN_ERROR_INVALID_ARGUMENT,
-                         "channel_dim is %lld; expected a dimension of x, which has %lld", (long long)in->channel_dim,
-                         (long long)in->x.dim);
-    layout_of_channels(&in->x, channel, &o->outer, &o->channels, &o->inner);
-    o->groups = rows[0] > rows[1] ? rows[0] : rows[1];
-    o->dtype = dtype;
-    o->family = GRKAN_FAMILY_RATIONAL;
-    r->numerator_degree = (int)in->tables[0].sizes[1] - 1;
-    r->form = (grkan_form)in->form;
-    r->denominator_degree = (int)in->tables[1].sizes[1] - (r->form == GRKAN_ABS_SUM_OFFSET);
-    return find_scope(c, GRKAN_NUMERATOR, rows[0], o->groups, &r->numerator_scope) &&
-           find_scope(c, GRKAN_DENOMINATOR, rows[1], o->groups, &r->denominator_scope);
-}
-
-/** As many threads of the cpu as PyTorch takes; 0 if it does not tell. */
-static bool find_threads(call *c, int32_t *threads)
-{
-    uint32_t found = 0;
-    const bool is_found = torch.torch_get_num_threads == NULL || TORCH(c, torch_get_num_threads, &found);
-    *threads = (int32_t)found;
-    return is_found;
-}
-
-/** Check the inputs, let x and the tables lie as kernels take them, and find the plan. */
-static bool prepare(call *c, inputs *in, plan *found)
-{
-    plan_key key;
-    grkan_dtype dtype = GRKAN_F32;
-    memset(&key, 0, sizeof key);
-    key.determinism = (grkan_determinism)atomic_load_explicit(&determinism, memory_order_relaxed);
-    key.device_index = c->is_gpu ? in->x.device_index : -1;
-    if (!find_dtype(c, &in->x, &dtype) || !layout_make_dense(c, &in->x))
-        return false;
-    for (int i = 0; i < table_count; ++i)
-        if (!check_table(c, table_names[i], &in->tables[i], &in->x, dtype) ||
-            !layout_make_contiguous(c, &in->tables[i]))
-            return false;
-    return (c->is_gpu || find_threads(c, &key.threads)) && describe(c, in, dtype, &key.operation) &&
-           plans_find(c, &key, found);
-}
+/* ----------------------------------------------------------------------------------------------------- both passes */
 
 /** The stream that is current on the device of a tensor. */
 static bool find_stream(call *c, const tensor *t, void **stream)
@@ -158,98 +33,216 @@ static grkan_buffer buffer(const tensor *t)
     return (grkan_buffer){t->data, 0};
 }
 
-/* ----------------------------------------------------------------------------------------------- the operators */
-
-static bool forward(call *c, inputs *in, const plan *p, tensor *y)
+static void set_tables(const inputs *in, grkan_buffer *tables)
 {
-    void *stream;
-    if (!call_make_like(c, &in->x, y) || !find_stream(c, y, &stream))
+    for (int i = 0; i < in->table_count; ++i)
+        tables[i] = buffer(&in->tables[i]);
+}
+
+/** What stands for a tensor that there is not. */
+static bool make_empty(call *c, const inputs *in, tensor *made)
+{
+    static const int64_t size = 0, stride = 1;
+    return call_make(c, 1, &size, &stride, in->rows_dtype, &in->x, made);
+}
+
+/** Take x and tables, behind dy if there is one. */
+static bool take(call *c, const uint64_t *values, bool has_dy, int tables, inputs *in)
+{
+    tensor taken[2 + GRKAN_MOST_TABLES];
+    const tensor *x = &taken[has_dy];
+    if (!call_take(c, values, has_dy + 1 + tables, taken))
         return false;
-    const grkan_forward_arguments a = {
-        .x = buffer(&in->x), .tables = {buffer(&in->tables[0]), buffer(&in->tables[1])}, .y = buffer(y)};
+    if (has_dy)
+        in->dy = taken[0];
+    in->x = x[0];
+    memcpy(in->tables, x + 1, (size_t)tables * sizeof *x);
+    return true;
+}
+
+/** Read the numbers from `form` to `epsilon`. */
+static void read_prologue(const uint64_t *values, inputs *in)
+{
+    in->form = (int64_t)values[0];
+    in->channel_dim = (int64_t)values[1];
+    in->prologue = (grkan_prologue)values[2];
+    memcpy(&in->epsilon, &values[3], sizeof in->epsilon);
+}
+
+/* --------------------------------------------------------------------------------------------------------- forward */
+
+/** Make mean, which is empty where the norm has none, and rstd. */
+static bool make_statistics(call *c, const inputs *in, tensor *mean, tensor *rstd)
+{
+    return (in->prologue == GRKAN_PROLOGUE_LAYER_NORM ? layout_make_rows(c, &in->x, in->rows_dtype, mean)
+                                                      : make_empty(c, in, mean)) &&
+           layout_make_rows(c, &in->x, in->rows_dtype, rstd);
+}
+
+/** @param made out, y; with_statistics, also mean and rstd */
+static bool forward(call *c, const inputs *in, const plan *p, bool with_statistics, tensor *made)
+{
+    grkan_forward_arguments a = {.x = buffer(&in->x)};
+    void *stream;
+    if (!call_make_like(c, &in->x, in->y_dtype, &made[0]) ||
+        (with_statistics && !make_statistics(c, in, &made[1], &made[2])) || !find_stream(c, &in->x, &stream))
+        return false;
+    set_tables(in, a.tables);
+    a.y = buffer(&made[0]);
+    if (with_statistics) {
+        a.mean = buffer(&made[1]);
+        a.rstd = buffer(&made[2]);
+    }
     return did(c, grkan_forward(p->handle, &a, stream));
+}
+
+static bool plan_forward(call *c, inputs *in, bool with_statistics, tensor *made)
+{
+    plan p;
+    if (!inputs_prepare(c, in, &p))
+        return false;
+    const bool is_done = forward(c, in, &p, with_statistics, made);
+    plans_release(&p);
+    return is_done;
 }
 
 static void call_forward(bool is_gpu, uint64_t *values)
 {
     call c = {.is_gpu = is_gpu};
-    tensor taken[1 + table_count], y;
-    plan p;
-    if (call_take(&c, values, 1 + table_count, taken)) {
-        inputs in = {.x = taken[0],
-                     .tables = {taken[1], taken[2]},
-                     .form = (int64_t)values[3],
-                     .channel_dim = (int64_t)values[4]};
-        if (prepare(&c, &in, &p)) {
-            (void)forward(&c, &in, &p, &y);
-            plans_release(&p);
-        }
-    }
+    inputs in = {.form = (int64_t)values[3], .channel_dim = (int64_t)values[4]};
+    tensor y;
+    (void)(take(&c, values, false, family_tables, &in) && plan_forward(&c, &in, false, &y));
     call_end(&c, "grkan::rational", &y, 1, values);
 }
 
-void rational_forward_on_cpu(uint64_t *values, uint64_t arguments, uint64_t results)
+static void run_prologue_forward(bool is_gpu, bool with_statistics, uint64_t *values)
 {
-    (void)arguments, (void)results;
-    call_forward(false, values);
+    call c = {.is_gpu = is_gpu};
+    inputs in = {.output = (grkan_output_dtype)values[9]};
+    tensor made[3];
+    read_prologue(&values[5], &in);
+    if (take(&c, values, false, GRKAN_MOST_TABLES, &in) &&
+        (!with_statistics || inputs_is_norm(&in) ||
+         call_fail(&c, GRKAN_ERROR_INVALID_ARGUMENT, "prologue is %d; expected that of a norm", (int)in.prologue)))
+        (void)plan_forward(&c, &in, with_statistics, made);
+    call_end(&c, with_statistics ? "grkan::norm_rational_forward" : "grkan::prologue_rational", made,
+             with_statistics ? 3 : 1, values);
 }
 
-void rational_forward_on_gpu(uint64_t *values, uint64_t arguments, uint64_t results)
+static void call_prologue_forward(bool is_gpu, uint64_t *values)
 {
-    (void)arguments, (void)results;
-    call_forward(true, values);
+    run_prologue_forward(is_gpu, false, values);
 }
 
-/** @param gradients out, of x and the tables */
-static bool backward(call *c, inputs *in, const plan *p, tensor *gradients)
+static void call_norm_forward(bool is_gpu, uint64_t *values)
 {
+    run_prologue_forward(is_gpu, true, values);
+}
+
+/* -------------------------------------------------------------------------------------------------------- backward */
+
+/** Make the gradient of an input, an empty one if nobody wants it. */
+static bool make_gradient(call *c, const inputs *in, const tensor *input, bool is_wanted, tensor *made)
+{
+    return is_wanted ? call_make_like(c, input, input->dtype, made) : make_empty(c, in, made);
+}
+
+static bool is_wanted(const inputs *in, int table)
+{
+    return table < in->table_count && (in->frozen >> table & 1) == 0;
+}
+
+/** Make the gradients of x and of so many tables. */
+static bool make_gradients(call *c, const inputs *in, int tables, tensor *gradients)
+{
+    bool is_made = make_gradient(c, in, &in->x, (in->frozen & GRKAN_FROZEN_X) == 0, &gradients[0]);
+    for (int i = 0; is_made && i < tables; ++i)
+        is_made = make_gradient(c, in, &in->tables[i], is_wanted(in, i), &gradients[1 + i]);
+    return is_made;
+}
+
+/** @param y out, again; NULL: an operator without it */
+static bool backward(call *c, inputs *in, const plan *p, int tables, tensor *gradients, tensor *y)
+{
+    grkan_backward_arguments a = {.x = buffer(&in->x), .workspace_bytes = p->workspace_bytes};
     workspace scratch;
     void *stream;
-    bool is_made = layout_make_like(c, &in->x, &in->dy) && call_make_like(c, &in->x, &gradients[0]);
-    for (int i = 0; is_made && i < table_count; ++i)
-        is_made = call_make_like(c, &in->tables[i], &gradients[1 + i]);
-    if (!is_made || !find_stream(c, &in->x, &stream) || !workspaces_take(c, p, &in->x, stream, &scratch))
+    if (!layout_make_like(c, &in->x, &in->dy) || !make_gradients(c, in, tables, gradients) ||
+        (y != NULL && !make_gradient(c, in, &in->dy, in->writes_y, y)) || !find_stream(c, &in->x, &stream) ||
+        !workspaces_take(c, p, &in->x, stream, &scratch))
         return false;
-    const grkan_backward_arguments a = {.x = buffer(&in->x),
-                                        .dy = buffer(&in->dy),
-                                        .tables = {buffer(&in->tables[0]), buffer(&in->tables[1])},
-                                        .dx = buffer(&gradients[0]),
-                                        .gradients = {buffer(&gradients[1]), buffer(&gradients[2])},
-                                        .workspace = {scratch.base, 0},
-                                        .workspace_bytes = p->workspace_bytes};
+    a.dy = buffer(&in->dy);
+    set_tables(in, a.tables);
+    a.dx = buffer(&gradients[0]);
+    for (int i = 0; i < tables; ++i)
+        a.gradients[i] = buffer(&gradients[1 + i]);
+    a.workspace.base = scratch.base;
+    if (inputs_is_norm(in)) {
+        a.mean = buffer(&in->mean);
+        a.rstd = buffer(&in->rstd);
+    }
+    if (in->writes_y)
+        a.y = buffer(y);
     if (!did(c, grkan_backward(p->handle, &a, stream)))
         return false;
     workspaces_give(&scratch);
     return true;
 }
 
+static bool plan_backward(call *c, inputs *in, int tables, tensor *gradients, tensor *y)
+{
+    plan p;
+    if (!inputs_prepare(c, in, &p))
+        return false;
+    const bool is_done = backward(c, in, &p, tables, gradients, y);
+    plans_release(&p);
+    return is_done;
+}
+
 static void call_backward(bool is_gpu, uint64_t *values)
 {
     call c = {.is_gpu = is_gpu};
-    tensor taken[2 + table_count], gradients[1 + table_count];
-    plan p;
-    if (call_take(&c, values, 2 + table_count, taken)) {
-        inputs in = {.dy = taken[0],
-                     .x = taken[1],
-                     .tables = {taken[2], taken[3]},
-                     .form = (int64_t)values[4],
-                     .channel_dim = (int64_t)values[5]};
-        if (check_gradient(&c, &in) && prepare(&c, &in, &p)) {
-            (void)backward(&c, &in, &p, gradients);
-            plans_release(&p);
-        }
+    inputs in = {.form = (int64_t)values[4], .channel_dim = (int64_t)values[5]};
+    tensor gradients[1 + family_tables];
+    (void)(take(&c, values, true, family_tables, &in) && inputs_check_gradient(&c, &in, true) &&
+           plan_backward(&c, &in, family_tables, gradients, NULL));
+    call_end(&c, "grkan::rational_backward", gradients, 1 + family_tables, values);
+}
+
+static void call_prologue_backward(bool is_gpu, uint64_t *values)
+{
+    enum { statistics_at = 2 + GRKAN_MOST_TABLES, most_results = 2 + GRKAN_MOST_TABLES };
+    const uint64_t wanted = values[statistics_at + 6];
+    call c = {.is_gpu = is_gpu};
+    inputs in = {.frozen = (uint32_t)(~wanted >> 1 & ((1u << GRKAN_MOST_TABLES) - 1)) |
+                           ((wanted & 1) != 0 ? 0 : GRKAN_FROZEN_X),
+                 .writes_y = (wanted >> (1 + GRKAN_MOST_TABLES) & 1) != 0};
+    tensor statistics[2], results[most_results];
+    read_prologue(&values[statistics_at + 2], &in);
+    if (take(&c, values, true, GRKAN_MOST_TABLES, &in) && call_take(&c, &values[statistics_at], 2, statistics)) {
+        in.mean = statistics[0];
+        in.rstd = statistics[1];
+        (void)(inputs_check_gradient(&c, &in, false) &&
+               plan_backward(&c, &in, GRKAN_MOST_TABLES, results, &results[1 + GRKAN_MOST_TABLES]));
     }
-    call_end(&c, "grkan::rational_backward", gradients, 1 + table_count, values);
+    call_end(&c, "grkan::prologue_rational_backward", results, most_results, values);
 }
 
-void rational_backward_on_cpu(uint64_t *values, uint64_t arguments, uint64_t results)
-{
-    (void)arguments, (void)results;
-    call_backward(false, values);
-}
+/* ------------------------------------------------------------------------------------------- as PyTorch calls them */
 
-void rational_backward_on_gpu(uint64_t *values, uint64_t arguments, uint64_t results)
-{
-    (void)arguments, (void)results;
-    call_backward(true, values);
-}
+#define KERNELS(name, function)                                                                                        \
+    void name##_on_cpu(uint64_t *values, uint64_t arguments, uint64_t results)                                         \
+    {                                                                                                                  \
+        (void)arguments, (void)results;                                                                                \
+        function(false, values);                                                                                       \
+    }                                                                                                                  \
+    void name##_on_gpu(uint64_t *values, uint64_t arguments, uint64_t results)                                         \
+    {                                                                                                                  \
+        (void)arguments, (void)results;                                                                                \
+        function(true, values);                                                                                        \
+    }
+KERNELS(rational_forward, call_forward)
+KERNELS(rational_backward, call_backward)
+KERNELS(prologue_forward, call_prologue_forward)
+KERNELS(norm_forward, call_norm_forward)
+KERNELS(prologue_backward, call_prologue_backward)

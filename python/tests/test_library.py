@@ -111,7 +111,7 @@ def test_presets_are_those_of_the_library():
 # Parameters that take a name, and the type of it. Modules of PyTorch have its own dtype.
 NAMED = {"form": "Form", "growth": "Growth", "strategy": "Strategy", "determinism": "Determinism",
          "accumulation": "Accumulation", "level": "Determinism", "target": "Function", "init": "Function",
-         "mode": "Mode"}
+         "mode": "Mode", "norm": "Norm"}
 
 
 @pytest.mark.parametrize("module", ["grkan", "grkan.torch"])

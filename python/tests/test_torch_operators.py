@@ -12,7 +12,7 @@ if not hasattr(torch.library, "register_autograd"):
 from conftest import coefficients, run_python
 
 import grkan
-from grkan.torch import _autograd, _kernels, _native, _operators, rational
+from grkan.torch import _autograd, _kernels, _native, _operators, _prologue_operators, rational
 
 VERSION = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
 IN_C = VERSION >= (2, 9) and os.environ.get(_native.OPERATORS_VARIABLE) != "python"
@@ -26,7 +26,7 @@ def test_who_has_the_kernels():
     assert (_autograd.forward_kernel is not _kernels.run_forward) == _autograd.HAS_C == IN_C
 
 
-@pytest.mark.parametrize("row", _operators.ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", _operators.ROWS + _prologue_operators.PROLOGUE_ROWS, ids=lambda row: row.name)
 def test_schemas(row):
     """Exported programs hold them: they are the same, whoever has the kernels."""
     operator = getattr(torch.ops.grkan, row.name).default

@@ -16,6 +16,7 @@ from . import _native
 from ._formula import formula, gradients_of_formula
 from ._kernels import check_arguments, check_gradient, run_backward, run_forward, table_dtype
 from ._paths import PLAIN, has_memory, is_plain, is_watched, needs_formula, untraced
+from ._prologues import compute, inputs_of
 
 operator: Any
 forward_kernel: Any
@@ -105,25 +106,43 @@ def _by_dispatcher(x: torch.Tensor, tables: Sequence[torch.Tensor], form: Form, 
     return formula(x, a, b, form, channel_dim)
 
 
+def _with_bias(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: Form, channel_dim: int,
+               bias: torch.Tensor | None, out_dtype: torch.dtype | None) -> torch.Tensor:
+    """rational() with more than its own operator takes."""
+    tensors = (x, numerator, denominator, bias)
+    if has_torch_function(tensors) and (_is_compiling is None or not _is_compiling()):
+        return handle_torch_function(rational, tensors, x, numerator, denominator, form, channel_dim, bias=bias,
+                                     out_dtype=out_dtype)
+    named = {"x": x, "numerator": numerator, "denominator": denominator, "bias": bias, "none": None}
+    return compute(*inputs_of(named, form, channel_dim, "none" if bias is None else "bias", 0.0, out_dtype))
+
+
 _NUMBERS = {form: number for number, form in enumerate(FORMS)}
 
 
 def rational(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: Form = "abs_terms",
-             channel_dim: int = -1) -> torch.Tensor:
-    """The group-wise rational function P(x) / Q(x), differentiable in all three tensors any number of times.
+             channel_dim: int = -1, *, bias: torch.Tensor | None = None,
+             out_dtype: torch.dtype | None = None) -> torch.Tensor:
+    """The group-wise rational function P(x) / Q(x), differentiable in all tensors any number of times.
 
     Like PyTorch's own functions it can be overridden by subclasses of Tensor and by modes (__torch_function__), and is
     one call in a graph of torch.fx.symbolic_trace. In forward mode, within a transform of torch.func (grad, vmap, jvp,
     ...), under torch.jit.trace and in what ONNX's exporters see it is computed by PyTorch's operations (formula).
 
     Args:
-        x: of any shape, f32, f16, bf16 or f64, on the cpu or a GPU. The result has its type also under autocast.
+        x: of any shape, f32, f16, bf16 or f64, on the cpu or a GPU.
         numerator: [1 or groups, m + 1], a0 first.
         denominator: [1 or groups, n], b1 first; n + 1 with b0 first for form "abs_sum_offset". Coefficients are
             converted to f32 (f64 for an x of f64), and so are their gradients computed.
         form: of the denominator: "abs_terms" (KAT), "abs_sum", "abs_sum_offset", "plain" or "square".
         channel_dim: the dimension of x that holds the channels; they are split into groups as numpy.array_split does.
+        bias: [channels], added to x on the way: that of a linear layer before, whose gradient then takes no pass of its
+            own.
+        out_dtype: of the result: float32, float16 or bfloat16, whichever of them x has; x's own without it, also under
+            autocast.
     """
+    if bias is not None or out_dtype is not None:
+        return _with_bias(x, numerator, denominator, form, channel_dim, bias, out_dtype)
     if _is_compiling is not None and _is_compiling():
         a, b = _as_kernels_take(x, (numerator, denominator))
         if needs_formula():

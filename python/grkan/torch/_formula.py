@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rational function as PyTorch's own operations: what derivatives of higher order, forward mode, the transforms of
-torch.func and ONNX's exporters go through."""
+"""The rational function and its prologues as PyTorch's own operations: what derivatives of higher order, forward mode,
+the transforms of torch.func and ONNX's exporters go through."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch.overrides import handle_torch_function, has_torch_function
 
-from .._names import FORMS, Form
+from .._names import FORMS, NORMS, PROLOGUES, Form, Norm
+from ._kernels import OUTPUT_DTYPES
 from ._paths import shape_of
 
 
@@ -41,45 +43,98 @@ def _polynomial(coefficients: list[torch.Tensor], x: torch.Tensor) -> torch.Tens
     return total
 
 
+def _function(z: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: Form,
+              channel_dim: int) -> torch.Tensor:
+    """F(z), for a z of the coefficients' type."""
+    trailing = z.dim() - 1 - channel_dim % z.dim()
+    channels = shape_of(z)[channel_dim]
+    a, b = (_by_channel(table, channels, trailing) for table in (numerator, denominator))
+    if form == "abs_terms":
+        magnitude = _magnitude(z)
+        q = 1 + magnitude * _polynomial([_magnitude(c) for c in b], magnitude)
+    elif form == "abs_sum":
+        q = 1 + _magnitude(z * _polynomial(b, z))
+    elif form == "abs_sum_offset":
+        q = 0.1 + _magnitude(_polynomial(b, z))
+    elif form == "square":
+        q = 1 + (z * _polynomial(b, z)).square()
+    else:
+        q = 1 + z * _polynomial(b, z)
+    return _polynomial(a, z) / q
+
+
+def _normalised(x: torch.Tensor, norm: str, epsilon: float, scale: torch.Tensor | None,
+                shift: torch.Tensor | None) -> torch.Tensor:
+    """A norm of each row of channels, the last dimension."""
+    if norm == "layer_norm":
+        x = x - x.mean(-1, keepdim=True)
+    z = x / (x.square().mean(-1, keepdim=True) + epsilon).sqrt()
+    z = z if scale is None else z * scale
+    return z if shift is None else z + shift
+
+
 def formula(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: Form = "abs_terms",
-            channel_dim: int = -1) -> torch.Tensor:
+            channel_dim: int = -1, *, bias: torch.Tensor | None = None,
+            out_dtype: torch.dtype | None = None) -> torch.Tensor:
     """What grkan.torch.rational computes, as operations of PyTorch: slow, differentiable any number of times.
 
     It keeps a tensor for each step. Unlike the kernels it evaluates in powers of x everywhere, so it overflows where
     they do not (from about abs(x) = 5e7 in f32).
     """
-    if has_torch_function((x, numerator, denominator)):
-        return handle_torch_function(formula, (x, numerator, denominator), x, numerator, denominator, form, channel_dim)
-    trailing = x.dim() - 1 - channel_dim % x.dim()
-    channels = shape_of(x)[channel_dim]
-    wide = x.to(numerator.dtype)
-    a, b = (_by_channel(table, channels, trailing) for table in (numerator, denominator))
-    if form == "abs_terms":
-        magnitude = _magnitude(wide)
-        q = 1 + magnitude * _polynomial([_magnitude(c) for c in b], magnitude)
-    elif form == "abs_sum":
-        q = 1 + _magnitude(wide * _polynomial(b, wide))
-    elif form == "abs_sum_offset":
-        q = 0.1 + _magnitude(_polynomial(b, wide))
-    elif form == "square":
-        q = 1 + (wide * _polynomial(b, wide)).square()
-    else:
-        q = 1 + wide * _polynomial(b, wide)
-    return (_polynomial(a, wide) / q).to(x.dtype)
+    tensors = (x, numerator, denominator, bias)
+    if has_torch_function(tensors):
+        return handle_torch_function(formula, tensors, x, numerator, denominator, form, channel_dim, bias=bias,
+                                     out_dtype=out_dtype)
+    z = x.to(numerator.dtype)
+    if bias is not None:
+        z = z + bias.reshape(-1, *[1] * (x.dim() - 1 - channel_dim % x.dim()))
+    return _function(z, numerator, denominator, form, channel_dim).to(out_dtype or x.dtype)
 
 
-def gradients_of_formula(dy: torch.Tensor, inputs: Sequence[torch.Tensor], wanted: Sequence[bool], form: int,
-                         channel_dim: int) -> tuple[torch.Tensor | None, ...]:
-    """The gradients of the wanted inputs (x and its tables), which require them; with a graph behind them if
-    gradients are being recorded. The form is a number, as operators take it."""
+def norm_formula(x: torch.Tensor, scale: torch.Tensor | None, shift: torch.Tensor | None, numerator: torch.Tensor,
+                 denominator: torch.Tensor, form: Form = "abs_terms", *, eps: float = 1e-5, norm: Norm = "layer_norm",
+                 out_dtype: torch.dtype | None = None) -> torch.Tensor:
+    """What grkan.torch.norm_rational computes, likewise."""
+    tensors = (x, scale, shift, numerator, denominator)
+    if has_torch_function(tensors):
+        return handle_torch_function(norm_formula, tensors, *tensors, form, eps=eps, norm=norm, out_dtype=out_dtype)
+    z = _normalised(x.to(numerator.dtype), norm, eps, scale, shift)
+    return _function(z, numerator, denominator, form, -1).to(out_dtype or x.dtype)
+
+
+def _none_if_empty(table: torch.Tensor) -> torch.Tensor | None:
+    return table if shape_of(table)[0] > 0 else None
+
+
+def formula_of_prologue(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, first: torch.Tensor,
+                        second: torch.Tensor, form: int, channel_dim: int, prologue: int, epsilon: float,
+                        output: int) -> torch.Tensor:
+    """The same of what operators take: numbers for names, and empty tensors for tables that there are not."""
+    name, out_dtype = PROLOGUES[prologue], OUTPUT_DTYPES[output]
+    if name in NORMS:
+        return norm_formula(x, _none_if_empty(first), _none_if_empty(second), numerator, denominator, FORMS[form],
+                            eps=epsilon, norm=name, out_dtype=out_dtype)
+    return formula(x, numerator, denominator, FORMS[form], channel_dim, bias=_none_if_empty(first),
+                   out_dtype=out_dtype)
+
+
+def gradients_of(function: Callable[..., torch.Tensor], dy: torch.Tensor, inputs: Sequence[torch.Tensor],
+                 wanted: Sequence[bool], numbers: Sequence[Any]) -> tuple[torch.Tensor | None, ...]:
+    """The gradients of the wanted inputs, tensors that require them, of function(*inputs, *numbers); with a graph
+    behind them if gradients are being recorded."""
     create_graph = torch.is_grad_enabled()
-    x, numerator, denominator = inputs
     chosen = [t for t, is_wanted in zip(inputs, wanted) if is_wanted]
     with torch.enable_grad():
-        y = formula(x, numerator, denominator, FORMS[form], channel_dim)
+        y = function(*inputs, *numbers)
         found = iter(torch.autograd.grad(y, chosen, dy, create_graph=create_graph, allow_unused=True))
     gradients: list[torch.Tensor | None] = []
     for t, is_wanted in zip(inputs, wanted):
         gradient = next(found) if is_wanted else None
         gradients.append(torch.zeros_like(t) if is_wanted and gradient is None else gradient)
     return tuple(gradients)
+
+
+def gradients_of_formula(dy: torch.Tensor, inputs: Sequence[torch.Tensor], wanted: Sequence[bool], form: int,
+                         channel_dim: int) -> tuple[torch.Tensor | None, ...]:
+    """Those of x and its tables. The form is a number, as operators take it."""
+    return gradients_of(formula, dy, inputs, wanted, (FORMS[form], channel_dim))

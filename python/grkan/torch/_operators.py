@@ -135,11 +135,12 @@ ROWS = (
 _library = Library("grkan", "FRAGMENT")  # what is registered lives as long as this object
 
 
-def _operator_of(row: Row) -> torch._ops.OpOverload:
+def operator_of(row: Row) -> torch._ops.OpOverload:
     return getattr(torch.ops.grkan, row.name).default
 
 
-def _register(row: Row) -> None:
+def register(row: Row) -> None:
+    """Make an operator known to PyTorch."""
     name = f"grkan::{row.name}"
     if _native.library is None:
         _library.define(row.name + row.schema, tags=(torch.Tag.pt2_compliant_tag,))
@@ -151,13 +152,13 @@ def _register(row: Row) -> None:
     if row.vmap is not None and hasattr(torch.library, "register_vmap"):  # PyTorch 2.5; before, vmap warns and loops
         torch.library.register_vmap(name, row.vmap, lib=_library)
     if row.decomposition is not None:
-        register_decomposition(_operator_of(row))(row.decomposition)
+        register_decomposition(operator_of(row))(row.decomposition)
 
 
 for _row in ROWS:
-    _register(_row)
+    register(_row)
 
-_sharding_rules = tuple((_operator_of(row), row.sharding) for row in ROWS if row.sharding is not None)
+_sharding_rules = tuple((operator_of(row), row.sharding) for row in ROWS if row.sharding is not None)
 
 
 def prepare_sharding() -> None:

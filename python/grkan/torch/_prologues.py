@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calls of the rational function with a prologue: which way each goes, as _autograd has it for those without."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.overrides import handle_torch_function, has_torch_function
+
+from .._errors import InvalidArgumentError
+from .._names import FORMS, NORMS, PROLOGUES, Form, Norm, index_of
+from . import _native
+from ._formula import formula_of_prologue
+from ._kernels import (OUTPUTS, Prologue, check_arguments, run_norm_forward, run_prologue_backward,
+                       run_prologue_forward, table_dtype)
+from ._paths import PLAIN, has_memory, is_plain, needs_formula, untraced
+from ._prologue_function import Kernels
+
+operator: Any
+try:
+    from ._prologue_operators import kernels, operator
+except ImportError:  # before PyTorch 2.4
+    operator, kernels = None, Kernels(run_prologue_forward, run_norm_forward, run_prologue_backward)
+
+Tensors = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]  # x, and the four tables
+Numbers = tuple[int, int, int, float, int]  # form, channel_dim, prologue, epsilon, output
+
+_is_compiling = torch.compiler.is_dynamo_compiling if operator is not None else None
+_absent: dict[tuple[torch.device, torch.dtype], torch.Tensor] = {}
+
+
+def is_compiling() -> bool:
+    """Whether torch.compile's tracer is in this call."""
+    return _is_compiling is not None and _is_compiling()
+
+
+def _empty(x: torch.Tensor) -> torch.Tensor:
+    """What stands for a table that there is not."""
+    wanted = table_dtype(x)
+    if type(x) not in PLAIN or is_compiling() or not is_plain(x):
+        return x.new_empty(0, dtype=wanted)
+    key = x.device, wanted
+    if key not in _absent:
+        _absent[key] = torch.empty(0, dtype=wanted, device=x.device)
+    return _absent[key]
+
+
+def number_of_output(x: torch.Tensor, out_dtype: torch.dtype | None) -> int:
+    """The type of y as operators take it."""
+    if out_dtype is None or out_dtype == x.dtype:
+        return 0
+    if out_dtype not in OUTPUTS:
+        raise InvalidArgumentError(f"out_dtype is {out_dtype}; expected float32, float16, bfloat16 or float64")
+    return OUTPUTS[out_dtype]
+
+
+def inputs_of(named: dict[str, torch.Tensor | None], form: Form, channel_dim: int, prologue: str, epsilon: float,
+              out_dtype: torch.dtype | None) -> tuple[Tensors, Numbers]:
+    """What operators take, of x and the four tables by their names."""
+    for name, t in named.items():
+        if t is None and name in ("scale", "shift", "bias", "none"):
+            continue
+        if not isinstance(t, torch.Tensor):
+            raise InvalidArgumentError(f"{name} is a {type(t).__name__}; expected a torch.Tensor")
+        if t.layout is not torch.strided or t.is_nested:
+            raise InvalidArgumentError(f"{name} has layout {t.layout}{' (nested)' if t.is_nested else ''}; expected a "
+                                       "dense tensor (its to_dense(), or values())")
+    x, *tables = named.values()
+    assert x is not None
+    wanted, absent = table_dtype(x), None
+    made = []
+    for t in tables:
+        if t is None:
+            t = absent = _empty(x) if absent is None else absent
+        made.append(t if t.dtype is wanted else t.to(wanted))
+    numbers = (index_of("form", form, FORMS), channel_dim, PROLOGUES.index(prologue), float(epsilon),
+               number_of_output(x, out_dtype))
+    return (x, *made), numbers
+
+
+def explained(error: RuntimeError, inputs: Tensors, numbers: Numbers) -> RuntimeError:
+    """What a kernel raised as what grkan raises, as _autograd has it."""
+    x, *tables = inputs
+    form, channel_dim, kind, epsilon, output = numbers
+    check_arguments(x, tables, form, channel_dim, Prologue(kind, epsilon, output))
+    if str(error).startswith("PyTorch's"):
+        torch.empty_like(x)
+    return _native.as_grkan_raises(error)
+
+
+def has_kernels(*tensors: torch.Tensor) -> bool:
+    """Whether a call may go to the kernels by itself, as one of plain tensors."""
+    return all(type(t) in PLAIN for t in tensors) and is_plain(*tensors)
+
+
+def compute(inputs: Tensors, numbers: Numbers) -> torch.Tensor:
+    """F(z), differentiable."""
+    if is_compiling():
+        return formula_of_prologue(*inputs, *numbers) if needs_formula() else operator(*inputs, *numbers)
+    if has_kernels(*inputs):
+        try:
+            if torch.is_grad_enabled() and any(t.requires_grad for t in inputs):
+                return kernels.function.apply(*inputs, *numbers)
+            return kernels.forward(*inputs, *numbers)
+        except RuntimeError as error:
+            if has_memory(*inputs):
+                raise explained(error, inputs, numbers) from None
+    if operator is not None and not needs_formula():
+        return operator(*inputs, *numbers)
+    x, *tables = inputs
+    form, channel_dim, kind, epsilon, output = numbers
+    with untraced():
+        check_arguments(x, tables, form, channel_dim, Prologue(kind, epsilon, output))
+    return formula_of_prologue(*inputs, *numbers)
+
+
+def norm_rational(x: torch.Tensor, scale: torch.Tensor | None, shift: torch.Tensor | None, numerator: torch.Tensor,
+                  denominator: torch.Tensor, form: Form = "abs_terms", *, eps: float = 1e-5,
+                  norm: Norm = "layer_norm", out_dtype: torch.dtype | None = None) -> torch.Tensor:
+    """rational() of a norm of x, in one pass: F((x - mean) / sqrt(variance + eps) * scale + shift), over the channels.
+
+    Differentiable in all tensors any number of times, and in all that rational() says otherwise.
+
+    Args:
+        x: [..., channels].
+        scale, shift: [channels], what LayerNorm and RMSNorm call weight and bias; None for ones and zeros.
+        numerator, denominator, form: see rational(); the channels are the last dimension.
+        eps: of the norm.
+        norm: "layer_norm", or "rms_norm", whose mean is 0.
+        out_dtype: of the result: float32, float16 or bfloat16, whichever of them x has; x's own without it. A linear
+            layer behind it has nothing to cast then.
+    """
+    tensors = (x, scale, shift, numerator, denominator)
+    if has_torch_function(tensors) and not is_compiling():
+        return handle_torch_function(norm_rational, tensors, *tensors, form, eps=eps, norm=norm, out_dtype=out_dtype)
+    named = {"x": x, "numerator": numerator, "denominator": denominator, "scale": scale, "shift": shift}
+    index_of("norm", norm, NORMS)
+    return compute(*inputs_of(named, form, -1, norm, eps, out_dtype))
