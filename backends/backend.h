@@ -59,7 +59,9 @@ typedef struct grkan_pass_shape {
     grkan_dtype dtype;     /**< of x or y, whichever has more bytes */
     int32_t vector;        /**< elements that a thread loads of a row at once */
     int32_t vector_groups; /**< groups that those may be of: 1, or as many as there are elements */
-    int32_t numbers;       /**< of the tables that a thread keeps, of all those groups; backward keeps as many sums */
+    int32_t numbers;       /**< of the family's tables that a thread keeps, of all those groups; backward keeps as many sums */
+    grkan_prologue prologue;
+    int32_t channel_numbers; /**< of the prologue's tables that it keeps; backward keeps twice as many sums */
 } grkan_pass_shape;
 
 /** Limits that the planner needs. */
@@ -68,6 +70,7 @@ typedef struct grkan_device_limits {
     int32_t is_fixed;       /**< 1: the geometry shall not depend on the device's size */
     int32_t least_elements; /**< of a thread, so that the reduction of its block stays small beside them */
     int32_t max_block;      /**< threads of a block, at most */
+    int32_t max_row_block;  /**< likewise, where it shall hold whole rows, however few registers that leaves a thread */
     int32_t
         max_vector_bytes; /**< widest access of a thread, in bytes; 0: one element, whatever its type, of one group */
     /** How a pass of a shape runs best: a pure function. Not NULL. */

@@ -70,6 +70,10 @@ grkan_status grkan_check_size(const grkan_operation *operation)
                           "operation.outer x channels x inner overflows: %" PRId64 " x %" PRId64 " x %" PRId64
                           " elements of %" PRId64 " bytes; expected at most %" PRId64 " bytes",
                           operation->outer, operation->channels, operation->inner, element, INT64_MAX);
+    if (operation->prologue != GRKAN_PROLOGUE_NONE && operation->channels > MOST_NUMBERS)
+        return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT,
+                          "operation.channels is %" PRId64 "; expected at most %d with an operation.prologue",
+                          operation->channels, MOST_NUMBERS);
     if (__builtin_mul_overflow(operation->groups, 2 * (GRKAN_MAX_DEGREE + 1), &numbers) || numbers > MOST_NUMBERS)
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "operation.groups is %" PRId64 "; expected at most %d",
                           operation->groups, MOST_NUMBERS / (2 * (GRKAN_MAX_DEGREE + 1)));

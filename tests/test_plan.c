@@ -8,9 +8,19 @@
 
 #include <cmocka.h>
 
+#define DEVICE static inline __attribute__((unused))
+typedef int64_t grkan_int64;
+#define SEGMENTS(g) ((g)->columns.segments)
+#define TILE_SEGMENTS(g) ((g)->columns.tile_segments)
+#define PADS_TILES 1
+#define VECTOR_ELEMENTS(g) ((g)->columns.vector)
+#define smaller smaller_of_kernels /* arithmetic.h has one, too */
+#include "../backends/kernels/grid.h"
+#undef smaller
 #include "../backends/gpu/tuning.h"
 #include "../core/plan/arithmetic.h"
 #include "../core/plan/plan.h"
+#include "../core/prologues.h"
 #include "../tools/check/operations.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -39,12 +49,14 @@ static const grkan_device_limits devices[] = {
     {.compute_units = 1,
      .least_elements = 1,
      .max_block = 64,
+     .max_row_block = 64,
      .max_vector_bytes = 0,
      .tune = tune_small,
      .local_bytes = 32768},
     {.compute_units = 132,
      .least_elements = 32,
      .max_block = 512,
+     .max_row_block = 1024,
      .max_vector_bytes = 16,
      .tune = gpu_tune_nvidia,
      .has_async_copies = 1,
@@ -52,6 +64,7 @@ static const grkan_device_limits devices[] = {
     {.compute_units = 1024,
      .least_elements = 1,
      .max_block = 1024,
+     .max_row_block = 1024,
      .max_vector_bytes = 16,
      .tune = tune_large,
      .local_bytes = 262144},
@@ -59,6 +72,7 @@ static const grkan_device_limits devices[] = {
      .is_fixed = 1,
      .least_elements = 160,
      .max_block = 1024,
+     .max_row_block = 1024,
      .max_vector_bytes = 0,
      .tune = tune_rows,
      .local_bytes = 262144},
@@ -75,8 +89,26 @@ enum { most_tiles = 4000 };
 
 static struct {
     long plans, exceptions, of_pairs, of_fewer; /* vectors of two groups; blocks with fewer groups than fit */
+    long of_rows, of_cut_groups;                /* blocks of whole rows for norms; groups in several tiles */
     size_t largest;
 } seen;
+
+/** The tiles of a row, as kernels find them: one after the other, each channel in one alone. */
+static void check_tiles(const grkan_geometry *g)
+{
+    enum { most_looked_at = 2000 };
+    const grkan_columns *c = &g->columns;
+    int64_t end = 0;
+    for (int i = 0; i < c->tiles && i < most_looked_at; i++) {
+        const tile b = tile_of_block(g, i);
+        const int64_t size = b.vectors * c->vector;
+        assert_true(b.start == end && b.vectors >= 0 && (c->segments > 1 || b.vectors <= c->tile_vectors));
+        assert_true(b.start >= group_start(g, b.first_group) && b.start + size <= group_start(g, b.end_group));
+        assert_true(c->inner <= 1 || (b.start % c->inner == 0 && size % c->inner == 0));
+        end = b.start + size;
+    }
+    assert_true(c->tiles > most_looked_at || end == c->row_elements);
+}
 
 /** Hold the cut of a pass against what kernels rely on. */
 static void check_pass(const grkan_operation *o, const grkan_geometry *g)
@@ -85,6 +117,10 @@ static void check_pass(const grkan_operation *o, const grkan_geometry *g)
     assert_true(grkan_columns_hold(o, c));
     assert_true(grkan_rows_hold(c, &g->rows));
     seen.of_pairs += c->vector_groups > 1;
+    if (o->prologue != GRKAN_PROLOGUE_NONE)
+        check_tiles(g);
+    seen.of_rows += grkan_row_statistics(o) > 0 && grkan_has_whole_rows(c);
+    seen.of_cut_groups += c->tile_segments > 1;
     seen.of_fewer += c->tiles > 1 && c->tile_groups * 2 * c->group_size * c->inner <= (int64_t)c->block * c->vector;
 }
 
@@ -99,20 +135,24 @@ static void check_plan(const grkan_device_limits *limits, const grkan_operation 
     if (status == GRKAN_ERROR_UNSUPPORTED)
         return; /* too little local memory, or threads */
     assert_int_equal(status, GRKAN_SUCCESS);
-    if (data.workspace_bytes > ONE_MIB && data.backward.rows.splits > 1)
-        fail_msg("%zu bytes of workspace for %lld x %lld x %lld, %lld groups, scopes %d and %d, degrees %d "
+    const size_t most =
+        ONE_MIB + (o->prologue == GRKAN_PROLOGUE_NONE
+                       ? 0
+                       : (size_t)grkan_operation_elements(o) * grkan_dtype_bytes(o->dtype) / 16);
+    if (data.workspace_bytes > most && data.backward.rows.splits > 1)
+        fail_msg("%s: %zu bytes of workspace for %lld x %lld x %lld, %lld groups, scopes %d and %d, degrees %d "
                  "and %d, %s, on a device of %d units",
-                 data.workspace_bytes, (long long)o->outer, (long long)o->channels, (long long)o->inner,
+                 grkan_prologue_name(o->prologue), data.workspace_bytes, (long long)o->outer, (long long)o->channels, (long long)o->inner,
                  (long long)o->groups, (int)o->rational.numerator_scope, (int)o->rational.denominator_scope,
                  o->rational.numerator_degree, o->rational.denominator_degree, grkan_dtype_name(o->dtype),
                  limits->compute_units);
-    assert_true(data.workspace_bytes <= ONE_MIB || data.backward.columns.tiles > most_tiles);
+    assert_true(data.workspace_bytes <= most || data.backward.columns.tiles > most_tiles);
     check_pass(&data.operation, &data.forward); /* where all groups share all tables, it has one group */
     check_pass(&data.operation, &data.backward);
     assert_true(grkan_grid_reduction_holds(&data, &data.backward));
     assert_true(grkan_block_reduction_holds(&data, &data.backward));
     seen.plans++;
-    seen.exceptions += data.workspace_bytes > ONE_MIB;
+    seen.exceptions += data.workspace_bytes > most;
     seen.largest = data.workspace_bytes > seen.largest ? data.workspace_bytes : seen.largest;
 }
 
@@ -126,6 +166,11 @@ static void check_shape(grkan_operation o)
             for (size_t d = 0; d < COUNT_OF(devices); d++) {
                 check_plan(&devices[d], &o, GRKAN_RUN_TO_RUN);
                 check_plan(&devices[d], &o, GRKAN_DEVICE_TO_DEVICE);
+                for (int p = GRKAN_PROLOGUE_BIAS; k == 2 && p <= GRKAN_PROLOGUE_LAYER_NORM; p++) {
+                    o.prologue = (grkan_prologue)p;
+                    check_plan(&devices[d], &o, d % 2 ? GRKAN_RUN_TO_RUN : GRKAN_DEVICE_TO_DEVICE);
+                }
+                o.prologue = GRKAN_PROLOGUE_NONE;
             }
         }
     }
@@ -155,7 +200,9 @@ static void test_a_workspace_is_small_for_any_shape(void **state)
            seen.exceptions);
     printf("%ld passes in pairs of 16-bit elements, %ld with fewer groups side by side than fit\n", seen.of_pairs,
            seen.of_fewer);
-    assert_true(seen.plans > 100000 && seen.of_pairs > 1000 && seen.of_fewer > 500);
+    printf("%ld passes of norms with whole rows, %ld with groups in several tiles\n", seen.of_rows, seen.of_cut_groups);
+    assert_true(seen.plans > 100000 && seen.of_pairs > 1000 && seen.of_fewer > 500 && seen.of_rows > 1000 &&
+                seen.of_cut_groups > 1000);
 }
 
 /* ------------------------------------------------------------------------------------------- the longest chain */
@@ -201,23 +248,24 @@ static depth add_partials(const depth *d, int64_t count, int step)
     return sum;
 }
 
-/** What a thread has when it has added all of its rows. */
-static depth depth_of_thread(const grkan_geometry *g, int rows)
+/** What a thread has when it has added all of its rows, so many elements of each to one sum. */
+static depth depth_of_thread(const grkan_geometry *g, int rows, int elements)
 {
     depth own = nothing;
     for (int first = 0; first < rows; first += g->rows.chain)
-        own = add(own, smaller(g->rows.chain, rows - first) * (g->columns.vector / g->columns.vector_groups));
+        own = add(own, smaller(g->rows.chain, rows - first) * elements);
     return own;
 }
 
-/** What a block has for an output of a table, which has so many columns. */
-static depth depth_of_block(const grkan_geometry *g, const grkan_table_reduction *table, int split, int64_t columns)
+/** What a block has for an output of a table, which has so many columns, and so many elements in a vector. */
+static depth depth_of_block(const grkan_geometry *g, const grkan_table_reduction *table, int split, int64_t columns,
+                            int elements)
 {
     static depth sums[4096], exchanged[MOST_OUTPUT_THREADS];
     const int kept = g->block.column_partials, threads = 1 << table->output_threads_log2;
     for (int row = 0; row < g->columns.block_rows; row++) {
         const int more = split * g->rows.split_stride + row < g->rows.remainder;
-        const depth own = depth_of_thread(g, split < g->rows.whole_splits ? g->rows.most : g->rows.fewer + more);
+        const depth own = depth_of_thread(g, split < g->rows.whole_splits ? g->rows.most : g->rows.fewer + more, elements);
         for (int64_t i = 0; i < columns; i++) {
             depth *const sum = &sums[row % kept * columns + i];
             *sum = row < kept ? own : add(*sum, own);
@@ -232,17 +280,21 @@ static depth depth_of_block(const grkan_geometry *g, const grkan_table_reduction
 }
 
 /** What a gradient of a table has in the end, where groups are alike. */
-static depth depth_of_table(const grkan_plan_data *data, const grkan_table_reduction *table)
+static depth depth_of_table(const grkan_plan_data *data, int32_t k)
 {
     static depth partials[1 << 20], exchanged[MOST_GRID_THREADS];
     const grkan_geometry *const g = &data->backward;
+    const grkan_table_reduction *const table = &g->tables[k];
+    const bool is_of_channels = data->tables[k].scope == GRKAN_SCOPE_CHANNEL;
     const int64_t of_tile = smaller(g->columns.row_elements / g->columns.vector, g->columns.tile_vectors);
     const int64_t of_group = g->columns.group_size * g->columns.inner / g->columns.vector;
-    const int64_t columns = table->is_shared ? of_tile : smaller(of_tile, of_group);
-    const int64_t tiles = table->is_shared ? g->columns.tiles : 1;
+    const int64_t of_channel = larger(1, g->columns.inner / g->columns.vector);
+    const int64_t columns = table->is_shared ? of_tile : smaller(of_tile, is_of_channels ? of_channel : of_group);
+    const int64_t tiles = table->is_shared ? g->columns.tiles : is_of_channels ? 1 : g->columns.tile_segments;
     const int64_t count = g->rows.splits * tiles;
+    const int elements = is_of_channels && g->columns.inner == 1 ? 1 : g->columns.vector / g->columns.vector_groups;
     for (int64_t i = 0; i < count; i++)
-        partials[i] = depth_of_block(g, table, (int)(i / tiles), columns);
+        partials[i] = depth_of_block(g, table, (int)(i / tiles), columns, elements);
     if (table->partials == 1)
         return partials[0];
     assert_int_equal(table->partials, count);
@@ -282,7 +334,15 @@ static void test_the_longest_chain_is_as_kernels_add(void **state)
         {SHAPE(1, 64, 1), GROUPS(8, SHARED, PER_GROUP), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F32},
         {SHAPE(37, 1000, 1), GROUPS(1000, SHARED, PER_GROUP), RATIONAL(3, 0, GRKAN_ABS_SUM), .dtype = GRKAN_F32},
         {SHAPE(64, 96, 3136), GROUPS(4, SHARED, PER_GROUP), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F16},
-        {SHAPE(5000, 8192, 4), GROUPS(1, SHARED, SHARED), RATIONAL(5, 4, GRKAN_PLAIN), .dtype = GRKAN_F32}};
+        {SHAPE(5000, 8192, 4), GROUPS(1, SHARED, SHARED), RATIONAL(5, 4, GRKAN_PLAIN), .dtype = GRKAN_F32},
+        {SHAPE(25216, 3072, 1), GROUPS(8, SHARED, PER_GROUP), RATIONAL(0, 0, GRKAN_ABS_TERMS), .dtype = GRKAN_BF16,
+         .prologue = GRKAN_PROLOGUE_BIAS},
+        {SHAPE(64, 96, 3136), GROUPS(4, SHARED, PER_GROUP), RATIONAL(0, 0, GRKAN_ABS_TERMS), .dtype = GRKAN_F16,
+         .prologue = GRKAN_PROLOGUE_BIAS},
+        {SHAPE(9001, 8192, 1), GROUPS(2, SHARED, PER_GROUP), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F32,
+         .prologue = GRKAN_PROLOGUE_BIAS},
+        {SHAPE(25216, 768, 1), GROUPS(8, SHARED, PER_GROUP), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F32,
+         .prologue = GRKAN_PROLOGUE_LAYER_NORM, .norm = {1e-5, 1, 1}}};
     (void)state;
     for (size_t i = 0; i < COUNT_OF(operations) * COUNT_OF(devices) * 2; i++) {
         const grkan_operation *o = &operations[i / 2 / COUNT_OF(devices)];
@@ -294,7 +354,7 @@ static void test_the_longest_chain_is_as_kernels_add(void **state)
             continue; /* too few threads */
         for (int32_t k = 0; k < data.table_count; k++)
             if (data.tables[k].width > 0)
-                deepest = larger(deepest, depth_of_table(&data, &data.backward.tables[k]));
+                deepest = larger(deepest, depth_of_table(&data, k));
         const int64_t chain = grkan_plan_longest_chain(&data);
         if (chain < deepest || chain > deepest + deepest / 8 + 1)
             fail_msg("case %zu: the longest chain is %lld; sums have %lld additions", i, (long long)chain,

@@ -184,6 +184,7 @@ static grkan_status cpu_describe(const grkan_backend_device *device, grkan_devic
                                     .is_fixed = 1,
                                     .least_elements = 160,
                                     .max_block = CPU_MOST_THREADS,
+                                    .max_row_block = CPU_MOST_THREADS,
                                     .tune = whole_rows,
                                     .local_bytes = CPU_LOCAL_BYTES};
     return GRKAN_SUCCESS;

@@ -16,6 +16,8 @@
 #define NO_UNROLL _Pragma("GCC unroll 1")
 #define SEGMENTS(g) ((g)->columns.segments)
 #define VECTOR_ELEMENTS(g) ((g)->columns.vector)
+#define TILE_SEGMENTS(g) ((g)->columns.tile_segments)
+#define PADS_TILES 1
 #define VECTOR_GROUPS(g) 1
 #define BLOCK_THREADS(g) ((g)->columns.block)
 

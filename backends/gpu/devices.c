@@ -6,7 +6,7 @@
 #include "calls.h"
 
 /** Threads of a block: more would leave too few registers to each. */
-enum { most_block = 512 };
+enum { most_block = 512, most_row_block = 1024 };
 
 static grkan_status no_device(const gpu_calls *c)
 {
@@ -69,6 +69,7 @@ static grkan_device_limits limits_of(int compute_units, int max_block, uint64_t 
                                  .tune = device_tune,
                                  .least_elements = 32,
                                  .max_block = max_block < most_block ? max_block : most_block,
+                                 .max_row_block = max_block < most_row_block ? max_block : most_row_block,
                                  .max_vector_bytes = 16,
                                  .last_block_reduces = 1,
                                  .has_async_copies = HAS_ASYNC_COPIES,
@@ -79,7 +80,7 @@ static grkan_device_limits limits_of(int compute_units, int max_block, uint64_t 
 grkan_status runtime_assume(const char *architecture, grkan_device_limits *limits)
 {
     (void)architecture;
-    *limits = limits_of(1, most_block, vendor_shared_bytes);
+    *limits = limits_of(1, most_row_block, vendor_shared_bytes);
     return GRKAN_SUCCESS;
 }
 

@@ -23,10 +23,15 @@
  *   t / tile_vectors of the block's rows and vector t % tile_vectors.
  * - A wider group is a column tile of its own, cut into *segments* of `block` vectors, one below the other: a row of the
  *   tensor is `segments` tile rows then, and block_rows is 1.
+ * - With tables of channels, whose sums belong to a thread's columns, it is cut into `tile_segments` column tiles of whole
+ *   channels instead, side by side. Those of smaller groups than the largest may have a last one without vectors. Only a
+ *   channel that is wider than a block is a tile of its own with segments.
+ * - Where a prologue sums over a row, a tile is the whole row: `groups` groups, and tile_vectors a multiple of 32, of which
+ *   the last may be none's.
  *
  * A thread begins at the first tile row of its split plus its row of the block and takes every step-th one up to the
  * split's end. Splits are runs of rows, or interleaved, so that blocks that run at the same time read neighbouring memory.
- * Either way a thread keeps its group, and its coefficients, throughout.
+ * Either way a thread keeps its group, and its coefficients, throughout; and its channels, where tables of channels are.
  *
  * Sums of a table's gradient go up four levels, each in a fixed order: a thread's registers, for chains of `chain` rows;
  * its own sums in shared memory; the *block reduction*, by several threads per output; and the *grid reduction* of the
@@ -70,7 +75,7 @@ typedef struct grkan_columns {
     int block;            /* threads of a block */
     int vector;           /* elements of a vector: a power of two */
     int vector_groups;    /* groups that a vector may have elements of: 1, or as many as it has elements */
-    int unused;
+    int tile_segments;    /* column tiles that a wide group is cut into, for tables of channels; else 1 */
     int tiles;                 /* column tiles */
     int tile_vectors;          /* vectors of the widest tile, side by side in a block */
     unsigned int tile_inverse; /* 2^31 / tile_vectors, rounded up */
@@ -105,12 +110,12 @@ typedef struct grkan_block_reduction {
 /** How the gradient of one table is added up. An output is one number of it, as one block has it. */
 typedef struct grkan_table_reduction {
     grkan_int64 partials;      /* sums of each number in the workspace; 1: none, a block writes the gradient itself */
-    int is_shared;             /* 1: one row of the table for all groups; 0: one for each */
-    int numbers;               /* of the whole table */
-    int first_thread;          /* of the block, of those that its outputs have */
+    int is_shared;             /* 1: one row of the table for all groups; 0: one for each, or for each channel */
+    int numbers;               /* of the whole table; 0: nobody wants its gradient */
+    int first_thread;          /* of the block, of those that its outputs have; of channels, each has one of its own: 0 */
     int output_threads_log2;   /* 2^this many threads share the sum of one output */
     int grid_threads;          /* that share the sum of one number over its partials; 0 where there are none */
-    unsigned int grid_inverse; /* 2^31 / numbers, rounded up; 0 where a single thread has no use for it */
+    unsigned int grid_inverse; /* 2^31 / numbers, rounded up; 0 where nobody has a use for it */
 } grkan_table_reduction;
 
 typedef struct grkan_geometry {

@@ -6,6 +6,17 @@
 #include "geometry.h"
 #include "words.h"
 
+/* Without a prologue a kernel knows these; the cpu's serve every plan. */
+#ifndef TILE_SEGMENTS
+#ifdef GRKAN_PROLOGUE
+#define TILE_SEGMENTS(g) ((g)->columns.tile_segments)
+#define PADS_TILES (GRKAN_PROLOGUE > PROLOGUE_BIAS)
+#else
+#define TILE_SEGMENTS(g) 1
+#define PADS_TILES 0 /* whether a tile of whole rows may have more threads than vectors */
+#endif
+#endif
+
 DEVICE grkan_int64 smaller(grkan_int64 a, grkan_int64 b)
 {
     return a < b ? a : b;
@@ -41,6 +52,12 @@ typedef struct tile {
     grkan_int64 first_row;
 } tile;
 
+/** Which of those of its group a column tile is. */
+DEVICE int segment_of_tile(const grkan_geometry *g, int column_tile)
+{
+    return column_tile - quotient_of(column_tile, TILE_SEGMENTS(g)) * TILE_SEGMENTS(g);
+}
+
 DEVICE tile tile_of_block(const grkan_geometry *g, int block_index)
 {
     tile b;
@@ -51,14 +68,22 @@ DEVICE tile tile_of_block(const grkan_geometry *g, int block_index)
         b.first_group = 0;
         b.end_group = g->columns.groups;
         b.start = 0;
-        b.vectors = SEGMENTS(g) > 1 ? g->columns.row_elements / VECTOR_ELEMENTS(g) : g->columns.tile_vectors;
+        b.vectors = SEGMENTS(g) > 1 || PADS_TILES ? g->columns.row_elements / VECTOR_ELEMENTS(g) : g->columns.tile_vectors;
     } else {
+        const int tile_segments = TILE_SEGMENTS(g);
         b.row_split = quotient_of(block_index, g->columns.tiles);
         b.column_tile = block_index - b.row_split * g->columns.tiles;
-        b.first_group = b.column_tile * g->columns.tile_groups;
+        b.first_group = quotient_of(b.column_tile, tile_segments) * g->columns.tile_groups;
         b.end_group = smaller(b.first_group + g->columns.tile_groups, g->columns.groups);
         b.start = group_start(g, b.first_group);
-        b.vectors = (group_start(g, b.end_group) - b.start) / VECTOR_ELEMENTS(g);
+        grkan_int64 end = group_start(g, b.end_group);
+        if (tile_segments > 1) {
+            const grkan_int64 size = SEGMENTS(g) > 1 ? g->columns.inner
+                                                     : (grkan_int64)g->columns.tile_vectors * VECTOR_ELEMENTS(g);
+            b.start = smaller(b.start + segment_of_tile(g, b.column_tile) * size, end);
+            end = smaller(b.start + size, end);
+        }
+        b.vectors = (end - b.start) / VECTOR_ELEMENTS(g);
     }
     b.first_row = b.row_split * g->rows.split_stride;
     return b;
@@ -133,6 +158,12 @@ DEVICE row_position position_of_row(const worker *w, int row)
     p.element = outer * g->columns.row_elements + w->block.start +
                 (p.segment * g->columns.block + w->column) * VECTOR_ELEMENTS(g);
     return p;
+}
+
+/** The channel of an element of a row. */
+DEVICE grkan_int64 channel_of(const grkan_geometry *g, grkan_int64 element)
+{
+    return g->columns.inner == 1 ? element : element / g->columns.inner;
 }
 
 /** Vectors of a segment from the thread's own to the end of the column tile: none beyond the end of a segmented group. */

@@ -26,8 +26,9 @@
  *     BITS_OF(float), FLOAT_OF(unsigned int)
  *     DOUBLE_OF(low, high), LOW_OF(double), HIGH_OF(double)   for f64 only
  *     ATOMIC_ADD(pointer, value)                              for the strategies that use it
- *     SEGMENTS(g), VECTOR_ELEMENTS(g), VECTOR_GROUPS(g), BLOCK_THREADS(g)
- *                          of a geometry: segments, vector, vector_groups and block; constants in specialised kernels
+ *     SEGMENTS(g), TILE_SEGMENTS(g), VECTOR_ELEMENTS(g), VECTOR_GROUPS(g), BLOCK_THREADS(g)
+ *                          of a geometry: segments, tile_segments, vector, vector_groups and block; constants in specialised
+ *                          kernels, where grid.h has tile_segments
  *
  * GPUs, whose kernels are specialised by macros (core/specialise.c): GRKAN_PARAMETER_0.. (of the family),
  * GRKAN_MAY_HAVE_POLES, GRKAN_DTYPE, GRKAN_OUTPUT_DTYPE, GRKAN_VECTOR, GRKAN_VECTOR_GROUPS, GRKAN_SEGMENTED, GRKAN_STRATEGY, GRKAN_IEEE,
@@ -84,6 +85,11 @@
 #define RELEASE_PARTIALS() ((void)0)
 #define ACQUIRE_PARTIALS() ((void)0)
 #endif
+
+/* Values of grkan_prologue: GRKAN_PROLOGUE is one of them, and not defined where there is none. */
+#define PROLOGUE_BIAS 1
+#define PROLOGUE_LAYER_NORM 2
+#define PROLOGUE_RMS_NORM 3
 
 /* Values of grkan_strategy. */
 #define STRATEGY_ELEMENT 1

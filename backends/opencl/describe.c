@@ -10,7 +10,7 @@
 
 #include <CL/cl_ext.h>
 
-enum { most_block = 512 /* threads; more leave few registers to each */ };
+enum { most_block = 512 /* threads; more leave few registers to each */, most_row_block = 1024 };
 
 /* ------------------------------------------------------------------------------------------------- questions */
 
@@ -226,9 +226,9 @@ grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_pr
     limits->last_block_reduces = is_nvidia; /* OpenCL 1.2 orders no memory between groups */
     limits->has_async_copies = device->ptx_architecture >= 800;
     limits->least_elements = properties->is_gpu ? 32 : 256;
-    limits->max_block = (int32_t)read_number(&r, CL_DEVICE_MAX_WORK_GROUP_SIZE);
-    if (limits->max_block > most_block)
-        limits->max_block = most_block;
+    const int32_t most = (int32_t)read_number(&r, CL_DEVICE_MAX_WORK_GROUP_SIZE);
+    limits->max_block = most < most_block ? most : most_block;
+    limits->max_row_block = most < most_row_block ? most : most_row_block;
     limits->max_vector_bytes = 16;
     limits->local_bytes = read_number(&r, CL_DEVICE_LOCAL_MEM_SIZE);
     /* NVIDIA's compiler gets an instruction for it. */

@@ -10,7 +10,8 @@
  *     added over columns          4 threads for the output of a shared table, or 2 for each of two groups' outputs
  *     added over those threads    1 for each output
  *
- * The threads of all tables' outputs stand in one line, each output's from a multiple of their number on.
+ * The threads of all tables' outputs stand in one line, each output's from a multiple of their number on. Those of tables of
+ * channels are not among them: they are as many as columns, so one thread adds up each.
  */
 #include "arithmetic.h"
 #include "plan.h"
@@ -25,17 +26,25 @@ static int column_partials_of(const grkan_columns *c)
     return left;
 }
 
-int64_t grkan_columns_of_output(const grkan_columns *c, const grkan_table_reduction *table)
+int64_t grkan_columns_of_output(const grkan_columns *c, grkan_scope scope)
 {
+    const int64_t of_channel = larger(1, c->inner / c->vector);
     const int64_t of_group = (c->group_size + (c->larger_groups > 0)) * c->inner * c->vector_groups / c->vector;
     const int64_t of_tile = (int64_t)c->tile_vectors * c->vector_groups;
-    return table->is_shared ? of_tile : smaller(of_group, of_tile);
+    return scope == GRKAN_SCOPE_SHARED ? of_tile : smaller(of_tile, scope == GRKAN_SCOPE_GROUP ? of_group : of_channel);
+}
+
+/** Whether the outputs of a table have their threads here. */
+static bool has_outputs(const grkan_plan_data *data, int32_t k)
+{
+    return data->tables[k].scope != GRKAN_SCOPE_CHANNEL && !grkan_is_frozen(data, k);
 }
 
 /** Outputs of a block for one table. */
-static int64_t outputs_of(const grkan_table *table, const grkan_columns *c)
+static int64_t outputs_of(const grkan_plan_data *data, int32_t k, const grkan_columns *c)
 {
-    return (table->scope == GRKAN_SCOPE_SHARED ? 1 : c->tile_groups) * table->width;
+    const grkan_table *const table = &data->tables[k];
+    return has_outputs(data, k) ? (table->scope == GRKAN_SCOPE_SHARED ? 1 : c->tile_groups) * table->width : 0;
 }
 
 /** Give each table's outputs their threads. @return all of them */
@@ -45,9 +54,11 @@ static int place_outputs(const grkan_plan_data *data, const grkan_columns *c, co
     int64_t all = 0;
     for (int32_t k = 0; k < data->table_count; ++k) {
         const int log2 = threads_log2[tables[k].is_shared];
+        if (!has_outputs(data, k))
+            continue;
         tables[k].output_threads_log2 = log2;
         tables[k].first_thread = (int)(ceil_div(all, INT64_C(1) << log2) << log2);
-        all = tables[k].first_thread + (outputs_of(&data->tables[k], c) << log2);
+        all = tables[k].first_thread + (outputs_of(data, k, c) << log2);
     }
     return (int)all;
 }
@@ -60,7 +71,7 @@ grkan_block_reduction grkan_block_reduction_make(const grkan_plan_data *data, co
                                                  grkan_table_reduction *tables)
 {
     const int64_t group_columns = c->group_size * c->inner * c->vector_groups / c->vector; /* of the smallest */
-    const int64_t last_groups = c->groups - (c->tiles - 1) * c->tile_groups;
+    const int64_t last_groups = c->groups - (c->tiles / c->tile_segments - 1) * c->tile_groups;
     const int64_t most_columns = (int64_t)c->block * c->vector_groups;
     const int64_t columns[2] = {smaller(group_columns, most_columns),
                                 smaller(last_groups * group_columns, most_columns)};
@@ -68,7 +79,7 @@ grkan_block_reduction grkan_block_reduction_make(const grkan_plan_data *data, co
     int threads_log2[2] = {0, 0}; /* of a table by groups, and of a shared one */
     bool can_grow[2] = {false, false};
     for (int32_t k = 0; k < data->table_count; ++k)
-        can_grow[tables[k].is_shared] = true;
+        can_grow[tables[k].is_shared] |= has_outputs(data, k);
     while (can_grow[0] || can_grow[1]) {
         const bool is_first =
             can_grow[0] && (!can_grow[1] || columns[0] >> threads_log2[0] >= columns[1] >> threads_log2[1]);
@@ -94,9 +105,13 @@ bool grkan_block_reduction_holds(const grkan_plan_data *data, const grkan_geomet
     for (int32_t k = 0; k < data->table_count; ++k) {
         const grkan_table_reduction *t = &g->tables[k];
         const int threads = 1 << t->output_threads_log2;
+        if (!has_outputs(data, k)) {
+            holds = holds && threads == 1 && t->first_thread == 0;
+            continue;
+        }
         holds = holds && threads <= MOST_OUTPUT_THREADS && t->first_thread >= end && t->first_thread % threads == 0;
         is_one_pass = is_one_pass && threads == 1;
-        end = t->first_thread + outputs_of(&data->tables[k], &g->columns) * threads;
+        end = t->first_thread + outputs_of(data, k, &g->columns) * threads;
     }
     return holds && g->block.threads == end && (is_one_pass || g->block.threads <= g->columns.block);
 }

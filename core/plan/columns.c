@@ -8,7 +8,12 @@
  *              `------- tile 0 --------'  `tile 1'   4 groups of 20 vectors, and what is left
  *
  * A block of 64 threads has 3 rows of these 20 vectors side by side, and 4 threads to spare: those are what a cut loses.
- * Wide tiles are what memory likes. A group of more vectors than a block has threads is a tile of its own, in segments.
+ * Wide tiles are what memory likes. A group of more vectors than a block has threads is a tile of its own, in segments; or,
+ * with tables of channels, as many tiles as it takes:
+ *
+ *     group    0                        1
+ *              vvvvvvvvv vvvvvvvvv      vvvvvvvvv vvvvvvvvv     18 vectors each, blocks of 32 threads with 3 rows of 9
+ *              `tile 0-' `tile 1-'      `tile 2-' `tile 3-'
  */
 #include <stdlib.h>
 
@@ -17,6 +22,7 @@
 
 enum {
     block_step = 32,   /* a multiple of common wave widths */
+    wave = 32,         /* threads that a row's are a multiple of, where they add up what it has: kernels rely on it */
     flag_bytes = 64,   /* local memory for what a block agrees on, beside its sums */
     line_bytes = 128,  /* of local memory: pipelines start at a line */
     vector_bytes = 16, /* widest access that devices have */
@@ -36,7 +42,8 @@ static int64_t largest_group(const grkan_operation *o)
 
 int grkan_vector_of(const grkan_operation *o, int bytes)
 {
-    const int64_t common = o->channels % o->groups == 0 ? largest_group(o) : o->inner;
+    const bool is_of_channel = o->prologue != GRKAN_PROLOGUE_NONE && o->inner != 1;
+    const int64_t common = o->channels % o->groups == 0 && !is_of_channel ? largest_group(o) : o->inner;
     int vector = 1;
     while (vector * 2 * (int)grkan_dtype_bytes(grkan_wider_dtype(o)) <= bytes && common % (vector * 2) == 0)
         vector *= 2;
@@ -53,12 +60,37 @@ int64_t grkan_bytes_for_threads(const grkan_device_limits *limits)
     return (int64_t)limits->local_bytes - flag_bytes - (limits->has_async_copies ? line_bytes : 0);
 }
 
+/** Rows side by side. block_rows is 0 where a block has too few threads for one. */
+static void cut_rows(grkan_columns *c)
+{
+    const int64_t vectors = ceil_div(larger(1, c->row_elements / c->vector), wave) * wave;
+    c->tile_groups = c->groups;
+    c->block_rows = (int)(c->block / vectors);
+    if (c->block_rows > 0)
+        c->tile_vectors = (int)vectors;
+}
+
+/** Tiles of whole channels for a group that is wider than a block, about as wide as each other; else segments of a channel. */
+static void cut_group(int64_t group_vectors, int64_t channel_vectors, grkan_columns *c)
+{
+    const int64_t channels = ceil_div(group_vectors, channel_vectors); /* or vectors, where those have several */
+    if (channel_vectors > c->block) {
+        c->tile_segments = (int)channels;
+        c->segments = ceil_div(channel_vectors, c->block);
+    } else {
+        c->tile_segments = (int)ceil_div(channels, c->block / channel_vectors);
+        c->tile_vectors = (int)(ceil_div(channels, c->tile_segments) * channel_vectors);
+        c->block_rows = c->block / c->tile_vectors;
+    }
+}
+
 static grkan_columns columns_of(const grkan_columns_request *r, cut by)
 {
     const grkan_operation *o = r->operation;
     const int64_t group_elements = larger(r->vector, largest_group(o));
     const int64_t fitting = by.block * r->vector / group_elements; /* groups side by side */
     grkan_columns c = {.tile_groups = 1,
+                       .tile_segments = 1,
                        .groups = o->groups,
                        .group_size = o->channels / o->groups,
                        .larger_groups = o->channels % o->groups,
@@ -70,14 +102,18 @@ static grkan_columns columns_of(const grkan_columns_request *r, cut by)
                        .tile_vectors = by.block,
                        .block_rows = 1,
                        .row_elements = o->channels * o->inner};
-    if (fitting == 0) {
-        c.segments = ceil_div(group_elements / r->vector, by.block);
-    } else {
+    if (r->cut == GRKAN_CUT_ROWS) {
+        cut_rows(&c);
+    } else if (fitting > 0) {
         c.tile_groups = smaller(by.most_groups, fitting);
         c.tile_vectors = (int)larger(1, grkan_operation_group_start(o, c.tile_groups) * o->inner / r->vector);
         c.block_rows = by.block / c.tile_vectors;
+    } else if (r->cut == GRKAN_CUT_CHANNELS) {
+        cut_group(group_elements / r->vector, larger(1, o->inner / r->vector), &c);
+    } else {
+        c.segments = ceil_div(group_elements / r->vector, by.block);
     }
-    c.tiles = (int)ceil_div(o->groups, c.tile_groups); /* an int can count groups, see operation.c */
+    c.tiles = (int)(ceil_div(o->groups, c.tile_groups) * c.tile_segments); /* an int can count channels, see operation.c */
     c.tile_inverse = inverse_of(c.tile_vectors);
     return c;
 }
@@ -98,7 +134,7 @@ static bool next_cut(const grkan_columns_request *r, int most_threads, const grk
     const int64_t group_bytes =
         largest_group(r->operation) * (int64_t)grkan_dtype_bytes(grkan_wider_dtype(r->operation));
     by->most_groups = c->tile_groups - 1;
-    if (r->tuning.least_row_bytes > 0 && by->most_groups > 0 &&
+    if (r->cut != GRKAN_CUT_ROWS && r->tuning.least_row_bytes > 0 && by->most_groups > 0 &&
         by->most_groups * group_bytes >= r->tuning.least_row_bytes)
         return true;
     *by = (cut){by->block + block_step, r->operation->groups};
@@ -122,29 +158,30 @@ static bool has_whole_vectors(const grkan_operation *o, const grkan_columns *c)
 static int64_t utilisation(const grkan_columns_request *r, const grkan_columns *c)
 {
     const grkan_tuning *tuning = &r->tuning;
-    const int64_t threads = (int64_t)c->tiles * c->segments * c->block;
+    const int64_t threads = c->tiles * c->segments * c->block;
     const int64_t vectors = larger(1, c->row_elements / c->vector);
     const int64_t of_blocks = (int64_t)((__int128)vectors * c->block_rows * 1000 / threads);
     const int64_t held = (int64_t)grkan_resident_blocks(tuning, c) * c->block;
-    if (!has_whole_vectors(r->operation, c))
+    if (c->block_rows == 0 || !has_whole_vectors(r->operation, c))
         return -1;
     if (r->limits->is_fixed || tuning->occupancy == 0)
         return of_blocks;
     return of_blocks * smaller(held, tuning->occupancy) / tuning->occupancy / (2 * c->block < tuning->block ? 2 : 1);
 }
 
-/** Local memory of a thread: its sums, and what it exchanges in the end, in the place of one vector of x and of dy. */
+/** Local memory of a thread: its own numbers, and what it exchanges in the end, in the place of one vector of x and of dy. */
 static int bytes_of_thread(const grkan_columns_request *r)
 {
     const int scalar = (int)grkan_coefficient_bytes(r->operation->dtype);
-    return r->sums * scalar + (int)larger(2 * scalar, r->limits->has_async_copies ? 2 * vector_bytes : 0);
+    return r->local_numbers * scalar + (int)larger(2 * scalar, r->limits->has_async_copies ? 2 * vector_bytes : 0);
 }
 
 /** Threads that a block may have; less than block_step where the device cannot run one. */
 static int most_threads(const grkan_columns_request *r)
 {
     const int64_t fitting = grkan_bytes_for_threads(r->limits) / bytes_of_thread(r);
-    return (int)smaller(r->limits->max_block, fitting) / block_step * block_step;
+    const int most = r->cut == GRKAN_CUT_ROWS ? r->limits->max_row_block : r->limits->max_block;
+    return (int)smaller(most, fitting) / block_step * block_step;
 }
 
 /** The best utilisation of all cuts; negative if there is none. */
@@ -211,20 +248,39 @@ grkan_status grkan_columns_make(const grkan_columns_request *r, grkan_columns *c
                                   r->vector_groups);
 }
 
+bool grkan_has_whole_rows(const grkan_columns *c)
+{
+    return c->tiles == 1 && c->segments == 1;
+}
+
+int64_t grkan_tile_elements(const grkan_columns *c)
+{
+    return (int64_t)c->tile_vectors * c->vector;
+}
+
+/** Whether the tiles of a group that is cut into several have all of it between them, and each whole channels. */
+static bool tiles_hold(const grkan_operation *o, const grkan_columns *c)
+{
+    const int64_t tile = c->segments > 1 ? c->inner : grkan_tile_elements(c);
+    return c->tile_segments == 1 || (c->tile_segments > 1 && c->tile_groups == 1 && c->vector_groups == 1 &&
+                                     tile % c->inner == 0 && c->tile_segments * tile >= largest_group(o) &&
+                                     (c->tile_segments - 1) * tile < largest_group(o));
+}
+
 bool grkan_columns_hold(const grkan_operation *o, const grkan_columns *c)
 {
     const int64_t smallest = c->group_size * c->inner;
     bool holds = c->block > 0 && c->block_rows > 0 && c->block_rows * c->tile_vectors <= c->block &&
-                 c->tile_groups > 0 && c->tiles == ceil_div(o->groups, c->tile_groups) &&
-                 (c->vector_groups == 1 || c->vector_groups == c->vector) && c->row_elements % c->vector == 0;
+                 c->tile_groups > 0 && c->tiles == ceil_div(o->groups, c->tile_groups) * c->tile_segments &&
+                 (c->vector_groups == 1 || c->vector_groups == c->vector) && c->row_elements % c->vector == 0 &&
+                 tiles_hold(o, c);
     if (c->vector_groups == 1)
         holds = holds && smallest % c->vector == 0 && (c->larger_groups == 0 || c->inner % c->vector == 0);
     if (c->segments > 1)
         holds = holds && c->tile_groups == 1 && c->vector_groups == 1;
-    else
-        holds =
-            holds && grkan_operation_group_start(o, c->tile_groups) * o->inner <= (int64_t)c->tile_vectors * c->vector;
-    const int64_t step = c->tile_groups * (1 + c->tiles / 8); /* to the first group of another tile; not of each */
+    else if (c->tile_segments == 1)
+        holds = holds && grkan_operation_group_start(o, c->tile_groups) * o->inner <= grkan_tile_elements(c);
+    const int64_t step = c->tile_groups * (1 + c->tiles / c->tile_segments / 8); /* to the first group of another tile; not of each */
     for (int64_t group = 0; group < o->groups; group += step)
         holds = holds && grkan_operation_group_start(o, group) * o->inner % c->vector == 0;
     for (int thread = 0; thread < c->block; ++thread)

@@ -30,19 +30,25 @@ static int64_t elements_of(const grkan_operation *o, const grkan_table *table)
     return o->outer * channels * o->inner;
 }
 
+/** Elements of a thread's vector that it adds to one sum of a table. */
+static int64_t elements_of_sum(const grkan_columns *c, grkan_scope scope)
+{
+    return scope == GRKAN_SCOPE_CHANNEL && c->inner == 1 ? 1 : c->vector / c->vector_groups;
+}
+
 /** Of a thread: in a register, whose first addition may be the end of an fma, and of the chains in its own sum. */
-static int64_t chain_of_thread(const grkan_geometry *g)
+static int64_t chain_of_thread(const grkan_geometry *g, grkan_scope scope)
 {
     const int64_t rows = smaller(g->rows.most, g->rows.chain);
-    return rows * (g->columns.vector / g->columns.vector_groups) + in_turn(ceil_div(g->rows.most, g->rows.chain));
+    return rows * elements_of_sum(&g->columns, scope) + in_turn(ceil_div(g->rows.most, g->rows.chain));
 }
 
 /** Of a block: over the rows of a column, over the columns of an output, and over that output's threads. */
-static int64_t chain_of_block(const grkan_geometry *g, const grkan_table_reduction *table)
+static int64_t chain_of_block(const grkan_geometry *g, const grkan_table_reduction *table, grkan_scope scope)
 {
     const int threads = 1 << table->output_threads_log2;
     const int64_t rows = smaller(g->columns.block_rows, g->rows.all); /* others have nothing to add */
-    const int64_t partials = grkan_columns_of_output(&g->columns, table) * smaller(g->block.column_partials, rows);
+    const int64_t partials = grkan_columns_of_output(&g->columns, scope) * smaller(g->block.column_partials, rows);
     return in_turn(ceil_div(rows, g->block.column_partials)) + in_turn(ceil_div(partials, threads)) + in_fours(threads);
 }
 
@@ -63,9 +69,10 @@ int64_t grkan_plan_longest_chain(const grkan_plan_data *data)
     int64_t longest = 0;
     for (int32_t k = 0; k < data->table_count; ++k) {
         const grkan_table_reduction *table = &g->tables[k];
-        const int64_t chain = chain_of_thread(g) + chain_of_block(g, table) + chain_of_grid(data, table);
+        const grkan_scope scope = data->tables[k].scope;
+        const int64_t chain = chain_of_thread(g, scope) + chain_of_block(g, table, scope) + chain_of_grid(data, table);
         const int64_t elements = elements_of(&data->operation, &data->tables[k]); /* zeros add no roundings */
-        if (data->tables[k].width > 0)
+        if (grkan_is_wanted(data, k))
             longest =
                 larger(longest, data->options.strategy == GRKAN_STRATEGY_ELEMENT ? elements : smaller(chain, elements));
     }

@@ -19,6 +19,18 @@
 
 #include "../internal.h"
 
+/** Whether nobody wants the gradient of a table. */
+static inline bool grkan_is_frozen(const grkan_plan_data *data, int32_t table)
+{
+    return (data->options.frozen >> table & 1) != 0;
+}
+
+/** Whether a table has numbers, and their gradient is wanted. */
+static inline bool grkan_is_wanted(const grkan_plan_data *data, int32_t table)
+{
+    return data->tables[table].width > 0 && !grkan_is_frozen(data, table);
+}
+
 /* decide.c */
 
 /** Check operation and options (NULL: defaults) and decide all that does not depend on a device. */
@@ -41,21 +53,30 @@ int64_t grkan_plan_longest_chain(const grkan_plan_data *data);
 
 /* columns.c */
 
+/** What a block's columns have to be. */
+typedef enum grkan_column_cut {
+    GRKAN_CUT_GROUPS,   /**< whole groups, or segments of one, below each other */
+    GRKAN_CUT_CHANNELS, /**< whole groups, or whole channels of one: a thread keeps its channels */
+    GRKAN_CUT_ROWS      /**< whole rows, a wave for every 32 threads of them */
+} grkan_column_cut;
+
 /** What a cut of the columns depends on. */
 typedef struct grkan_columns_request {
     const grkan_operation *operation;
+    grkan_column_cut cut;
     const grkan_device_limits *limits;
     grkan_tuning tuning;
     int vector;
     int vector_groups;
-    int sums; /**< that a thread keeps in local memory */
+    int local_numbers; /**< that a thread keeps in local memory: sums, and what rows exchange */
 } grkan_columns_request;
 
 /** The widest power of two of elements, of either type, that fits in bytes and divides every group, so that a vector is of
-    one. */
+    one; with a prologue and inner > 1, of one channel. */
 int grkan_vector_of(const grkan_operation *operation, int bytes);
 
-/** Whether there is a cut. Of vectors of one group there is one wherever a block fits; others may end within a group. */
+/** Whether there is a cut. Of vectors of one group there is one wherever a block fits, of whole rows where it holds one; others
+    may end within a group. */
 bool grkan_columns_exist(const grkan_columns_request *request);
 
 /**
@@ -66,6 +87,12 @@ bool grkan_columns_exist(const grkan_columns_request *request);
 grkan_status grkan_columns_make(const grkan_columns_request *request, grkan_columns *columns);
 
 bool grkan_columns_hold(const grkan_operation *operation, const grkan_columns *columns);
+
+/** Whether a block has all elements of its rows. */
+bool grkan_has_whole_rows(const grkan_columns *columns);
+
+/** The most elements that a column tile has of a row; of one with segments in one of them. */
+int64_t grkan_tile_elements(const grkan_columns *columns);
 
 /** Blocks that a compute unit shall hold at once. */
 int grkan_resident_blocks(const grkan_tuning *tuning, const grkan_columns *columns);
@@ -91,7 +118,7 @@ bool grkan_rows_hold(const grkan_columns *columns, const grkan_rows *rows);
 
 /* grid_reduction.c */
 
-/** Splits that keep the workspace within its limit, 1 MiB, or 1 where it cannot be kept. */
+/** Splits that keep the workspace within its limit, 1 MiB and with a prologue 1/16 of x more, or 1 where it cannot be kept. */
 int64_t grkan_most_splits(const grkan_plan_data *data, const grkan_columns *columns);
 
 /** How partial sums of each table become its gradient. What a block's threads have of it is block_reduction.c's. */
@@ -112,6 +139,6 @@ grkan_block_reduction grkan_block_reduction_make(const grkan_plan_data *data, co
 bool grkan_block_reduction_holds(const grkan_plan_data *data, const grkan_geometry *geometry);
 
 /** Sums of columns that an output of a block is made of, at most. */
-int64_t grkan_columns_of_output(const grkan_columns *columns, const grkan_table_reduction *table);
+int64_t grkan_columns_of_output(const grkan_columns *columns, grkan_scope scope);
 
 #endif

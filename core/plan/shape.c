@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file shape.c @brief From a device's limits to the geometry of both passes, part by part. */
-#include "../families.h"
+#include "../prologues.h"
 #include "arithmetic.h"
 #include "plan.h"
 
@@ -23,6 +23,7 @@ static grkan_device_limits fixed_limits(const grkan_device_limits *limits)
 {
     grkan_device_limits fixed = *limits;
     fixed.max_block = fixed_block;
+    fixed.max_row_block = fixed_block;
     fixed.local_bytes = fixed_local_bytes;
     fixed.has_async_copies = 0;
     fixed.max_vector_bytes = fixed_vector_bytes;
@@ -31,40 +32,74 @@ static grkan_device_limits fixed_limits(const grkan_device_limits *limits)
     return fixed;
 }
 
+static bool has_prologue(const grkan_plan_data *data)
+{
+    return data->operation.prologue != GRKAN_PROLOGUE_NONE;
+}
+
 static bool is_same_everywhere(const grkan_plan_data *data)
 {
     return data->options.determinism == GRKAN_DEVICE_TO_DEVICE;
 }
 
+/** Numbers of a row of each table of channels, or of each other table. */
+static int numbers_of(const grkan_plan_data *data, bool of_channels)
+{
+    int numbers = 0;
+    for (int32_t k = 0; k < data->table_count; ++k)
+        if ((data->tables[k].scope == GRKAN_SCOPE_CHANNEL) == of_channels)
+            numbers += data->tables[k].width;
+    return numbers;
+}
+
+/** What a thread has in local memory: in backward its sums of the family, and what threads of a row tell each other. */
+static int local_numbers(const grkan_plan_data *data, bool is_backward, int vector_groups, grkan_column_cut cut)
+{
+    enum { of_rows = 2 /* sums of a row, where threads tell by local memory alone */ };
+    return (is_backward ? vector_groups * numbers_of(data, false) : 0) + (cut == GRKAN_CUT_ROWS ? of_rows : 0);
+}
+
 /** What a pass has columns for: numbers of all groups that a vector may be of. Forward has no sums. */
 static grkan_columns_request request_columns(const grkan_device_limits *limits, const grkan_plan_data *data,
-                                             bool is_backward, int vector_groups)
+                                             bool is_backward, int vector_groups, grkan_column_cut cut)
 {
     const grkan_operation *o = &data->operation;
-    const int numbers = vector_groups * grkan_tables_width(data->tables, data->table_count);
     const int vector = vector_groups > 1 ? vector_groups : grkan_vector_of(o, limits->max_vector_bytes);
     const grkan_pass_shape shape = {.is_backward = is_backward,
                                     .dtype = grkan_wider_dtype(o),
                                     .vector = vector,
                                     .vector_groups = vector_groups,
-                                    .numbers = numbers};
+                                    .numbers = vector_groups * numbers_of(data, false),
+                                    .prologue = o->prologue,
+                                    .channel_numbers = numbers_of(data, true) * (o->inner == 1 ? vector : 1)};
     return (grkan_columns_request){.operation = o,
+                                   .cut = cut,
                                    .limits = limits,
                                    .tuning = limits->tune(&shape),
                                    .vector = vector,
                                    .vector_groups = vector_groups,
-                                   .sums = is_backward ? numbers : 0};
+                                   .local_numbers = local_numbers(data, is_backward, vector_groups, cut)};
+}
+
+/** With a prologue: whole rows if that needs them and a block holds one, else columns that keep their channels. */
+static grkan_columns_request request_for_prologue(const grkan_device_limits *limits, const grkan_plan_data *data,
+                                                  bool is_backward)
+{
+    const grkan_columns_request rows = request_columns(limits, data, is_backward, 1, GRKAN_CUT_ROWS);
+    if (grkan_row_statistics(&data->operation) > 0 && grkan_columns_exist(&rows))
+        return rows;
+    return request_columns(limits, data, is_backward, 1, GRKAN_CUT_CHANNELS);
 }
 
 /** Pairs of 16-bit elements, where groups allow single ones only: accesses of 2 bytes use half of what memory can do. */
 static bool has_pairs(const grkan_device_limits *limits, const grkan_plan_data *data)
 {
     const grkan_operation *o = &data->operation;
-    if (is_same_everywhere(data) || grkan_dtype_bytes(grkan_wider_dtype(o)) != 2 || limits->max_vector_bytes < 4 ||
+    if (has_prologue(data) || is_same_everywhere(data) || grkan_dtype_bytes(grkan_wider_dtype(o)) != 2 || limits->max_vector_bytes < 4 ||
         grkan_vector_of(o, 4) > 1 || o->channels * o->inner % 2 != 0)
         return false;
-    const grkan_columns_request forward = request_columns(limits, data, false, 2);
-    const grkan_columns_request backward = request_columns(limits, data, true, 2);
+    const grkan_columns_request forward = request_columns(limits, data, false, 2, GRKAN_CUT_GROUPS);
+    const grkan_columns_request backward = request_columns(limits, data, true, 2, GRKAN_CUT_GROUPS);
     return grkan_columns_exist(&forward) && grkan_columns_exist(&backward);
 }
 
@@ -73,8 +108,12 @@ static grkan_status shape_columns(const grkan_device_limits *limits, const grkan
                                   grkan_plan_data *data)
 {
     const int vector_groups = has_pairs(limits, data) ? 2 : 1;
-    const grkan_columns_request forward = request_columns(limits, data, false, vector_groups);
-    grkan_columns_request backward = request_columns(of_backward, data, true, vector_groups);
+    const grkan_columns_request forward =
+        has_prologue(data) ? request_for_prologue(limits, data, false)
+                           : request_columns(limits, data, false, vector_groups, GRKAN_CUT_GROUPS);
+    grkan_columns_request backward =
+        has_prologue(data) ? request_for_prologue(of_backward, data, true)
+                           : request_columns(of_backward, data, true, vector_groups, GRKAN_CUT_GROUPS);
     data->forward_tuning = forward.tuning;
     data->backward_tuning = backward.tuning;
     if (is_same_everywhere(data))
@@ -125,13 +164,13 @@ static void shape_backward(const grkan_device_limits *limits, grkan_plan_data *d
     data->workspace_bytes = grkan_workspace_bytes(data, g->tables);
 }
 
-/** Shorten a pipeline until local memory holds it beside the sums: fewer stages, then smaller steps. @param bytes of an
+/** Shorten a pipeline until local memory holds it beside the numbers that a thread has there: fewer stages, then smaller steps. @param bytes of an
     element of all tensors that it brings in */
-static void fit_pipeline(const grkan_device_limits *limits, int64_t scalar, size_t bytes, int sums,
+static void fit_pipeline(const grkan_device_limits *limits, int64_t scalar, size_t bytes, int numbers,
                          const grkan_columns *c, grkan_tuning *tuning)
 {
     const int64_t elements = (int64_t)bytes * c->block; /* bytes of one of each thread */
-    const int64_t room = grkan_bytes_for_threads(limits) - c->block * sums * scalar;
+    const int64_t room = grkan_bytes_for_threads(limits) - c->block * numbers * scalar;
     while (limits->has_async_copies &&
            tuning->stages * larger(c->vector, tuning->step * 4 / scalar) * elements > room &&
            tuning->stages + tuning->step > 2) {
@@ -140,6 +179,14 @@ static void fit_pipeline(const grkan_device_limits *limits, int64_t scalar, size
         else
             tuning->step /= 2;
     }
+}
+
+/** How a pass's columns have come to be cut. */
+static grkan_column_cut cut_of(const grkan_plan_data *data, const grkan_columns *c)
+{
+    if (!has_prologue(data))
+        return GRKAN_CUT_GROUPS;
+    return grkan_row_statistics(&data->operation) > 0 && grkan_has_whole_rows(c) ? GRKAN_CUT_ROWS : GRKAN_CUT_CHANNELS;
 }
 
 grkan_status grkan_plan_shape(const grkan_device_limits *limits, grkan_plan_data *data)
@@ -156,11 +203,13 @@ grkan_status grkan_plan_shape(const grkan_device_limits *limits, grkan_plan_data
         return grkan_fail(GRKAN_ERROR_UNSUPPORTED,
                           "device_to_device needs blocks of %d threads here; the device runs at most %d",
                           backward->block, limits->max_block);
-    const int sums = backward->vector_groups * grkan_tables_width(data->tables, data->table_count);
-    fit_pipeline(limits, scalar, x_bytes, 0, forward, &data->forward_tuning);
-    fit_pipeline(limits, scalar, x_bytes + y_bytes, sums, backward, &data->backward_tuning);
+    fit_pipeline(limits, scalar, x_bytes, local_numbers(data, false, 1, cut_of(data, forward)), forward,
+                 &data->forward_tuning);
+    fit_pipeline(limits, scalar, x_bytes + y_bytes,
+                 local_numbers(data, true, backward->vector_groups, cut_of(data, backward)), backward,
+                 &data->backward_tuning);
     shape_forward(limits, data);
     shape_backward(&of_backward, data);
-    data->last_block_reduces = limits->last_block_reduces;
+    data->last_block_reduces = limits->last_block_reduces && !has_prologue(data);
     return GRKAN_SUCCESS;
 }
