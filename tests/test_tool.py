@@ -74,7 +74,7 @@ class TestUsage(ToolCase):
     def test_help_of_bench_names_every_option(self):
         _, out, _ = run("bench", "--help")
         for option in ("device", "preset", "batch", "outer", "channels", "inner", "groups", "dtype", "pass", "strategy",
-                       "determinism", "degrees", "denominator", "repeats", "rounds", "cpu-threads", "json"):
+                       "determinism", "degrees", "denominator", "prologue", "epsilon", "frozen", "repeats", "rounds", "cpu-threads", "json"):
             self.assertIn(f"--{option}=", out)
 
     def test_version(self):
@@ -100,6 +100,15 @@ class TestUsage(ToolCase):
             (["--output-dtype", "f31"], "--output-dtype: 'f31' is none of f32, f16, bf16, f64"),
             (["--output-dtype", "f64"], "--output-dtype: f64 goes with --dtype f64, and that with no other"),
             (["--dtype", "f64", "--output-dtype", "f32"], "--output-dtype: f64 goes with --dtype f64"),
+            (["--prologue", "norm"], "--prologue: 'norm' is none of none, bias, layer_norm, rms_norm"),
+            (["--prologue", "rms_norm", "--epsilon", "-1"], "--epsilon: '-1' is not a finite number, 0 or more"),
+            (["--prologue", "rms_norm", "--epsilon", "nan"], "--epsilon: 'nan' is not a finite number, 0 or more"),
+            (["--prologue", "bias", "--epsilon", "1"], "--epsilon, --no-scale and --no-shift go with --prologue "),
+            (["--no-scale"], "--epsilon, --no-scale and --no-shift go with --prologue layer_norm or rms_norm"),
+            (["--frozen", "bias"], "--frozen: 'bias' is none of x, numerator, denominator"),
+            (["--frozen", "x,,y"], "--frozen: '' is none of x, numerator, denominator"),
+            (["--prologue", "layer_norm", "--no-scale", "--frozen", "scale"],
+             "--frozen: 'scale' is none of x, numerator, denominator, shift"),
             (["--strategy", "heap"], "--strategy: 'heap' is none of auto, element, block, tree"),
             (["--determinism", "some"], "--determinism: 'some' is none of run_to_run, none, device_to_device"),
             (["--form", "abs"],
@@ -335,6 +344,17 @@ class TestBench(ToolCase):
         self.assertEqual([(case["dtype"], case["output_dtype"]) for case in cases], 2 * [("f32", "bf16")])
         self.assertEqual([case["bytes"] for case in cases], [(4 + 2) * 16 * 24, (2 * 4 + 2) * 16 * 24])
         self.assertIn(" f32,bf16 ", out)
+
+    def test_prologue(self):
+        document, out = self.bench("--prologue", "layer_norm", "--no-shift", "--epsilon", "0.5", "--frozen",
+                                   "x,scale", "--writes-y")
+        forward, backward = document["devices"][0]["cases"]
+        for case in forward, backward:
+            self.assertEqual({key: case["operation"][key] for key in ("prologue", "epsilon", "has_scale", "has_shift")},
+                             {"prologue": "layer_norm", "epsilon": 0.5, "has_scale": True, "has_shift": False})
+        self.assertEqual((forward.get("frozen"), forward.get("writes_y")), (None, None))
+        self.assertEqual((backward["frozen"], backward["writes_y"]), (["x", "scale"], True))
+        self.assertRegex(out, r" layer_norm, no shift +f32 +backward .* x,scale +yes ")
 
     def check_table(self, out, device):
         """A head line, the copy, the headings, and one aligned row a case."""

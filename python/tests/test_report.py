@@ -241,6 +241,18 @@ def test_refused_and_peer_cases_have_their_tables(tmp_path, capsys):
     assert "| torch GELU | 4 | 2.00 |" in out
 
 
+def test_prologues_and_what_backward_gives_keep_cases_apart(tmp_path, capsys):
+    norm = {"prologue": "layer_norm", "epsilon": 1e-5, "has_scale": True, "has_shift": False}
+    cases = [make_case(1.0), make_case(2.0, output_dtype="bf16"), make_case(3.0, operation={"prologue": "bias"}),
+             make_case(4.0, operation=norm), make_case(5.0, operation=norm, frozen=["x", "scale"], writes_y=True)]
+    path = write(tmp_path, "a.json", make_document(cases=cases))
+    status, out, _ = run([path, "--format", "markdown"], capsys)
+    assert status == 0
+    for median, variant in ((1, "f32"), (2, "f32,bf16"), (3, "f32, bias"), (4, "f32, layer_norm, no shift"),
+                            (5, "f32, layer_norm, no shift, frozen x scale, y again")):
+        assert re.search(rf"\| {variant} +\| backward +\| {median}", out), variant
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "bench" / "results").glob("*.json")), ids=lambda path: path.name)
 def test_files_of_this_repository_stay_readable(path):
     if json.loads(path.read_text(encoding="utf-8"))["schema"].startswith("grkan-bench/"):

@@ -12,14 +12,17 @@ void bench_add_case(bench_device *device, bench_case one)
     device->case_count = (int)count;
 }
 
-/** Cases of one pass. Strategies are about gradients, so forward has only one. */
+/** Cases of one pass. Strategies and what is wanted of backward are about gradients, so forward has only one. */
 static void add_pass(const bench_request *request, bench_device *device, const grkan_operation *operation,
                      bench_pass pass)
 {
     grkan_options options[REQUEST_OPTIONS];
     operation_request what = request->what;
-    if (pass == BENCH_FORWARD)
+    if (pass == BENCH_FORWARD) {
         what.strategies = 1u << GRKAN_STRATEGY_AUTO;
+        what.frozen = 0;
+        what.writes_y = 0;
+    }
     int count = request_options(&what, options);
     for (int i = 0; i < count; i++) {
         options[i].cpu_threads = request->cpu_threads;

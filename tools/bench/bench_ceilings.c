@@ -101,6 +101,8 @@ void bench_list_kernels(bench_device *device)
                                                      .output_dtype = one->operation.output_dtype,
                                                      .options = one->options,
                                                      .channels = layer_channels(device, &one->operation)};
+        device->kernels[count - 1].options.frozen = 0; /* they are of other tables */
+        device->kernels[count - 1].options.writes_y = 0;
         add_layers(device, &device->kernels[count - 1]);
         device->kernels_count = (int)count;
     }

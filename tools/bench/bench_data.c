@@ -25,9 +25,12 @@ grkan_status bench_random_memory(grkan_device *device, grkan_dtype dtype, size_t
     return status;
 }
 
-/** The numerator's coefficients are those of exp, a mild function, and the denominator's a twentieth of them. */
+/** The numerator's coefficients are those of exp, a mild function, and the denominator's a twentieth of them; scales are
+    about 1, biases and shifts about a tenth. */
 static double number_of(const grkan_operation *operation, int k, int64_t index)
 {
+    if (k > GRKAN_DENOMINATOR)
+        return operation->prologue != GRKAN_PROLOGUE_BIAS && k == GRKAN_SCALE ? 1.0 : 0.1;
     if (k == GRKAN_NUMERATOR)
         return 1.0 / tgamma((double)index + 1.0);
     return 0.05 / tgamma((double)(oracle_first_denominator(operation->rational.form) + index) + 1.0);

@@ -61,7 +61,8 @@ static const char *pass_name(int value)
 static int has_cases(const operation_request *what)
 {
     return what->preset != NULL || what->batch || what->outer || what->channels || what->inner || what->groups ||
-           what->dtypes || what->output_dtype || what->strategies || what->determinisms;
+           what->dtypes || what->output_dtype || what->strategies || what->determinisms || what->prologue ||
+           what->frozen_names || what->writes_y;
 }
 
 static void take(void *to, const char *who, int key, const char *text)
@@ -136,8 +137,9 @@ static const command_line command = {
     .notes =
         {
             "Times are the device's own, of one call, after a warm-up, over more memory than its caches hold. GB/s "
-            "counts the bytes that a pass must move: 2 tensors forward, 3 backward. `copy' is a copy within the "
-            "device's memory, bytes read plus bytes written. `of copy' is the measured speed over the copy's.",
+            "counts the bytes that a pass must move: 2 tensors forward, 3 backward, less what is frozen, y again, a "
+            "norm's statistics of rows. `copy' is a copy within the device's memory, bytes read plus bytes written. "
+            "`of copy' is the measured speed over the copy's.",
             "Without --device it is the environment's GRKAN_DEVICE, else the first that works. What a device cannot "
             "do or promise gives a row that says why.",
         },

@@ -35,7 +35,7 @@ static void add_what(text_table *to, const bench_case *one)
     text_table_cell(to, "%lld", (long long)operation->groups);
     operation_cells(to, operation);
     text_table_cell(to, "%s", bench_pass_name(one->pass));
-    options_cells(to, one->options.strategy, one->options.determinism);
+    options_cells(to, operation, &one->options);
 }
 
 static void add_measurement(text_table *to, const bench_case *one)
@@ -131,7 +131,7 @@ static cJSON *json_of_case(const bench_request *request, const bench_device *dev
     cJSON *object = cJSON_CreateObject();
     report_add_operation(object, &one->operation);
     cJSON_AddStringToObject(object, "pass", bench_pass_name(one->pass));
-    report_add_options(object, one->options.strategy, one->options.determinism);
+    report_add_options(object, &one->operation, &one->options);
     if (one->part != NULL)
         cJSON_AddStringToObject(object, "part", one->part);
     if (one->refusal != NULL)

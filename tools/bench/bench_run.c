@@ -28,6 +28,7 @@ static device_layer layer_of_call(const case_memory *memory, int64_t number, che
     layer.tensor[CHECK_X].offset = (size_t)(number % copies) * memory->stride;
     layer.tensor[CHECK_DY].offset = (size_t)((number + number / copies) % copies) * memory->stride;
     layer.tensor[out].offset = (size_t)(copies - 1 - number % copies) * memory->stride;
+    layer.tensor[CHECK_Y_AGAIN].offset = (size_t)(copies - 1 - (number + number / copies) % copies) * memory->stride;
     return layer;
 }
 
@@ -45,21 +46,46 @@ static grkan_status call_backward(const void *context, int64_t number)
     return device_layer_backward(memory->plan, &layer);
 }
 
-/** x, dy, and y or dx, which gets x's values, so that its pages are mapped before the first timed call. */
+/** An output, which gets x's values, so that its pages are mapped before the first timed call. */
+static grkan_status make_output(case_memory *memory, check_tensor tensor, size_t bytes)
+{
+    grkan_buffer *const made = &memory->layer.tensor[tensor];
+    const grkan_status status = grkan_memory_allocate(memory->device, bytes, &made->base);
+    return status == GRKAN_SUCCESS ? grkan_memory_copy(memory->device, *made, memory->layer.tensor[CHECK_X], bytes)
+                                   : status;
+}
+
+/** x, dy, and the outputs of the pass that are wanted. */
 static grkan_status make_tensors(case_memory *memory, const bench_case *one)
 {
+    const check_tensor outputs[2][2] = {{CHECK_Y, CHECK_Y}, {CHECK_DX, CHECK_Y_AGAIN}};
+    const check_case like = {.operation = one->operation, .options = one->options};
     grkan_buffer *const tensor = memory->layer.tensor;
-    grkan_buffer *const out = &tensor[one->pass == BENCH_FORWARD ? CHECK_Y : CHECK_DX];
     size_t bytes = (size_t)memory->copies * memory->stride;
     const grkan_dtype of_dy = grkan_operation_output_dtype(&one->operation);
     grkan_status status = bench_random_memory(memory->device, one->operation.dtype, bytes, 2, &tensor[CHECK_X]);
     if (status == GRKAN_SUCCESS && one->pass == BENCH_BACKWARD)
         status = bench_random_memory(memory->device, of_dy, bytes, 3, &tensor[CHECK_DY]);
-    if (status == GRKAN_SUCCESS)
-        status = grkan_memory_allocate(memory->device, bytes, &out->base);
-    if (status == GRKAN_SUCCESS)
-        status = grkan_memory_copy(memory->device, *out, tensor[CHECK_X], bytes);
+    for (int i = 0; i <= (int)one->pass && status == GRKAN_SUCCESS; i++)
+        if (check_has_tensor(&like, outputs[one->pass][i]))
+            status = make_output(memory, outputs[one->pass][i], bytes);
     return status;
+}
+
+/** The statistics of rows: what forward writes, and what backward reads, of x as it is. */
+static grkan_status make_statistics(case_memory *memory, const bench_case *one)
+{
+    const check_case like = {.operation = one->operation};
+    const double one_in_f64 = 1.0;
+    const float one_in_f32 = 1.0f;
+    const bool is_f64 = one->operation.dtype == GRKAN_F64;
+    grkan_buffer *const tensor = memory->layer.tensor;
+    const size_t number = grkan_coefficient_bytes(one->operation.dtype);
+    grkan_status status = device_zeros(memory->device, check_tensor_bytes(&like, CHECK_MEAN), &tensor[CHECK_MEAN]);
+    return status == GRKAN_SUCCESS
+               ? device_repeat(memory->device, check_tensor_bytes(&like, CHECK_RSTD),
+                               is_f64 ? (const void *)&one_in_f64 : &one_in_f32, number, &tensor[CHECK_RSTD])
+               : status;
 }
 
 static grkan_status make_tables(case_memory *memory, const grkan_operation *operation)
@@ -87,6 +113,8 @@ static grkan_status make_memory(case_memory *memory, const bench_case *one, cons
     memory->copies = (int64_t)((bench_working_set(properties) + one->cost.bytes - 1) / one->cost.bytes);
     layer->workspace_bytes = grkan_plan_workspace_bytes(memory->plan);
     grkan_status status = make_tensors(memory, one);
+    if (status == GRKAN_SUCCESS)
+        status = make_statistics(memory, one);
     if (status == GRKAN_SUCCESS)
         status = make_tables(memory, operation);
     if (status == GRKAN_SUCCESS)

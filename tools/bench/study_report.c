@@ -16,7 +16,7 @@ static void add_row(text_table *to, const study_error_case *one, int k)
     text_table_cell(to, "%lld", (long long)one->operation.outer);
     text_table_cell(to, "%lld", (long long)one->operation.channels);
     text_table_cell(to, "%s", operation_types(&one->operation).text);
-    options_cells(to, one->options.strategy, one->options.determinism);
+    options_cells(to, &one->operation, &one->options);
     text_table_cell(to, "%s", gradients[k]);
     if (one->refusal != NULL) {
         text_table_note(to, one->refusal);
@@ -58,7 +58,7 @@ cJSON *study_json_of_errors(const bench_device *device)
         cJSON *object = cJSON_CreateObject();
         cJSON_AddItemToArray(array, object);
         report_add_operation(object, &one->operation);
-        report_add_options(object, one->options.strategy, one->options.determinism);
+        report_add_options(object, &one->operation, &one->options);
         if (one->refusal != NULL) {
             cJSON_AddStringToObject(object, "unsupported", one->refusal);
             continue;

@@ -97,6 +97,16 @@ static uint64_t rows_of(const grkan_operation *operation, grkan_scope scope)
     return scope == GRKAN_SCOPE_SHARED ? 1 : (uint64_t)operation->groups;
 }
 
+static void add_prologue(cJSON *to, const grkan_operation *operation)
+{
+    cJSON_AddStringToObject(to, "prologue", grkan_prologue_name(operation->prologue));
+    if (operation->prologue == GRKAN_PROLOGUE_BIAS)
+        return;
+    cJSON_AddNumberToObject(to, "epsilon", operation->norm.epsilon);
+    cJSON_AddBoolToObject(to, "has_scale", operation->norm.has_scale);
+    cJSON_AddBoolToObject(to, "has_shift", operation->norm.has_shift);
+}
+
 cJSON *report_operation(const grkan_operation *operation)
 {
     cJSON *object = cJSON_CreateObject();
@@ -109,6 +119,8 @@ cJSON *report_operation(const grkan_operation *operation)
     cJSON_AddNumberToObject(object, "numerator_degree", operation->rational.numerator_degree);
     cJSON_AddNumberToObject(object, "denominator_degree", operation->rational.denominator_degree);
     cJSON_AddStringToObject(object, "denominator", grkan_form_name(operation->rational.form));
+    if (operation->prologue != GRKAN_PROLOGUE_NONE)
+        add_prologue(object, operation);
     return object;
 }
 

@@ -19,7 +19,7 @@ void report_add_measured(cJSON *to, const char *name, double value);
 cJSON *report_count(uint64_t value);
 void report_add_count(cJSON *to, const char *name, uint64_t value);
 
-/** An operation without its type, which stands beside it. */
+/** An operation without its type, which stands beside it; "prologue" where it has one. */
 cJSON *report_operation(const grkan_operation *operation);
 
 /**

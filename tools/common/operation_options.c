@@ -18,7 +18,13 @@ enum key {
     KEY_STRATEGY,
     KEY_DETERMINISM,
     KEY_DEGREES,
-    KEY_FORM
+    KEY_FORM,
+    KEY_PROLOGUE,
+    KEY_EPSILON,
+    KEY_NO_SCALE,
+    KEY_NO_SHIFT,
+    KEY_FROZEN,
+    KEY_WRITES_Y
 };
 
 static const command_option options[] = {
@@ -39,6 +45,13 @@ static const command_option options[] = {
     {"degrees", KEY_DEGREES, "m,n", "Degrees of numerator and denominator (5,4)", 2},
     {"form", KEY_FORM, "F", "Denominator: abs_terms (the default), abs_sum, abs_sum_offset, plain or square", 2},
     {"denominator", KEY_FORM, "F", NULL, 2},
+    {"prologue", KEY_PROLOGUE, "P", "What stands before it: none (the default), bias, layer_norm or rms_norm", 2},
+    {"epsilon", KEY_EPSILON, "E", "Of a norm: added to the variance (1e-5)", 2},
+    {"no-scale", KEY_NO_SCALE, NULL, "A norm without factors", 2},
+    {"no-shift", KEY_NO_SHIFT, NULL, "A norm that adds nothing", 2},
+    {"frozen", KEY_FROZEN, "LIST",
+     "Gradients that backward leaves out, with commas between them: x, numerator, denominator, bias, scale, shift", 2},
+    {"writes-y", KEY_WRITES_Y, NULL, "Backward writes y again, for layers that do not store it", 2},
     {0},
 };
 
@@ -65,10 +78,46 @@ static void parse_preset(const char *who, const char *text, operation_request *r
     request->preset = text;
 }
 
+/** The bit of options.frozen that a name of `length` letters means; otherwise a bad usage. */
+static uint32_t frozen_bit(const char *who, const operation_request *request, const char *name, size_t length)
+{
+    grkan_operation operation = GRKAN_OPERATION_INIT;
+    grkan_table tables[GRKAN_MOST_TABLES];
+    int count = 0;
+    char names[128] = "x";
+    operation.prologue = request->prologue;
+    operation.norm = request->norm;
+    (void)grkan_operation_tables(&operation, tables, &count);
+    if (length == 1 && *name == 'x')
+        return GRKAN_FROZEN_X;
+    for (int k = 0; k < count; k++) {
+        if (tables[k].width > 0 && strlen(tables[k].name) == length && strncmp(tables[k].name, name, length) == 0)
+            return 1u << k;
+        if (tables[k].width > 0)
+            strcat(strcat(names, ", "), tables[k].name);
+    }
+    options_complain(who, "--frozen: '%.*s' is none of %s", (int)length, name, names);
+}
+
+static uint32_t parse_frozen(const char *who, const operation_request *request)
+{
+    uint32_t frozen = 0;
+    for (const char *name = request->frozen_names; name != NULL;) {
+        const size_t length = strcspn(name, ",");
+        frozen |= frozen_bit(who, request, name, length);
+        name = name[length] == ',' ? name + length + 1 : NULL;
+    }
+    return frozen;
+}
+
 /** After the last option: what does not go together. */
 static void check(void *to, const char *who)
 {
-    const operation_request *request = to;
+    operation_request *request = to;
+    if (request->has_norm_options && request->prologue != GRKAN_PROLOGUE_LAYER_NORM &&
+        request->prologue != GRKAN_PROLOGUE_RMS_NORM)
+        options_complain(who, "--epsilon, --no-scale and --no-shift go with --prologue layer_norm or rms_norm");
+    request->frozen = parse_frozen(who, request);
     if (request->preset != NULL && (request->outer || request->channels || request->inner || request->groups))
         options_complain(who, "--preset gives the shape; leave out --outer, --channels, --inner and --groups");
     const unsigned f64 = 1u << GRKAN_F64, dtypes = request->dtypes ? request->dtypes : 1u << GRKAN_F32;
@@ -120,6 +169,27 @@ static void take(void *to, const char *who, int key, const char *text)
         break;
     case KEY_FORM:
         request->form = (grkan_form)option_parse_name(who, "form", text, option_form_name);
+        break;
+    case KEY_PROLOGUE:
+        request->prologue = (grkan_prologue)option_parse_name(who, "prologue", text, option_prologue_name);
+        break;
+    case KEY_EPSILON:
+        request->norm.epsilon = option_parse_not_negative(who, "epsilon", text);
+        request->has_norm_options = 1;
+        break;
+    case KEY_NO_SCALE:
+        request->norm.has_scale = 0;
+        request->has_norm_options = 1;
+        break;
+    case KEY_NO_SHIFT:
+        request->norm.has_shift = 0;
+        request->has_norm_options = 1;
+        break;
+    case KEY_FROZEN:
+        request->frozen_names = text;
+        break;
+    case KEY_WRITES_Y:
+        request->writes_y = 1;
         break;
     }
 }

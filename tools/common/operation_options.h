@@ -22,10 +22,19 @@ typedef struct operation_request {
     int numerator_degree;
     int denominator_degree;
     grkan_form form;
+    grkan_prologue prologue;
+    grkan_norm norm;
+    int has_norm_options;     /**< 1: one of those that only norms have was named */
+    const char *frozen_names; /**< with commas between them; NULL: none */
+    uint32_t frozen;          /**< as options.frozen has it, after the last option */
+    int writes_y;
 } operation_request;
 
-/** Degrees and form of KAT, all else the default. */
-#define OPERATION_REQUEST_INIT {.numerator_degree = 5, .denominator_degree = 4, .form = GRKAN_ABS_TERMS}
+/** Degrees and form of KAT, norms with scale and shift, all else the default. */
+#define OPERATION_REQUEST_INIT                                                                                         \
+    {                                                                                                                  \
+        .numerator_degree = 5, .denominator_degree = 4, .form = GRKAN_ABS_TERMS, .norm = { 1e-5, 1, 1 }                \
+    }
 
 /** The options, which are group 2 of the help. They fill an operation_request. */
 extern const option_set operation_options;

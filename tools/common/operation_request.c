@@ -42,6 +42,8 @@ static grkan_operation operation_of(const operation_request *request, int is_gpu
     operation.rational.numerator_degree = request->numerator_degree;
     operation.rational.denominator_degree = request->denominator_degree;
     operation.rational.form = request->form;
+    operation.prologue = request->prologue;
+    operation.norm = request->norm;
     return operation;
 }
 
@@ -79,8 +81,10 @@ int request_options(const operation_request *request, grkan_options options[REQU
         unsigned determinisms = determinisms_of(request, (grkan_strategy)strategy);
         for (int level = 0; determinisms >> level; level++)
             if (determinisms >> level & 1u)
-                options[count++] =
-                    (grkan_options){.strategy = (grkan_strategy)strategy, .determinism = (grkan_determinism)level};
+                options[count++] = (grkan_options){.strategy = (grkan_strategy)strategy,
+                                                   .determinism = (grkan_determinism)level,
+                                                   .frozen = request->frozen,
+                                                   .writes_y = request->writes_y};
     }
     return count;
 }

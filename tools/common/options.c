@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <getopt.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -180,6 +181,15 @@ int64_t option_parse_number(const char *who, const char *option, const char *tex
     return value;
 }
 
+double option_parse_not_negative(const char *who, const char *option, const char *text)
+{
+    char *end;
+    const double value = strtod(text, &end);
+    if (end == text || *end != '\0' || !isfinite(value) || value < 0.0)
+        options_complain(who, "--%s: '%s' is not a finite number, 0 or more", option, text);
+    return value;
+}
+
 const char *option_dtype_name(int value)
 {
     return grkan_dtype_name((grkan_dtype)value);
@@ -188,6 +198,11 @@ const char *option_dtype_name(int value)
 const char *option_form_name(int value)
 {
     return grkan_form_name((grkan_form)value);
+}
+
+const char *option_prologue_name(int value)
+{
+    return grkan_prologue_name((grkan_prologue)value);
 }
 
 const char *option_strategy_name(int value)

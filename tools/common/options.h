@@ -68,9 +68,13 @@ int option_parse_name(const char *who, const char *option, const char *text, con
 /** A whole number from 1 to high; otherwise a bad usage. */
 int64_t option_parse_number(const char *who, const char *option, const char *text, int64_t high);
 
+/** A number from 0 to the largest that a double holds; otherwise a bad usage. */
+double option_parse_not_negative(const char *who, const char *option, const char *text);
+
 /** The library's names by number, for option_parse_name. */
 const char *option_form_name(int value);
 const char *option_dtype_name(int value);
+const char *option_prologue_name(int value);
 const char *option_strategy_name(int value);
 const char *option_determinism_name(int value);
 

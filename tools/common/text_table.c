@@ -57,18 +57,24 @@ void text_table_note(text_table *to, const char *text)
     to->last->note = tool_copy_text(text);
 }
 
+/** 0: it is left out. */
 static int column_width(const text_table *of, int column)
 {
-    size_t width = strlen(of->columns[column].heading);
+    const text_table_column *const c = &of->columns[column];
+    size_t width = 0;
     for (const row *r = of->first; r != NULL; r = r->next)
         if (column < r->filled && strlen(r->cells[column]) > width)
             width = strlen(r->cells[column]);
-    return (int)width;
+    if (c->side == 'L' && width == 0)
+        return 0;
+    return (int)(width > strlen(c->heading) ? width : strlen(c->heading));
 }
 
 static void print_cell(const text_table *of, int column, int width, const char *text, FILE *stream)
 {
     int is_last = column + 1 == of->count;
+    if (width == 0)
+        return;
     if (of->columns[column].side == 'r')
         fprintf(stream, "%*s", width, text);
     else if (is_last)

@@ -5,7 +5,8 @@
 
 #include <stdio.h>
 
-/** A column: its heading, and 'l' or 'r' for the side that its cells keep to. */
+/** A column: its heading, and 'l' or 'r' for the side that its cells keep to; 'L': left, and there is no such column where all
+    its cells are empty. */
 typedef struct text_table_column {
     const char *heading;
     char side;

@@ -28,6 +28,11 @@ static void add_tensor(cJSON *to, const char *name, grkan_dtype dtype, const int
     report_add_count(tensor, "bytes", bytes);
 }
 
+static bool has_norm(const grkan_operation *o)
+{
+    return o->prologue == GRKAN_PROLOGUE_LAYER_NORM || o->prologue == GRKAN_PROLOGUE_RMS_NORM;
+}
+
 static void add_tensors(cJSON *document, const compile_program *program)
 {
     const grkan_operation *o = &program->operation;
@@ -38,6 +43,10 @@ static void add_tensors(cJSON *document, const compile_program *program)
     add_tensor(tensors, "y", grkan_operation_output_dtype(o), elements, 3);
     add_tensor(tensors, "dy", grkan_operation_output_dtype(o), elements, 3);
     add_tensor(tensors, "dx", o->dtype, elements, 3);
+    if (o->prologue == GRKAN_PROLOGUE_LAYER_NORM)
+        add_tensor(tensors, "mean", coefficient, &o->outer, 1);
+    if (has_norm(o))
+        add_tensor(tensors, "rstd", coefficient, &o->outer, 1);
     grkan_table tables[GRKAN_MOST_TABLES];
     int count = 0;
     (void)grkan_operation_tables(o, tables, &count);
@@ -131,6 +140,12 @@ static void write_name(const compile_program *program, char *name, size_t bytes)
              operation_types(o).text, (long long)o->outer, (long long)o->channels, (long long)o->inner,
              (long long)o->groups, grkan_strategy_name(program->compilation.strategy),
              grkan_determinism_name(program->options.determinism));
+    const size_t used = strlen(name);
+    snprintf(name + used, bytes - used, "%s%s%s%s%s", o->prologue ? "-" : "",
+             o->prologue ? grkan_prologue_name(o->prologue) : "", has_norm(o) && o->norm.has_scale ? "_scale" : "",
+             has_norm(o) && o->norm.has_shift ? "_shift" : "", program->options.writes_y ? "-writes_y" : "");
+    if (program->options.frozen)
+        snprintf(name + strlen(name), bytes - strlen(name), "-frozen_%x", (unsigned)program->options.frozen);
 }
 
 static char *join(const char *directory, const char *name, const char *suffix)

@@ -8,14 +8,23 @@ static const text_table_column columns[] = {
     {"scalar", 'r'},       {"spill B", 'r'},  {"stack B", 'r'},  {"shared B", 'r'}, {"wave", 'r'},
 };
 
+/** What the program was made for: its strategy is no longer auto. */
+static grkan_options options_of(const compile_program *program)
+{
+    grkan_options options = program->options;
+    options.strategy = program->compilation.strategy;
+    return options;
+}
+
 static void add_what(text_table *to, const compile_program *program)
 {
     const grkan_operation *operation = &program->operation;
+    const grkan_options options = options_of(program);
     text_table_row(to);
     text_table_cell(to, "%s", program->architecture);
     text_table_cell(to, "%lld", (long long)operation->channels);
     operation_cells(to, operation);
-    options_cells(to, program->compilation.strategy, program->options.determinism);
+    options_cells(to, operation, &options);
 }
 
 static void add_number(text_table *to, int32_t number)
@@ -78,10 +87,11 @@ static cJSON *json_of_kernel(const grkan_kernel_resources *kernel)
 void compile_add_program(cJSON *to, const compile_program *program)
 {
     const grkan_compilation *made = &program->compilation;
+    const grkan_options options = options_of(program);
     cJSON_AddStringToObject(to, "backend", program->backend);
     cJSON_AddStringToObject(to, "architecture", program->architecture);
     report_add_operation(to, &program->operation);
-    report_add_options(to, program->compilation.strategy, program->options.determinism);
+    report_add_options(to, &program->operation, &options);
     report_add_count(to, "bytes", made->bytes);
     cJSON *kernels = cJSON_AddArrayToObject(to, "kernels");
     for (int i = 0; i < made->kernel_count; i++)

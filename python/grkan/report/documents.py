@@ -157,11 +157,26 @@ def read_content(path, *schemas):
     return content
 
 
-def _name_types(content):
-    """Both storage types of a case in its "dtype", where they differ: tables and plots keep such cases apart then."""
+def _variant(case):
+    """What sets a case apart from a plain one of its storage type: the other type, a prologue, what backward gives."""
+    operation = case["operation"]
+    parts = [case["dtype"]]
+    if case.get("output_dtype") not in (None, case["dtype"]):
+        parts[0] += f",{case['output_dtype']}"
+    if operation.get("prologue", "none") != "none":
+        parts.append(operation["prologue"])
+        parts += [f"no {table}" for table in ("scale", "shift") if operation.get(f"has_{table}") is False]
+    if case.get("frozen"):
+        parts.append("frozen " + " ".join(case["frozen"]))
+    if case.get("writes_y"):
+        parts.append("y again")
+    return ", ".join(parts)
+
+
+def _name_variants(content):
+    """Variants in their cases' "dtype": tables and plots keep such cases apart then."""
     for case in (case for device in content.get("devices", ()) for case in device.get("cases", ())):
-        if case.get("output_dtype") not in (None, case.get("dtype")):
-            case["dtype"] += f",{case['output_dtype']}"
+        case["dtype"] = _variant(case)
     return content
 
 
@@ -189,7 +204,7 @@ def read(paths, complain):
     names, contents = [], []
     for path in paths:
         try:
-            contents.append(_name_types(read_content(path, SCHEMA, *MODEL_SCHEMAS)))
+            contents.append(_name_variants(read_content(path, SCHEMA, *MODEL_SCHEMAS)))
             names.append(_name(path))
         except BadDocument as error:
             complain(path, str(error))
