@@ -3,7 +3,7 @@
  * @file prologue_cases.c
  * @brief The cases of prologues, and of backward that gives less than all gradients, or y again.
  *
- * Norms and the bias in pairs of all other factors, each by itself, since norms have rows of channels alone. A list of its own,
+ * Norms, and the bias and no prologue, in pairs of all other factors, each by itself, since norms have rows of channels alone. A list of its own,
  * since the digests of the others are compared with those of earlier versions.
  */
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 
 enum {
     SHAPE_OF,
-    NORM,
+    PROLOGUE,
     FUNCTION,
     TYPES,
     PROMISE,
@@ -33,33 +33,34 @@ enum {
 
 #define LENGTH(array) ((int)(sizeof(array) / sizeof(array)[0]))
 
-/** Rows that share a block, that fill one, and that no block holds; groups of equal and of unequal sizes. */
+/** Rows that share a block, that fill one, and that no block holds; groups of equal and of unequal sizes, and wider than a block. */
 static const struct shape {
     int64_t outer, channels, inner, groups;
 } shapes[] = {
     {7, 24, 1, 8},
     {33, 768, 1, 8},
     {5, 1000, 1, 8},
-    {20, 1000, 1, 1},
+    {2, 9000, 1, 1},
     {3, 4096, 1, 8},
     {2, 9000, 1, 8},
     {0, 24, 1, 8},
     {61, 42, 1, 5},
     {16, 96, 1, 96},
     {9, 1, 1, 1},
-    /* from here on not of norms */ {3, 42, 49, 6},
-    {5, 13, 8, 5},
+    /* from here on not of norms */ {3, 6, 2001, 3},
+    {5, 13, 256, 5},
 };
 enum { NORM_SHAPES = 10 };
 
-static const struct norm_kind {
+static const struct prologue {
     grkan_prologue prologue;
     grkan_norm norm;
-} norms[] = {
-    {GRKAN_PROLOGUE_LAYER_NORM, {1e-5, 1, 1}}, {GRKAN_PROLOGUE_LAYER_NORM, {1e-5, 0, 0}},
-    {GRKAN_PROLOGUE_LAYER_NORM, {1e-3, 1, 0}}, {GRKAN_PROLOGUE_LAYER_NORM, {1e-5, 0, 1}},
-    {GRKAN_PROLOGUE_RMS_NORM, {1e-5, 1, 0}},   {GRKAN_PROLOGUE_RMS_NORM, {1e-5, 0, 0}},
-    {GRKAN_PROLOGUE_RMS_NORM, {1e-3, 1, 1}},
+} others[] = {{GRKAN_PROLOGUE_BIAS, {0, 0, 0}}, {GRKAN_PROLOGUE_NONE, {0, 0, 0}}},
+  norms[] = {
+      {GRKAN_PROLOGUE_LAYER_NORM, {1e-5, 1, 1}}, {GRKAN_PROLOGUE_LAYER_NORM, {1e-5, 0, 0}},
+      {GRKAN_PROLOGUE_LAYER_NORM, {1e-3, 1, 0}}, {GRKAN_PROLOGUE_LAYER_NORM, {1e-5, 0, 1}},
+      {GRKAN_PROLOGUE_RMS_NORM, {1e-5, 1, 0}},   {GRKAN_PROLOGUE_RMS_NORM, {1e-5, 0, 0}},
+      {GRKAN_PROLOGUE_RMS_NORM, {1e-3, 1, 1}},
 };
 
 static const struct function {
@@ -89,7 +90,7 @@ static const int offsets[] = {0, 1, 3}, threads[] = {0, 1, 3};
 
 static const int level_counts[FACTORS] = {
     [SHAPE_OF] = LENGTH(shapes),
-    [NORM] = 1,
+    [PROLOGUE] = LENGTH(others),
     [FUNCTION] = LENGTH(functions),
     [TYPES] = LENGTH(types),
     [PROMISE] = LENGTH(promises),
@@ -111,10 +112,10 @@ static uint32_t tables_of(const grkan_operation *o)
     return (1u << count) - 1;
 }
 
-/** @param kind the norm; NULL: the bias */
-static check_case case_of(const int *row, const struct norm_kind *kind, uint64_t seed)
+static check_case case_of(const int *row, bool is_norm, uint64_t seed)
 {
     static const check_values of_norms[] = {CHECK_ORDINARY, CHECK_ROWS, CHECK_SPECIAL_ROWS};
+    const struct prologue *const prologue = is_norm ? &norms[row[PROLOGUE]] : &others[row[PROLOGUE]];
     const struct shape *const shape = &shapes[row[SHAPE_OF]];
     const struct function *const function = &functions[row[FUNCTION]];
     const struct types *const type = &types[row[TYPES]];
@@ -127,8 +128,8 @@ static check_case case_of(const int *row, const struct norm_kind *kind, uint64_t
                 RATIONAL(function->numerator_degree, function->denominator_degree, function->form),
                 .dtype = type->dtype,
                 .output_dtype = type->output_dtype,
-                .prologue = kind ? kind->prologue : GRKAN_PROLOGUE_BIAS,
-                .norm = kind ? kind->norm : (grkan_norm){0},
+                .prologue = prologue->prologue,
+                .norm = prologue->norm,
             },
         .options = {.determinism = promises[row[PROMISE]],
                     .cpu_threads = threads[row[THREADS]],
@@ -137,7 +138,7 @@ static check_case case_of(const int *row, const struct norm_kind *kind, uint64_t
         .placement = (check_placement)row[PLACEMENT],
         .accumulation = (grkan_accumulation)row[ACCUMULATION],
         .offset = offsets[row[OFFSET]],
-        .values = kind ? of_norms[row[VALUES]] : (check_values)row[VALUES],
+        .values = is_norm ? of_norms[row[VALUES]] : (check_values)row[VALUES],
     };
     one.options.frozen = frozen[row[FROZEN]] & (GRKAN_FROZEN_X | tables_of(&one.operation));
     if (type->output_dtype && one.placement == CHECK_DX_IS_DY)
@@ -164,34 +165,34 @@ static void add_pairs(table_builder *builder, check_random *random, bool is_norm
     memcpy(seen->levels, level_counts, sizeof level_counts);
     if (is_norm) {
         seen->levels[SHAPE_OF] = NORM_SHAPES;
-        seen->levels[NORM] = LENGTH(norms);
+        seen->levels[PROLOGUE] = LENGTH(norms);
     }
     for (int k = 0; k == 0 || (k < MOST && pairs_missing(seen) > 0); k++) {
         for (int i = 0; i < PAIRS_FACTORS; i++)
             row[i] = -1;
         if (pairs_next(seen, random, row, all))
-            table_add(builder, case_of(row, is_norm ? &norms[row[NORM]] : NULL, check_random_bits(random)));
+            table_add(builder, case_of(row, is_norm, check_random_bits(random)));
     }
     builder->failed = builder->failed || pairs_missing(seen) > 0;
     free(seen);
 }
 
-/** Few programs: levels of the factors up to VALUES, in their order. The first is of the bias. */
+/** Few programs: levels of the factors up to VALUES, in their order. The first are not of norms. */
 static void add_quick(table_builder *builder, check_random *random)
 {
     static const int rows[][VALUES + 1] = {
-        {0, 0, 0, 0, 0, 0, 0, 0}, {11, 0, 1, 2, 0, 0, 1, 0}, {0, 0, 0, 1, 0, 0, 0, 1},
-        {0, 0, 0, 1, 0, 0, 0, 2}, {0, 0, 0, 1, 0, 4, 1, 0},  {7, 4, 1, 2, 0, 0, 0, 1},
-        {5, 1, 0, 0, 0, 0, 0, 0}, {6, 0, 0, 1, 0, 0, 0, 0},  {2, 3, 0, 0, 1, 0, 0, 0},
+        {0, 0, 0, 0, 0, 0, 0, 0}, {11, 0, 1, 2, 0, 0, 1, 0}, {0, 1, 0, 0, 0, 1, 1, 0}, {0, 0, 0, 1, 0, 0, 0, 1},
+        {0, 0, 0, 1, 0, 0, 0, 2}, {0, 0, 0, 1, 0, 4, 1, 0},  {7, 4, 1, 2, 0, 0, 0, 1}, {5, 1, 0, 0, 0, 0, 0, 0},
+        {6, 0, 0, 1, 0, 0, 0, 0}, {2, 3, 0, 0, 1, 0, 0, 0},
     };
-    enum { BIAS_ROWS = 2 };
+    enum { OTHERS = 3 };
     for (int k = 0; k < LENGTH(rows); k++) {
         int row[PAIRS_FACTORS] = {0};
         memcpy(row, rows[k], sizeof rows[k]);
         row[PLACEMENT] = k % 3;
         row[ACCUMULATION] = k % 2;
         row[OFFSET] = k % 4 == 3;
-        table_add(builder, case_of(row, k < BIAS_ROWS ? NULL : &norms[row[NORM]], check_random_bits(random)));
+        table_add(builder, case_of(row, k >= OTHERS, check_random_bits(random)));
     }
 }
 
