@@ -39,11 +39,11 @@ KERNEL(empty_backward_on_gpu, empty_backward, true)
 
 static const torch_operator operators[] = {
     {"empty", "empty(Tensor x, Tensor numerator, Tensor denominator, int form, int channel_dim) -> Tensor",
-     empty_on_cpu, empty_on_gpu},
+     empty_on_cpu, empty_on_gpu, NULL},
     {"empty_backward",
      "empty_backward(Tensor dy, Tensor x, Tensor numerator, Tensor denominator, int form, int channel_dim) -> (Tensor, "
      "Tensor, Tensor)",
-     empty_backward_on_cpu, empty_backward_on_gpu},
+     empty_backward_on_cpu, empty_backward_on_gpu, NULL},
 };
 
 __attribute__((constructor)) static void register_when_loaded(void)

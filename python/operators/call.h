@@ -25,8 +25,10 @@ typedef struct tensor {
     void *data;             /**< its first element; may be NULL where it has none */
 } tensor;
 
-/** Begins with zeros, but for is_gpu. */
+/** Begins with zeros, but for is_gpu, or direct. */
 typedef struct call {
+    const struct direct
+        *direct; /**< the call of Python's that it is, whose tensors are Python's (direct.h); else NULL */
     bool is_gpu; /**< which kernel it is: PyTorch picks that of a GPU if any of the tensors is on one */
     torch_tensor *owned[most_owned];
     int count;
@@ -44,7 +46,7 @@ bool call_fail_as_grkan(call *c, grkan_status status);
 bool call_of_torch(call *c, torch_status status, const char *function);
 #define TORCH(c, function, ...) call_of_torch(c, torch.function(__VA_ARGS__), #function)
 
-/** Own the tensors among a kernel's arguments, and read them. */
+/** Read the tensors among a kernel's arguments; own them, where they are its own. */
 bool call_take(call *c, const uint64_t *values, int count, tensor *tensors);
 
 /** Make a tensor of sizes and strides, of a type, on the device of another. */
@@ -54,8 +56,11 @@ bool call_make(call *c, int64_t dim, const int64_t *sizes, const int64_t *stride
 /** The same with a tensor's own sizes and strides, which are read through `t` from then on. */
 bool call_make_like(call *c, const tensor *t, int32_t dtype, tensor *made);
 
-/** Own a tensor that PyTorch has made, and read it. */
-bool call_own(call *c, torch_tensor *handle, tensor *t);
+/** Let t be a copy of it, with the strides that PyTorch gives copies. */
+bool call_clone(call *c, tensor *t);
+
+/** Copy a tensor's elements to one that was made of its sizes, and let it be that one. */
+bool call_copy(call *c, const tensor *made, tensor *t);
 
 /** Delete what the call owns, but for `count` results, which are handed over. If it has failed, delete all and throw. */
 void call_end(call *c, const char *operator, const tensor * results, int count, uint64_t *values);

@@ -58,21 +58,13 @@ static bool lie_alike(const tensor *a, const tensor *b)
 
 bool layout_make_dense(call *c, tensor *t)
 {
-    torch_tensor *copy = NULL;
-    return is_dense(t) || (TORCH(c, aoti_torch_clone, t->handle, &copy) && call_own(c, copy, t));
-}
-
-static bool copy_to(call *c, const tensor *made, tensor *t)
-{
-    const bool is_copied = TORCH(c, aoti_torch_copy_, made->handle, t->handle, 0);
-    *t = *made;
-    return is_copied;
+    return is_dense(t) || call_clone(c, t);
 }
 
 bool layout_make_like(call *c, const tensor *x, tensor *t)
 {
     tensor made;
-    return lie_alike(x, t) || is_empty(t) || (call_make_like(c, x, t->dtype, &made) && copy_to(c, &made, t));
+    return lie_alike(x, t) || is_empty(t) || (call_make_like(c, x, t->dtype, &made) && call_copy(c, &made, t));
 }
 
 /** Make a tensor of some sizes, the last dimension the fastest. */
@@ -90,7 +82,7 @@ bool layout_make_contiguous(call *c, tensor *t)
 {
     tensor made;
     return is_contiguous(t) || is_empty(t) ||
-           (make_contiguous(c, t->dim, t->sizes, t->dtype, t, &made) && copy_to(c, &made, t));
+           (make_contiguous(c, t->dim, t->sizes, t->dtype, t, &made) && call_copy(c, &made, t));
 }
 
 bool layout_make_rows(call *c, const tensor *x, int32_t dtype, tensor *made)

@@ -5,8 +5,11 @@
  */
 #include "operators.h"
 
+#include <string.h>
+
 #include "../../core/platform/platform.h"
 #include "inputs.h"
+#include "direct.h"
 #include "rational.h"
 #include "registration.h"
 
@@ -14,26 +17,26 @@
 #define PROLOGUE_NUMBERS "int form, int channel_dim, int prologue, float epsilon"
 #define PROLOGUE_INPUTS "(Tensor x, " PROLOGUE_TABLES ", " PROLOGUE_NUMBERS ", int output)"
 
+#define KERNELS(name) name##_on_cpu, name##_on_gpu, name
+
 static const torch_operator operators[] = {
     {"rational", "rational(Tensor x, Tensor numerator, Tensor denominator, int form, int channel_dim) -> Tensor",
-     rational_forward_on_cpu, rational_forward_on_gpu},
+     KERNELS(rational_forward)},
     {"rational_forward",
      "rational_forward(Tensor x, Tensor numerator, Tensor denominator, int form, int channel_dim) -> Tensor",
-     rational_forward_on_cpu, rational_forward_on_gpu},
+     KERNELS(rational_forward)},
     {"rational_backward",
      "rational_backward(Tensor dy, Tensor x, Tensor numerator, Tensor denominator, int form, int channel_dim) -> "
      "(Tensor, Tensor, Tensor)",
-     rational_backward_on_cpu, rational_backward_on_gpu},
-    {"prologue_rational", "prologue_rational" PROLOGUE_INPUTS " -> Tensor", prologue_forward_on_cpu,
-     prologue_forward_on_gpu},
-    {"prologue_rational_forward", "prologue_rational_forward" PROLOGUE_INPUTS " -> Tensor", prologue_forward_on_cpu,
-     prologue_forward_on_gpu},
+     KERNELS(rational_backward)},
+    {"prologue_rational", "prologue_rational" PROLOGUE_INPUTS " -> Tensor", KERNELS(prologue_forward)},
+    {"prologue_rational_forward", "prologue_rational_forward" PROLOGUE_INPUTS " -> Tensor", KERNELS(prologue_forward)},
     {"norm_rational_forward", "norm_rational_forward" PROLOGUE_INPUTS " -> (Tensor, Tensor, Tensor)",
-     norm_forward_on_cpu, norm_forward_on_gpu},
+     KERNELS(norm_forward)},
     {"prologue_rational_backward",
      "prologue_rational_backward(Tensor dy, Tensor x, " PROLOGUE_TABLES ", Tensor mean, Tensor rstd, " PROLOGUE_NUMBERS
      ", int wanted) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
-     prologue_backward_on_cpu, prologue_backward_on_gpu},
+     KERNELS(prologue_backward)},
 };
 
 enum { operator_count = sizeof operators / sizeof operators[0] };
@@ -51,6 +54,14 @@ const char *grkan_torch_register(void)
     const char *const words = outcome;
     grkan_lock_release(&lock);
     return words;
+}
+
+python_object *grkan_torch_direct(const char *name, const direct_rules *rules)
+{
+    for (int i = 0; torch.aoti_torch_check != NULL && i < operator_count; ++i)
+        if (strcmp(operators[i].name, name) == 0)
+            return direct_function(operators[i].name, operators[i].schema, operators[i].compute, rules);
+    return NULL;
 }
 
 int grkan_torch_set_determinism(int determinism)

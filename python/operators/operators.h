@@ -28,6 +28,14 @@
  */
 GRKAN_TORCH_API const char *grkan_torch_register(void);
 
+/**
+ * An operator as a function of Python's that passes by PyTorch's dispatcher where that changes nothing (direct.h). For
+ * grkan.torch; with Python's lock. The objects that the rules name must live on, as the function does.
+ * @return a new function; NULL, without an exception: there is no such operator, Python or PyTorch is not as expected
+ */
+struct direct_rules;
+GRKAN_TORCH_API struct python_object *grkan_torch_direct(const char *name, const struct direct_rules *rules);
+
 /** What calls promise from now on, in all threads. @param determinism a grkan_determinism @return a grkan_status */
 GRKAN_TORCH_API int grkan_torch_set_determinism(int determinism);
 

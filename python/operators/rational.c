@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "direct.h"
 #include "inputs.h"
 #include "layout.h"
 #include "workspaces.h"
@@ -93,7 +94,10 @@ static bool forward(call *c, const inputs *in, const plan *p, bool with_statisti
         a.mean = buffer(&made[1]);
         a.rstd = buffer(&made[2]);
     }
-    return did(c, grkan_forward(p->handle, &a, stream));
+    void *const thread = direct_leave(c);
+    const grkan_status status = grkan_forward(p->handle, &a, stream);
+    direct_enter(c, thread);
+    return did(c, status);
 }
 
 static bool plan_forward(call *c, inputs *in, bool with_statistics, tensor *made)
@@ -106,37 +110,35 @@ static bool plan_forward(call *c, inputs *in, bool with_statistics, tensor *made
     return is_done;
 }
 
-static void call_forward(bool is_gpu, uint64_t *values)
+void rational_forward(call *c, uint64_t *values)
 {
-    call c = {.is_gpu = is_gpu};
     inputs in = {.form = (int64_t)values[3], .channel_dim = (int64_t)values[4]};
     tensor y;
-    (void)(take(&c, values, false, family_tables, &in) && plan_forward(&c, &in, false, &y));
-    call_end(&c, "grkan::rational", &y, 1, values);
+    (void)(take(c, values, false, family_tables, &in) && plan_forward(c, &in, false, &y));
+    call_end(c, "grkan::rational", &y, 1, values);
 }
 
-static void run_prologue_forward(bool is_gpu, bool with_statistics, uint64_t *values)
+static void run_prologue_forward(call *c, bool with_statistics, uint64_t *values)
 {
-    call c = {.is_gpu = is_gpu};
     inputs in = {.output = (grkan_output_dtype)values[9]};
     tensor made[3];
     read_prologue(&values[5], &in);
-    if (take(&c, values, false, GRKAN_MOST_TABLES, &in) &&
+    if (take(c, values, false, GRKAN_MOST_TABLES, &in) &&
         (!with_statistics || inputs_is_norm(&in) ||
-         call_fail(&c, GRKAN_ERROR_INVALID_ARGUMENT, "prologue is %d; expected that of a norm", (int)in.prologue)))
-        (void)plan_forward(&c, &in, with_statistics, made);
-    call_end(&c, with_statistics ? "grkan::norm_rational_forward" : "grkan::prologue_rational", made,
+         call_fail(c, GRKAN_ERROR_INVALID_ARGUMENT, "prologue is %d; expected that of a norm", (int)in.prologue)))
+        (void)plan_forward(c, &in, with_statistics, made);
+    call_end(c, with_statistics ? "grkan::norm_rational_forward" : "grkan::prologue_rational", made,
              with_statistics ? 3 : 1, values);
 }
 
-static void call_prologue_forward(bool is_gpu, uint64_t *values)
+void prologue_forward(call *c, uint64_t *values)
 {
-    run_prologue_forward(is_gpu, false, values);
+    run_prologue_forward(c, false, values);
 }
 
-static void call_norm_forward(bool is_gpu, uint64_t *values)
+void norm_forward(call *c, uint64_t *values)
 {
-    run_prologue_forward(is_gpu, true, values);
+    run_prologue_forward(c, true, values);
 }
 
 /* -------------------------------------------------------------------------------------------------------- backward */
@@ -183,7 +185,10 @@ static bool backward(call *c, inputs *in, const plan *p, int tables, tensor *gra
     }
     if (in->writes_y)
         a.y = buffer(y);
-    if (!did(c, grkan_backward(p->handle, &a, stream)))
+    void *const thread = direct_leave(c);
+    const grkan_status status = grkan_backward(p->handle, &a, stream);
+    direct_enter(c, thread);
+    if (!did(c, status))
         return false;
     workspaces_give(&scratch);
     return true;
@@ -199,50 +204,50 @@ static bool plan_backward(call *c, inputs *in, int tables, tensor *gradients, te
     return is_done;
 }
 
-static void call_backward(bool is_gpu, uint64_t *values)
+void rational_backward(call *c, uint64_t *values)
 {
-    call c = {.is_gpu = is_gpu};
     inputs in = {.form = (int64_t)values[4], .channel_dim = (int64_t)values[5]};
     tensor gradients[1 + family_tables];
-    (void)(take(&c, values, true, family_tables, &in) && inputs_check_gradient(&c, &in, true) &&
-           plan_backward(&c, &in, family_tables, gradients, NULL));
-    call_end(&c, "grkan::rational_backward", gradients, 1 + family_tables, values);
+    (void)(take(c, values, true, family_tables, &in) && inputs_check_gradient(c, &in, true) &&
+           plan_backward(c, &in, family_tables, gradients, NULL));
+    call_end(c, "grkan::rational_backward", gradients, 1 + family_tables, values);
 }
 
-static void call_prologue_backward(bool is_gpu, uint64_t *values)
+void prologue_backward(call *c, uint64_t *values)
 {
     enum { statistics_at = 2 + GRKAN_MOST_TABLES, most_results = 2 + GRKAN_MOST_TABLES };
     const uint64_t wanted = values[statistics_at + 6];
-    call c = {.is_gpu = is_gpu};
     inputs in = {.frozen = (uint32_t)(~wanted >> 1 & ((1u << GRKAN_MOST_TABLES) - 1)) |
                            ((wanted & 1) != 0 ? 0 : GRKAN_FROZEN_X),
                  .writes_y = (wanted >> (1 + GRKAN_MOST_TABLES) & 1) != 0};
     tensor statistics[2], results[most_results];
     read_prologue(&values[statistics_at + 2], &in);
-    if (take(&c, values, true, GRKAN_MOST_TABLES, &in) && call_take(&c, &values[statistics_at], 2, statistics)) {
+    if (take(c, values, true, GRKAN_MOST_TABLES, &in) && call_take(c, &values[statistics_at], 2, statistics)) {
         in.mean = statistics[0];
         in.rstd = statistics[1];
-        (void)(inputs_check_gradient(&c, &in, false) &&
-               plan_backward(&c, &in, GRKAN_MOST_TABLES, results, &results[1 + GRKAN_MOST_TABLES]));
+        (void)(inputs_check_gradient(c, &in, false) &&
+               plan_backward(c, &in, GRKAN_MOST_TABLES, results, &results[1 + GRKAN_MOST_TABLES]));
     }
-    call_end(&c, "grkan::prologue_rational_backward", results, most_results, values);
+    call_end(c, "grkan::prologue_rational_backward", results, most_results, values);
 }
 
 /* ------------------------------------------------------------------------------------------- as PyTorch calls them */
 
-#define KERNELS(name, function)                                                                                        \
+#define KERNELS(name)                                                                                                  \
     void name##_on_cpu(uint64_t *values, uint64_t arguments, uint64_t results)                                         \
     {                                                                                                                  \
+        call c = {.is_gpu = false};                                                                                    \
         (void)arguments, (void)results;                                                                                \
-        function(false, values);                                                                                       \
+        name(&c, values);                                                                                              \
     }                                                                                                                  \
     void name##_on_gpu(uint64_t *values, uint64_t arguments, uint64_t results)                                         \
     {                                                                                                                  \
+        call c = {.is_gpu = true};                                                                                     \
         (void)arguments, (void)results;                                                                                \
-        function(true, values);                                                                                        \
+        name(&c, values);                                                                                              \
     }
-KERNELS(rational_forward, call_forward)
-KERNELS(rational_backward, call_backward)
-KERNELS(prologue_forward, call_prologue_forward)
-KERNELS(norm_forward, call_norm_forward)
-KERNELS(prologue_backward, call_prologue_backward)
+KERNELS(rational_forward)
+KERNELS(rational_backward)
+KERNELS(prologue_forward)
+KERNELS(norm_forward)
+KERNELS(prologue_backward)

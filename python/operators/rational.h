@@ -10,25 +10,28 @@
 
 #include "call.h"
 
+/** The kernels of an operator: for any call, and as PyTorch calls them for the cpu and for GPUs. */
+#define RATIONAL_KERNELS(name)                                                                                         \
+    void name(call *c, uint64_t *values);                                                                              \
+    void name##_on_cpu(uint64_t *values, uint64_t arguments, uint64_t results);                                        \
+    void name##_on_gpu(uint64_t *values, uint64_t arguments, uint64_t results);
+
 /** y of (x, numerator, denominator, form, channel_dim). */
-void rational_forward_on_cpu(uint64_t *values, uint64_t arguments, uint64_t results);
-void rational_forward_on_gpu(uint64_t *values, uint64_t arguments, uint64_t results);
+RATIONAL_KERNELS(rational_forward)
 
 /** (dx, dnumerator, ddenominator) of (dy, x, numerator, denominator, form, channel_dim). */
-void rational_backward_on_cpu(uint64_t *values, uint64_t arguments, uint64_t results);
-void rational_backward_on_gpu(uint64_t *values, uint64_t arguments, uint64_t results);
+RATIONAL_KERNELS(rational_backward)
 
 /** y of (x, numerator, denominator, first, second, form, channel_dim, prologue, epsilon, output). */
-void prologue_forward_on_cpu(uint64_t *values, uint64_t arguments, uint64_t results);
-void prologue_forward_on_gpu(uint64_t *values, uint64_t arguments, uint64_t results);
+RATIONAL_KERNELS(prologue_forward)
 
 /** (y, mean, rstd) of the same, with a norm; rms_norm has no mean. */
-void norm_forward_on_cpu(uint64_t *values, uint64_t arguments, uint64_t results);
-void norm_forward_on_gpu(uint64_t *values, uint64_t arguments, uint64_t results);
+RATIONAL_KERNELS(norm_forward)
 
 /** (dx, dnumerator, ddenominator, dfirst, dsecond, y) of (dy, x, numerator, denominator, first, second, mean, rstd, form,
     channel_dim, prologue, epsilon, wanted); wanted has a bit for each, 1 << 0 for dx. */
-void prologue_backward_on_cpu(uint64_t *values, uint64_t arguments, uint64_t results);
-void prologue_backward_on_gpu(uint64_t *values, uint64_t arguments, uint64_t results);
+RATIONAL_KERNELS(prologue_backward)
+
+#undef RATIONAL_KERNELS
 
 #endif

@@ -3,13 +3,14 @@
 #ifndef GRKAN_TORCH_REGISTRATION_H
 #define GRKAN_TORCH_REGISTRATION_H
 
-#include "torch.h"
+#include "call.h"
 
 typedef struct torch_operator {
     const char *name;
     const char *schema;
     torch_kernel on_cpu;
-    torch_kernel on_gpu; /**< CUDA's or ROCm's */
+    torch_kernel on_gpu;                        /**< CUDA's or ROCm's */
+    void (*compute)(call *c, uint64_t *values); /**< what both do; NULL: no call but PyTorch's */
 } torch_operator;
 
 /**

@@ -29,7 +29,8 @@ except ImportError:  # before PyTorch 2.4
 HAS_C = _native.library is not None
 if HAS_C:  # forward and backward take the host 0.86 of the time that those in Python take
     # What calls of an OpOverload end in, without its frame of Python.
-    forward_kernel, backward_kernel = (getattr(o, "_op", o) for o in (forward_operator, backward_operator))
+    forward_kernel, backward_kernel = (_native.direct(name, getattr(o, "_op", o)) for name, o in (
+        ("rational_forward", forward_operator), ("rational_backward", backward_operator)))
 else:
     forward_kernel, backward_kernel = run_forward, run_backward
 
@@ -148,7 +149,16 @@ def rational(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor
         if needs_formula():
             return formula(x, a, b, form, channel_dim)
         return operator(x, a, b, index_of("form", form, FORMS), channel_dim)
-    # Each line here counts: among the rest of a training step's work they take several times what they take alone.
+    # Each line here counts: among the rest of a model's work they take several times what they take alone.
+    number = _NUMBERS.get(form) if type(form) is str else None
+    if number is not None and not _is_grad_enabled():
+        return _without_gradients(x, numerator, denominator, number, channel_dim)
+    return _eager(x, numerator, denominator, form, channel_dim)
+
+
+def _eager(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: Form,
+           channel_dim: int) -> torch.Tensor:
+    """rational() where nothing compiles it."""
     if (type(x) in PLAIN and type(numerator) in PLAIN and type(denominator) in PLAIN and not is_watched()
             and (HAS_C or is_plain(x, numerator, denominator))):
         try:
@@ -168,3 +178,12 @@ def rational(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor
                 tables = _as_kernels_take(x, (numerator, denominator))
                 raise _explained(error, x, tables, number, channel_dim) from None
     return _by_dispatcher(x, (numerator, denominator), form, channel_dim)
+
+
+def _of_number(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: int,
+               channel_dim: int) -> torch.Tensor:
+    return _eager(x, numerator, denominator, FORMS[form], channel_dim)
+
+
+# What nothing is to be asked about in Python, as the function of C asks itself.
+_without_gradients = _native.direct("rational_forward", _of_number)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .._errors import InvalidArgumentError
 from .._fit import Fit, fit, preset
@@ -132,7 +132,8 @@ class Rational(_Activation):
         self._set_tables(init, (1 if shared_numerator else groups, groups), device=device, dtype=dtype)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return rational(x, *_coefficients(self, "numerator", "denominator"), self.form, self.channel_dim)
+        numerator, denominator = _coefficients(self, "numerator", "denominator")
+        return rational(x, numerator, denominator, self.form, self.channel_dim)
 
     def extra_repr(self) -> str:
         coefficients = self.numerator.shape[1], self.denominator.shape[1]
@@ -149,8 +150,6 @@ class KAT_Group(_Activation):
     """
 
     table_names = "weight_numerator", "weight_denominator"
-    channel_dim = -1
-    dims: tuple[int, ...] = (1, 2, 3)
     expected = "[batch, length, channels] (KAT_Group2D takes [batch, channels, height, width], Rational any shape)"
 
     def __init__(self, num_groups: int = 8, mode: Mode = "gelu", device: str = "cuda"):
@@ -164,10 +163,11 @@ class KAT_Group(_Activation):
         self._set_tables(_published(mode), (1, self.num_groups))
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
-        if isinstance(input, torch.Tensor) and input.dim() not in self.dims:
+        # An attribute of the module, or a star before arguments, takes the host as long as one of PyTorch's functions.
+        if isinstance(input, Tensor) and not 1 <= input.dim() <= 3:
             raise InvalidArgumentError(f"input has shape {tuple(input.shape)}; expected {self.expected}")
-        coefficients = _coefficients(self, "weight_numerator", "weight_denominator")
-        return rational(input, *coefficients, "abs_terms", self.channel_dim)
+        numerator, denominator = _coefficients(self, "weight_numerator", "weight_denominator")
+        return rational(input, numerator, denominator)
 
     def extra_repr(self) -> str:
         return f"num_groups={self.num_groups}, order={self.order}"
@@ -176,8 +176,13 @@ class KAT_Group(_Activation):
 class KAT_Group2D(KAT_Group):
     """The same for [batch, channels, height, width], which is read as it lies, not transposed."""
 
-    channel_dim, dims = 1, (4,)
     expected = "[batch, channels, height, width] (KAT_Group takes [batch, length, channels], Rational any shape)"
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        if isinstance(input, Tensor) and input.dim() != 4:
+            raise InvalidArgumentError(f"input has shape {tuple(input.shape)}; expected {self.expected}")
+        numerator, denominator = _coefficients(self, "weight_numerator", "weight_denominator")
+        return rational(input, numerator, denominator, "abs_terms", 1)
 
 
 class KAT_Group_Torch(KAT_Group):
@@ -225,7 +230,8 @@ class FlashKAT_Group(_Activation):
         if isinstance(input, torch.Tensor) and (input.dim() == 0 or shape_of(input)[-1] != self.in_features):
             raise InvalidArgumentError(f"input has shape {tuple(input.shape)}; expected [..., {self.in_features}], the "
                                        "in_features")
-        return rational(input, *_coefficients(self, "numerator_v", "denominator_v"))
+        numerator, denominator = _coefficients(self, "numerator_v", "denominator_v")
+        return rational(input, numerator, denominator)
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, num_groups={self.num_groups}, den_groups={self.den_groups}"

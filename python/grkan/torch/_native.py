@@ -6,8 +6,12 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+from collections.abc import Callable
+from typing import Any
 
 import torch
+import torch.autograd.profiler
+from torch.autograd import forward_ad
 
 from .._errors import BY_STATUS, Error
 from .._library import library_path, load
@@ -39,6 +43,31 @@ def promise(level: Determinism) -> None:
     wants deterministic algorithms, which would forbid it."""
     if library is not None:
         library.grkan_torch_set_determinism(DETERMINISM_LEVELS.index("run_to_run" if level == "none" else level))
+
+
+class _Rules(ctypes.Structure):
+    """direct_rules of python/operators/direct.h."""
+
+    _fields_ = [(name, ctypes.py_object) for name in ("otherwise", "tensor", "parameter", "questions", "flags",
+                                                      "is_neg", "empty_like", "exchange")]
+
+
+def direct(name: str, otherwise: Callable[..., Any]) -> Callable[..., Any]:
+    """An operator as a function of C that passes by PyTorch's dispatcher, which takes the host longer than all else in
+    a call, for plain tensors while nothing is active that wants to see operations. All other calls, and those that
+    fail, are otherwise's, with the same arguments. Where there is no such function it is otherwise itself."""
+    flags = (vars(torch.autograd.profiler), "_is_profiler_enabled", False), (vars(forward_ad), "_current_level", -1)
+    exchange = getattr(torch.Tensor, "__dlpack_c_exchange_api__", None)  # since PyTorch 2.10
+    if library is None or exchange is None or any(name not in where for where, name, _ in flags):
+        return otherwise
+    questions = torch._C._is_torch_function_mode_enabled, torch._C._len_torch_dispatch_stack, torch._C._is_tracing
+    make = ctypes.PyDLL(library._name).grkan_torch_direct  # which keeps Python's lock
+    make.restype, make.argtypes = ctypes.py_object, (ctypes.c_char_p, ctypes.POINTER(_Rules))
+    try:
+        return make(name.encode(), _Rules(otherwise, torch.Tensor, torch.nn.Parameter, questions, flags,
+                                          torch.Tensor.is_neg, torch.empty_like, exchange))
+    except ValueError:  # NULL
+        return otherwise
 
 
 _STATUS = re.compile(r"(.*) \[(GRKAN_ERROR_\w+)\]", re.DOTALL)
