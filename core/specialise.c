@@ -2,7 +2,6 @@
 /** @file specialise.c @brief From a plan to loaded kernels: macro values, the cache, the backend's compiler. */
 #include "specialise.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,9 +16,22 @@ static void define(char text[GRKAN_DEFINITION_BYTES], const char *name, int valu
     snprintf(text + used, GRKAN_DEFINITION_BYTES - used, "%s-DGRKAN_%s=%d", used > 0 ? " " : "", name, value);
 }
 
+/** Append -DGRKAN_NAME where it is not 0, so that programs that do not know of it keep their names in caches. */
+static void define_if(char text[GRKAN_DEFINITION_BYTES], const char *name, int value)
+{
+    if (value != 0)
+        define(text, name, value);
+}
+
+/** 32s of threads that a row has in a block, where norms have it whole; else 0. */
+static int row_waves(const grkan_plan_data *data, const grkan_columns *columns)
+{
+    return grkan_row_statistics(&data->operation) > 0 && grkan_has_whole_rows(columns) ? columns->tile_vectors / 32 : 0;
+}
+
 /** What differs between the passes. */
 static void define_pass(char text[GRKAN_DEFINITION_BYTES], const char *pass, const grkan_columns *columns,
-                        const grkan_tuning *tuning)
+                        const grkan_tuning *tuning, int waves)
 {
     const struct {
         const char *name;
@@ -33,23 +45,24 @@ static void define_pass(char text[GRKAN_DEFINITION_BYTES], const char *pass, con
         snprintf(name, sizeof name, "%s_%s", pass, all[i].name);
         define(text, name, all[i].value);
     }
+    if (waves > 0) {
+        char name[24];
+        snprintf(name, sizeof name, "%s_ROW_WAVES", pass);
+        define(text, name, waves);
+    }
 }
 
-/** Append -DGRKAN_NAME where it is not 0, so that programs that do not know of it keep their names in caches. */
-static void define_if(char text[GRKAN_DEFINITION_BYTES], const char *name, int value)
+/** Append the bits of a norm's epsilon: as a constant it would need hexadecimal floats, which not all compilers know, or a
+    decimal point, which depends on the locale. */
+static void define_epsilon(char text[GRKAN_DEFINITION_BYTES], double epsilon, bool is_f64)
 {
-    if (value != 0)
-        define(text, name, value);
-}
-
-/** Append a number as a C constant, exactly: a decimal point would depend on the locale. */
-static void define_real(char text[GRKAN_DEFINITION_BYTES], const char *name, double value, bool is_f64)
-{
-    const size_t used = strlen(text);
-    int exponent = 0;
-    const double mantissa = frexp(is_f64 ? value : (double)(float)value, &exponent); /* 53 bits */
-    snprintf(text + used, GRKAN_DEFINITION_BYTES - used, " -DGRKAN_%s=0x%llxp%d%s", name,
-             (unsigned long long)ldexp(mantissa, 53), exponent - 53, is_f64 ? "" : "f");
+    const float rounded = (float)epsilon;
+    uint32_t narrow;
+    uint64_t wide;
+    memcpy(&narrow, &rounded, sizeof narrow);
+    memcpy(&wide, &epsilon, sizeof wide);
+    define(text, "EPSILON_LOW", (int)(is_f64 ? (uint32_t)wide : narrow));
+    define_if(text, "EPSILON_HIGH", (int)(is_f64 ? wide >> 32 : 0));
 }
 
 /** What stands before the family's function, and what backward has to give beside or less. */
@@ -60,7 +73,7 @@ static void define_prologue(char text[GRKAN_DEFINITION_BYTES], const grkan_plan_
     if (grkan_row_statistics(o) > 0) {
         define(text, "HAS_SCALE", o->norm.has_scale);
         define(text, "HAS_SHIFT", o->norm.has_shift);
-        define_real(text, "EPSILON", o->norm.epsilon, o->dtype == GRKAN_F64);
+        define_epsilon(text, o->norm.epsilon, o->dtype == GRKAN_F64);
     }
     define_if(text, "FROZEN", (int)(data->options.frozen & ~GRKAN_FROZEN_X));
     define_if(text, "FROZEN_X", (data->options.frozen & GRKAN_FROZEN_X) != 0);
@@ -85,8 +98,8 @@ void grkan_write_definitions(const grkan_plan_data *data, char text[GRKAN_DEFINI
     define(text, "STRATEGY", (int)data->options.strategy);
     define(text, "IEEE", data->options.determinism == GRKAN_DEVICE_TO_DEVICE);
     define_prologue(text, data);
-    define_pass(text, "FORWARD", forward, &data->forward_tuning);
-    define_pass(text, "BACKWARD", backward, &data->backward_tuning);
+    define_pass(text, "FORWARD", forward, &data->forward_tuning, row_waves(data, forward));
+    define_pass(text, "BACKWARD", backward, &data->backward_tuning, row_waves(data, backward));
 }
 
 grkan_compile_request grkan_request_of(const grkan_plan_data *data, const char *definitions, const char *architecture)

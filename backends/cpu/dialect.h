@@ -10,6 +10,7 @@
 #include <math.h>
 #include <string.h>
 
+#define GRKAN_IEEE 1
 #define DEVICE static inline __attribute__((always_inline, unused))
 #define GLOBAL
 #define SHARED
@@ -27,12 +28,14 @@ typedef int64_t scalar_bits;
 #define SCALAR_SIGN INT64_MIN
 #define SCALAR_FMA __builtin_fma
 #define SCALAR_ABS __builtin_fabs
+#define SQRT __builtin_sqrt
 #else
 typedef float scalar;
 typedef int32_t scalar_bits;
 #define SCALAR_SIGN INT32_MIN
 #define SCALAR_FMA __builtin_fmaf
 #define SCALAR_ABS __builtin_fabsf
+#define SQRT __builtin_sqrtf
 #endif
 
 static inline unsigned int bits_of(float value)

@@ -10,6 +10,7 @@ typedef double scalar;
 #define ABS(x) fabs(x)
 #define MAXIMUM(a, b) fmax(a, b)
 #define DIVIDE(a, b) __ddiv_rn(a, b)
+#define SQRT(v) __dsqrt_rn(v)
 #define DOUBLE_OF(low, high) __hiloint2double((int)(high), (int)(low))
 #define LOW_OF(value) ((unsigned int)__double2loint(value))
 #define HIGH_OF(value) ((unsigned int)__double2hiint(value))
@@ -20,6 +21,7 @@ typedef float scalar;
 #define ABS(x) fabsf(x)
 #define MAXIMUM(a, b) fmaxf(a, b)
 #define DIVIDE(a, b) __fdiv_rn(a, b)
+#define SQRT(v) __fsqrt_rn(v)
 #endif
 typedef scalar real;
 

@@ -87,6 +87,9 @@ typedef enum buffer_id {
     DY,
     RESULT,
     WORKSPACE,
+    MEAN,
+    RSTD,
+    Y_AGAIN,
     TABLE,
     GRADIENT = TABLE + GRKAN_MOST_TABLES,
     BUFFERS = GRADIENT + GRKAN_MOST_TABLES
@@ -98,6 +101,7 @@ typedef struct prepared_call {
     const grkan_geometry *geometry;
     void *bases[BUFFERS]; /* an address where there is one, else the base; the launch has the offset then */
     grkan_launch launch;
+    grkan_more_offsets more;
 } prepared_call;
 
 /** The arguments of a kernel, in their order. Begins empty: most of the list is never touched. */
@@ -140,6 +144,35 @@ static void set_offsets(const grkan_plan_data *plan, const grkan_call *call, grk
     }
 }
 
+static int has_mean(const grkan_plan_data *plan)
+{
+    return plan->operation.prologue == GRKAN_PROLOGUE_LAYER_NORM;
+}
+
+static int has_norm(const grkan_plan_data *plan)
+{
+    return has_mean(plan) || plan->operation.prologue == GRKAN_PROLOGUE_RMS_NORM;
+}
+
+/** Whether kernels may have arguments that not every plan's have. */
+static int has_more(const grkan_plan_data *plan)
+{
+    return has_norm(plan) || plan->options.writes_y;
+}
+
+static void set_more(const grkan_plan_data *plan, const grkan_call *call, prepared_call *p)
+{
+    const size_t number = grkan_coefficient_bytes(plan->operation.dtype);
+    p->bases[MEAN] = base_of(call->mean);
+    p->bases[RSTD] = base_of(call->rstd);
+    p->bases[Y_AGAIN] = base_of(call->y);
+    p->more = (grkan_more_offsets){0};
+    if (!gpu_uses_pointers)
+        p->more = (grkan_more_offsets){.mean = numbers_before(call->mean, number),
+                                       .rstd = numbers_before(call->rstd, number),
+                                       .y = (int64_t)call->y.offset};
+}
+
 /** Member by member: most of a call's room for tables is never touched, and a call should cost the host little. */
 static grkan_status prepare_call(const grkan_plan_data *plan, const grkan_geometry *geometry, const grkan_call *call,
                                  prepared_call *p)
@@ -163,6 +196,8 @@ static grkan_status prepare_call(const grkan_plan_data *plan, const grkan_geomet
     p->launch = (grkan_launch){.add = call->add};
     if (!gpu_uses_pointers)
         set_offsets(plan, call, &p->launch);
+    if (has_more(plan))
+        set_more(plan, call, p);
     if ((status = find_place(call->x, &x_place)) == GRKAN_SUCCESS &&
         (status = find_place(call->dy, &y_place)) == GRKAN_SUCCESS)
         status = find_place(call->result, geometry == &plan->forward ? &y_place : &x_place);
@@ -188,15 +223,27 @@ static void add_gradients(const prepared_call *p, argument_list *list)
         add_buffer(p, p->plan->tables[i].gradient, GRADIENT + i, list);
 }
 
+/** The statistics of rows: written by forward, read by backward. */
+static void add_statistics(const prepared_call *p, argument_list *list)
+{
+    if (has_mean(p->plan))
+        add_buffer(p, "mean", MEAN, list);
+    if (has_norm(p->plan))
+        add_buffer(p, "rstd", RSTD, list);
+}
+
 /* ------------------------------------------------------------------------------------------------- launches */
 
-/** Launch all blocks, in as many grids as it takes. The geometry and the launch follow the other arguments. */
+/** Launch all blocks, in as many grids as it takes. The geometry and the launch follow the other arguments, then where a pass has
+    more of them their offsets. */
 static grkan_status launch_all(const grkan_backend_program *program, kernel_id kernel, prepared_call *p,
-                               argument_list *list, int64_t blocks, void *stream)
+                               argument_list *list, int has_more_offsets, int64_t blocks, void *stream)
 {
     grkan_status status = GRKAN_SUCCESS;
     list->arguments[list->count++] = (grkan_kernel_argument){"geometry", p->geometry, sizeof *p->geometry};
     list->arguments[list->count++] = (grkan_kernel_argument){"launch", &p->launch, sizeof p->launch};
+    if (has_more_offsets)
+        list->arguments[list->count++] = (grkan_kernel_argument){"more", &p->more, sizeof p->more};
     grkan_kernel_launch one = {.pass = kernels[kernel].pass,
                                .kernel = kernels[kernel].name,
                                .block = p->geometry->columns.block,
@@ -232,7 +279,8 @@ grkan_status gpu_forward(grkan_backend_program *program, const grkan_plan_data *
     add_buffer(&p, "x", X, &list);
     add_tables(&p, &list);
     add_buffer(&p, "y", RESULT, &list);
-    return launch_all(program, FORWARD, &p, &list, blocks_of(&plan->forward), stream);
+    add_statistics(&p, &list);
+    return launch_all(program, FORWARD, &p, &list, has_norm(plan), blocks_of(&plan->forward), stream);
 }
 
 static grkan_status clear_gradients(const grkan_backend_program *program, prepared_call *p, void *stream)
@@ -240,7 +288,7 @@ static grkan_status clear_gradients(const grkan_backend_program *program, prepar
     argument_list list;
     list.count = 0;
     add_gradients(p, &list);
-    return launch_all(program, CLEAR, p, &list, clear_blocks, stream);
+    return launch_all(program, CLEAR, p, &list, 0, clear_blocks, stream);
 }
 
 static grkan_status reduce_blocks(const grkan_backend_program *program, prepared_call *p, void *stream)
@@ -253,7 +301,7 @@ static grkan_status reduce_blocks(const grkan_backend_program *program, prepared
     add_buffer(p, "dx", RESULT, &list);
     add_gradients(p, &list);
     add_buffer(p, "workspace", WORKSPACE, &list);
-    return launch_all(program, BACKWARD, p, &list, blocks_of(p->geometry), stream);
+    return launch_all(program, BACKWARD, p, &list, 0, blocks_of(p->geometry), stream);
 }
 
 static grkan_status reduce_grid(const grkan_backend_program *program, prepared_call *p, void *stream)
@@ -267,7 +315,7 @@ static grkan_status reduce_grid(const grkan_backend_program *program, prepared_c
     add_tables(p, &list);
     add_gradients(p, &list);
     add_buffer(p, "workspace", WORKSPACE, &list);
-    return launch_all(program, REDUCE, p, &list, (threads + block - 1) / block, stream);
+    return launch_all(program, REDUCE, p, &list, 0, (threads + block - 1) / block, stream);
 }
 
 grkan_status gpu_backward(grkan_backend_program *program, const grkan_plan_data *plan, const grkan_call *call,

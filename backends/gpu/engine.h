@@ -53,7 +53,7 @@ void gpu_kernel_release(gpu_kernel *kernel);
 grkan_status gpu_kernel_prepare(gpu_kernel *kernel);
 
 /** Arguments of a kernel, at most. */
-enum { gpu_most_arguments = 6 + 2 * GRKAN_MOST_TABLES };
+enum { gpu_most_arguments = 10 + 2 * GRKAN_MOST_TABLES };
 
 /** Enqueue a launch on stream, NULL for the device's default. The value of a buffer is where its base is. */
 grkan_status gpu_launch(gpu_kernel *kernel, const grkan_kernel_launch *launch, void *stream);

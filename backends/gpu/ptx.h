@@ -85,6 +85,33 @@ PTX_FUNCTION void ptx_add(GLOBAL float *sum, float term)
     asm volatile("red.global.add.f32 [%0], %1;" ::"l"((size_t)sum), "f"(term) : "memory");
 }
 #endif
+#if GRKAN_DTYPE != 3 && !GRKAN_IEEE
+/** The hardware's approximation, off by two units at most. Of a norm whose epsilon is a normal number v is one, too. */
+PTX_FUNCTION float ptx_reciprocal_root(float v)
+{
+    float r;
+#if GRKAN_EPSILON_LOW >= 0x00800000
+    asm("rsqrt.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(v));
+#else
+    asm("rsqrt.approx.f32 %0, %1;" : "=f"(r) : "f"(v));
+#endif
+    return r;
+}
+#define RECIPROCAL_ROOT(v) ptx_reciprocal_root(v)
+#endif
+
+PTX_FUNCTION unsigned int ptx_wave_xor(unsigned int value, int mask)
+{
+    unsigned int other;
+    asm volatile("shfl.sync.bfly.b32 %0, %1, %2, 0x1f, 0xffffffff;" : "=r"(other) : "r"(value), "r"(mask));
+    return other;
+}
+#if GRKAN_DTYPE == 3
+#define WAVE_XOR(value, mask) DOUBLE_OF(ptx_wave_xor(LOW_OF(value), mask), ptx_wave_xor(HIGH_OF(value), mask))
+#else
+#define WAVE_XOR(value, mask) FLOAT_OF(ptx_wave_xor(BITS_OF(value), mask))
+#endif
+
 #define RECIPROCAL(q) ptx_reciprocal(q)
 #define ATOMIC_ADD(pointer, value) ptx_add(pointer, value)
 #define LAST_BLOCK_REDUCES

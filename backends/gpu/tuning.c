@@ -9,6 +9,7 @@ static const gpu_tunings nvidia = {
     .registers = gpu_nvidia_registers,
     .forward = {.block = 384, .occupancy = 1152, .grid_waves = 24, .stages = 1, .step = 8},
     .forward_16_bit = {.block = 384, .occupancy = 1152, .grid_waves = 6, .stages = 1, .step = 16},
+    .forward_norm = {.block = 192, .occupancy = 1024, .grid_waves = 4, .stages = 1, .step = 8},
     .backward = {.block = 480, .occupancy = 960, .grid_waves = 1, .stages = 1, .step = 4, .least_row_bytes = 1536},
     .backward_16_bit = {.block = 384, .occupancy = 384, .grid_waves = 1, .stages = 2, .step = 8},
     .backward_large = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 8},
@@ -18,6 +19,7 @@ static const gpu_tunings nvidia = {
 static const gpu_tunings amd = {
     .forward = {.block = 384, .occupancy = 1536, .grid_waves = 4, .stages = 1, .step = 4},
     .forward_16_bit = {.block = 384, .occupancy = 1536, .grid_waves = 4, .stages = 1, .step = 8},
+    .forward_norm = {.block = 256, .occupancy = 1024, .grid_waves = 4, .stages = 1, .step = 8},
     .backward = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 4},
     .backward_16_bit = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 8},
     .backward_large = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 4},
@@ -27,6 +29,7 @@ static const gpu_tunings amd = {
 static const gpu_tunings other = {
     .forward = {.block = 384, .occupancy = 1152, .grid_waves = 24, .stages = 1, .step = 8},
     .forward_16_bit = {.block = 384, .occupancy = 1536, .grid_waves = 6, .stages = 1, .step = 8},
+    .forward_norm = {.block = 256, .occupancy = 1024, .grid_waves = 4, .stages = 1, .step = 8},
     .backward = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 4},
     .backward_16_bit = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 8},
     .backward_large = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 4},
@@ -84,16 +87,32 @@ static grkan_tuning tune_backward(const gpu_tunings *all, const grkan_pass_shape
     return within_registers(all, *tuning, registers_of(shape, kept, least_beside));
 }
 
+/** Rows that are summed: two of them in a step, however narrow vectors are, or one of wide ones. */
+static grkan_tuning tune_forward_norm(const gpu_tunings *all, const grkan_pass_shape *shape)
+{
+    enum { beside = 34, rows = 2 };
+    const int words = (int)grkan_coefficient_bytes(shape->dtype) / 4;
+    grkan_tuning tuning = all->forward_norm;
+    if (rows * shape->vector * words < tuning.step)
+        tuning.step = rows * shape->vector * words;
+    const int step_bytes = tuning.step / words * (int)grkan_dtype_bytes(shape->dtype);
+    return within_registers(all, tuning,
+                            registers_of(shape, shape->numbers + shape->channel_numbers, beside + step_bytes / 4));
+}
+
 /** Forward keeps the numbers of tables, and the vectors of a step, of which there are many where they are narrow. */
 static grkan_tuning tune_forward(const gpu_tunings *all, const grkan_pass_shape *shape)
 {
     enum { beside = 46, vectors_among_them = 8 };
+    if (shape->prologue == GRKAN_PROLOGUE_LAYER_NORM || shape->prologue == GRKAN_PROLOGUE_RMS_NORM)
+        return tune_forward_norm(all, shape);
     const int is_wide = vector_bytes(shape) * 2 >= widest_access;
     const grkan_tuning *const tuning =
         grkan_dtype_bytes(shape->dtype) == 2 && is_wide ? &all->forward_16_bit : &all->forward;
     const int vectors = tuning->step / shape->vector;
     const int more_vectors = vectors > vectors_among_them ? vectors - vectors_among_them : 0;
-    return within_registers(all, *tuning, registers_of(shape, shape->numbers, beside + more_vectors));
+    return within_registers(all, *tuning,
+                            registers_of(shape, shape->numbers + shape->channel_numbers, beside + more_vectors));
 }
 
 /** The one of a family's tunings that suits a shape, with no more occupancy than registers allow. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The kernels' words in HIP, by the compiler's builtins alone: hipRTC compiles them, and so does a bare clang without
- * ROCm's headers and libraries. Nothing here depends on the width of a wave.
+ * ROCm's headers and libraries. Nothing here depends on the width of a wave, 32 or 64.
  */
 typedef long long grkan_int64;
 #ifndef INFINITY
@@ -63,6 +63,11 @@ typedef scalar real;
 #define FLIP(v, by) ((by) < REAL(0.0) ? -(v) : (v))
 #define PLUS_ZERO(x) (x)
 #define DIVIDE(a, b) hip_divide(a, b)
+#define SQRT(v) hip_sqrt(v)
+#if GRKAN_DTYPE != 3 && !GRKAN_IEEE
+#define RECIPROCAL_ROOT(v) __builtin_amdgcn_rsqf(v)
+#endif
+#define WAVE_XOR(value, mask) hip_wave_xor(value, mask)
 #if GRKAN_DTYPE == 3 || GRKAN_IEEE || GRKAN_MAY_HAVE_POLES
 #define RECIPROCAL(q) DIVIDE(REAL(1.0), q)
 #else
@@ -85,6 +90,74 @@ static __device__ inline real hip_divide(real a, real b)
     const real next = __builtin_bit_cast(float, __builtin_bit_cast(unsigned int, q) + 1);
 #endif
     return ABS(FMA(-b, next, a)) < ABS(FMA(-b, q, a)) ? next : q;
+}
+
+/*
+ * The square root, correctly rounded, which not all of the compilers' own are: the hardware's is off by one unit at most, and
+ * the sign of v - root * neighbour says on which side of the middle between the two v lies. That remainder is exact unless v is
+ * small; then it is multiplied by a power of 4 first.
+ */
+#if GRKAN_DTYPE == 3
+static __device__ inline double hip_neighbour(double value, int steps)
+{
+    return __builtin_bit_cast(double, __builtin_bit_cast(long long, value) + steps);
+}
+
+/** The approximation has half of the bits: two steps of Newton's, of 1 / (2 root) in place of divisions. */
+static __device__ inline double hip_root(double v)
+{
+    const double inverse = __builtin_amdgcn_rsq(v);
+    double root = v * inverse, half = 0.5 * inverse;
+    for (int i = 0; i < 2; ++i) {
+        const double rest = FMA(-half, root, 0.5);
+        root = FMA(root, rest, root);
+        half = FMA(half, rest, half);
+    }
+    return FMA(FMA(-root, root, v), half, root);
+}
+#define HIP_SMALL 0x1p-700
+#define HIP_LARGER 0x1p200
+#define HIP_BACK 0x1p-100
+#else
+static __device__ inline float hip_neighbour(float value, int steps)
+{
+    return __builtin_bit_cast(float, __builtin_bit_cast(int, value) + steps);
+}
+
+static __device__ inline float hip_root(float v)
+{
+    return __builtin_amdgcn_sqrtf(v);
+}
+#define HIP_SMALL 0x1p-96f
+#define HIP_LARGER 0x1p64f
+#define HIP_BACK 0x1p-32f
+#endif
+
+static __device__ inline real hip_sqrt(real v)
+{
+    const int is_small = v < HIP_SMALL;
+    const real scaled = is_small ? v * HIP_LARGER : v;
+    const real root = hip_root(scaled);
+    const real below = hip_neighbour(root, -1), above = hip_neighbour(root, 1);
+    real best = FMA(-below, root, scaled) <= REAL(0.0) ? below : root;
+    best = FMA(-above, root, scaled) > REAL(0.0) ? above : best;
+    best = is_small ? best * HIP_BACK : best;
+    return v == REAL(0.0) || v == (real)INFINITY ? v : best;
+}
+
+/** A wave of 64 takes a lane's number modulo 64, and an exchange stays within 32 of them. */
+static __device__ inline unsigned int hip_exchange(unsigned int value, int mask)
+{
+    return (unsigned int)__builtin_amdgcn_ds_bpermute((THREAD_INDEX() ^ mask) << 2, (int)value);
+}
+
+static __device__ inline real hip_wave_xor(real value, int mask)
+{
+#if GRKAN_DTYPE == 3
+    return DOUBLE_OF(hip_exchange(LOW_OF(value), mask), hip_exchange(HIGH_OF(value), mask));
+#else
+    return FLOAT_OF(hip_exchange(BITS_OF(value), mask));
+#endif
 }
 
 static __device__ inline real hip_hide_real(real value)

@@ -25,6 +25,7 @@ typedef float real;
 #define FMA(a, b, c) fmaf(a, b, c)
 #define DIVIDE(a, b) ((a) / (b))
 #define RECIPROCAL(q) (1.0f / (q))
+#define SQRT(v) sqrtf(v)
 #define ABS(x) fabsf(x)
 #define MAXIMUM(a, b) fmaxf(a, b)
 #define FLIP(v, by) ((by) < 0.0f ? -(v) : (v))

@@ -7,8 +7,13 @@
 #ifndef LANES /* lanes that need the scaled formulas go one by one to where real is a scalar */
 #include "families/rational_scaled.h"
 #endif
+#include "prologue.h"
 
-/** Tables whose gradients are added up. Those of a prologue will come after the family's. */
+/** All tables: the family's, then those of a prologue. */
+#ifdef PROLOGUE_TABLES
+#define TABLES (FAMILY_TABLES + PROLOGUE_TABLES)
+#else
 #define TABLES FAMILY_TABLES
+#endif
 
 #endif

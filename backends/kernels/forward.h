@@ -3,7 +3,7 @@
 #ifndef GRKAN_FORWARD_H
 #define GRKAN_FORWARD_H
 
-#include "kernel.h"
+#include "row_norm.h"
 
 #define FORWARD_ROWS STEP_ROWS(GRKAN_FORWARD_STEP)
 #define FORWARD_STAGES STAGES(GRKAN_FORWARD_STAGES)
@@ -24,6 +24,7 @@ DEVICE pipeline_shape forward_shape(void)
  * given copies, so that the loop around it keeps coefficients in registers. Out of line it would take more of them: 71
  * instead of 61 with pairs, and bf16 with 1000 channels 8 % more time (H200).
  */
+#if !HAS_PROLOGUE
 DEVICE void forward_rare(const coefficients *c, GLOBAL const char *x, GLOBAL char *y)
 {
     NO_UNROLL
@@ -33,10 +34,37 @@ DEVICE void forward_rare(const coefficients *c, GLOBAL const char *x, GLOBAL cha
             store_element(Y_DTYPE, y, v + s, forward_element(the_family(), &c[s], load_element(X_DTYPE, x, v + s)));
     }
 }
+#else
+/** Likewise. What the elements need of their channels is read again. */
+DEVICE void forward_rare_row(const worker *w, const grkan_launch *launch, const arguments *a, const coefficients *c,
+                             row_statistics row, GLOBAL const char *x, GLOBAL char *y)
+{
+    NO_UNROLL
+    for (int v = 0; v < GRKAN_VECTOR; ++v) {
+        const real xhat = normalised(the_prologue(), row, load_element(X_DTYPE, x, v));
+        const real z = argument_of(the_prologue(), load_channel(w, launch, a, v), xhat);
+        store_element(Y_DTYPE, y, v, forward_element(the_family(), c, z));
+    }
+}
+#endif
+
+/* Parameters that not every plan's kernel has. */
+#if HAS_MEAN
+#define NORM_PARAMETERS GLOBAL scalar *mean, GLOBAL scalar *rstd,
+#elif HAS_NORM
+#define NORM_PARAMETERS GLOBAL scalar *rstd,
+#else
+#define NORM_PARAMETERS
+#endif
+#if HAS_NORM
+#define NORM_OFFSETS , const grkan_more_offsets more
+#else
+#define NORM_OFFSETS
+#endif
 
 KERNEL(GRKAN_FORWARD_BLOCK, GRKAN_FORWARD_RESIDENT)
 grkan_forward(GLOBAL const char *x, TABLE_PARAMETERS(GLOBAL const scalar *, table), GLOBAL char *y,
-              const grkan_geometry geometry, const grkan_launch launch)
+              NORM_PARAMETERS const grkan_geometry geometry, const grkan_launch launch NORM_OFFSETS)
 {
     QUEUE_ARRAY(queue, FORWARD_STAGES * FORWARD_ROWS * QUEUE_SIZE(X_DTYPE), GRKAN_FORWARD_BLOCK);
     const pipeline_shape shape = forward_shape();
@@ -52,25 +80,66 @@ grkan_forward(GLOBAL const char *x, TABLE_PARAMETERS(GLOBAL const scalar *, tabl
     fill_pipeline(shape, &w, &p, queue);
     load_coefficients(&w, &launch, &a, c);
     const real limit = step_limit(&launch, c);
+#if HAS_PROLOGUE
+    channel channels[GRKAN_VECTOR];
+    row_statistics rows[FORWARD_ROWS];
+    load_channels(&w, &launch, &a, channels);
+#endif
+#if HAS_NORM
+    SHARED_ARRAY(scalar, exchange, ROW_EXCHANGE(FORWARD_ROWS, GRKAN_FORWARD_BLOCK, GRKAN_FORWARD_ROW_WAVES))
+    EXCHANGE_ALIGNED;
+    row_reduction reduction;
+    reduction.numbers = FORWARD_ROWS;
+    reduction.block = GRKAN_FORWARD_BLOCK;
+    reduction.waves = GRKAN_FORWARD_ROW_WAVES;
+    const norm_state norm = start_norm(&w, reduction);
+    norm_results statistics;
+#if HAS_MEAN
+    statistics.mean = OFFSET(mean, more.mean);
+#endif
+    statistics.rstd = OFFSET(rstd, more.rstd);
+    const int all = rows_of_thread(&b, 0); /* of the block's first row, which has most */
+#else
+    const int all = w.rows;
+#endif
     int row = 0;
     NO_UNROLL
-    while (row < w.rows) {
+    while (row < all) {
         vector now[FORWARD_ROWS];
+        real values[FORWARD_ROWS * GRKAN_VECTOR];
         QUEUE_WAIT(FORWARD_STAGES - 1);
         take_vectors(shape, &p, 0, queue, now);
         row_iterator at = advance_pipeline(shape, &w, &p, row, queue);
-        if (!(largest_in(now, FORWARD_ROWS) > limit)) {
-            real values[FORWARD_ROWS * GRKAN_VECTOR];
+#if HAS_PROLOGUE
+        UNROLL
+        for (int r = 0; r < FORWARD_ROWS; ++r)
+            unpack_vector(X_DTYPE, now[r], values + r * GRKAN_VECTOR);
+#if HAS_NORM
+        if (!launch.aligned)
+            load_rows(&w, FORWARD_ROWS, at, w.rows - row, x_base, y_base, p.result, values);
+        normalise_rows(&w, &norm, row / FORWARD_ROWS, values, rows, exchange);
+        store_statistics(&w, row, FORWARD_ROWS, rows, statistics);
+#endif
+        UNROLL
+        for (int v = 0; v < FORWARD_ROWS * GRKAN_VECTOR; ++v)
+            values[v] = argument_of(the_prologue(), channels[v % GRKAN_VECTOR], values[v]);
+        const real largest = largest_of(values, FORWARD_ROWS * GRKAN_VECTOR);
+#else
+        const real largest = largest_in(now, FORWARD_ROWS);
+#endif
+        if (!(largest > limit)) {
+#if !HAS_PROLOGUE
             UNROLL
             for (int r = 0; r < FORWARD_ROWS; ++r)
                 unpack_vector(X_DTYPE, now[r], values + r * GRKAN_VECTOR);
+#endif
             UNROLL
             for (int v = 0; v < FORWARD_ROWS * GRKAN_VECTOR; ++v)
                 values[v] = forward_near(the_family(), &c[v % GRKAN_VECTOR_GROUPS], values[v]);
             UNROLL
             for (int r = 0; r < FORWARD_ROWS; ++r) {
                 GLOBAL char *const result = result_at(shape, &p, &at);
-                if (has_result(&w, &at, r, w.rows - row))
+                if (HAS_NORM ? has_vector(&w, &at, r, w.rows - row) : has_result(&w, &at, r, w.rows - row))
                     store_vector(Y_DTYPE, result, values + r * GRKAN_VECTOR);
                 next_row(&geometry, &at);
             }
@@ -82,8 +151,14 @@ grkan_forward(GLOBAL const char *x, TABLE_PARAMETERS(GLOBAL const scalar *, tabl
             NO_UNROLL
             for (int r = 0; r < FORWARD_ROWS; ++r) {
                 GLOBAL char *const result = AT(Y_DTYPE, p.result, &at);
+#if HAS_PROLOGUE
+                if (has_vector(&w, &at, r, w.rows - row))
+                    forward_rare_row(&w, &launch, &a, copies, chosen_row(rows, FORWARD_ROWS, r),
+                                     x_base + CONVERTED_BYTES(result - y_base, Y_DTYPE, X_DTYPE), result);
+#else
                 if (has_result(&w, &at, r, w.rows - row))
                     forward_rare(copies, x_base + CONVERTED_BYTES(result - y_base, Y_DTYPE, X_DTYPE), result);
+#endif
                 next_row(&geometry, &at);
             }
         }

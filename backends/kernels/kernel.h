@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file kernel.h @brief What the kernels of GPUs share: their arguments, and the coefficients of a thread. */
+/** @file kernel.h @brief What the kernels of GPUs share: their arguments, and the numbers of tables that a thread reads. */
 #ifndef GRKAN_KERNEL_H
 #define GRKAN_KERNEL_H
 
 #include "pipeline.h"
+#include "row_reduction.h"
 #include "tables.h"
 
 /* A parameter of a kernel for each table, and an array of them, as kernels cannot have one for a parameter. */
@@ -45,10 +46,11 @@ DEVICE coefficients load_group(const grkan_geometry *g, const grkan_launch *laun
 {
     coefficients c;
 #define LOAD(i)                                                                                                        \
-    load_row(i,                                                                                                        \
-             OFFSET(a->tables[i], launch->tables[i]) +                                                                 \
-                 (g->tables[i].is_shared ? 0 : group * table_width(the_family(), i)),                                  \
-             &c);
+    if ((i) < FAMILY_TABLES)                                                                                           \
+        load_row(i,                                                                                                    \
+                 OFFSET(a->tables[i], launch->tables[i]) +                                                             \
+                     (g->tables[i].is_shared ? 0 : group * table_width(the_family(), i)),                              \
+                 &c);
     EACH_TABLE(LOAD)
 #undef LOAD
     return c;
@@ -61,6 +63,32 @@ DEVICE void load_coefficients(const worker *w, const grkan_launch *launch, const
     for (int s = 0; s < GRKAN_VECTOR_GROUPS; ++s)
         c[s] = load_group(w->block.g, launch, a, group_in_vector(w, s));
 }
+
+#if HAS_PROLOGUE
+/** What element v of a thread's vectors needs of its channel. */
+DEVICE channel load_channel(const worker *w, const grkan_launch *launch, const arguments *a, int v)
+{
+    const grkan_int64 at = channel_of(w->block.g, w->block.start + (grkan_int64)w->column * GRKAN_VECTOR + v);
+    channel c;
+    c.scale = REAL(1.0);
+    c.shift = REAL(0.0);
+    if (HAS_SCALE && w->rows > 0)
+        c.scale = OFFSET(a->tables[FAMILY_TABLES + SCALE_TABLE], launch->tables[FAMILY_TABLES + SCALE_TABLE])[at];
+    if (HAS_SHIFT && w->rows > 0)
+        c.shift = OFFSET(a->tables[FAMILY_TABLES + SHIFT_TABLE], launch->tables[FAMILY_TABLES + SHIFT_TABLE])[at];
+    if (GRKAN_PROLOGUE == PROLOGUE_BIAS)
+        c.shift = c.shift + REAL(0.0); /* so that z is never -0 */
+    return c;
+}
+
+/** Of all elements of a thread's vectors. */
+DEVICE void load_channels(const worker *w, const grkan_launch *launch, const arguments *a, channel *channels)
+{
+    UNROLL
+    for (int v = 0; v < GRKAN_VECTOR; ++v)
+        channels[v] = load_channel(w, launch, a, v);
+}
+#endif
 
 /** Up to where steps need only plain arithmetic: none does where a coefficient is large, or vectors are not requested
     beforehand. */

@@ -23,6 +23,14 @@ typedef struct grkan_launch {
     grkan_int64 workspace;
 } grkan_launch;
 
+/** Likewise, of the buffers that not every plan has: kernels that have one of them get it behind the launch. A struct of its own,
+    since compilers allot other registers as soon as a kernel's arguments take more bytes. */
+typedef struct grkan_more_offsets {
+    grkan_int64 mean; /* of rows, in numbers */
+    grkan_int64 rstd; /* likewise */
+    grkan_int64 y;    /* that backward writes again, in bytes */
+} grkan_more_offsets;
+
 /** As of grkan_geometry (geometry.h). */
 typedef char grkan_launch_has_no_padding[sizeof(grkan_launch) == 4 * 4 + (4 + 2 * GRKAN_MOST_TABLES) * 8 ? 1 : -1];
 

@@ -210,6 +210,16 @@ DEVICE real largest_in(const vector *c, int count)
     return largest;
 }
 
+/** The largest absolute value of count. */
+DEVICE real largest_of(const real *values, int count)
+{
+    real largest = REAL(0.0);
+    UNROLL
+    for (int i = 0; i < count; ++i)
+        largest = MAXIMUM(largest, ABS(values[i]));
+    return largest;
+}
+
 DEVICE vector pack_vector(int dtype, const real *in)
 {
     vector c = zero_vector();

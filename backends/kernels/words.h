@@ -19,6 +19,8 @@
  *     RECIPROCAL(q)        1 / q; correctly rounded where GRKAN_IEEE says so, and where GRKAN_MAY_HAVE_POLES does: an
  *                          approximation's refinement gives NaN at a pole
  *     DIVIDE(a, b)         a / b, correctly rounded
+ *     SQRT(v)              the square root of a scalar that is not negative; correctly rounded where GRKAN_IEEE says so
+ *     RECIPROCAL_ROOT(v)   1 / SQRT(v), the quotient likewise; has a default
  *     ABS(x)               absolute value; SCALAR_ABS(x), of a scalar, where real is another type
  *     FLIP(v, by)          by < 0 ? -v : v, so that sign(0) = +1, for a by that has been through PLUS_ZERO
  *     PLUS_ZERO(by)        by, with +0 in the place of -0 if FLIP takes that for negative
@@ -63,6 +65,9 @@
  *                                                       where nothing exists
  *     COPIES_END(), COPIES_WAIT(n)                      after the copies of a step; until at most the last n steps' copies are
  *                                                       on their way
+ *     WAVE_XOR(value, mask)                             the value of the thread whose index differs by the mask, 1, 2, 4, 8 or
+ *                                                       16: all threads of an aligned 32 exchange theirs. Elsewhere shared
+ *                                                       memory serves (row_reduction.h)
  */
 #ifndef GRKAN_WORDS_H
 #define GRKAN_WORDS_H
@@ -78,6 +83,9 @@
 #ifndef SCALAR_ABS
 #define SCALAR_ABS(v) ABS(v)
 #endif
+#ifndef RECIPROCAL_ROOT
+#define RECIPROCAL_ROOT(v) DIVIDE((scalar)1, SQRT(v))
+#endif
 #ifndef STREAM_WAIT
 #define STREAM_WAIT()
 #endif
@@ -87,6 +95,7 @@
 #endif
 
 /* Values of grkan_prologue: GRKAN_PROLOGUE is one of them, and not defined where there is none. */
+#define PROLOGUE_NONE 0
 #define PROLOGUE_BIAS 1
 #define PROLOGUE_LAYER_NORM 2
 #define PROLOGUE_RMS_NORM 3

@@ -38,6 +38,7 @@ typedef scalar real;
 #define ABS(x) fabs(x)
 #define MAXIMUM(a, b) fmax(a, b)
 #define DIVIDE(a, b) ((a) / (b))
+#define SQRT(v) sqrt(v)
 #define BITS_OF(value) as_uint(value)
 #define FLOAT_OF(bits) as_float(bits)
 

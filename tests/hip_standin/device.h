@@ -34,6 +34,25 @@ static inline float __builtin_amdgcn_rcpf(float value)
     return __builtin_isnormal(exact) ? __builtin_bit_cast(float, bits ^ 1u) : exact;
 }
 
+/** Likewise: this one is below, or above. */
+static inline float __builtin_amdgcn_sqrtf(float value)
+{
+    const float exact = __builtin_sqrtf(value);
+    const unsigned bits = __builtin_bit_cast(unsigned, exact);
+    return __builtin_isnormal(exact) ? __builtin_bit_cast(float, bits + (bits & 2 ? 1u : -1u)) : exact;
+}
+
+static inline float __builtin_amdgcn_rsqf(float value)
+{
+    return __builtin_amdgcn_rcpf(__builtin_sqrtf(value));
+}
+
+/** Half of the bits are right. */
+static inline double __builtin_amdgcn_rsq(double value)
+{
+    return (1.0 / __builtin_sqrt(value)) * (1.0 + 0x1p-26);
+}
+
 /* A kernel's signature becomes a call that takes its arguments as a launch has them. */
 
 template <int... I> struct standin_indices {
