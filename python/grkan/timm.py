@@ -44,18 +44,19 @@ class KATVisionTransformer(VisionTransformer):
         act_init: what the second rational of a block begins as.
         flash: the arguments of FlashKAT_Group; None: the activations are KAT_Group.
         narrow_input: see GroupRationalMlp.
+        fused, recompute: see to_kat; checkpoints are the same either way.
         others: VisionTransformer's.
     """
 
     def __init__(self, *, act_init: str = "swish", flash: dict[str, Any] | None = None, narrow_input: bool = True,
-                 **others: Any):
+                 fused: bool = False, recompute: bool = True, **others: Any):
         super().__init__(**others)
 
         def activation(channels: int, mode: Any) -> KAT_Group | FlashKAT_Group:
             mode = act_init if mode == "swish" else mode
             return KAT_Group(mode=mode) if flash is None else FlashKAT_Group(in_features=channels, mode=mode, **flash)
 
-        to_kat(self, activation, narrow_input)
+        to_kat(self, activation, narrow_input, fused=fused, recompute=recompute)
 
 
 def _register(name: str, size: str, is_flash: bool = False, **fixed: Any) -> None:

@@ -47,17 +47,21 @@ static bool make_empty(call *c, const inputs *in, tensor *made)
     return call_make(c, 1, &size, &stride, in->rows_dtype, &in->x, made);
 }
 
-/** Take x and tables, behind dy if there is one. */
-static bool take(call *c, const uint64_t *values, bool has_dy, int tables, inputs *in)
+/** Take dy if there is one, x, tables, and mean and rstd if there are these. */
+static bool take(call *c, const uint64_t *values, bool has_dy, int tables, bool has_statistics, inputs *in)
 {
-    tensor taken[2 + GRKAN_MOST_TABLES];
-    const tensor *x = &taken[has_dy];
-    if (!call_take(c, values, has_dy + 1 + tables, taken))
+    tensor taken[4 + GRKAN_MOST_TABLES];
+    const tensor *const x = &taken[has_dy];
+    if (!call_take(c, values, has_dy + 1 + tables + 2 * has_statistics, taken))
         return false;
     if (has_dy)
         in->dy = taken[0];
     in->x = x[0];
     memcpy(in->tables, x + 1, (size_t)tables * sizeof *x);
+    if (has_statistics) {
+        in->mean = x[1 + tables];
+        in->rstd = x[2 + tables];
+    }
     return true;
 }
 
@@ -114,7 +118,7 @@ void rational_forward(call *c, uint64_t *values)
 {
     inputs in = {.form = (int64_t)values[3], .channel_dim = (int64_t)values[4]};
     tensor y;
-    (void)(take(c, values, false, family_tables, &in) && plan_forward(c, &in, false, &y));
+    (void)(take(c, values, false, family_tables, false, &in) && plan_forward(c, &in, false, &y));
     call_end(c, "grkan::rational", &y, 1, values);
 }
 
@@ -123,7 +127,7 @@ static void run_prologue_forward(call *c, bool with_statistics, uint64_t *values
     inputs in = {.output = (grkan_output_dtype)values[9]};
     tensor made[3];
     read_prologue(&values[5], &in);
-    if (take(c, values, false, GRKAN_MOST_TABLES, &in) &&
+    if (take(c, values, false, GRKAN_MOST_TABLES, false, &in) &&
         (!with_statistics || inputs_is_norm(&in) ||
          call_fail(c, GRKAN_ERROR_INVALID_ARGUMENT, "prologue is %d; expected that of a norm", (int)in.prologue)))
         (void)plan_forward(c, &in, with_statistics, made);
@@ -208,7 +212,7 @@ void rational_backward(call *c, uint64_t *values)
 {
     inputs in = {.form = (int64_t)values[4], .channel_dim = (int64_t)values[5]};
     tensor gradients[1 + family_tables];
-    (void)(take(c, values, true, family_tables, &in) && inputs_check_gradient(c, &in, true) &&
+    (void)(take(c, values, true, family_tables, false, &in) && inputs_check_gradient(c, &in, true) &&
            plan_backward(c, &in, family_tables, gradients, NULL));
     call_end(c, "grkan::rational_backward", gradients, 1 + family_tables, values);
 }
@@ -220,14 +224,10 @@ void prologue_backward(call *c, uint64_t *values)
     inputs in = {.frozen = (uint32_t)(~wanted >> 1 & ((1u << GRKAN_MOST_TABLES) - 1)) |
                            ((wanted & 1) != 0 ? 0 : GRKAN_FROZEN_X),
                  .writes_y = (wanted >> (1 + GRKAN_MOST_TABLES) & 1) != 0};
-    tensor statistics[2], results[most_results];
+    tensor results[most_results];
     read_prologue(&values[statistics_at + 2], &in);
-    if (take(c, values, true, GRKAN_MOST_TABLES, &in) && call_take(c, &values[statistics_at], 2, statistics)) {
-        in.mean = statistics[0];
-        in.rstd = statistics[1];
-        (void)(inputs_check_gradient(c, &in, false) &&
-               plan_backward(c, &in, GRKAN_MOST_TABLES, results, &results[1 + GRKAN_MOST_TABLES]));
-    }
+    (void)(take(c, values, true, GRKAN_MOST_TABLES, true, &in) && inputs_check_gradient(c, &in, false) &&
+           plan_backward(c, &in, GRKAN_MOST_TABLES, results, &results[1 + GRKAN_MOST_TABLES]));
     call_end(c, "grkan::prologue_rational_backward", results, most_results, values);
 }
 

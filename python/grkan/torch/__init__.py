@@ -10,17 +10,21 @@ import torch
 
 from ._autograd import rational
 from ._formula import formula, norm_formula
+from ._fused import NormRational, RationalLinear
 from ._kat import GroupRationalMlp, to_kat
 from ._kernels import get_determinism, set_determinism
+from ._linear import rational_linear
 from ._modules import FlashKAT_Group, KAT_Group, KAT_Group2D, KAT_Group_Torch, Rational
 from ._plot import plot
 from ._prologues import norm_rational
 from ._published import RationalTriton1DGroup, rational_1dgroup
 from ._replace import replace_activation
 
-__all__ = ["FlashKAT_Group", "GroupRationalMlp", "KAT_Group", "KAT_Group2D", "KAT_Group_Torch", "Rational",
-           "RationalTriton1DGroup", "formula", "get_determinism", "norm_formula", "norm_rational", "plot",
-           "rational", "rational_1dgroup", "replace_activation", "set_determinism", "to_kat"]
+__all__ = ["FlashKAT_Group", "GroupRationalMlp", "KAT_Group", "KAT_Group2D", "KAT_Group_Torch", "NormRational",
+           "Rational", "RationalLinear", "RationalTriton1DGroup", "formula", "get_determinism", "norm_formula",
+           "norm_rational", "plot", "rational", "rational_1dgroup", "rational_linear", "replace_activation",
+           "set_determinism", "to_kat"]
 
 if hasattr(torch.serialization, "add_safe_globals"):  # so that torch.load(..., weights_only=True) makes them
-    torch.serialization.add_safe_globals([FlashKAT_Group, KAT_Group, KAT_Group2D, KAT_Group_Torch, Rational])
+    torch.serialization.add_safe_globals([FlashKAT_Group, KAT_Group, KAT_Group2D, KAT_Group_Torch, NormRational,
+                                          Rational, RationalLinear])

@@ -16,7 +16,7 @@ from . import _native
 from ._formula import formula, gradients_of_formula
 from ._kernels import check_arguments, check_gradient, run_backward, run_forward, table_dtype
 from ._paths import PLAIN, has_memory, is_plain, is_watched, needs_formula, untraced
-from ._prologues import compute, inputs_of
+from ._prologues import OutDtype, compute, inputs_of
 
 operator: Any
 forward_kernel: Any
@@ -108,14 +108,17 @@ def _by_dispatcher(x: torch.Tensor, tables: Sequence[torch.Tensor], form: Form, 
 
 
 def _with_bias(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: Form, channel_dim: int,
-               bias: torch.Tensor | None, out_dtype: torch.dtype | None) -> torch.Tensor:
+               bias: torch.Tensor | None, out_dtype: OutDtype) -> torch.Tensor:
     """rational() with more than its own operator takes."""
     tensors = (x, numerator, denominator, bias)
     if has_torch_function(tensors) and (_is_compiling is None or not _is_compiling()):
         return handle_torch_function(rational, tensors, x, numerator, denominator, form, channel_dim, bias=bias,
                                      out_dtype=out_dtype)
     named = {"x": x, "numerator": numerator, "denominator": denominator, "bias": bias, "none": None}
-    return compute(*inputs_of(named, form, channel_dim, "none" if bias is None else "bias", 0.0, out_dtype))
+    inputs, numbers = inputs_of(named, form, channel_dim, "none" if bias is None else "bias", 0.0, out_dtype)
+    if bias is None and numbers[-1] == 0:
+        return rational(x, numerator, denominator, form, channel_dim)
+    return compute(inputs, numbers)
 
 
 _NUMBERS = {form: number for number, form in enumerate(FORMS)}
@@ -123,7 +126,7 @@ _NUMBERS = {form: number for number, form in enumerate(FORMS)}
 
 def rational(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: Form = "abs_terms",
              channel_dim: int = -1, *, bias: torch.Tensor | None = None,
-             out_dtype: torch.dtype | None = None) -> torch.Tensor:
+             out_dtype: OutDtype = None) -> torch.Tensor:
     """The group-wise rational function P(x) / Q(x), differentiable in all tensors any number of times.
 
     Like PyTorch's own functions it can be overridden by subclasses of Tensor and by modes (__torch_function__), and is
@@ -139,8 +142,8 @@ def rational(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor
         channel_dim: the dimension of x that holds the channels; they are split into groups as numpy.array_split does.
         bias: [channels], added to x on the way: that of a linear layer before, whose gradient then takes no pass of its
             own.
-        out_dtype: of the result: float32, float16 or bfloat16, whichever of them x has; x's own without it, also under
-            autocast.
+        out_dtype: of the result: float32, float16 or bfloat16, whichever of them x has; "autocast": autocast's where
+            that is on, as a linear layer behind it takes it; None: x's own.
     """
     if bias is not None or out_dtype is not None:
         return _with_bias(x, numerator, denominator, form, channel_dim, bias, out_dtype)

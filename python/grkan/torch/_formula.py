@@ -63,12 +63,18 @@ def _function(z: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tenso
     return _polynomial(a, z) / q
 
 
+def _statistics(x: torch.Tensor, norm: str, epsilon: float) -> tuple[torch.Tensor | None, torch.Tensor]:
+    """Mean, where the norm has one, and 1 / deviation of each row of channels, the last dimension."""
+    mean = x.mean(-1, keepdim=True) if norm == "layer_norm" else None
+    deviation = x if mean is None else x - mean
+    return mean, 1 / (deviation.square().mean(-1, keepdim=True) + epsilon).sqrt()
+
+
 def _normalised(x: torch.Tensor, norm: str, epsilon: float, scale: torch.Tensor | None,
                 shift: torch.Tensor | None) -> torch.Tensor:
-    """A norm of each row of channels, the last dimension."""
-    if norm == "layer_norm":
-        x = x - x.mean(-1, keepdim=True)
-    z = x / (x.square().mean(-1, keepdim=True) + epsilon).sqrt()
+    """A norm of each row."""
+    mean, rstd = _statistics(x, norm, epsilon)
+    z = (x if mean is None else x - mean) * rstd
     z = z if scale is None else z * scale
     return z if shift is None else z + shift
 
@@ -116,6 +122,15 @@ def formula_of_prologue(x: torch.Tensor, numerator: torch.Tensor, denominator: t
                             eps=epsilon, norm=name, out_dtype=out_dtype)
     return formula(x, numerator, denominator, FORMS[form], channel_dim, bias=_none_if_empty(first),
                    out_dtype=out_dtype)
+
+
+def formula_with_statistics(x: torch.Tensor, numerator: torch.Tensor, *arguments: Any
+                            ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The same of a norm, with what backward needs of the rows; an empty tensor for a mean that there is not."""
+    name, epsilon = PROLOGUES[arguments[5]], arguments[6]
+    mean, rstd = _statistics(x.to(numerator.dtype), name, epsilon)
+    return (formula_of_prologue(x, numerator, *arguments), rstd.new_empty(0) if mean is None else mean.squeeze(-1),
+            rstd.squeeze(-1))
 
 
 def gradients_of(function: Callable[..., torch.Tensor], dy: torch.Tensor, inputs: Sequence[torch.Tensor],

@@ -18,7 +18,12 @@ from torch import nn
 
 from .._errors import InvalidArgumentError
 from .._names import Mode
-from ._modules import KAT_Group
+from ._autograd import rational
+from ._fused import (DeferredNorm, check_activation, is_plain_linear, kind_of_norm, norm_then_rational,
+                     rational_then_linear)
+from ._modules import KAT_Group, coefficients_of
+from ._paths import autocast_type
+from ._prologues import OutDtype
 from ._replace import function_of
 
 Activation = Callable[[int, Any], nn.Module]  # makes one from the number of channels and the function that it begins as
@@ -34,16 +39,6 @@ def variance_gain(mode: str) -> float:
     middles = (torch.arange(4096, dtype=torch.float64, device="cpu") + 0.5) / 4096  # of parts of equal probability
     x = torch.special.ndtri(middles)
     return float(x.square().mean() / _FUNCTIONS[mode](x).square().mean())
-
-
-def autocast_type(x: torch.Tensor) -> torch.dtype:
-    """What autocast would have a linear layer take for x: x's own type where autocast is off."""
-    kind = x.device.type
-    if hasattr(torch, "get_autocast_dtype"):
-        return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
-    if kind == "cuda":
-        return torch.get_autocast_gpu_dtype() if torch.is_autocast_enabled() else x.dtype
-    return torch.get_autocast_cpu_dtype() if torch.is_autocast_cpu_enabled() else x.dtype
 
 
 def published_activation(channels: int, mode: Any) -> nn.Module:
@@ -98,6 +93,48 @@ class GroupRationalMlp(nn.Module):
         return f"narrow_input={self.narrow_input}, drop1={self.drop1}, drop2={self.drop2}"
 
 
+class FusedGroupRationalMlp(GroupRationalMlp):
+    """The same with the work around the rationals done on the way: the norm in front of the first one, the bias of the
+    first linear layer in the second one, whose result is not stored for the second linear layer, but computed again.
+
+    Names and shapes of parameters stay as they are.
+
+    Args:
+        norm: the block's, which leaves its work to this (DeferredNorm): it stays the block's own, with its parameters.
+            None: the input has been through one.
+        recompute: see rational_linear().
+        others: GroupRationalMlp's.
+    """
+
+    def __init__(self, *arguments: Any, norm: DeferredNorm | None = None, recompute: bool = True, **others: Any):
+        super().__init__(*arguments, **others)
+        for activation, linear in ((self.act1, self.fc1), (self.act2, self.fc2)):
+            check_activation(activation, linear.in_features)
+        self._norm = (norm,)  # not a module of this one, whose state dict would have it twice
+        self.recompute = recompute
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out_dtype: OutDtype = "autocast" if self.narrow_input else None
+        (norm,) = self._norm
+        if norm is not None:
+            x = norm_then_rational(norm, norm.kind, self.act1, x, out_dtype)
+        else:
+            x = rational(x, *coefficients_of(self.act1), self.act1.form, out_dtype=out_dtype)
+        if self.drop1 > 0:
+            x = F.dropout(x, self.drop1, self.training)
+        if is_plain_linear(self.fc1):
+            x, bias = F.linear(x, self.fc1.weight), self.fc1.bias
+        else:
+            x, bias = self.fc1(x), None
+        if self.drop2 > 0 and self.training:
+            x = rational(x, *coefficients_of(self.act2), self.act2.form, bias=bias)
+            return self.fc2(F.dropout(x, self.drop2))
+        return rational_then_linear(self.act2, self.fc2, x, bias, self.recompute)
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, recompute={self.recompute}"
+
+
 def _check_mlp(where: str, mlp: Any) -> None:
     """Raise for what has another structure than linear, activation, linear."""
     fc1, fc2, norm = (getattr(mlp, name, None) for name in ("fc1", "fc2", "norm"))
@@ -111,7 +148,33 @@ def _probability(mlp: Any, name: str) -> float:
     return float(getattr(getattr(mlp, name, None), "p", 0.0))
 
 
-def _kat_mlp(mlp: Any, activation: Activation, narrow_input: bool, keep_weights: bool) -> GroupRationalMlp:
+@torch.no_grad()
+def _check_norm(where: str, block: Any, tokens: int) -> None:
+    """Raise unless the norm of a block can leave its work to the MLP: what it gives goes there, and nowhere else."""
+    try:
+        channels = kind_of_norm(getattr(block, "norm2", None)).channels
+    except InvalidArgumentError as error:
+        raise InvalidArgumentError(f"{where}.norm2: fused: {error}") from None
+    given: dict[str, Any] = {}
+    hooks = [block.norm2.register_forward_hook(lambda module, inputs, output: given.update(norm=output)),
+             block.mlp.register_forward_pre_hook(lambda module, inputs: given.update(mlp=inputs[0]))]
+    is_training = block.training
+    weight = block.mlp.fc1.weight
+    try:
+        block.eval()(torch.zeros(1, tokens, channels, device=weight.device, dtype=weight.dtype))
+    except Exception as error:  # of blocks that we do not know
+        raise InvalidArgumentError(f"{where}: fused: it does not run on zeros ({error}); expected a block of [batch, "
+                                   f"{tokens} tokens, {channels} channels]") from error
+    finally:
+        block.train(is_training)
+        for hook in hooks:
+            hook.remove()
+    if given.get("mlp") is None or given.get("mlp") is not given.get("norm"):
+        raise InvalidArgumentError(f"{where}: fused: its mlp does not get what norm2 gives; expected mlp(norm2(x))")
+
+
+def _kat_mlp(mlp: Any, activation: Activation, narrow_input: bool, keep_weights: bool,
+             fused: dict[str, Any] | None) -> GroupRationalMlp:
     mode = SECOND_MODE
     if keep_weights:
         mode = function_of(mlp.act) or ""
@@ -121,15 +184,15 @@ def _kat_mlp(mlp: Any, activation: Activation, narrow_input: bool, keep_weights:
     fc1, fc2 = (layer if keep_weights else
                 nn.Linear(layer.in_features, layer.out_features, layer.bias is not None, device=layer.weight.device)
                 for layer in (mlp.fc1, mlp.fc2))
-    made = GroupRationalMlp(fc1, fc2, activation, mode, narrow_input, _probability(mlp, "drop1"),
-                            _probability(mlp, "drop2"))
+    kind = GroupRationalMlp if fused is None else functools.partial(FusedGroupRationalMlp, **fused)
+    made = kind(fc1, fc2, activation, mode, narrow_input, _probability(mlp, "drop1"), _probability(mlp, "drop2"))
     if not keep_weights:
         made.reset_weights()
     return made.to(mlp.fc1.weight.device, mlp.fc1.weight.dtype).train(mlp.training)
 
 
 def to_kat(vit: Any, activation: Activation = published_activation, narrow_input: bool = True,
-           keep_weights: bool = False) -> Any:
+           keep_weights: bool = False, fused: bool = False, recompute: bool = True) -> Any:
     """Replace the MLP of every block of a ViT, timm's or one built as those are. Returns the ViT, changed.
 
     The coefficients of the activations go to what its no_weight_decay() gives, since decay draws them to a function
@@ -143,15 +206,26 @@ def to_kat(vit: Any, activation: Activation = published_activation, narrow_input
         keep_weights: of the linear layers, for a ViT that is trained: the second rational begins as the activation
             that it replaces, and the first as the identity, so that the KAT begins as the ViT. Without it they are new,
             and the second rational begins as swish, as in KAT.
+        fused: the norm in front of a block's MLP and the bias of its first linear layer are taken into the rationals.
+            The same function, faster and with less memory. Parameters keep their names and shapes, so that checkpoints
+            of either load into the other. Blocks must compute mlp(norm2(x)), which is tried.
+        recompute: fused, do not store the input of a second linear layer, but compute it again in backward.
     """
     blocks = getattr(vit, "blocks", None)
     if not isinstance(blocks, (nn.Sequential, nn.ModuleList)) or len(blocks) == 0:
         raise InvalidArgumentError(f"vit is a {type(vit).__name__} without blocks; expected a vision transformer")
+    positions = getattr(vit, "pos_embed", None)
     for number, block in enumerate(blocks):  # all of them, before one of them is changed
         _check_mlp(f"blocks.{number}.mlp", getattr(block, "mlp", None))
+        if fused:
+            tokens = positions.shape[1] if isinstance(positions, torch.Tensor) and positions.dim() == 3 else 4
+            _check_norm(f"blocks.{number}", block, tokens)
     spared = set(vit.no_weight_decay()) if hasattr(vit, "no_weight_decay") else set()
     for number, block in enumerate(blocks):
-        block.mlp = _kat_mlp(block.mlp, activation, narrow_input, keep_weights)
+        if fused:
+            block.norm2 = DeferredNorm(block.norm2)
+        block.mlp = _kat_mlp(block.mlp, activation, narrow_input, keep_weights,
+                             {"norm": block.norm2, "recompute": recompute} if fused else None)
         for name in ("act1", "act2"):
             spared.update(f"blocks.{number}.mlp.{name}.{parameter}"
                           for parameter, _ in getattr(block.mlp, name).named_parameters())

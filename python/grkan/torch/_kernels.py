@@ -313,6 +313,18 @@ def frozen_of(wanted: int, table_count: int) -> int:
     return frozen if wanted & 1 else frozen | FROZEN_X
 
 
+def _statistics(x: torch.Tensor, mean: torch.Tensor, rstd: torch.Tensor, p: Prologue) -> list[torch.Tensor]:
+    """Those of a norm, as kernels take them."""
+    statistics = []
+    for name, t in (("mean", mean), ("rstd", rstd)) if p.is_norm else ():
+        expected = (0,) if name == "mean" and PROLOGUES[p.kind] == "rms_norm" else x.shape[:-1]
+        if t.shape != expected or t.dtype is not table_dtype(x) or t.device != x.device:
+            raise InvalidArgumentError(f"{name} has another shape, dtype or device than goes with the rows of x; "
+                                       "expected what forward gave")
+        statistics.append(t.contiguous())
+    return statistics
+
+
 def run_prologue_backward(dy: torch.Tensor, x: torch.Tensor, *arguments: Any, keep_workspace: bool = True
                           ) -> tuple[torch.Tensor, ...]:
     """dx, the gradients of the four tables, and y, each if wanted has its bit (1 << 0 for dx), else an empty tensor, of
@@ -329,8 +341,7 @@ def run_prologue_backward(dy: torch.Tensor, x: torch.Tensor, *arguments: Any, ke
     gradients = [torch.empty_like(t) if wanted >> k & 1 and k <= len(tables) else _absent(x)
                  for k, t in enumerate((x, *tables, *all_tables[len(tables):]))]
     y = torch.empty_like(dy) if p.writes_y else _absent(x)
-    addresses = _addresses((x, dy, *tables, *gradients[:1 + len(tables)]))
-    more = [*(_addresses((mean.contiguous(), rstd.contiguous())) if p.is_norm else ()),
-            *((y.data_ptr(),) if p.writes_y else ())]
-    _enqueue_backward(plan, addresses, x, index, keep_workspace, more)
+    statistics = _statistics(x, mean, rstd, p)
+    _enqueue_backward(plan, _addresses((x, dy, *tables, *gradients[:1 + len(tables)])), x, index, keep_workspace,
+                      _addresses((*statistics, *((y,) if p.writes_y else ()))))
     return *gradients, y

@@ -99,6 +99,11 @@ def _coefficients(module: nn.Module, numerator: str, denominator: str) -> tuple[
         return getattr(module, numerator), getattr(module, denominator)
 
 
+def coefficients_of(activation: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
+    """Numerator and denominator of one of the modules here."""
+    return _coefficients(activation, *activation.table_names)
+
+
 class Rational(_Activation):
     """A rational activation whose coefficients are learned, one set for each group of channels.
 

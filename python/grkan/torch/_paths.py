@@ -84,3 +84,20 @@ def shape_of(t: torch.Tensor) -> Sequence[int]:
     """The shape in numbers. A graph that torch.jit.trace records is for these groups and channels."""
     with untraced():
         return t.shape
+
+
+def is_exporting() -> bool:
+    """Whether torch.export traces this call."""
+    return hasattr(torch, "compiler") and getattr(torch.compiler, "is_exporting", _never)()
+
+
+def autocast_type(x: torch.Tensor) -> torch.dtype:
+    """What autocast would have a linear layer take for x: x's own type where autocast is off, or x is f64."""
+    kind = x.device.type
+    if x.dtype is torch.float64:
+        return x.dtype
+    if hasattr(torch, "get_autocast_dtype"):
+        return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
+    if kind == "cuda":
+        return torch.get_autocast_gpu_dtype() if torch.is_autocast_enabled() else x.dtype
+    return torch.get_autocast_cpu_dtype() if torch.is_autocast_cpu_enabled() else x.dtype

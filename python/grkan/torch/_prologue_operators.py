@@ -18,7 +18,7 @@ import torch
 
 from .._names import PROLOGUES
 from . import _native
-from ._formula import formula_of_prologue
+from ._formula import formula_of_prologue, formula_with_statistics
 from ._kernels import (OUTPUT_DTYPES, WANTS_Y, Prologue, check_gradient, check_tensors, run_norm_forward,
                        run_prologue_backward, run_prologue_forward, table_dtype)
 from ._operators import Row, operator_of, register
@@ -73,7 +73,9 @@ def _differentiable(x, *arguments):
         _check(x, *arguments)
         return formula_of_prologue(x, *arguments)
     try:
-        return kernels.function.apply(x, *arguments)
+        if torch.is_grad_enabled() and any(t.requires_grad for t in (x, *arguments[:4])):
+            return kernels.function.apply(x, *arguments)
+        return kernels.forward(x, *arguments)
     except RuntimeError as error:
         _check(x, *arguments)
         raise _native.as_grkan_raises(error) from None
@@ -102,7 +104,8 @@ PROLOGUE_ROWS = (
         formula_of_prologue),
     Row("prologue_rational_forward", f"({_INPUTS}) -> Tensor", run_prologue_forward, _fake_forward,
         decomposition=formula_of_prologue),
-    Row("norm_rational_forward", f"({_INPUTS}) -> (Tensor, Tensor, Tensor)", run_norm_forward, _fake_norm_forward),
+    Row("norm_rational_forward", f"({_INPUTS}) -> (Tensor, Tensor, Tensor)", run_norm_forward, _fake_norm_forward,
+        decomposition=formula_with_statistics),
     Row("prologue_rational_backward",
         f"(Tensor dy, Tensor x, {_TABLES}, Tensor mean, Tensor rstd, {_PROLOGUE}, int wanted) -> "
         "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)", _run_backward, _fake_backward),

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch.overrides import handle_torch_function, has_torch_function
@@ -14,7 +14,7 @@ from . import _native
 from ._formula import formula_of_prologue
 from ._kernels import (OUTPUTS, Prologue, check_arguments, run_norm_forward, run_prologue_backward,
                        run_prologue_forward, table_dtype)
-from ._paths import PLAIN, has_memory, is_plain, needs_formula, untraced
+from ._paths import PLAIN, autocast_type, has_memory, is_plain, needs_formula, untraced
 from ._prologue_function import Kernels
 
 operator: Any
@@ -23,22 +23,25 @@ try:
 except ImportError:  # before PyTorch 2.4
     operator, kernels = None, Kernels(run_prologue_forward, run_norm_forward, run_prologue_backward)
 
-Tensors = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]  # x, and the four tables
-Numbers = tuple[int, int, int, float, int]  # form, channel_dim, prologue, epsilon, output
+# x, and the four tables.
+Tensors: TypeAlias = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
+Numbers: TypeAlias = tuple[int, int, int, float, int]  # form, channel_dim, prologue, epsilon, output
+# Of a result: "autocast" is autocast's, None the input's own.
+OutDtype: TypeAlias = torch.dtype | Literal["autocast"] | None
 
-_is_compiling = torch.compiler.is_dynamo_compiling if operator is not None else None
+_is_dynamo_compiling = torch.compiler.is_dynamo_compiling if operator is not None else None
 _absent: dict[tuple[torch.device, torch.dtype], torch.Tensor] = {}
 
 
-def is_compiling() -> bool:
-    """Whether torch.compile's tracer is in this call."""
-    return _is_compiling is not None and _is_compiling()
+def is_traced() -> bool:
+    """Whether torch.compile's tracer, TorchDynamo, is in this call."""
+    return _is_dynamo_compiling is not None and _is_dynamo_compiling()
 
 
 def _empty(x: torch.Tensor) -> torch.Tensor:
     """What stands for a table that there is not."""
     wanted = table_dtype(x)
-    if type(x) not in PLAIN or is_compiling() or not is_plain(x):
+    if type(x) not in PLAIN or is_traced() or not is_plain(x):
         return x.new_empty(0, dtype=wanted)
     key = x.device, wanted
     if key not in _absent:
@@ -46,17 +49,20 @@ def _empty(x: torch.Tensor) -> torch.Tensor:
     return _absent[key]
 
 
-def number_of_output(x: torch.Tensor, out_dtype: torch.dtype | None) -> int:
+def number_of_output(x: torch.Tensor, out_dtype: OutDtype) -> int:
     """The type of y as operators take it."""
+    if out_dtype == "autocast":
+        out_dtype = autocast_type(x)
     if out_dtype is None or out_dtype == x.dtype:
         return 0
     if out_dtype not in OUTPUTS:
-        raise InvalidArgumentError(f"out_dtype is {out_dtype}; expected float32, float16, bfloat16 or float64")
+        raise InvalidArgumentError(f"out_dtype is {out_dtype}; expected float32, float16, bfloat16, float64 or "
+                                   "'autocast'")
     return OUTPUTS[out_dtype]
 
 
 def inputs_of(named: dict[str, torch.Tensor | None], form: Form, channel_dim: int, prologue: str, epsilon: float,
-              out_dtype: torch.dtype | None) -> tuple[Tensors, Numbers]:
+              out_dtype: OutDtype) -> tuple[Tensors, Numbers]:
     """What operators take, of x and the four tables by their names."""
     for name, t in named.items():
         if t is None and name in ("scale", "shift", "bias", "none"):
@@ -68,12 +74,9 @@ def inputs_of(named: dict[str, torch.Tensor | None], form: Form, channel_dim: in
                                        "dense tensor (its to_dense(), or values())")
     x, *tables = named.values()
     assert x is not None
-    wanted, absent = table_dtype(x), None
-    made = []
-    for t in tables:
-        if t is None:
-            t = absent = _empty(x) if absent is None else absent
-        made.append(t if t.dtype is wanted else t.to(wanted))
+    wanted = table_dtype(x)
+    present = (_empty(x) if t is None else t for t in tables)
+    made = [t if t.dtype is wanted else t.to(wanted) for t in present]
     numbers = (index_of("form", form, FORMS), channel_dim, PROLOGUES.index(prologue), float(epsilon),
                number_of_output(x, out_dtype))
     return (x, *made), numbers
@@ -96,7 +99,7 @@ def has_kernels(*tensors: torch.Tensor) -> bool:
 
 def compute(inputs: Tensors, numbers: Numbers) -> torch.Tensor:
     """F(z), differentiable."""
-    if is_compiling():
+    if is_traced():
         return formula_of_prologue(*inputs, *numbers) if needs_formula() else operator(*inputs, *numbers)
     if has_kernels(*inputs):
         try:
@@ -116,8 +119,8 @@ def compute(inputs: Tensors, numbers: Numbers) -> torch.Tensor:
 
 
 def norm_rational(x: torch.Tensor, scale: torch.Tensor | None, shift: torch.Tensor | None, numerator: torch.Tensor,
-                  denominator: torch.Tensor, form: Form = "abs_terms", *, eps: float = 1e-5,
-                  norm: Norm = "layer_norm", out_dtype: torch.dtype | None = None) -> torch.Tensor:
+                  denominator: torch.Tensor, form: Form = "abs_terms", *, eps: float | None = 1e-5,
+                  norm: Norm = "layer_norm", out_dtype: OutDtype = None) -> torch.Tensor:
     """rational() of a norm of x, in one pass: F((x - mean) / sqrt(variance + eps) * scale + shift), over the channels.
 
     Differentiable in all tensors any number of times, and in all that rational() says otherwise.
@@ -126,14 +129,16 @@ def norm_rational(x: torch.Tensor, scale: torch.Tensor | None, shift: torch.Tens
         x: [..., channels].
         scale, shift: [channels], what LayerNorm and RMSNorm call weight and bias; None for ones and zeros.
         numerator, denominator, form: see rational(); the channels are the last dimension.
-        eps: of the norm.
+        eps: of the norm; None: that of x's type, as RMSNorm has it.
         norm: "layer_norm", or "rms_norm", whose mean is 0.
-        out_dtype: of the result: float32, float16 or bfloat16, whichever of them x has; x's own without it. A linear
-            layer behind it has nothing to cast then.
+        out_dtype: of the result: float32, float16 or bfloat16, whichever of them x has; "autocast": autocast's, so that
+            a linear layer behind it has nothing to cast; None: x's own.
     """
     tensors = (x, scale, shift, numerator, denominator)
-    if has_torch_function(tensors) and not is_compiling():
+    if has_torch_function(tensors) and not is_traced():
         return handle_torch_function(norm_rational, tensors, *tensors, form, eps=eps, norm=norm, out_dtype=out_dtype)
     named = {"x": x, "numerator": numerator, "denominator": denominator, "scale": scale, "shift": shift}
+    if eps is None and isinstance(x, torch.Tensor):
+        eps = torch.finfo(x.dtype).eps
     index_of("norm", norm, NORMS)
-    return compute(*inputs_of(named, form, -1, norm, eps, out_dtype))
+    return compute(*inputs_of(named, form, -1, norm, eps or 0.0, out_dtype))

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Modules that compute two of a network's in one pass: a norm and the rational behind it, a rational and the linear
+layer behind it. Each is a Sequential of the two, whose state dict is that of the two."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from .._errors import InvalidArgumentError
+from .._names import Norm
+from ._autograd import rational
+from ._linear import rational_linear
+from ._modules import FlashKAT_Group, KAT_Group, Rational, coefficients_of
+from ._prologues import OutDtype, norm_rational
+
+_FORWARDS = tuple(module.forward for module in (Rational, KAT_Group, FlashKAT_Group))
+
+
+def check_activation(activation: Any, channels: int | None = None) -> None:
+    """Raise for what is no rational of channels in the last dimension, of its own forward."""
+    if getattr(type(activation), "forward", None) not in _FORWARDS or getattr(activation, "channel_dim", -1) != -1:
+        raise InvalidArgumentError(f"activation is a {type(activation).__name__}; expected a Rational, KAT_Group or "
+                                   "FlashKAT_Group, of channels in the last dimension")
+    found = getattr(activation, "in_features", channels)
+    if channels is not None and found != channels:
+        raise InvalidArgumentError(f"activation has {found} channels; expected {channels}")
+
+
+class NormKind(NamedTuple):
+    """What a module is that computes a norm of its input's last dimension."""
+
+    name: Norm
+    channels: int
+    eps: float | None  # None: that of the input's type
+
+
+def kind_of_norm(norm: Any) -> NormKind:
+    """Of PyTorch's LayerNorm or RMSNorm, or timm's RmsNorm. Raises for another module."""
+    shape = tuple(getattr(norm, "normalized_shape", ()))
+    is_rms = type(norm).__name__.lower().endswith("rmsnorm")
+    if not (isinstance(norm, nn.LayerNorm) or is_rms) or len(shape) != 1:
+        raise InvalidArgumentError(f"norm is a {type(norm).__name__}{list(shape)}; expected a LayerNorm or RMSNorm of "
+                                   "one dimension, the channels")
+    return NormKind("rms_norm" if is_rms else "layer_norm", shape[0], norm.eps)
+
+
+def norm_then_rational(norm: nn.Module, kind: NormKind, activation: nn.Module, x: torch.Tensor,
+                       out_dtype: OutDtype) -> torch.Tensor:
+    """activation(norm(x)), from the parameters of both."""
+    scale, shift = (getattr(norm, name, None) for name in ("weight", "bias"))
+    return norm_rational(x, scale, shift, *coefficients_of(activation), activation.form, eps=kind.eps, norm=kind.name,
+                         out_dtype=out_dtype)
+
+
+def is_plain_linear(module: nn.Module) -> bool:
+    """Whether a module's call is that of a linear layer with its parameters, and nothing more."""
+    hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks,
+             getattr(module, "_backward_pre_hooks", None))  # since PyTorch 2.0
+    return type(module).forward is nn.Linear.forward and not any(hooks)
+
+
+class NormRational(nn.Sequential):
+    """A norm, then a rational, in one pass over memory: a LayerNorm or RMSNorm of the last dimension, and a Rational,
+    KAT_Group or FlashKAT_Group. It stores its input, and two numbers a row.
+
+    out_dtype is that of the result, see norm_rational().
+    """
+
+    def __init__(self, norm: nn.Module, activation: nn.Module, out_dtype: OutDtype = "autocast"):
+        kind = kind_of_norm(norm)
+        check_activation(activation, kind.channels)
+        super().__init__(norm, activation)
+        self.kind, self.out_dtype = kind, out_dtype
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return norm_then_rational(self[0], self.kind, self[1], x, self.out_dtype)
+
+
+class RationalLinear(nn.Sequential):
+    """GR-KAN's layer: a Rational, KAT_Group or FlashKAT_Group, then a linear layer. See rational_linear().
+
+    A call takes the bias of a linear layer before as well, which is not to add it then: layer(x, bias).
+    """
+
+    def __init__(self, activation: nn.Module, linear: nn.Linear, recompute: bool = True):
+        if not isinstance(linear, nn.Linear):
+            raise InvalidArgumentError(f"linear is a {type(linear).__name__}; expected a torch.nn.Linear")
+        check_activation(activation, linear.in_features)
+        super().__init__(activation, linear)
+        self.recompute = recompute
+
+    def forward(self, x: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+        return rational_then_linear(self[0], self[1], x, bias, self.recompute)
+
+    def extra_repr(self) -> str:
+        return f"recompute={self.recompute}"
+
+
+def rational_then_linear(activation: nn.Module, linear: nn.Module, x: torch.Tensor, bias: torch.Tensor | None,
+                         recompute: bool) -> torch.Tensor:
+    """linear(activation(x + bias)), from the parameters of both; a linear layer with more to it is called."""
+    coefficients, form = coefficients_of(activation), activation.form
+    if not is_plain_linear(linear):
+        return linear(rational(x, *coefficients, form, bias=bias, out_dtype="autocast"))
+    return rational_linear(x, *coefficients, linear.weight, linear.bias, form, bias=bias, recompute=recompute)
+
+
+class DeferredNorm(nn.Module):
+    """A norm in its place, with its parameters, that leaves its work to the module behind: it gives its input."""
+
+    def __init__(self, norm: nn.Module):
+        super().__init__()
+        self.kind = kind_of_norm(norm)
+        for name in ("weight", "bias"):
+            self.register_parameter(name, getattr(norm, name, None))
+        self.train(norm.training)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+    def extra_repr(self) -> str:
+        return f"{self.kind.channels}, norm={self.kind.name!r}, eps={self.kind.eps}"
