@@ -163,13 +163,14 @@ static bool tensor_unchanged(execution *run, check_tensor tensor)
     return same || complain(run, "is not to be written, and was changed", name);
 }
 
-/** Whether inputs, and what is frozen, are as they were. */
+/** Whether inputs, and with backward what is frozen, are as they were. */
 static bool others_unchanged(execution *run, execute_pass pass)
 {
+    const bool is_backward = pass.first == CHECK_DX;
     for (int t = 0; t < CHECK_TENSORS; t++) {
         const check_tensor tensor = (check_tensor)t;
-        const bool is_input = t < CHECK_FIRST_OUTPUT || (pass.first == CHECK_DX && t > CHECK_Y && t < CHECK_DX);
-        if (is_input ? is_written(run->one, pass, tensor) : !is_frozen(run->one, tensor))
+        const bool is_input = t < CHECK_FIRST_OUTPUT || (is_backward && t > CHECK_Y && t < CHECK_DX);
+        if (is_input ? is_written(run->one, pass, tensor) : !is_backward || !is_frozen(run->one, tensor))
             continue;
         if (!tensor_unchanged(run, tensor))
             return false;
