@@ -186,7 +186,10 @@ static grkan_status cpu_describe(const grkan_backend_device *device, grkan_devic
                                     .max_block = CPU_MOST_THREADS,
                                     .max_row_block = CPU_MOST_THREADS,
                                     .tune = whole_rows,
-                                    .local_bytes = CPU_LOCAL_BYTES};
+                                    .local_bytes = CPU_LOCAL_BYTES,
+                                    .prologues = 1u << GRKAN_PROLOGUE_BIAS | 1u << GRKAN_PROLOGUE_LAYER_NORM |
+                                                 1u << GRKAN_PROLOGUE_RMS_NORM,
+                                    .has_frozen = 1};
     return GRKAN_SUCCESS;
 }
 
@@ -214,9 +217,17 @@ static int64_t blocks_of(const grkan_geometry *g)
     return (int64_t)g->rows.splits * g->columns.tiles;
 }
 
+/** Turns of what takes rows as wholes. */
+static int64_t row_turns(const grkan_operation *o)
+{
+    return (o->outer + cpu_rows_of_turn(o) - 1) / cpu_rows_of_turn(o);
+}
+
 static int64_t most_turns(const grkan_plan_data *plan)
 {
-    const int64_t forward = blocks_of(&plan->forward), backward = blocks_of(&plan->backward);
+    const grkan_operation *const o = &plan->operation;
+    const int64_t forward = cpu_has_norm(o) ? row_turns(o) : blocks_of(&plan->forward);
+    const int64_t backward = blocks_of(&plan->backward);
     return forward > backward ? forward : backward;
 }
 
@@ -282,6 +293,11 @@ static cpu_tensor tensor_of(grkan_buffer buffer, grkan_dtype dtype)
     return (cpu_tensor){address(buffer), dtype, (int)grkan_dtype_bytes(dtype)};
 }
 
+static size_t numbers_of(const grkan_table *table)
+{
+    return (size_t)table->rows * (size_t)table->width;
+}
+
 /** @param result the type of y, or dx */
 static cpu_job job_of(const grkan_backend_program *program, const grkan_plan_data *plan, const grkan_call *call,
                       grkan_dtype result)
@@ -291,12 +307,18 @@ static cpu_job job_of(const grkan_backend_program *program, const grkan_plan_dat
                    .x = tensor_of(call->x, plan->operation.dtype),
                    .dy = tensor_of(call->dy, grkan_operation_output_dtype(&plan->operation)),
                    .result = tensor_of(call->result, result),
+                   .y = tensor_of(call->y, grkan_operation_output_dtype(&plan->operation)),
                    .workspace = address(call->workspace),
-                   .add = call->add};
+                   .add = call->add,
+                   .mean = address(call->mean),
+                   .rstd = address(call->rstd)};
     for (int table = 0; table < plan->table_count; ++table) {
         job.tables[table] = address(call->tables[table]);
-        job.gradients[table] = address(call->gradients[table]);
+        if ((plan->options.frozen >> table & 1) == 0 && numbers_of(&plan->tables[table]) > 0)
+            job.gradients[table] = address(call->gradients[table]);
     }
+    if (!plan->options.writes_y)
+        job.y.first = NULL;
     return job;
 }
 
@@ -306,13 +328,22 @@ static grkan_status cpu_forward(grkan_backend_program *program, const grkan_plan
     const cpu_job job = job_of(program, plan, call, grkan_operation_output_dtype(&plan->operation));
     if (check_stream(stream) != GRKAN_SUCCESS)
         return GRKAN_ERROR_INVALID_ARGUMENT;
-    run_blocks(threads_of(program, plan), kernels_of(program, plan)->forward_block, &job, blocks_of(&plan->forward));
+    if (cpu_has_norm(&plan->operation))
+        run_blocks(threads_of(program, plan), kernels_of(program, plan)->forward_rows, &job,
+                   row_turns(&plan->operation));
+    else
+        run_blocks(threads_of(program, plan), kernels_of(program, plan)->forward_block, &job,
+                   blocks_of(&plan->forward));
     return GRKAN_SUCCESS;
 }
 
-static size_t numbers_of(const grkan_table *table)
+/** Whether blocks have something to do: of norms, they do the sums of tables alone. */
+static int has_block_work(const cpu_job *job)
 {
-    return (size_t)table->rows * (size_t)table->width;
+    for (int table = 0; table < GRKAN_MOST_TABLES; ++table)
+        if (job->gradients[table] != NULL)
+            return 1;
+    return !cpu_has_norm(&job->plan->operation) && (job->result.first != NULL || job->y.first != NULL);
 }
 
 /** Strategies that add atomically start from zero when they overwrite. */
@@ -320,25 +351,30 @@ static void clear_gradients(const cpu_job *job)
 {
     const size_t bytes = grkan_coefficient_bytes(job->plan->operation.dtype);
     for (int table = 0; table < job->plan->table_count; ++table)
-        if (numbers_of(&job->plan->tables[table]) > 0)
+        if (job->gradients[table] != NULL)
             memset(job->gradients[table], 0, numbers_of(&job->plan->tables[table]) * bytes);
 }
 
 static grkan_status cpu_backward(grkan_backend_program *program, const grkan_plan_data *plan, const grkan_call *call,
                                  void *stream)
 {
-    const cpu_job job = job_of(program, plan, call, plan->operation.dtype);
+    cpu_job job = job_of(program, plan, call, plan->operation.dtype);
     const cpu_kernels *const kernels = kernels_of(program, plan);
     int64_t numbers = 0;
     if (check_stream(stream) != GRKAN_SUCCESS)
         return GRKAN_ERROR_INVALID_ARGUMENT;
+    if ((plan->options.frozen & GRKAN_FROZEN_X) != 0)
+        job.result.first = NULL;
     if (plan->options.strategy != GRKAN_STRATEGY_TREE && !job.add)
         clear_gradients(&job);
-    run_blocks(threads_of(program, plan), kernels->backward_block, &job, blocks_of(&plan->backward));
+    if (has_block_work(&job))
+        run_blocks(threads_of(program, plan), kernels->backward_block, &job, blocks_of(&plan->backward));
     for (int table = 0; table < plan->table_count; ++table)
         numbers += plan->backward.tables[table].numbers;
     if (plan->options.strategy == GRKAN_STRATEGY_TREE && plan->workspace_bytes > 0)
         run_blocks(reduction_threads(program, plan), kernels->reduce_number, &job, numbers);
+    if (cpu_has_norm(&plan->operation) && (job.result.first != NULL || job.y.first != NULL)) /* which may be x or dy */
+        run_blocks(threads_of(program, plan), kernels->backward_rows, &job, row_turns(&plan->operation));
     return GRKAN_SUCCESS;
 }
 

@@ -40,11 +40,14 @@ typedef struct cpu_job {
     cpu_scratches *scratches;
     cpu_tensor x;
     cpu_tensor dy;
-    cpu_tensor result; /* y, or dx */
+    cpu_tensor result; /* y, or dx; without memory where nobody wants it */
+    cpu_tensor y;      /* again, of backward; likewise */
     const void *tables[GRKAN_MOST_TABLES];
-    void *gradients[GRKAN_MOST_TABLES];
+    void *gradients[GRKAN_MOST_TABLES]; /* NULL where nobody wants it */
     void *workspace;
     int add;
+    void *mean; /* of norms, a number for each row: out of forward, NULL where nobody wants it; in for backward */
+    void *rstd; /* likewise */
 } cpu_job;
 
 /** The kernels for one type of arithmetic and one set of instructions. */
@@ -52,6 +55,10 @@ typedef struct cpu_kernels {
     void (*forward_block)(const cpu_job *job, int64_t block);
     void (*backward_block)(const cpu_job *job, int64_t block);
     void (*reduce_number)(const cpu_job *job, int64_t number); /* of the tables, one after the other */
+    /* Norms look at rows as wholes. A turn has cpu_rows_of_turn rows. */
+    void (*forward_rows)(const cpu_job *job, int64_t turn); /* all of forward */
+    void (*backward_rows)(const cpu_job *job,
+                          int64_t turn); /* dx, and y again; blocks have left the tables' gradients */
 } cpu_kernels;
 
 /* One of each for every build of kernels.c. scalar is the reference. */
@@ -60,6 +67,18 @@ CPU_DECLARE(scalar);
 CPU_DECLARE(vector);
 CPU_DECLARE(avx2);
 CPU_DECLARE(avx512);
+
+/** Whether an operation's prologue is a norm. */
+static inline int cpu_has_norm(const grkan_operation *o)
+{
+    return o->prologue == GRKAN_PROLOGUE_LAYER_NORM || o->prologue == GRKAN_PROLOGUE_RMS_NORM;
+}
+
+/** Rows of a turn of forward_rows and backward_rows: enough that finding the coefficients of a row's columns counts little. */
+static inline int cpu_rows_of_turn(const grkan_operation *o)
+{
+    return o->channels <= 1024 ? 32 : 8;
+}
 
 /** Threads of a block, at most: whole rows of common layers, so that memory is read as it lies. */
 #define CPU_MOST_THREADS 1024

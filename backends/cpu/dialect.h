@@ -21,6 +21,8 @@
 #define PADS_TILES 1
 #define VECTOR_GROUPS(g) 1
 #define BLOCK_THREADS(g) ((g)->columns.block)
+#define GRKAN_IEEE 1
+#define PROLOGUE_TABLES 2 /* of any plan: one without a prologue has nothing for them */
 
 #if CPU_DOUBLE
 typedef double scalar;

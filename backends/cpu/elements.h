@@ -32,7 +32,7 @@ DEVICE void load_coefficients(family f, const cpu_job *job, const grkan_geometry
     const int is_one = is_one_group(groups);
     for (int lane = 0; lane < (is_one ? 1 : CPU_LANES); ++lane) {
         UNROLL
-        for (int table = 0; table < TABLES; ++table) {
+        for (int table = 0; table < FAMILY_TABLES; ++table) {
             const scalar *const row = (const scalar *)job->tables[table] +
                                       (g->tables[table].is_shared ? 0 : groups[lane] * table_width(f, table));
             for (int i = 0; i < coefficient_count(f, table); ++i)

@@ -13,19 +13,29 @@
 #include "../kernels/storage.h"
 #include "stage.h"
 #include "elements.h"
+#include "channels.h"
 #include "runs.h"
 #include "reduce.h"
+#include "row_tree.h"
+#include "rows.h"
 
 #define JOIN(a, b, c) a##_##b##_##c
 #define NAME(simd, arithmetic) JOIN(grkan_cpu, simd, arithmetic)
+#if CPU_DOUBLE
+#define REFERENCE NAME(scalar, double)
+#define OWN NAME(CPU_SIMD, double)
+#else
+#define REFERENCE NAME(scalar, float)
+#define OWN NAME(CPU_SIMD, float)
+#endif
 
 /* --------------------------------------------------------------------------------------------------- blocks */
 
 /** Add one element's gradients to memory at once: the baseline that FlashKAT improved upon. */
 DEVICE void add_element(const gradients *d, int64_t group, const scalar *sums)
 {
-    for (int table = 0; table < TABLES; ++table)
-        for (int i = 0; i < table_width(d->f, table); ++i) {
+    for (int table = 0; table < FAMILY_TABLES; ++table)
+        for (int i = 0; d->gradients[table] != NULL && i < table_width(d->f, table); ++i) {
             const output o = output_of(d, table, group, i);
             ATOMIC_ADD(gradient_at(d, table, o.position),
                        is_negated(d->f, table, number_at(d, table, o.position)) ? -sums[o.sum] : sums[o.sum]);
@@ -66,11 +76,12 @@ _Static_assert(least_bytes - 8 * line - 64 * MOST_SUMS * (int)sizeof(scalar) >=
 _Static_assert(sizeof(run) <= CPU_LANES * run_scalars * sizeof(scalar), "run_scalars");
 
 /** Columns of a strip of backward: as many as have memory for their sums, their runs, and a few staged rows. */
-static int columns_of_strip(const grkan_geometry *g, int count, int bytes)
+static int columns_of_strip(const grkan_geometry *g, int count, const strip_prologue *of, int bytes)
 {
     const int sums = 3; /* arrays of them */
     const int rows = g->columns.vector > 2 ? g->columns.vector : 2;
-    const int column = (run_scalars + sums * count + rows * staged_scalars) * (int)sizeof(scalar);
+    const int own = run_scalars + sums * count + rows * staged_scalars;
+    const int column = (own + prologue_scalars(of, g->columns.vector, rows)) * (int)sizeof(scalar);
     const int most = bytes > least_bytes ? CPU_MOST_THREADS : narrow_strip;
     return least((bytes - 8 * line) / column, most) / CPU_LANES * CPU_LANES;
 }
@@ -86,32 +97,72 @@ static void prepare_strip(const cpu_job *job, const tile *b, memory m, backward_
     take(&m, (size_t)state->run_count * sizeof(run));
     state->thread_sums = take(&m, sums);
     state->sums = take(&m, sums);
-    state->totals = take(&m, sums);
-    const int held = (bytes_left(&m) - 2 * line) / (s->width * staged_scalars * (int)sizeof(scalar));
+    strip_prologue *const of = &state->prologue;
+    const size_t of_channels = (size_t)(channel_sums(of) * s->width) * sizeof(scalar);
+    state->totals = take(&m, sums + of_channels);
+    if (of->p.kind != PROLOGUE_NONE) {
+        of->sums = take(&m, of_channels);
+        of->thread_sums = take(&m, of_channels);
+        of->scale = take(&m, (size_t)(s->vector * s->width) * sizeof(scalar));
+        of->shift = take(&m, (size_t)(s->vector * s->width) * sizeof(scalar));
+        load_prologue(job, b, s, of);
+    }
+    const int has_norm = of->p.kind > PROLOGUE_BIAS;
+    const int held = (bytes_left(&m) - 3 * line) / (s->width * (staged_scalars + has_norm) * (int)sizeof(scalar));
     const int rows = least(least(held, most_rows), most_staged / s->width);
     s->rows = rows / b->g->columns.vector;
     const size_t staged = (size_t)(s->rows * s->vector * s->width) * sizeof(scalar);
+    of->xhat = has_norm ? take(&m, staged) : NULL;
     state->x = take(&m, staged);
     state->dy = take(&m, staged);
     state->kept = take(&m, 0);
 }
 
-/** The rows of a strip, chain by chain. */
+/** y of staged rows of z, which it takes the place of. */
+static void store_y(const cpu_job *job, const strip *s, const backward_state *state)
+{
+    scalar *z = state->x;
+    for (int row = 0; row < state->at.rows; ++row) {
+        for (int v = 0; v < s->vector; ++v) {
+            scalar *const own = z + v * s->width;
+            const forward_row function = {.x = own, .y = own, .runs = state->runs, .run_count = state->run_count};
+            forward_unrolled(job, &function);
+        }
+        pack_row(z, state->at.count[row], s, &job->y, state->at.element[row]);
+        z += s->vector * s->width;
+    }
+}
+
+/** The rows of a strip, chain by chain. dx of norms, and y again with them, are left to backward_rows. */
 static void backward_strip(const cpu_job *job, const worker *w, backward_state *state)
 {
     const grkan_geometry *const g = w->block.g;
     const strip *const s = &state->s;
+    const strip_prologue *const of = &state->prologue;
+    const int has_prologue = of->p.kind != PROLOGUE_NONE, has_norm = of->p.kind > PROLOGUE_BIAS;
+    const int writes_y = job->y.first != NULL && !has_norm;
+    const cpu_tensor *const result = job->result.first != NULL && !has_norm ? &job->result : NULL;
     memset(state->thread_sums, 0, (size_t)(sum_count(family_of(job->plan)) * s->width) * sizeof(scalar));
+    if (has_prologue)
+        memset(of->thread_sums, 0, (size_t)(channel_sums(of) * s->width) * sizeof(scalar));
     for (int first = 0, end; first < w->rows; first = end) {
         const int of_chain = first % g->rows.chain;
         const int last = least(first - of_chain + g->rows.chain, w->rows);
         end = least(first + s->rows, last);
         find_rows(w, s, first, end, &state->at);
-        stage_in(s, &state->at, &job->x, state->x, state->rows.x);
-        stage_in(s, &state->at, &job->dy, state->dy, state->rows.dy);
-        prepare_result(s, &state->at, state->dy, &job->result, state->rows.result);
+        stage_in(s, &state->at, &job->x, has_prologue || writes_y, state->x, state->rows.x);
+        stage_in(s, &state->at, &job->dy, 0, state->dy, state->rows.dy);
+        prepare_result(s, &state->at, state->dy, result, state->rows.result);
+        if (has_prologue)
+            rows_to_z(job, &w->block, s, &state->at, of, state->x);
         backward_stage(job, (chain){of_chain == 0, end == last}, state->at.rows * s->vector, state);
-        stage_out(s, &state->at, state->dy, &job->result);
+        if (has_prologue)
+            add_channel_sums(s, state->at.rows, of, (const scalar *const *)state->rows.result, of_chain == 0,
+                             end == last);
+        if (result != NULL)
+            stage_out(s, &state->at, state->dy, result);
+        if (writes_y)
+            store_y(job, s, state);
     }
 }
 
@@ -129,6 +180,10 @@ static void add_block_row(int count, int is_first, const backward_state *state)
                 for (int lane = 0; lane < least(CPU_LANES, s->columns - column); ++lane)
                     total[lane] = total[lane] + LANE(*own, lane);
         }
+    const scalar *const of_channels = state->prologue.thread_sums;
+    scalar *const totals = state->totals + count * s->width;
+    for (int i = 0; i < channel_sums(&state->prologue) * s->width; ++i)
+        totals[i] = is_first ? of_channels[i] : totals[i] + of_channels[i];
 }
 
 /** The sums of each column over the block's rows. Those of the rows that are left lie side by side, and so do those added to
@@ -143,42 +198,46 @@ static void add_block_rows(int count, int left, int all, int pitch, scalar *tota
 
 /**
  * All columns at once where memory suffices, else strip by strip those of the block rows that are left; those of other rows
- * that are added to a strip are computed after it: they have the same groups.
+ * that are added to a strip are computed after it: they have the same groups. Where rows do not adjoin, strips are of one.
  */
-static void backward_strips(const cpu_job *job, const worker *w, const gradients *d, memory m, backward_state *state)
+static void backward_strips(const cpu_job *job, const tile *b, const gradients *d, memory m, backward_state *state)
 {
     const grkan_geometry *const g = d->g;
-    const tile *const b = &w->block;
     const int count = sum_count(d->f);
     const int all = columns_of_block(b);
     const int step =
         g->block.column_partials * g->columns.tile_vectors; /* from a row to the next that is added to it */
     const int left = least(all, step);
-    const int most = columns_of_strip(g, count, bytes_left(&m));
-    const int is_whole = all <= most;
-    for (int first = 0; first < left; first += most) {
-        const int columns = is_whole ? all : least(most, left - first);
+    const int most = columns_of_strip(g, count, &state->prologue, bytes_left(&m));
+    const int is_whole = all <= most && rows_adjoin(b);
+    for (int first = 0, columns; first < left; first = column_after(b, first + columns)) {
+        columns = is_whole ? all : least(most, columns_from(b, first, left));
         state->s = (strip){first, columns, whole_vectors(columns), g->columns.vector, 0};
         prepare_strip(job, b, m, state);
         for (; state->s.first < all; state->s.first += is_whole ? all : step) {
+            const worker w = worker_of_strip(b, state->s.first);
             state->s.columns = least(columns, all - state->s.first);
-            backward_strip(job, w, state);
+            backward_strip(job, &w, state);
             add_block_row(count, state->s.first == first, state);
         }
         if (is_whole)
-            add_block_rows(count, left, all, state->s.width, state->totals);
+            add_block_rows(count + channel_sums(&state->prologue), left, all, state->s.width, state->totals);
         state->s.first = first;
         state->s.columns = least(columns, left - first);
-        reduce_columns(d, b, &state->s, state->totals, state->output_sums);
+        reduce_columns(d, b, state);
     }
 }
 
 /** A block without rows has outputs all the same. */
-static void store_nothing(const gradients *d, const tile *b)
+static void store_nothing(const gradients *d, const tile *b, const strip_prologue *of)
 {
-    for (int table = 0; table < TABLES; ++table)
-        for (int i = 0; i < outputs_of_groups(d, table, b->end_group - b->first_group); ++i)
+    for (int table = 0; table < FAMILY_TABLES; ++table)
+        for (int i = 0; d->gradients[table] != NULL && i < outputs_of_groups(d, table, b->end_group - b->first_group);
+             ++i)
             store_output(d, destination_of(d, b, output_of(d, table, b->first_group, i)), 0);
+    for (int t = 0; t < of->tables; ++t)
+        for (int i = 0; i < channels_of_tile(b).count; ++i)
+            store_output(d, destination_of(d, b, output_of_channel(d, b, of, t, i)), 0);
 }
 
 /** @param m of least_bytes at least; of as many as a scratch has, so that whole rows are computed, and memory streams */
@@ -186,14 +245,14 @@ static void backward_in(const cpu_job *job, int64_t block, memory m)
 {
     const gradients d = gradients_of(job);
     const tile b = tile_of_block(d.g, (int)block);
-    const worker w = worker_of_thread(&b, 0);
-    backward_state state;
-    if (w.rows == 0) {
-        store_nothing(&d, &b);
+    backward_state state = {.has_sums = has_gradient(&d), .prologue = start_prologue(job, d.g)};
+    if (worker_of_thread(&b, 0).rows == 0) {
+        store_nothing(&d, &b, &state.prologue);
         return;
     }
     state.output_sums = take(&m, output_sums_bytes(&d));
-    backward_strips(job, &w, &d, m, &state);
+    state.prologue.output_sums = take(&m, channel_output_bytes(&d, &state.prologue));
+    backward_strips(job, &b, &d, m, &state);
 }
 
 /** Without scratch: in the little memory that any thread's stack has. Slower, and the bits are the same. */
@@ -207,6 +266,12 @@ static void backward_block(const cpu_job *job, int64_t block)
 {
     const cpu_scratch scratch = cpu_scratch_take(job->scratches);
     if (scratch.bytes == NULL) {
+#if CPU_BYTES != 0
+        if (job->plan->operation.prologue != GRKAN_PROLOGUE_NONE) { /* a vector of columns takes too much */
+            REFERENCE.backward_block(job, block);
+            return;
+        }
+#endif
         backward_on_stack(job, block);
         return;
     }
@@ -233,7 +298,12 @@ static void backward_by_element(const cpu_job *job, int64_t block)
                 convert_in(&job->x, e, 1, &x);
                 convert_in(&job->dy, e, 1, &dy);
                 const scalar dx = backward_element(d.f, &c, x, dy, sums);
-                convert_out(&dx, 1, &job->result, e);
+                if (job->result.first != NULL)
+                    convert_out(&dx, 1, &job->result, e);
+                if (job->y.first != NULL) {
+                    const scalar y = forward_element(d.f, &c, x);
+                    convert_out(&y, 1, &job->y, e);
+                }
                 add_element(&d, group, sums);
             }
         }
@@ -241,12 +311,13 @@ static void backward_by_element(const cpu_job *job, int64_t block)
 }
 #endif
 
-/** A row of a strip of forward. @param next the first element of the row after it; -1: none */
-static void forward_one_row(const cpu_job *job, grkan_int64 element, int columns, grkan_int64 next, forward_row *row,
-                            scalar *staged)
+/** A row of a strip of forward. @param next the first element of the row after it; -1: none @param of NULL: no prologue */
+static void forward_one_row(const cpu_job *job, grkan_int64 element, int columns, grkan_int64 next,
+                            const strip_prologue *of, forward_row *row, scalar *staged)
 {
     const int width = row->runs[row->run_count - 1].end;
-    const int x_lies = is_scalar(&job->x) && columns == width, y_lies = is_scalar(&job->result) && columns == width;
+    const int x_lies = of == NULL && is_scalar(&job->x) && columns == width;
+    const int y_lies = is_scalar(&job->result) && columns == width;
     row->next_x = next < 0 ? NULL : element_of(&job->x, next);
     row->next_y = next < 0 ? NULL : element_of(&job->result, next);
     row->x = x_lies ? (const scalar *)(const void *)element_of(&job->x, element) : staged;
@@ -256,55 +327,79 @@ static void forward_one_row(const cpu_job *job, grkan_int64 element, int columns
         for (int column = columns; column < width; ++column)
             staged[column] = 0;
     }
+    if (of != NULL)
+        elements_to_z(of->p, (row_numbers){0, 0}, NULL, of->shift, columns, staged, NULL, staged);
     forward_unrolled(job, row);
     if (!y_lies)
         convert_out(staged, columns, &job->result, element);
 }
 
-/** In strips of as many columns as their runs have memory for: `most` runs, at least one. */
-static void forward_in(const cpu_job *job, int64_t block, run *runs, int most)
+/** In strips of as many columns as their runs have memory for: at least one. */
+static void forward_in(const cpu_job *job, int64_t block, memory m)
 {
     const tile b = tile_of_block(&job->plan->forward, (int)block);
-    const worker w = worker_of_thread(&b, 0);
-    const int all = w.rows > 0 ? columns_of_block(&b) : 0;
+    const int all = worker_of_thread(&b, 0).rows > 0 ? columns_of_block(&b) : 0;
+    const int has_prologue = job->plan->operation.prologue != GRKAN_PROLOGUE_NONE;
     scalar staged[forward_elements] __attribute__((aligned(64)));
     const int elements = least(line / job->x.bytes, line / job->result.bytes);
-    forward_row row = {.runs = runs,
+    strip_prologue of = {.p = prologue_of(job->plan)}; /* a bias: norms have forward_rows */
+    block_rows at;
+    strip s;
+    of.shift = has_prologue ? take(&m, sizeof staged) : NULL;
+    forward_row row = {.runs = (run *)m.next,
                        .line_elements = elements,
                        .x_step = elements * job->x.bytes,
                        .y_step = elements * job->result.bytes};
-    block_rows at;
-    strip s;
-    for (int first = 0; first < all; first += s.columns) {
-        const int columns = least(all - first, forward_elements);
+    for (int first = 0; first < all; first = column_after(&b, first + s.columns)) {
+        const int columns = least(columns_from(&b, first, all), forward_elements);
+        const worker w = worker_of_strip(&b, first);
         s = (strip){first, columns, whole_vectors(columns), 1, 0};
-        row.run_count = find_runs(job, &b, &s, runs, most);
+        row.run_count = find_runs(job, &b, &s, (run *)m.next, bytes_left(&m) / (int)sizeof(run));
+        if (has_prologue)
+            load_prologue(job, &b, &s, &of);
         for (int done = 0; done < w.rows; done += at.rows) {
             find_rows(&w, &s, done, least(done + most_rows, w.rows), &at);
             for (int i = 0; i < at.rows; ++i)
-                forward_one_row(job, at.element[i], at.count[i], i + 1 < at.rows ? at.element[i + 1] : -1, &row,
-                                staged);
+                forward_one_row(job, at.element[i], at.count[i], i + 1 < at.rows ? at.element[i + 1] : -1,
+                                has_prologue ? &of : NULL, &row, staged);
         }
     }
 }
 
-/** As backward_on_stack. */
-static __attribute__((noinline)) void forward_on_stack(const cpu_job *job, int64_t block)
+/** What a block or turn does with memory: of a scratch, or the little that any thread's stack has. */
+typedef void (*work_in_memory)(const cpu_job *job, int64_t index, memory m);
+
+static __attribute__((noinline)) void work_on_stack(work_in_memory work, const cpu_job *job, int64_t index)
 {
-    run runs[most_forward_runs];
-    forward_in(job, block, runs, most_forward_runs);
+    char bytes[row_stack_bytes] __attribute__((aligned(line)));
+    work(job, index, (memory){bytes, bytes + sizeof bytes});
 }
 
 /** Where groups are narrower than a vector, each has a run; whole rows of those have memory in a scratch only. */
-static void forward_block(const cpu_job *job, int64_t block)
+static void work_in_scratch(work_in_memory work, const cpu_job *job, int64_t index)
 {
     const cpu_scratch scratch = cpu_scratch_take(job->scratches);
     if (scratch.bytes == NULL) {
-        forward_on_stack(job, block);
+        work_on_stack(work, job, index);
         return;
     }
-    forward_in(job, block, (run *)(void *)scratch.bytes, CPU_SCRATCH_BYTES / (int)sizeof(run));
+    work(job, index, (memory){scratch.bytes, scratch.bytes + CPU_SCRATCH_BYTES});
     cpu_scratch_give_back(scratch);
+}
+
+static void forward_block(const cpu_job *job, int64_t block)
+{
+    work_in_scratch(forward_in, job, block);
+}
+
+static void forward_rows(const cpu_job *job, int64_t turn)
+{
+    work_in_scratch(forward_rows_in, job, turn);
+}
+
+static void backward_rows(const cpu_job *job, int64_t turn)
+{
+    work_in_scratch(backward_rows_in, job, turn);
 }
 
 /** One number of a gradient, if its partials wait: table by table. */
@@ -336,8 +431,4 @@ static void run_backward_block(const cpu_job *job, int64_t block)
 #define run_backward_block backward_block
 #endif
 
-#if CPU_DOUBLE
-const cpu_kernels NAME(CPU_SIMD, double) = { forward_block, run_backward_block, reduce_number };
-#else
-const cpu_kernels NAME(CPU_SIMD, float) = { forward_block, run_backward_block, reduce_number };
-#endif
+const cpu_kernels OWN = {forward_block, run_backward_block, reduce_number, forward_rows, backward_rows};

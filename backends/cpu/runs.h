@@ -172,10 +172,12 @@ typedef struct backward_state {
     kept_element *kept; /* [SIMD vector of columns][staged row] */
     run *runs;
     int run_count;
+    int has_sums;        /* whether a gradient of the family's tables is wanted */
     real *sums;          /* first level, between stages of a chain */
     real *thread_sums;   /* second level */
     scalar *totals;      /* over the block's rows: [sum][column] */
     scalar *output_sums; /* see reduce.h */
+    strip_prologue prologue;
 } backward_state;
 
 /** Where a stage is in the chain of additions of the first level. */
@@ -287,6 +289,8 @@ DEVICE void backward_sums(const cpu_job *job, family f, int is_unrolled, chain a
             r->rare_rows = 0;
             continue;
         }
+        if (!state->has_sums)
+            continue;
         for (int i = r->first / CPU_LANES; i < r->end / CPU_LANES; ++i) {
             const kept_element *const kept = state->kept + i * rows;
             real *const sums = state->sums + i * count, *const thread_sums = state->thread_sums + i * count;

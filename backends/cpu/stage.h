@@ -51,10 +51,39 @@ typedef struct strip {
     int rows;    /* that are staged at once */
 } strip;
 
-/** The columns of a block with work: its threads. */
+/** Whether the rows that a block has side by side lie one behind the other in memory, too. */
+DEVICE int rows_adjoin(const tile *b)
+{
+    const grkan_columns *const c = &b->g->columns;
+    return c->block_rows == 1 || (c->tiles == 1 && b->vectors == c->tile_vectors);
+}
+
+/** The columns of a block with work, its threads; with what lies between those of its rows where these do not adjoin. */
 DEVICE int columns_of_block(const tile *b)
 {
-    return (int)smaller(b->vectors, b->g->columns.tile_vectors) * b->g->columns.block_rows;
+    const grkan_columns *const c = &b->g->columns;
+    const int of_row = (int)smaller(b->vectors, c->tile_vectors);
+    return c->tile_vectors * (c->block_rows - 1) + of_row;
+}
+
+/** Columns of a block from one on that may be a strip, at most: where its rows do not adjoin, they are of one. */
+DEVICE int columns_from(const tile *b, int first, int end)
+{
+    const int to_end = end - first;
+    return rows_adjoin(b) ? to_end : least(to_end, (int)b->vectors - first % b->g->columns.tile_vectors);
+}
+
+/** The column after such: of the next row, if it would be none of this one. */
+DEVICE int column_after(const tile *b, int column)
+{
+    const int pitch = b->g->columns.tile_vectors;
+    return rows_adjoin(b) || column % pitch < (int)b->vectors ? column : (column / pitch + 1) * pitch;
+}
+
+/** Whose rows a strip has: a thread of its own row of the block, or of all that adjoin. */
+DEVICE worker worker_of_strip(const tile *b, int first)
+{
+    return worker_of_thread(b, rows_adjoin(b) ? 0 : first);
 }
 
 DEVICE int whole_vectors(int columns)
@@ -263,14 +292,20 @@ typedef struct block_rows {
     int count[most_rows];           /* vectors of each */
 } block_rows;
 
-/** @param w the block's first thread */
+/** @param w of worker_of_strip */
 static void find_rows(const worker *w, const strip *s, int first, int end, block_rows *at)
 {
     const grkan_geometry *const g = w->block.g;
     grkan_int64 left = rows_of_tile(&w->block) - first * g->rows.step;
+    const int adjoin = rows_adjoin(&w->block);
     at->rows = end - first;
     for (int row = 0; row < at->rows; ++row, left -= g->rows.step) {
         const row_position p = position_of_row(w, first + row);
+        if (!adjoin) {
+            at->element[row] = p.element;
+            at->count[row] = s->columns;
+            continue;
+        }
         const grkan_int64 vectors = (g->columns.block_rows > 1 ? smaller(left, g->columns.block_rows) * w->block.vectors
                                                                : vectors_left(w, p.segment)) -
                                     s->first;
@@ -292,11 +327,12 @@ DEVICE int is_as_it_lies(const strip *s, const cpu_tensor *t, int count)
     return is_scalar(t) && s->vector == 1 && count == s->width;
 }
 
-/** @param row out: where each staged row of a tensor can be read */
-static void stage_in(const strip *s, const block_rows *at, const cpu_tensor *from, scalar *to, const scalar **row)
+/** @param row out: where each staged row of a tensor can be read @param is_own whether that shall be memory of its own */
+static void stage_in(const strip *s, const block_rows *at, const cpu_tensor *from, int is_own, scalar *to,
+                     const scalar **row)
 {
     for (int i = 0; i < at->rows; ++i, row += s->vector, to += s->vector * s->width) {
-        const int copied = !is_as_it_lies(s, from, at->count[i]);
+        const int copied = is_own || !is_as_it_lies(s, from, at->count[i]);
         if (copied)
             unpack_row(from, at->element[i], at->count[i], s, to);
         for (int v = 0; v < s->vector; ++v)
@@ -304,12 +340,13 @@ static void stage_in(const strip *s, const block_rows *at, const cpu_tensor *fro
     }
 }
 
-/** @param row out: where each row of the result is to be written; stage_out brings it to `to` if need be */
+/** @param to NULL: nowhere @param row out: where each row of the result is to be written; stage_out brings it to `to` if need
+    be */
 static void prepare_result(const strip *s, const block_rows *at, scalar *staged_result, const cpu_tensor *to,
                            scalar **row)
 {
     for (int i = 0; i < at->rows; ++i, row += s->vector, staged_result += s->vector * s->width) {
-        const int copied = !is_as_it_lies(s, to, at->count[i]);
+        const int copied = to == NULL || !is_as_it_lies(s, to, at->count[i]);
         for (int v = 0; v < s->vector; ++v)
             row[v] = copied ? staged_result + v * s->width : (scalar *)(void *)element_of(to, at->element[i]);
     }

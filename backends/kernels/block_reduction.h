@@ -62,8 +62,10 @@ typedef struct destination {
 DEVICE destination destination_of(const gradients *d, const tile *b, output o)
 {
     const grkan_table_reduction t = table_of(d->g, o.table);
-    const grkan_int64 partial =
-        o.is_shared ? (grkan_int64)b->row_split * d->g->columns.tiles + b->column_tile : b->row_split;
+    const grkan_int64 partial = o.is_shared ? (grkan_int64)b->row_split * d->g->columns.tiles + b->column_tile
+                                : TILE_SEGMENTS(d->g) > 1 ? (grkan_int64)b->row_split * TILE_SEGMENTS(d->g) +
+                                                                segment_of_tile(d->g, b->column_tile)
+                                                          : b->row_split;
     destination to;
     to.is_partial = d->strategy == STRATEGY_TREE && t.partials > 1;
     to.to = to.is_partial ? first_partial(d, o.table) + partial * t.numbers + o.position
