@@ -22,7 +22,7 @@ from torch._decomp import register_decomposition
 from torch.library import Library, fallthrough_kernel, register_fake  # ImportError before 2.4
 
 from .._names import FORMS
-from . import _native
+from . import _inductor, _native
 from ._formula import formula, gradients_of_formula
 from ._kernels import check_gradient, check_tensors, run_backward, run_forward
 from ._paths import needs_formula
@@ -146,7 +146,13 @@ def register(row: Row) -> None:
         _library.define(row.name + row.schema, tags=(torch.Tag.pt2_compliant_tag,))
         for key in ("CPU", "CUDA"):  # ROCm's key is CUDA too
             _library.impl(row.name, row.kernel, key)
-    register_fake(name, row.fake, lib=_library)
+    operators = (operator_of(row),)
+
+    def fake(*arguments: Any) -> Any:
+        _inductor.prepare(operators)  # which traces with fake tensors first
+        return row.fake(*arguments)
+
+    register_fake(name, fake, lib=_library)
     # Without a derivative, autograd's own fallback would look at each argument, to warn of it.
     _library.impl(row.name, row.differentiable or fallthrough_kernel, "Autograd")
     if row.vmap is not None and hasattr(torch.library, "register_vmap"):  # PyTorch 2.5; before, vmap warns and loops
