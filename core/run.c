@@ -9,6 +9,7 @@ typedef struct tensor {
     int64_t bytes;
     size_t alignment;
     uintptr_t start;   /**< an address, or an offset that means something within one base only; once checked */
+    uintptr_t end;     /**< behind the last byte; both are 0 without bytes, so that nothing overlaps it */
     unsigned in_place; /**< of an output; bit i: it may be input i exactly */
 } tensor;
 
@@ -34,10 +35,20 @@ static grkan_status locate(const grkan_backend *backend, const tensor *t, uintpt
     return status == GRKAN_SUCCESS ? status : grkan_fail(status, "%s: %s", t->name, grkan_last_error());
 }
 
+/** Whether a tensor is right where buffers are pointers that tell no size: what a call of forward waits for. */
+static inline bool is_right_pointer(tensor *t)
+{
+    const uintptr_t base = (uintptr_t)t->buffer->base, start = base + t->buffer->offset;
+    t->start = start;
+    t->end = start + (uintptr_t)t->bytes;
+    return base != 0 && t->bytes > 0 && base <= start && start < t->end && (start & (t->alignment - 1)) == 0;
+}
+
 static grkan_status check_tensor(const grkan_backend *backend, tensor *t)
 {
     uintptr_t address, end;
     size_t room;
+    t->start = t->end = 0;
     if (t->bytes == 0)
         return GRKAN_SUCCESS;
     if (t->buffer->base == NULL)
@@ -57,6 +68,7 @@ static grkan_status check_tensor(const grkan_backend *backend, tensor *t)
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "%s is not aligned: base + offset must be a multiple of %zu",
                           t->name, t->alignment);
     t->start = (backend->uses_pointers ? address : 0) + t->buffer->offset;
+    t->end = t->start + (uintptr_t)t->bytes;
     return GRKAN_SUCCESS;
 }
 
@@ -64,9 +76,8 @@ static grkan_status check_tensor(const grkan_backend *backend, tensor *t)
 
 static bool overlap(const grkan_backend *backend, const tensor *a, const tensor *b)
 {
-    if (a->bytes == 0 || b->bytes == 0 || (!backend->uses_pointers && a->buffer->base != b->buffer->base))
-        return false;
-    return a->start < b->start + (uintptr_t)b->bytes && b->start < a->start + (uintptr_t)a->bytes;
+    return a->start < b->end && b->start < a->end &&
+           (backend->uses_pointers || a->buffer->base == b->buffer->base);
 }
 
 /** What the first output, or another, should not have overlapped so with an input, or with an output before it. */
@@ -82,7 +93,10 @@ static const char *expected_of(const tensors *all, int output, int other)
 static grkan_status check_all(const grkan_backend *backend, tensors *all)
 {
     const tensor *const output = all->list + all->inputs;
+    const bool are_pointers = backend->uses_pointers && backend->locate == NULL;
     for (int i = 0; i < all->inputs + all->outputs; ++i) {
+        if (are_pointers && is_right_pointer(&all->list[i]))
+            continue;
         const grkan_status status = check_tensor(backend, &all->list[i]);
         if (status != GRKAN_SUCCESS)
             return status;
@@ -103,14 +117,19 @@ static grkan_status check_all(const grkan_backend *backend, tensors *all)
 
 static void add_input(tensors *all, const char *name, const grkan_buffer *buffer, int64_t bytes, size_t alignment)
 {
-    all->list[all->inputs++] = (tensor){name, buffer, bytes, alignment, 0, 0};
+    tensor *const t = &all->list[all->inputs++];
+    t->name = name;
+    t->buffer = buffer;
+    t->bytes = bytes;
+    t->alignment = alignment;
 }
 
 /** After all inputs. */
 static void add_output(tensors *all, const char *name, const grkan_buffer *buffer, int64_t bytes, size_t alignment,
                        unsigned in_place)
 {
-    all->list[all->inputs + all->outputs++] = (tensor){name, buffer, bytes, alignment, 0, in_place};
+    all->list[all->inputs + all->outputs++] =
+        (tensor){.name = name, .buffer = buffer, .bytes = bytes, .alignment = alignment, .in_place = in_place};
 }
 
 /** Bytes of an output that a caller need not have. */
