@@ -83,6 +83,39 @@ static void test_plans_say_what_they_cost(void **state)
     assert_true(block > 0 && block < ELEMENTS);
 }
 
+static grkan_plan_description describe_with(grkan_prologue prologue, uint32_t frozen, int writes_y)
+{
+    const grkan_options options = {.frozen = frozen, .writes_y = writes_y};
+    grkan_operation operation = layer_of(ROWS, 5, 4);
+    grkan_plan_description description;
+    grkan_plan *plan = NULL;
+    operation.prologue = prologue;
+    operation.output_dtype = GRKAN_OUTPUT_BF16;
+    assert_int_equal(grkan_plan_create(cpu, &operation, &options, &plan), GRKAN_SUCCESS);
+    assert_int_equal(grkan_plan_describe(plan, &description), GRKAN_SUCCESS);
+    grkan_plan_destroy(plan);
+    return description;
+}
+
+/** A norm's two numbers a row are written forward and read backward; what is frozen is not moved, and y again is. */
+static void test_bytes_are_those_that_are_wanted(void **state)
+{
+    (void)state;
+    const uint64_t forward = ELEMENTS * (4u + 2u), backward = ELEMENTS * (2u * 4u + 2u);
+    const grkan_plan_description bias = describe_with(GRKAN_PROLOGUE_BIAS, 0, 0);
+    assert_int_equal(bias.forward.bytes, forward);
+    assert_int_equal(bias.backward.bytes, backward);
+    const grkan_plan_description norm = describe_with(GRKAN_PROLOGUE_LAYER_NORM, 0, 0);
+    assert_int_equal(norm.forward.bytes, forward + 2u * ROWS * sizeof(float));
+    assert_int_equal(norm.backward.bytes, backward + 2u * ROWS * sizeof(float));
+    assert_true(norm.forward.flops > bias.forward.flops && norm.backward.flops > bias.backward.flops);
+    const grkan_plan_description rms = describe_with(GRKAN_PROLOGUE_RMS_NORM, GRKAN_FROZEN_X, 1);
+    assert_int_equal(rms.forward.bytes, forward + ROWS * sizeof(float));
+    assert_int_equal(rms.backward.bytes, ELEMENTS * (4u + 2u + 2u) + ROWS * sizeof(float));
+    assert_int_equal(describe_with(GRKAN_PROLOGUE_NONE, 1u << GRKAN_NUMERATOR, 1).backward.bytes,
+                     backward + 2u * ELEMENTS);
+}
+
 static void test_predictions_follow_the_model(void **state)
 {
     (void)state;
@@ -141,8 +174,10 @@ static void test_misuse(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_plans_say_what_they_cost),
+                                       cmocka_unit_test(test_bytes_are_those_that_are_wanted),
                                        cmocka_unit_test(test_predictions_follow_the_model),
                                        cmocka_unit_test(test_arithmetic_counts_down_to_the_pace_of_memory),
-                                       cmocka_unit_test(test_atomics_count_alone), cmocka_unit_test(test_misuse)};
+                                       cmocka_unit_test(test_atomics_count_alone),
+                                       cmocka_unit_test(test_misuse)};
     return cmocka_run_group_tests_name("cost", tests, open_cpu, close_cpu);
 }

@@ -354,6 +354,9 @@ class TestBench(ToolCase):
                              {"prologue": "layer_norm", "epsilon": 0.5, "has_scale": True, "has_shift": False})
         self.assertEqual((forward.get("frozen"), forward.get("writes_y")), (None, None))
         self.assertEqual((backward["frozen"], backward["writes_y"]), (["x", "scale"], True))
+        rows, elements = 16, 16 * 24
+        self.assertEqual([case["bytes"] for case in (forward, backward)],
+                         [2 * 4 * elements + 2 * 4 * rows, 3 * 4 * elements + 2 * 4 * rows])
         self.assertRegex(out, r" layer_norm, no shift +f32 +backward .* x,scale +yes ")
 
     def check_table(self, out, device):
