@@ -19,6 +19,11 @@ Beside GELU alone, in the shapes of KAT's layers:
 
     ... bench/compare_peers.py --implementation grkan --implementation "torch GELU" --rows 201728 --rows 25216 \
         --channels 192 --channels 768 --channels 3072 --dtype f32 --dtype bf16
+
+With --prologue, the norm or bias in front is part of it, taken in by grkan, and one behind the other elsewhere: PyTorch's
+own, under torch.compile too, and for norms those of the packages liger_kernel and apex where Python finds them:
+
+    ... bench/compare_peers.py --prologue layer_norm --rows 25216 --channels 768 --dtype f32 --output-dtype bf16
 """
 
 import argparse
@@ -28,30 +33,43 @@ import os
 import platform
 import statistics
 import time
+from typing import get_args
 
 import torch
 
 import grkan
-from grkan.torch import formula, rational
+from grkan.torch import formula, norm_rational, rational
+from grkan._names import Prologue
 from scripting import command_line, now, output_file, positive, processor, write_json
 
 GROUPS, NUMERATOR_DEGREE, DENOMINATOR_DEGREE = 8, 5, 4
 DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
 PASSES = ("forward", "backward", "forward_and_backward")
 WARM_UP = 3
-TENSORS = {"forward": 2, "backward": 3, "forward_and_backward": 5}  # that must be moved
+TENSORS = {"forward": (1, 1), "backward": (2, 1), "forward_and_backward": (3, 2)}  # to move, of x's type and of y's
 CACHES = 1 << 28  # bytes: several times what a GPU's caches hold
 QUEUED = 500_000  # cycles that a GPU waits for the host to enqueue a call, and once more for the first
 
 
 class Coefficients:
-    """KAT's table for swish, with room for gradients."""
+    """KAT's table for swish, and those of a prologue, with room for gradients; and the type of results."""
 
-    def __init__(self, device):
+    def __init__(self, device, channels, prologue, out_dtype):
         fit = grkan.preset("kat_swish")
         self.numerator = torch.tensor(fit.numerator, dtype=torch.float32, device=device).requires_grad_()
         self.denominator = torch.tensor(fit.denominator, dtype=torch.float32, device=device).repeat(GROUPS, 1)
         self.denominator.requires_grad_()
+        self.prologue, self.out_dtype = prologue, out_dtype
+        self.bias, self.shift = (torch.linspace(-1, 1, channels, device=device).requires_grad_() for _ in range(2))
+        self.scale = torch.linspace(0.5, 1.5, channels, device=device).requires_grad_()
+
+    def gradients(self, function):
+        """All that an implementation may have gradients of, beside x."""
+        own = list(function.parameters()) if isinstance(function, torch.nn.Module) else []
+        return [self.numerator, self.denominator, self.bias, self.scale, self.shift, *own]
+
+    def rational(self, x):
+        return rational(x, self.numerator, self.denominator)
 
 
 class Absent(Exception):
@@ -91,6 +109,80 @@ def compiled(_device, _channels, c):
     return lambda x: function(x, c.numerator, c.denominator)
 
 
+# --------------------------------------------------------------------------------------------- with work in front
+
+
+def fused(_device, _channels, c):
+    if c.prologue == "bias":
+        return lambda x: rational(x, c.numerator, c.denominator, bias=c.bias, out_dtype=c.out_dtype)
+    return lambda x: norm_rational(x, c.scale, c.shift if c.prologue == "layer_norm" else None, c.numerator,
+                                   c.denominator, norm=c.prologue, out_dtype=c.out_dtype)
+
+
+def prologue(c, channels):
+    """PyTorch's own work in front of an activation, and the cast."""
+    if c.prologue == "bias":
+        return lambda x: (x + c.bias).to(c.out_dtype)
+    functional = torch.nn.functional
+    if c.prologue == "layer_norm":
+        return lambda x: functional.layer_norm(x, (channels,), c.scale.to(x.dtype), c.shift.to(x.dtype)).to(c.out_dtype)
+    if not hasattr(functional, "rms_norm"):
+        raise Absent(f"PyTorch {torch.__version__} has no rms_norm")
+    return lambda x: functional.rms_norm(x, (channels,), c.scale.to(x.dtype), 1e-5).to(c.out_dtype)
+
+
+def behind(activation, is_compiled=False):
+    """An implementation: the work in front, then an activation, of a function of the coefficients."""
+    def make(_device, channels, c):
+        if is_compiled and not hasattr(torch, "compile"):
+            raise Absent(f"PyTorch {torch.__version__} has no torch.compile")
+        first, second = prologue(c, channels), activation(c)
+
+        def function(x):
+            return second(first(x))
+
+        return torch.compile(function) if is_compiled else function
+
+    return make
+
+
+def packaged(package, modules):
+    """An implementation by a package's module for the norm; modules: its name for each prologue."""
+    def make(device, channels, c):
+        norm = getattr(find(package), modules[c.prologue])(channels, eps=1e-5).to(device)
+        if device == "cpu":
+            raise Absent("its kernels need a GPU")
+
+        class NormThenRational(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.norm = norm
+
+            def forward(self, x):
+                return c.rational(self.norm(x).to(c.out_dtype))
+
+        return NormThenRational()
+
+    return make
+
+
+def implementations(prologue):
+    """Name -> what makes it of (device, channels, coefficients)."""
+    if prologue == "none":
+        return IMPLEMENTATIONS
+    words = "bias" if prologue == "bias" else "norm, cast"
+    found = {"grkan": fused}
+    for name, activation in (("grkan", lambda c: c.rational), ("GELU", lambda _: torch.nn.functional.gelu)):
+        found[f"{words}, {name}"] = behind(activation)
+        found[f"{words}, {name}, torch.compile"] = behind(activation, True)
+    if prologue != "bias":
+        found["liger_kernel norm, cast, grkan"] = packaged("liger_kernel.transformers", {
+            "layer_norm": "LigerLayerNorm", "rms_norm": "LigerRMSNorm"})
+        found["apex norm, cast, grkan"] = packaged("apex.normalization", {
+            "layer_norm": "FusedLayerNorm", "rms_norm": "FusedRMSNorm"})
+    return found
+
+
 IMPLEMENTATIONS = {
     "grkan": lambda _device, _channels, c: lambda x: rational(x, c.numerator, c.denominator),
     "torch GELU": lambda _device, _channels, _c: torch.nn.functional.gelu,
@@ -105,8 +197,8 @@ IMPLEMENTATIONS = {
 class Peer:
     """An implementation on one pair of tensors after the other, x and dy."""
 
-    def __init__(self, name, function, pairs):
-        self.name, self.function, self.pairs = name, function, pairs
+    def __init__(self, name, function, pairs, gradients):
+        self.name, self.function, self.pairs, self.gradients = name, function, pairs, gradients
         self.leaves = [x.clone().requires_grad_() for x, _ in pairs]
         self.graphs = [None] * len(pairs)  # of the results whose backward is measured alone
         self.calls = 0
@@ -123,24 +215,28 @@ class Peer:
             return lambda: self.forward_and_backward(leaf, dy)
         if self.graphs[index] is None:
             self.graphs[index] = self.function(leaf)
-        return lambda: torch.autograd.grad(self.graphs[index], leaf, dy, retain_graph=True)
+        return lambda: torch.autograd.grad(self.graphs[index], [leaf, *self.gradients], dy, retain_graph=True,
+                                           allow_unused=True)
 
     def forward(self, x):
         with torch.no_grad():
             self.function(x)
 
     def forward_and_backward(self, leaf, dy):
-        leaf.grad = None
+        for tensor in (leaf, *self.gradients):
+            tensor.grad = None
         self.function(leaf).backward(dy)
 
 
-def make_peers(names, device, pairs):
+def make_peers(makers, device, pairs, prologue):
     """Those that can run here, and why the others cannot. What is there but fails ends the program."""
     peers, refused = [], {}
-    coefficients = Coefficients(device)
-    for name in names:
+    channels = pairs[0][0].shape[-1]
+    coefficients = Coefficients(device, channels, prologue, pairs[0][1].dtype)
+    for name, make in makers.items():
         try:
-            peer = Peer(name, IMPLEMENTATIONS[name](device, pairs[0][0].shape[-1], coefficients), pairs)
+            function = make(device, channels, coefficients)
+            peer = Peer(name, function, pairs, coefficients.gradients(function))
             for one_pass in PASSES:
                 peer.call(one_pass)()
             synchronize(device)
@@ -184,27 +280,34 @@ def measure_in_turn(peers, one_pass, device, calls, repeats):
     return [[read() for read in own[WARM_UP:]] for own in timings]
 
 
-def case_of(name, shape, dtype, one_pass):
+def case_of(name, shape, dtype, output_dtype, prologue, one_pass):
     operation = {"outer": shape[0], "channels": shape[1], "inner": 1, "groups": GROUPS, "numerator_groups": 1,
                  "denominator_groups": GROUPS, "numerator_degree": NUMERATOR_DEGREE,
                  "denominator_degree": DENOMINATOR_DEGREE, "denominator": "abs_terms"}
-    return {"operation": operation, "dtype": dtype, "pass": one_pass, "strategy": "auto",
+    if prologue != "none":
+        operation["prologue"] = prologue
+    if prologue.endswith("norm"):
+        operation |= {"epsilon": 1e-5, "has_scale": True, "has_shift": prologue == "layer_norm"}
+    of_y = {} if output_dtype == dtype else {"output_dtype": output_dtype}
+    return {"operation": operation, "dtype": dtype, **of_y, "pass": one_pass, "strategy": "auto",
             "determinism": "run_to_run", "implementation": name}
 
 
-def compare(device, shape, dtype, names, calls, repeats):
+def compare(device, shape, dtype, makers, arguments):
     """Cases of every implementation, those that do not run with their reason."""
     generator = torch.Generator(device=device).manual_seed(1)
-    size = shape[0] * shape[1] * torch.empty(0, dtype=DTYPES[dtype]).element_size()
-    pairs = [tuple(torch.randn(1, *shape, generator=generator, device=device, dtype=DTYPES[dtype]) for _ in range(2))
-             for _ in range(1 + (CACHES // size if device == "cuda" else 0))]
-    peers, refused = make_peers(names, device, pairs)
-    cases = [{**case_of(name, shape, dtype, PASSES[-1]), "unsupported": reason} for name, reason in refused.items()]
+    types = dtype, arguments.output_dtype or dtype
+    sizes = [shape[0] * shape[1] * torch.empty(0, dtype=DTYPES[one]).element_size() for one in types]
+    pairs = [tuple(torch.randn(1, *shape, generator=generator, device=device, dtype=DTYPES[one]) for one in types)
+             for _ in range(1 + (CACHES // sizes[0] if device == "cuda" else 0))]
+    peers, refused = make_peers(makers, device, pairs, arguments.prologue)
+    what = shape, *types, arguments.prologue
+    cases = [{**case_of(name, *what, PASSES[-1]), "unsupported": reason} for name, reason in refused.items()]
     for one_pass in PASSES:
-        for peer, times in zip(peers, measure_in_turn(peers, one_pass, device, calls, repeats)):
-            moved = TENSORS[one_pass] * size
+        for peer, times in zip(peers, measure_in_turn(peers, one_pass, device, arguments.calls, arguments.repeats)):
+            moved = sum(count * size for count, size in zip(TENSORS[one_pass], sizes))
             middle = statistics.median(times)
-            cases.append({**case_of(peer.name, shape, dtype, one_pass), "bytes": moved,
+            cases.append({**case_of(peer.name, *what, one_pass), "bytes": moved,
                           "gb_per_s": moved / middle / 1e6,
                           "milliseconds": {"min": min(times), "median": middle, "max": max(times)}})
     return cases
@@ -236,7 +339,7 @@ def print_table(cases):
         what = (f"{case['operation']['outer']} x {case['operation']['channels']:<10}{case['dtype']:<6}"
                 f"{case['pass'].replace('_', ' '):<22}{case['implementation']:<30}")
         if "unsupported" in case:
-            print(what + case["unsupported"][:100])
+            print(f"{what} {case['unsupported'][:100]}")
             continue
         middle = case["milliseconds"]["median"]
         grkan_ms = own.get((str(case["operation"]), case["dtype"], case["pass"]))
@@ -250,13 +353,23 @@ def main():
                         help="may be repeated (201728 on a GPU, 1576 on the cpu)")
     parser.add_argument("--channels", type=positive, action="append", metavar="N", help="may be repeated (768)")
     parser.add_argument("--dtype", choices=list(DTYPES), action="append", help="may be repeated (f32)")
-    parser.add_argument("--implementation", choices=list(IMPLEMENTATIONS), action="append",
-                        help="may be repeated (all)")
+    parser.add_argument("--output-dtype", choices=list(DTYPES), help="of the results, with a prologue (--dtype's)")
+    parser.add_argument("--prologue", choices=get_args(Prologue), default="none", help="what stands in front (none)")
+    parser.add_argument("--implementation", action="append", metavar="NAME", help="may be repeated (all)")
     parser.add_argument("--threads", type=positive, metavar="N", help="of PyTorch and grkan on the cpu (all)")
     parser.add_argument("--calls", type=positive, metavar="N", help="of a sample (8 on a GPU, 1 on the cpu)")
     parser.add_argument("--repeats", type=positive, default=20, metavar="N", help="samples of each (20)")
     parser.add_argument("--json", metavar="FILE", type=output_file, help="write the results as JSON too")
     arguments = parser.parse_args()
+    makers = implementations(arguments.prologue)
+    unknown = set(arguments.implementation or ()) - makers.keys()
+    if unknown:
+        parser.error(f"--implementation: expected some of {', '.join(makers)}, got '{min(unknown)}'")
+    if arguments.output_dtype and arguments.prologue == "none":
+        parser.error("--output-dtype: expected with a --prologue alone, since the published modules have one type")
+    if arguments.implementation:
+        makers = {name: makers[name] for name in arguments.implementation}
+    arguments.calls = arguments.calls or (8 if arguments.device == "cuda" else 1)
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     shapes = itertools.product(arguments.rows or [201728 if arguments.device == "cuda" else 1576],
@@ -264,8 +377,7 @@ def main():
     cases = []
     for shape in shapes:
         for dtype in arguments.dtype or ["f32"]:
-            cases += compare(arguments.device, shape, dtype, arguments.implementation or IMPLEMENTATIONS,
-                             arguments.calls or (8 if arguments.device == "cuda" else 1), arguments.repeats)
+            cases += compare(arguments.device, shape, dtype, makers, arguments)
     print_table(cases)
     if arguments.json:
         write_json(arguments.json, document_of(arguments.device, cases))

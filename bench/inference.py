@@ -57,8 +57,11 @@ class Served(torch.nn.Module):
         self.model = models.make_model(name, size, arguments).to(arguments.device).eval()
         self.autocast = arguments.weights == "f32"
         if not self.autocast:
+            kept = [".mlp.act"]  # coefficients of rationals, and what those of a fused KAT take in
+            if name.startswith("kat-fused"):
+                kept += [".norm2.", ".mlp.fc1.bias"]
             for parameter_name, parameter in self.model.named_parameters():
-                if ".mlp.act" not in parameter_name:  # coefficients of rationals
+                if not any(part in parameter_name for part in kept):
                     parameter.data = parameter.data.to(torch.bfloat16)
 
     def forward(self, images):
@@ -195,17 +198,18 @@ def print_rows(rows):
 
 def table_of(rows):
     """Lines of Markdown, one for each case: latencies, KAT's images per second, and ratios of images per second."""
-    names = {"vit": "ViT", "kat": "KAT with grkan", "kat-gelu": "KAT with GELU", "flashkat": "FlashKAT"}
+    names = {"vit": "ViT", "kat": "KAT with grkan", "kat-fused": "fused KAT", "kat-gelu": "KAT with GELU",
+             "flashkat": "FlashKAT"}
     yield (f"| size | mode | batch | {' | '.join(f'{name}, ms' for name in names.values())} | KAT images/s | of ViT | "
-           "of KAT with GELU | FlashKAT of ViT |")
-    yield f"|---|---|{'---:|' * 9}"
+           "of KAT with GELU | fused of ViT | FlashKAT of ViT |")
+    yield f"|---|---|{'---:|' * (len(names) + 6)}"
     for (size, mode, batch), found in itertools.groupby(rows, lambda row: (row["size"], row["mode"], row["batch"])):
         of = {row["model"]: row for row in found if "images_per_second" in row}
         times = [f"{of[name]['latency_milliseconds']['median']:.3f}" if name in of else "-" for name in names]
-        own, peer = of.get("kat", {}), of.get("flashkat", {})
+        own, fused, peer = of.get("kat", {}), of.get("kat-fused", {}), of.get("flashkat", {})
         rate = f"{own['images_per_second']['median']:.0f}" if own else "-"
         ratios = [text_of(row.get(f"ratio_to_{name}"))
-                  for row, name in ((own, "vit"), (own, "kat_gelu"), (peer, "vit"))]
+                  for row, name in ((own, "vit"), (own, "kat_gelu"), (fused, "vit"), (peer, "vit"))]
         yield f"| {' | '.join([size, mode, str(batch), *times, rate, *ratios])} |"
 
 

@@ -28,14 +28,16 @@ def published_activation(channels, mode):
     return KAT_Group(mode=mode)
 
 
-# Of each model: what makes its activations, and whether the first rational's input is narrowed (see to_kat).
+# Of each model: what makes its activations, and how (see to_kat).
 MODELS = {
     "vit": None,
-    "kat": (kat.grkan_activation, True),
-    "kat-gelu": (kat.gelu_activation, True),
-    "kat-eager": (kat.eager_activation, False),
-    "flashkat": (flashkat_activation, False),
-    "kat-published": (published_activation, False),
+    "kat": (kat.grkan_activation, {}),
+    "kat-fused": (kat.grkan_activation, {"fused": True}),
+    "kat-fused-stored": (kat.grkan_activation, {"fused": True, "recompute": False}),
+    "kat-gelu": (kat.gelu_activation, {}),
+    "kat-eager": (kat.eager_activation, {"narrow_input": False}),
+    "flashkat": (flashkat_activation, {"narrow_input": False}),
+    "kat-published": (published_activation, {"narrow_input": False}),
 }
 PEERS = ("rational_kat", "kat_rational")  # packages that need not be there
 
@@ -51,7 +53,10 @@ def make_vit(size, arguments):
 def make_model(name, size, arguments):
     torch.manual_seed(1)
     vit = make_vit(size, arguments)
-    return vit if MODELS[name] is None else to_kat(vit, *MODELS[name])
+    if MODELS[name] is None:
+        return vit
+    activation, options = MODELS[name]
+    return to_kat(vit, activation, **options)
 
 
 def images_of(batch, arguments):

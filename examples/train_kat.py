@@ -4,6 +4,7 @@
 
     train_kat.py                                     digits, on the CPU in about a minute
     train_kat.py --activation eager                  the same, through the formula in PyTorch's operators
+    train_kat.py --activation fused                  the same, norms and biases taken into grkan's rationals
     train_kat.py --data random --size base --device cuda
     torchrun --nproc_per_node 2 train_kat.py --data random --size base --device cuda
 
@@ -31,7 +32,9 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "bench"))
 from scripting import machine, output_file, positive, write_json
 
 LEVELS = ("none", "run_to_run", "device_to_device")
-ACTIVATIONS = {"grkan": kat.grkan_activation, "eager": kat.eager_activation}
+# What to_kat makes the rationals by.
+ACTIVATIONS = {"grkan": {"activation": kat.grkan_activation}, "eager": {"activation": kat.eager_activation},
+               "fused": {"activation": kat.grkan_activation, "fused": True}}
 
 # --------------------------------------------------------------------------------------------------------- processes
 
@@ -104,7 +107,7 @@ def make_model(arguments, data):
     torch.manual_seed(arguments.seed)
     model = kat.VisionTransformer(arguments.size, **data.shape)
     if arguments.activation != "gelu":
-        to_kat(model, ACTIVATIONS[arguments.activation])
+        to_kat(model, **ACTIVATIONS[arguments.activation])
     return model
 
 
@@ -199,8 +202,9 @@ def parse(words):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", choices=("digits", "random"), default="digits")
     parser.add_argument("--size", choices=sorted(kat.SIZES), help="of the model (digits; for random images tiny)")
-    parser.add_argument("--activation", choices=("grkan", "eager", "gelu"), default="grkan",
-                        help="grkan, the formula in PyTorch's operators, or a ViT with its GELU (grkan)")
+    parser.add_argument("--activation", choices=(*ACTIVATIONS, "gelu"), default="grkan",
+                        help="grkan, the formula in PyTorch's operators, grkan with norms and biases taken in, or a ViT "
+                             "with its GELU (grkan)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--epochs", type=positive, default=16, metavar="N")
     parser.add_argument("--batch", type=positive, default=32, metavar="N", help="images of all processes (32)")

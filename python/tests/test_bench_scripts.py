@@ -88,13 +88,15 @@ def test_ratios_are_of_windows_side_by_side():
     assert inference.ratio(own, other) == 0.5 and inference.ratio(own, None) is None
 
 
-def test_inference_of_16_bit_weights(tmp_path):
-    status, (row,) = study(tmp_path / "inference.json", "--batches", "2", "--models", "kat", "--weights", "bf16")
+@pytest.mark.parametrize("model, count", [("kat", 8), ("kat-fused", 14)])  # of parameters that keep 32 bits
+def test_inference_of_16_bit_weights(tmp_path, model, count):
+    status, (row,) = study(tmp_path / "inference.json", "--batches", "2", "--models", model, "--weights", "bf16")
     assert status == 0 and row["images_per_second"]["min"] > 0 and row["ratio_to_vit"] is None
     arguments = inference.parse(["--device", "cpu", "--vit", "own", "--weights", "bf16"])
-    served = inference.Served("kat", "digits", arguments)
+    served = inference.Served(model, "digits", arguments)
     wide = [name for name, parameter in served.named_parameters() if parameter.dtype is torch.float32]
-    assert len(wide) == 8 and all(".act1." in name or ".act2." in name for name in wide)
+    tables = ".act1.", ".act2.", *((".norm2.", ".fc1.bias") if model == "kat-fused" else ())
+    assert len(wide) == count and all(any(part in name for part in tables) for name in wide)
 
 
 def test_inference_that_is_wrong_slow_or_late_has_a_status(tmp_path, monkeypatch, capsys):

@@ -36,6 +36,17 @@ def test_one_implementation_of_another_type_in_every_shape(tmp_path):
                      for one_pass in ("forward", "backward", "forward_and_backward")]
 
 
+@pytest.mark.parametrize("prologue", ["bias", "layer_norm"])
+def test_work_in_front(tmp_path, prologue):
+    words = "bias" if prologue == "bias" else "norm, cast"
+    names = ["grkan", f"{words}, grkan", f"{words}, GELU"]
+    cases, _ = run(tmp_path, "--prologue", prologue, "--output-dtype", "bf16",
+                   *(word for name in names for word in ("--implementation", name)))
+    assert {case["implementation"] for case in cases} == set(names)
+    assert {(case["operation"]["prologue"], case["bytes"]) for case in cases} == {
+        (prologue, 24 * 64 * bytes_moved) for bytes_moved in (4 + 2, 2 * 4 + 2, 3 * 4 + 2 * 2)}
+
+
 def run_with_package(tmp_path, code):
     """Measure a kat_rational that is this code."""
     (tmp_path / "kat_rational.py").write_text(code)

@@ -17,17 +17,19 @@ from grkan.torch import KAT_Group
 SHARDED = """
 import torch
 from torch.distributed.fsdp import fully_shard
-from grkan.torch import KAT_Group
+from grkan.torch import KAT_Group, NormRational, RationalLinear
 
 def make():
     torch.manual_seed(0)
-    return torch.nn.Sequential(torch.nn.Linear(16, 32), KAT_Group(), torch.nn.Linear(32, 16))
+    return torch.nn.Sequential(torch.nn.Linear(16, 32), KAT_Group(), NormRational(torch.nn.LayerNorm(32), KAT_Group()),
+                               RationalLinear(KAT_Group(), torch.nn.Linear(32, 16)))
 
 torch.distributed.init_process_group("gloo")
 rank = torch.distributed.get_rank()
 x = torch.randn(8, 16, generator=torch.Generator().manual_seed(1))
 whole, sharded = make(), make()
-fully_shard(sharded[1])
+for module in sharded[1:]:
+    fully_shard(module)
 fully_shard(sharded)
 whole(x).square().mean().backward()
 sharded(x[4 * rank:4 * rank + 4]).square().mean().backward()

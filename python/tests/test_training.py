@@ -36,15 +36,18 @@ def short_run(*words):
 def test_grkan_learns_as_the_formula_does():
     _, kernels = short_run("--activation", "grkan")
     _, formula = short_run("--activation", "eager")
+    _, fused = short_run("--activation", "fused")
     _, another = short_run("--activation", "gelu")
     assert kernels == pytest.approx(formula, rel=1e-4)
+    assert kernels == pytest.approx(fused, rel=1e-4)
     assert kernels != pytest.approx(another, rel=1e-3), "the comparison cannot tell one model from another"
 
 
-def test_two_runs_agree_bit_for_bit():
-    first, _ = short_run("--seed", "3")
-    second, _ = short_run("--seed", "3")
-    other, _ = short_run("--seed", "4")
+@pytest.mark.parametrize("activation", ["grkan", "fused"])
+def test_two_runs_agree_bit_for_bit(activation):
+    first, _ = short_run("--seed", "3", "--activation", activation)
+    second, _ = short_run("--seed", "3", "--activation", activation)
+    other, _ = short_run("--seed", "4", "--activation", activation)
     assert first == second
     assert first != other
 
@@ -70,11 +73,12 @@ def run_processes(count, *command):
     return [process.returncode for process in processes], printed[0]
 
 
-def test_two_processes_have_the_gradients_of_one():
+@pytest.mark.parametrize("model", ["kat", "kat-fused"])
+def test_two_processes_have_the_gradients_of_one(model):
     if not torch.distributed.is_available():
         pytest.skip("this PyTorch has no torch.distributed")
     statuses, printed = run_processes(2, str(ROOT / "bench" / "train_ddp.py"), "--device", "cpu", "--size", "digits",
-                                      "--image", "32", "--batch", "8", "--gradients-only")
+                                      "--image", "32", "--batch", "8", "--gradients-only", "--model", model)
     assert statuses == [0, 0], printed
     assert printed.startswith("gradients of 2 processes")
 
@@ -124,11 +128,11 @@ def test_activations_store_what_a_vits_do_under_autocast():
 
 def test_throughput_alternates_the_models_that_are_there():
     arguments = train_throughput.parse(["--device", "cpu", "--vit", "own", "--image", "32", "--windows", "3",
-                                        "--window", "0.01", "--models", "vit,kat,kat-gelu,kat-published"])
+                                        "--window", "0.01", "--models", "vit,kat,kat-fused,kat-gelu,kat-published"])
     rows = {row["model"]: row for row in train_throughput.measure("digits", 2, arguments)}
     assert list(rows) == arguments.models
     assert rows["vit"]["ratio_to_vit"] == 1
-    for name in ("vit", "kat", "kat-gelu"):
+    for name in ("vit", "kat", "kat-fused", "kat-gelu"):
         rate = rows[name]["images_per_second"]
         assert 0 < rate["min"] <= rate["median"] <= rate["max"]
     ratio = rows["kat"]["images_per_second"]["median"] / rows["vit"]["images_per_second"]["median"]
@@ -140,7 +144,7 @@ def test_throughput_fails_when_grkan_does(monkeypatch, capsys):
     def broken(channels, mode):
         raise RuntimeError("no kernels")
 
-    monkeypatch.setitem(models.MODELS, "kat", (broken, True))
+    monkeypatch.setitem(models.MODELS, "kat", (broken, {}))
     words = ["--device", "cpu", "--vit", "own", "--image", "32", "--sizes", "digits", "--batch", "2", "--windows", "1",
              "--window", "0.01", "--models", "vit,kat"]
     assert train_throughput.main(words) == 1
