@@ -7,8 +7,13 @@
  * neighbour is one.
  */
 
+#if !CPU_DOUBLE && defined(__AVX__)
+#include <immintrin.h>
+#define ADDS_NEIGHBOURS
+#endif
+
 enum {
-    piece_level = 9,
+    piece_level = 9, /* 8 * 8 * 8 */
     piece_elements = 1 << piece_level,
     most_waiting = 34 /* sums of fewer and fewer elements of a row, of which an int counts the channels */
 };
@@ -20,29 +25,51 @@ typedef struct row_tree {
     scalar sum[most_waiting];
 } row_tree;
 
-/** Sums of neighbours; the last number stays as it is where it has none. */
-static void add_neighbours(const scalar *restrict from, int count, scalar *restrict to)
+/** The sum of 1 to 8 numbers. What is missing to 8 counts as 0. */
+DEVICE scalar sum_of_eight(const scalar *n, int count)
 {
-    for (int i = 0; i < count / 2; ++i)
-        to[i] = from[2 * i] + from[2 * i + 1];
-    if (count % 2 != 0)
-        to[count / 2] = from[count - 1];
+    scalar sums[8];
+    for (int i = 0; i < count; ++i)
+        sums[i] = n[i];
+    for (int step = 1; step < count; step *= 2)
+        for (int i = 0; i + step < count; i += 2 * step)
+            sums[i] = sums[i] + sums[i + step];
+    return sums[0];
 }
 
-/** The sum of 1 to piece_elements numbers, which are overwritten. What is missing to a power of two counts as 0. */
-static scalar sum_of_piece(scalar *numbers, int count)
+#ifdef ADDS_NEIGHBOURS
+/** Sums of neighbours, in each half: of a, then of b. */
+DEVICE __m256 add_neighbours(__m256 a, __m256 b)
 {
-    scalar others[piece_elements / 2];
-    for (;;) {
-        if (count == 1)
-            return numbers[0];
-        add_neighbours(numbers, count, others);
-        count = (count + 1) / 2;
-        if (count == 1)
-            return others[0];
-        add_neighbours(others, count, numbers);
-        count = (count + 1) / 2;
+    return _mm256_add_ps(_mm256_shuffle_ps(a, b, 0x88), _mm256_shuffle_ps(a, b, 0xdd));
+}
+#endif
+
+/** The sums of every eight numbers. */
+static void sums_of_eights(const scalar *from, int count, scalar *to)
+{
+    int i = 0;
+#ifdef ADDS_NEIGHBOURS /* 9 instructions for 32 numbers: compilers take three times as many */
+    for (; i + 32 <= count; i += 32) {
+        const __m256 first = add_neighbours(_mm256_loadu_ps(from + i), _mm256_loadu_ps(from + i + 8));
+        const __m256 second = add_neighbours(_mm256_loadu_ps(from + i + 16), _mm256_loadu_ps(from + i + 24));
+        const __m256 fours = add_neighbours(first, second);
+        _mm_storeu_ps(to + i / 8, _mm_add_ps(_mm256_castps256_ps128(fours), _mm256_extractf128_ps(fours, 1)));
     }
+#endif
+    for (; i + 8 <= count; i += 8)
+        to[i / 8] = sum_of_eight(from + i, 8);
+    if (i < count)
+        to[i / 8] = sum_of_eight(from + i, count - i);
+}
+
+/** The sum of 1 to piece_elements numbers. What is missing to a power of two counts as 0. */
+static scalar sum_of_piece(const scalar *numbers, int count)
+{
+    scalar eights[piece_elements / 8], squares[piece_elements / 64];
+    sums_of_eights(numbers, count, eights);
+    sums_of_eights(eights, (count + 7) / 8, squares);
+    return sum_of_eight(squares, (count + 63) / 64);
 }
 
 static void push_sum(row_tree *t, int level, scalar sum)
@@ -56,10 +83,9 @@ static void push_sum(row_tree *t, int level, scalar sum)
 /**
  * Add the next elements of a row.
  * @param first   the index of the first one
- * @param numbers overwritten
  * @param is_last whether these end the row
  */
-static void add_elements(row_tree *t, int64_t first, scalar *numbers, int count, int is_last)
+static void add_elements(row_tree *t, int64_t first, const scalar *numbers, int count, int is_last)
 {
     while (count > 0) {
         int level = piece_level;
@@ -73,11 +99,11 @@ static void add_elements(row_tree *t, int64_t first, scalar *numbers, int count,
     }
 }
 
-/** The sum of a whole row; +0 if it is a zero. */
+/** The sum of a whole row; begun with +0, so that it is +0 if it is a zero. */
 static scalar sum_of_row(const row_tree *t)
 {
-    scalar sum = t->sum[t->count - 1];
-    for (int i = t->count - 2; i >= 0; --i)
+    scalar sum = 0;
+    for (int i = t->count - 1; i >= 0; --i)
         sum = t->sum[i] + sum;
-    return sum + (scalar)0;
+    return sum;
 }

@@ -31,10 +31,11 @@ typedef struct row_turn {
     int most_columns;
     const scalar *scale, *shift; /* of the window's first channel */
     row_numbers numbers[most_turn_rows];
-    scalar *x, *z, *dz, *terms; /* [most_columns]; x becomes xhat, and dz was dy */
+    scalar *xhat, *z, *dz, *terms; /* [most_columns]; xhat may be z in forward */
+    const scalar *dy;              /* where it lies, or in the place of dz */
 } row_turn;
 
-/** @param arrays as many as the pass needs, of x, z, dz, terms */
+/** @param arrays as many as the pass needs, of xhat, z, dz, terms */
 static void start_turn(const cpu_job *job, int64_t turn, int arrays, memory m, row_turn *t)
 {
     const grkan_operation *const o = &job->plan->operation;
@@ -49,7 +50,7 @@ static void start_turn(const cpu_job *job, int64_t turn, int arrays, memory m, r
     t->g.columns.vector = 1;
     t->g.columns.tile_vectors = INT_MAX;
     t->most_columns = bytes_left(&m) > row_stack_bytes ? most_window : least_window;
-    scalar **const array[] = {&t->x, &t->z, &t->dz, &t->terms};
+    scalar **const array[] = {&t->xhat, &t->z, &t->dz, &t->terms};
     for (int i = 0; i < arrays; ++i)
         *array[i] = take(&m, (size_t)t->most_columns * sizeof(scalar));
     t->runs = (run *)m.next;
@@ -80,12 +81,16 @@ DEVICE int64_t element_of_row(const row_turn *t, int row)
     return (t->first_row + row) * t->channels + t->window.start;
 }
 
-/** The window's part of a row: its elements, then zeros. */
-static void load_row(const row_turn *t, const cpu_tensor *from, int row, scalar *to)
+/** The window's part of a row: whole SIMD vectors, with zeros in the end. */
+static const scalar *load_row(const row_turn *t, const cpu_tensor *from, int row, scalar *to)
 {
-    convert_in(from, element_of_row(t, row), t->s.columns, to);
+    const int64_t element = element_of_row(t, row);
+    if (t->s.columns == t->s.width)
+        return elements_at(from, element, t->s.columns, to);
+    convert_in(from, element, t->s.columns, to);
     for (int column = t->s.columns; column < t->s.width; ++column)
         to[column] = 0;
+    return to;
 }
 
 /** F of a row of z, into a tensor. y of one row is written after all else of the row is read. */
@@ -102,15 +107,16 @@ static void store_function(const row_turn *t, scalar *z, int row, const cpu_tens
 static scalar sum_row(const row_turn *t, int64_t row, scalar mean, int is_of_squares)
 {
     scalar terms[piece_elements];
-    row_tree tree = {.count = 0};
+    row_tree tree;
+    tree.count = 0;
     for (int64_t first = 0; first < t->channels; first += piece_elements) {
         const int count = (int)smaller(t->channels - first, piece_elements);
-        convert_in(&t->job->x, row * t->channels + first, count, terms);
+        const scalar *const x = elements_at(&t->job->x, row * t->channels + first, count, terms);
         for (int i = 0; is_of_squares && i < count; ++i) {
-            const scalar centre = t->p.kind == PROLOGUE_LAYER_NORM ? terms[i] - mean : terms[i];
+            const scalar centre = t->p.kind == PROLOGUE_LAYER_NORM ? x[i] - mean : x[i];
             terms[i] = centre * centre;
         }
-        add_elements(&tree, first, terms, count, first + count == t->channels);
+        add_elements(&tree, first, is_of_squares ? terms : x, count, first + count == t->channels);
     }
     return sum_of_row(&tree);
 }
@@ -139,22 +145,22 @@ static void forward_rows_in(const cpu_job *job, int64_t turn, memory m)
     for (int64_t first = 0; first < t.channels;) {
         first = open_window(&t, first);
         for (int row = 0; row < t.rows; ++row) {
-            load_row(&t, &job->x, row, t.x);
-            elements_to_z(t.p, t.numbers[row], t.scale, t.shift, t.s.columns, t.x, NULL, t.x);
-            store_function(&t, t.x, row, &job->result);
+            elements_to_z(t.p, t.numbers[row], t.scale, t.shift, t.s.columns, load_row(&t, &job->x, row, t.xhat), NULL,
+                          t.xhat);
+            store_function(&t, t.xhat, row, &job->result);
         }
     }
 }
 
 /* ------------------------------------------------------------------------------------------------- backward */
 
-/** dz of a row of z, in the place of dy. */
+/** dz of a row of z. */
 DEVICE void slopes_of_runs(const cpu_job *job, family f, const row_turn *t)
 {
     for (const run *r = t->runs; r < t->runs + t->run_count; ++r) {
         const int is_near = row_is_near(r, t->z);
         for (int column = r->first; column < r->end; column += CPU_LANES) {
-            const real z = load_lanes(t->z + column), dy = load_lanes(t->dz + column);
+            const real z = load_lanes(t->z + column), dy = load_lanes(t->dy + column);
             element_terms unused;
             real unused_sums[MOST_SUMS];
             if (is_near)
@@ -188,11 +194,11 @@ static __attribute__((noinline)) void slopes_unrolled(const cpu_job *job, const 
 }
 
 /** xhat, z and dz of the window's part of a row. */
-static void differentiate_row(const row_turn *t, int row)
+static void differentiate_row(row_turn *t, int row)
 {
-    load_row(t, &t->job->x, row, t->x);
-    load_row(t, &t->job->dy, row, t->dz);
-    elements_to_z(t->p, t->numbers[row], t->scale, t->shift, t->s.columns, t->x, t->x, t->z);
+    const scalar *const x = load_row(t, &t->job->x, row, t->xhat);
+    t->dy = load_row(t, &t->job->dy, row, t->dz);
+    elements_to_z(t->p, t->numbers[row], t->scale, t->shift, t->s.columns, x, t->xhat, t->z);
     slopes_unrolled(t->job, t);
 }
 
@@ -213,12 +219,10 @@ static void add_to_row_sums(const row_turn *t, row_sums *sums)
 {
     const int64_t first = t->window.start;
     const int count = t->s.columns, is_last = first + count == t->channels;
-    if (t->p.kind == PROLOGUE_LAYER_NORM) {
-        memcpy(t->terms, t->dz, (size_t)count * sizeof *t->terms);
-        add_elements(&sums->gradients, first, t->terms, count, is_last);
-    }
+    if (t->p.kind == PROLOGUE_LAYER_NORM)
+        add_elements(&sums->gradients, first, t->dz, count, is_last);
     for (int column = 0; column < count; ++column)
-        t->terms[column] = t->dz[column] * t->x[column];
+        t->terms[column] = t->dz[column] * t->xhat[column];
     add_elements(&sums->products, first, t->terms, count, is_last);
 }
 
@@ -230,8 +234,8 @@ static void store_dx(const row_turn *t, int row, const row_sums *sums)
     const scalar product = mean_of(sum_of_row(&sums->products), divisor);
     const row_statistics numbers = {REAL(t->numbers[row].mean), REAL(t->numbers[row].rstd)};
     for (int column = 0; column < t->s.width; column += CPU_LANES)
-        store_lanes(t->dz + column, gradient_of_x(t->p, numbers, load_lanes(t->x + column), load_lanes(t->dz + column),
-                                                  REAL(mean), REAL(product)));
+        store_lanes(t->dz + column, gradient_of_x(t->p, numbers, load_lanes(t->xhat + column),
+                                                  load_lanes(t->dz + column), REAL(mean), REAL(product)));
     convert_out(t->dz, t->s.columns, &t->job->result, element_of_row(t, row));
 }
 
@@ -247,7 +251,8 @@ static void finish_row(const row_turn *t, int row, const row_sums *sums)
 static void backward_whole_rows(row_turn *t)
 {
     for (int row = 0; row < t->rows; ++row) {
-        row_sums sums = {.gradients.count = 0};
+        row_sums sums;
+        sums.gradients.count = sums.products.count = 0;
         differentiate_row(t, row);
         gradients_of_xhat(t);
         add_to_row_sums(t, &sums);

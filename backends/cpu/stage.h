@@ -155,6 +155,15 @@ static void convert_in(const cpu_tensor *t, grkan_int64 element, int count, scal
         memcpy(to, from, (size_t)count * sizeof(scalar));
 }
 
+/** Elements of a tensor in the type of arithmetic: where they lie, or converted. */
+static const scalar *elements_at(const cpu_tensor *t, grkan_int64 element, int count, scalar *converted)
+{
+    if (is_scalar(t))
+        return (const scalar *)(const void *)element_of(t, element);
+    convert_in(t, element, count, converted);
+    return converted;
+}
+
 /** And back. */
 static void convert_out(const scalar *from, int count, const cpu_tensor *t, grkan_int64 element)
 {
