@@ -76,8 +76,7 @@ static grkan_status check_tensor(const grkan_backend *backend, tensor *t)
 
 static bool overlap(const grkan_backend *backend, const tensor *a, const tensor *b)
 {
-    return a->start < b->end && b->start < a->end &&
-           (backend->uses_pointers || a->buffer->base == b->buffer->base);
+    return a->start < b->end && b->start < a->end && (backend->uses_pointers || a->buffer->base == b->buffer->base);
 }
 
 /** What the first output, or another, should not have overlapped so with an input, or with an output before it. */

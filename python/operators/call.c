@@ -5,8 +5,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "direct.h"
-
 bool call_fail(call *c, grkan_status status, const char *format, ...)
 {
     va_list arguments;
@@ -33,19 +31,10 @@ bool call_of_torch(call *c, torch_status status, const char *function)
                      why != NULL ? why : "");
 }
 
-/** Leave a call of Python's to the dispatcher: it needs what is rare, and takes long. @return false */
-static bool leave(call *c)
-{
-    c->status = GRKAN_ERROR_UNSUPPORTED;
-    return false;
-}
-
 static bool read_tensor(call *c, torch_tensor *handle, tensor *t)
 {
     int64_t *sizes = NULL, *strides = NULL;
     t->handle = handle;
-    if (c->direct != NULL)
-        return direct_read(c, t) || leave(c);
     const bool is_read =
         TORCH(c, aoti_torch_get_dim, handle, &t->dim) && TORCH(c, aoti_torch_get_sizes, handle, &sizes) &&
         TORCH(c, aoti_torch_get_strides, handle, &strides) && TORCH(c, aoti_torch_get_dtype, handle, &t->dtype) &&
@@ -73,9 +62,11 @@ static bool own(call *c, torch_tensor *handle, tensor *t)
 
 bool call_take(call *c, const uint64_t *values, int count, tensor *tensors)
 {
-    for (int i = 0; c->direct == NULL && i < count; ++i)
+    for (int i = 0; c->read != NULL && i < count; ++i)
+        tensors[i] = c->read[values[i]];
+    for (int i = 0; c->read == NULL && i < count; ++i)
         c->owned[c->count++] = (torch_tensor *)(uintptr_t)values[i];
-    for (int i = 0; i < count; ++i)
+    for (int i = 0; c->read == NULL && i < count; ++i)
         if (!read_known(c, (torch_tensor *)(uintptr_t)values[i], &tensors[i]))
             return false;
     return true;
@@ -92,16 +83,12 @@ bool call_make(call *c, int64_t dim, const int64_t *sizes, const int64_t *stride
                tensor *made)
 {
     torch_tensor *handle = NULL;
-    if (c->direct != NULL)
-        return leave(c);
     return make(c, dim, sizes, strides, dtype, on, &handle) && own(c, handle, made);
 }
 
 /** Of what is made, only the address is not known: each question costs. */
 bool call_make_like(call *c, const tensor *t, int32_t dtype, tensor *made)
 {
-    if (c->direct != NULL)
-        return direct_make_like(c, t, dtype, made) || leave(c);
     *made = *t;
     made->dtype = dtype;
     if (!make(c, t->dim, t->sizes, t->strides, dtype, t, &made->handle))
@@ -110,16 +97,21 @@ bool call_make_like(call *c, const tensor *t, int32_t dtype, tensor *made)
     return TORCH(c, aoti_torch_get_data_ptr, made->handle, &made->data);
 }
 
+/** Copies need a handle. */
+static bool may_copy(call *c)
+{
+    return c->read == NULL || call_fail(c, GRKAN_ERROR_UNSUPPORTED, "a tensor that was read already has to be copied");
+}
+
 bool call_clone(call *c, tensor *t)
 {
     torch_tensor *copy = NULL;
-    return c->direct != NULL ? leave(c) : TORCH(c, aoti_torch_clone, t->handle, &copy) && own(c, copy, t);
+    return may_copy(c) && TORCH(c, aoti_torch_clone, t->handle, &copy) && own(c, copy, t);
 }
 
 bool call_copy(call *c, const tensor *made, tensor *t)
 {
-    const bool is_copied =
-        c->direct != NULL ? leave(c) : TORCH(c, aoti_torch_copy_, made->handle, t->handle, 0);
+    const bool is_copied = may_copy(c) && TORCH(c, aoti_torch_copy_, made->handle, t->handle, 0);
     *t = *made;
     return is_copied;
 }
@@ -136,15 +128,11 @@ void call_end(call *c, const char *operator, const tensor * results, int count, 
 {
     const int kept = c->status == GRKAN_SUCCESS ? count : 0;
     for (int i = 0; i < c->count; ++i)
-        if (is_result(c->owned[i], results, kept))
-            continue;
-        else if (c->direct != NULL)
-            direct_delete(c->owned[i]);
-        else
+        if (!is_result(c->owned[i], results, kept))
             (void)torch.aoti_torch_delete_tensor_object(c->owned[i]);
     for (int i = 0; i < kept; ++i)
         values[i] = (uint64_t)(uintptr_t)results[i].handle;
-    if (c->status != GRKAN_SUCCESS && c->direct == NULL) {
+    if (c->status != GRKAN_SUCCESS && c->read == NULL) {
         char text[sizeof c->words + 64];
         snprintf(text, sizeof text, "%s [%s]", c->words, grkan_status_name(c->status));
         torch.aoti_torch_check(false, operator, "grkan", 0, text);

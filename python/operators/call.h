@@ -25,11 +25,10 @@ typedef struct tensor {
     void *data;             /**< its first element; may be NULL where it has none */
 } tensor;
 
-/** Begins with zeros, but for is_gpu, or direct. */
+/** Begins with zeros, but for is_gpu, and `read`. */
 typedef struct call {
-    const struct direct
-        *direct; /**< the call of Python's that it is, whose tensors are Python's (direct.h); else NULL */
-    bool is_gpu; /**< which kernel it is: PyTorch picks that of a GPU if any of the tensors is on one */
+    const tensor *read; /**< the tensors among the arguments, which stay another's and are no handles; NULL: they are */
+    bool is_gpu;        /**< which kernel it is: PyTorch picks that of a GPU if any of the tensors is on one */
     torch_tensor *owned[most_owned];
     int count;
     grkan_status status;
@@ -46,7 +45,7 @@ bool call_fail_as_grkan(call *c, grkan_status status);
 bool call_of_torch(call *c, torch_status status, const char *function);
 #define TORCH(c, function, ...) call_of_torch(c, torch.function(__VA_ARGS__), #function)
 
-/** Read the tensors among a kernel's arguments; own them, where they are its own. */
+/** Own the tensors among a kernel's arguments, and read them; where they are read already, values are their places. */
 bool call_take(call *c, const uint64_t *values, int count, tensor *tensors);
 
 /** Make a tensor of sizes and strides, of a type, on the device of another. */
@@ -62,7 +61,8 @@ bool call_clone(call *c, tensor *t);
 /** Copy a tensor's elements to one that was made of its sizes, and let it be that one. */
 bool call_copy(call *c, const tensor *made, tensor *t);
 
-/** Delete what the call owns, but for `count` results, which are handed over. If it has failed, delete all and throw. */
+/** Delete what the call owns, but for `count` results, which are handed over. If it has failed, delete all and throw,
+    but not where arguments were read already. */
 void call_end(call *c, const char *operator, const tensor * results, int count, uint64_t *values);
 
 #endif

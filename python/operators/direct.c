@@ -85,6 +85,41 @@ static int32_t number_of(const dlpack_tensor *t)
                            : -1;
 }
 
+/** Read a tensor. @return whether it is one that kernels may take */
+static bool read_tensor(const dlpack_exchange *exchange, python_object *object, tensor *t, bool *is_gpu)
+{
+    dlpack_tensor found;
+    if (exchange->read(object, &found) != 0 || found.dim > most_dimensions)
+        return false;
+    const bool is_on_gpu = found.device_type == dlpack_cuda || found.device_type == dlpack_rocm;
+    *t = (tensor){.handle = (torch_tensor *)object,
+                  .dim = found.dim,
+                  .sizes = found.sizes,
+                  .strides = found.strides,
+                  .dtype = number_of(&found),
+                  .device_index = is_on_gpu ? found.device_index : -1,
+                  .data = (char *)found.data + found.byte_offset};
+    *is_gpu = *is_gpu || is_on_gpu;
+    return is_on_gpu || found.device_type == dlpack_cpu;
+}
+
+/** PyTorch's function that makes an object of Python's of a tensor: takes it by reference, as older ones take it by value. */
+static python_object *(*wrap)(torch_tensor *tensor);
+
+static bool find_wrap(void)
+{
+    static const char *const names[] = {"_Z16THPVariable_WrapRKN2at10TensorBaseE",
+                                        "_Z16THPVariable_WrapN2at10TensorBaseE"};
+    char path[GRKAN_PATH_BYTES];
+    grkan_library *const library =
+        grkan_library_loaded("libtorch_python", 0, path, sizeof path) ? grkan_library_open(path) : NULL;
+    void *address = NULL;
+    for (size_t i = 0; address == NULL && i < sizeof names / sizeof names[0]; ++i)
+        address = library != NULL ? grkan_library_symbol(library, names[i]) : NULL;
+    memcpy(&wrap, &address, sizeof address);
+    return address != NULL; /* the library stays loaded, as PyTorch's others do */
+}
+
 /* -------------------------------------------------------------------------------------------------------- the call */
 
 enum { most_arguments = 16, most_results = 8, most_questions = 8, most_flags = 4 };
@@ -139,22 +174,29 @@ static bool is_unwatched(const direct *d)
     return true;
 }
 
-/** Whether all tensors are plain ones; `values` takes them, and the numbers. */
-static bool take_arguments(const direct *d, python_object *const *arguments, uint64_t *values)
+/** The arguments of a call. */
+typedef struct call_arguments {
+    tensor tensors[most_arguments];
+    uint64_t values[most_arguments]; /**< places in it, and numbers; takes the results */
+    bool is_gpu;
+} call_arguments;
+
+/** Read them, if all tensors are plain ones. */
+static bool read_arguments(const direct *d, python_object *const *objects, call_arguments *a)
 {
-    for (int i = 0; i < d->tensors; ++i)
-        if (!is_plain(d, arguments[i]))
+    for (int i = 0; i < d->tensors; ++i) {
+        if (!is_plain(d, objects[i]) || !read_tensor(d->exchange, objects[i], &a->tensors[i], &a->is_gpu))
             return false;
-    for (int i = 0; i < d->tensors; ++i)
-        values[i] = (uint64_t)(uintptr_t)arguments[i];
+        a->values[i] = (uint64_t)i;
+    }
     for (int i = d->tensors; i < d->arguments; ++i) {
         if (d->is_float[i]) {
-            const double number = python.PyFloat_AsDouble(arguments[i]);
-            memcpy(&values[i], &number, sizeof number);
+            const double number = python.PyFloat_AsDouble(objects[i]);
+            memcpy(&a->values[i], &number, sizeof number);
         } else {
-            values[i] = (uint64_t)python.PyLong_AsLongLong(arguments[i]);
+            a->values[i] = (uint64_t)python.PyLong_AsLongLong(objects[i]);
         }
-        if (values[i] == (uint64_t)-1 && python.PyErr_Occurred() != NULL)
+        if (python.PyErr_Occurred() != NULL)
             return false;
     }
     return true;
@@ -180,86 +222,45 @@ static python_object *call_otherwise(const direct *d, python_object *const *argu
     return result;
 }
 
-/** One result as it is, several as a tuple. */
+/** One result as it is, several as a tuple; NULL: it has failed. */
 static python_object *result_of(const direct *d, const uint64_t *values)
 {
-    python_object *results[most_results];
-    for (int i = 0; i < d->results; ++i)
-        results[i] = (python_object *)(uintptr_t)values[i];
+    python_object *results[most_results] = {NULL};
+    bool is_good = true;
+    for (int i = 0; i < d->results; ++i) {
+        torch_tensor *const made = (torch_tensor *)(uintptr_t)values[i];
+        results[i] = is_good ? wrap(made) : NULL;
+        is_good = results[i] != NULL;
+        (void)torch.aoti_torch_delete_tensor_object(made);
+    }
     if (d->results == 1)
         return results[0];
-    python_object *const tuple = tuple_of(results, d->results);
+    python_object *const tuple = is_good ? tuple_of(results, d->results) : NULL;
     for (int i = 0; i < d->results; ++i)
-        python.Py_DecRef(results[i]);
+        if (results[i] != NULL)
+            python.Py_DecRef(results[i]);
     return tuple;
 }
 
-static python_object *run(python_object *self, python_object *const *arguments, ptrdiff_t count)
+/** Enqueue or run it, while other threads may have Python: PyTorch's allocator and the driver may wait. */
+static bool compute_call(const direct *d, call_arguments *a)
+{
+    call c = {.read = a->tensors, .is_gpu = a->is_gpu};
+    void *const thread = python.PyEval_SaveThread();
+    d->compute(&c, a->values);
+    python.PyEval_RestoreThread(thread);
+    return c.status == GRKAN_SUCCESS;
+}
+
+static python_object *run(python_object *self, python_object *const *objects, ptrdiff_t count)
 {
     const direct *const d = python.PyCapsule_GetPointer(self, NULL);
-    uint64_t values[most_arguments];
-    call c = {.direct = d};
-    if (count != d->arguments || !is_unwatched(d) || !take_arguments(d, arguments, values))
-        return call_otherwise(d, arguments, count);
-    d->compute(&c, values);
-    return c.status == GRKAN_SUCCESS ? result_of(d, values) : call_otherwise(d, arguments, count);
-}
-
-/* ------------------------------------------------------------------------------------------------------ for call.c */
-
-bool direct_read(call *c, tensor *t)
-{
-    dlpack_tensor found;
-    if (c->direct->exchange->read((python_object *)t->handle, &found) != 0)
-        return false;
-    const bool is_gpu = found.device_type == dlpack_cuda || found.device_type == dlpack_rocm;
-    if (!is_gpu && found.device_type != dlpack_cpu)
-        return false;
-    t->dim = found.dim;
-    t->sizes = found.sizes;
-    t->strides = found.strides;
-    t->dtype = number_of(&found);
-    t->device_index = is_gpu ? found.device_index : -1;
-    t->data = (char *)found.data + found.byte_offset;
-    c->is_gpu = c->is_gpu || is_gpu;
-    return true;
-}
-
-bool direct_make_like(call *c, const tensor *t, int32_t dtype, tensor *made)
-{
-    tensor found;
-    if (dtype != t->dtype)
-        return false;
-    found.handle = (torch_tensor *)python.PyObject_CallFunctionObjArgs(c->direct->rules.empty_like,
-                                                                       (python_object *)t->handle, NULL);
-    if (found.handle == NULL)
-        return false;
-    c->owned[c->count++] = found.handle;
-    *made = *t;
-    made->handle = found.handle;
-    if (!direct_read(c, &found))
-        return false;
-    made->data = found.data;
-    for (int64_t i = 0; i < t->dim; ++i)
-        if (t->sizes[i] != 1 && found.strides[i] != t->strides[i])
-            return false;
-    return true;
-}
-
-void direct_delete(torch_tensor *handle)
-{
-    python.Py_DecRef((python_object *)handle);
-}
-
-void *direct_leave(const call *c)
-{
-    return c->direct != NULL ? python.PyEval_SaveThread() : NULL;
-}
-
-void direct_enter(const call *c, void *thread)
-{
-    if (c->direct != NULL)
-        python.PyEval_RestoreThread(thread);
+    call_arguments a;
+    a.is_gpu = false;
+    python_object *result = NULL;
+    if (count == d->arguments && is_unwatched(d) && read_arguments(d, objects, &a) && compute_call(d, &a))
+        result = result_of(d, a.values);
+    return result != NULL ? result : call_otherwise(d, objects, count);
 }
 
 /* --------------------------------------------------------------------------------------------------- a new function */
@@ -319,8 +320,8 @@ static bool read_rules(direct *d)
 /** Objects are never given back, as the function is not. */
 static void keep_rules(const direct_rules *rules)
 {
-    python_object *const kept[] = {rules->otherwise, rules->tensor, rules->parameter,  rules->questions,
-                                   rules->flags,     rules->is_neg, rules->empty_like, rules->exchange};
+    python_object *const kept[] = {rules->otherwise, rules->tensor, rules->parameter, rules->questions,
+                                   rules->flags,     rules->is_neg, rules->exchange};
     for (size_t i = 0; i < sizeof kept / sizeof kept[0]; ++i)
         python.Py_IncRef(kept[i]);
 }
@@ -328,7 +329,7 @@ static void keep_rules(const direct_rules *rules)
 python_object *direct_function(const char *name, const char *schema, void (*compute)(call *c, uint64_t *values),
                                const direct_rules *rules)
 {
-    direct *const d = find_python() ? calloc(1, sizeof *d) : NULL;
+    direct *const d = find_python() && find_wrap() ? calloc(1, sizeof *d) : NULL;
     if (d == NULL)
         return NULL;
     d->method = (python_method){name, run, takes_fast_call, NULL};

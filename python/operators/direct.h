@@ -6,8 +6,9 @@
  *
  * Such a function does what the operator does, for plain tensors while nothing is active that wants to see operations; all
  * other calls, and those that fail, it hands on, so that they have the dispatcher's results and errors. Tensors are read as
- * PyTorch's table of DLPack functions gives them (torch.Tensor.__dlpack_c_exchange_api__, since PyTorch 2.10), results are
- * made by torch.empty_like.
+ * PyTorch's table of DLPack functions gives them (torch.Tensor.__dlpack_c_exchange_api__, since PyTorch 2.10). Results are
+ * made as those of operators are, and become Python's by PyTorch's THPVariable_Wrap: a function of C++, without which there
+ * are no such functions.
  */
 #ifndef GRKAN_TORCH_DIRECT_H
 #define GRKAN_TORCH_DIRECT_H
@@ -18,14 +19,13 @@ typedef struct python_object python_object;
 
 /** What a function asks before it passes by the dispatcher: an object of Python's each, all of which live on with it. */
 typedef struct direct_rules {
-    python_object *otherwise;  /**< what has all other calls: takes the same arguments */
-    python_object *tensor;     /**< torch.Tensor */
-    python_object *parameter;  /**< torch.nn.Parameter */
-    python_object *questions;  /**< a tuple of functions without arguments, all of whose answers must be false */
-    python_object *flags;      /**< a tuple of triples: in a dict, a name must have a value */
-    python_object *is_neg;     /**< torch.Tensor.is_neg */
-    python_object *empty_like; /**< torch.empty_like */
-    python_object *exchange;   /**< the capsule with DLPack's functions */
+    python_object *otherwise; /**< what has all other calls: takes the same arguments */
+    python_object *tensor;    /**< torch.Tensor */
+    python_object *parameter; /**< torch.nn.Parameter */
+    python_object *questions; /**< a tuple of functions without arguments, all of whose answers must be false */
+    python_object *flags;     /**< a tuple of triples: in a dict, a name must have a value */
+    python_object *is_neg;    /**< torch.Tensor.is_neg */
+    python_object *exchange;  /**< the capsule with DLPack's functions */
 } direct_rules;
 
 /**
@@ -35,14 +35,5 @@ typedef struct direct_rules {
  */
 python_object *direct_function(const char *name, const char *schema, void (*compute)(call *c, uint64_t *values),
                                const direct_rules *rules);
-
-/** What call.c does in such a call. @return false: the call is left to the dispatcher, which finds out why */
-bool direct_read(call *c, tensor *t);
-bool direct_make_like(call *c, const tensor *t, int32_t dtype, tensor *made);
-void direct_delete(torch_tensor *handle);
-
-/** Let other threads have Python while a kernel is enqueued or runs. @return for direct_enter; NULL: not in such a call */
-void *direct_leave(const call *c);
-void direct_enter(const call *c, void *thread);
 
 #endif

@@ -14,7 +14,8 @@ FUNCTION(int, PyObject_IsTrue, (python_object * object))
 FUNCTION(ptrdiff_t, PyTuple_Size, (python_object * tuple))
 FUNCTION(python_object *, PyTuple_GetItem, (python_object * tuple, ptrdiff_t index)) /* the tuple's, not the caller's */
 FUNCTION(python_object *, PyTuple_New, (ptrdiff_t size))
-FUNCTION(int, PyTuple_SetItem, (python_object * tuple, ptrdiff_t index, python_object *item)) /* which is the tuple's then */
+FUNCTION(int, PyTuple_SetItem,
+         (python_object * tuple, ptrdiff_t index, python_object *item)) /* which is the tuple's then */
 FUNCTION(python_object *, PyDict_GetItemWithError, (python_object * dict, python_object *key)) /* the dict's */
 FUNCTION(long long, PyLong_AsLongLong, (python_object * object))
 FUNCTION(double, PyFloat_AsDouble, (python_object * object))

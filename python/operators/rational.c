@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "direct.h"
 #include "inputs.h"
 #include "layout.h"
 #include "workspaces.h"
@@ -98,10 +97,7 @@ static bool forward(call *c, const inputs *in, const plan *p, bool with_statisti
         a.mean = buffer(&made[1]);
         a.rstd = buffer(&made[2]);
     }
-    void *const thread = direct_leave(c);
-    const grkan_status status = grkan_forward(p->handle, &a, stream);
-    direct_enter(c, thread);
-    return did(c, status);
+    return did(c, grkan_forward(p->handle, &a, stream));
 }
 
 static bool plan_forward(call *c, inputs *in, bool with_statistics, tensor *made)
@@ -189,10 +185,7 @@ static bool backward(call *c, inputs *in, const plan *p, int tables, tensor *gra
     }
     if (in->writes_y)
         a.y = buffer(y);
-    void *const thread = direct_leave(c);
-    const grkan_status status = grkan_backward(p->handle, &a, stream);
-    direct_enter(c, thread);
-    if (!did(c, status))
+    if (!did(c, grkan_backward(p->handle, &a, stream)))
         return false;
     workspaces_give(&scratch);
     return true;
