@@ -70,6 +70,8 @@ static void define_prologue(char text[GRKAN_DEFINITION_BYTES], const grkan_plan_
 {
     const grkan_operation *const o = &data->operation;
     define_if(text, "PROLOGUE", (int)o->prologue);
+    if (o->prologue != GRKAN_PROLOGUE_NONE)
+        define(text, "CHANNEL_SUMS", o->inner == 1 ? data->backward.columns.vector : 1);
     if (grkan_row_statistics(o) > 0) {
         define(text, "HAS_SCALE", o->norm.has_scale);
         define(text, "HAS_SHIFT", o->norm.has_shift);

@@ -196,8 +196,11 @@ static grkan_status prepare_call(const grkan_plan_data *plan, const grkan_geomet
     p->launch = (grkan_launch){.add = call->add};
     if (!gpu_uses_pointers)
         set_offsets(plan, call, &p->launch);
-    if (has_more(plan))
+    if (has_more(plan)) {
         set_more(plan, call, p);
+        if ((status = find_place(call->y, &y_place)) != GRKAN_SUCCESS)
+            return status;
+    }
     if ((status = find_place(call->x, &x_place)) == GRKAN_SUCCESS &&
         (status = find_place(call->dy, &y_place)) == GRKAN_SUCCESS)
         status = find_place(call->result, geometry == &plan->forward ? &y_place : &x_place);
@@ -301,21 +304,27 @@ static grkan_status reduce_blocks(const grkan_backend_program *program, prepared
     add_buffer(p, "dx", RESULT, &list);
     add_gradients(p, &list);
     add_buffer(p, "workspace", WORKSPACE, &list);
-    return launch_all(program, BACKWARD, p, &list, 0, blocks_of(p->geometry), stream);
+    add_statistics(p, &list);
+    if (p->plan->options.writes_y)
+        add_buffer(p, "y", Y_AGAIN, &list);
+    return launch_all(program, BACKWARD, p, &list, has_more(p->plan), blocks_of(p->geometry), stream);
 }
 
 static grkan_status reduce_grid(const grkan_backend_program *program, prepared_call *p, void *stream)
 {
     const int block = p->geometry->columns.block;
     argument_list list;
-    int64_t threads = 0;
+    int64_t blocks = 0;
     list.count = 0;
-    for (int i = 0; i < p->plan->table_count; ++i)
-        threads += (int64_t)p->geometry->tables[i].numbers * p->geometry->tables[i].grid_threads;
+    for (int i = 0; i < p->plan->table_count; ++i) {
+        const grkan_table_reduction *const table = &p->geometry->tables[i];
+        const int width = table->grid_threads > 0 ? block / table->grid_threads : 1; /* numbers of a block */
+        blocks += table->grid_threads > 0 ? (table->numbers + width - 1) / width : 0;
+    }
     add_tables(p, &list);
     add_gradients(p, &list);
     add_buffer(p, "workspace", WORKSPACE, &list);
-    return launch_all(program, REDUCE, p, &list, 0, (threads + block - 1) / block, stream);
+    return launch_all(program, REDUCE, p, &list, 0, blocks, stream);
 }
 
 grkan_status gpu_backward(grkan_backend_program *program, const grkan_plan_data *plan, const grkan_call *call,

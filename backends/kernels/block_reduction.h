@@ -14,9 +14,11 @@
 #include "grid.h"
 #include "tables.h"
 
-/** How many outputs of a table so many groups have. */
+/** How many outputs of a family's table so many groups have. */
 DEVICE int outputs_of_groups(const gradients *d, int table, grkan_int64 groups)
 {
+    if (IS_FROZEN(d, table))
+        return 0;
     return (table_of(d->g, table).is_shared ? 1 : (int)groups) * table_width(d->f, table);
 }
 
@@ -36,7 +38,7 @@ DEVICE output_index index_of_output(const gradients *d, int index)
     i.table = 0;
     i.own = index;
     UNROLL
-    for (int table = 0; table + 1 < TABLES; ++table) {
+    for (int table = 0; table + 1 < FAMILY_TABLES; ++table) {
         const int outputs = outputs_of_groups(d, table, d->g->columns.tile_groups);
         const int is_later = i.table == table && i.own >= outputs;
         i.own -= is_later ? outputs : 0;

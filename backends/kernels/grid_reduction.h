@@ -51,6 +51,38 @@ DEVICE partial_range partials_of_thread(const grkan_geometry *g, int thread)
     return p;
 }
 
+#ifdef GRKAN_BACKWARD_BLOCK
+/** Numbers that a block of a launch of its own adds up: all of one table's, each by so many threads. Hosts count blocks so. */
+DEVICE int numbers_of_block(int threads)
+{
+    return quotient_of(GRKAN_BACKWARD_BLOCK, threads);
+}
+
+/** What a thread of such a launch adds up: neighbours have neighbouring numbers. */
+DEVICE partial_range partials_of_block(const grkan_geometry *g, int block, int thread)
+{
+    partial_range p;
+    p.table = 0;
+    UNROLL
+    for (int i = 0; i + 1 < TABLES; ++i) {
+        const grkan_table_reduction before = table_of(g, i);
+        const int width = before.grid_threads > 0 ? numbers_of_block(before.grid_threads) : 0;
+        const int blocks = width > 0 ? quotient_of(before.numbers + width - 1, width) : 0;
+        const int is_later = p.table == i && block >= blocks;
+        block -= is_later ? blocks : 0;
+        p.table += is_later;
+    }
+    const grkan_table_reduction t = table_of(g, p.table);
+    const int width = numbers_of_block(t.grid_threads);
+    p.numbers = t.numbers;
+    p.threads = t.grid_threads;
+    p.thread = quotient_of(thread, width);
+    p.position = block * width + thread - p.thread * width;
+    p.exists = p.thread < p.threads && p.position < p.numbers;
+    return p;
+}
+#endif
+
 /** Phase 1: the sum of a thread's partials, twelve at a time. Phase 2 is sum_exchanged. */
 DEVICE scalar sum_partials(const gradients *d, const partial_range *p)
 {

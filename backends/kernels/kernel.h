@@ -30,6 +30,9 @@ typedef struct arguments {
     GLOBAL char *result; /* y, or dx */
     GLOBAL scalar *gradients[TABLES];
     GLOBAL char *workspace;
+    GLOBAL const scalar *mean; /* these with offsets added */
+    GLOBAL const scalar *rstd;
+    GLOBAL char *y;
 } arguments;
 
 /** The coefficients of one group that come of one table. */
@@ -87,6 +90,33 @@ DEVICE void load_channels(const worker *w, const grkan_launch *launch, const arg
     UNROLL
     for (int v = 0; v < GRKAN_VECTOR; ++v)
         channels[v] = load_channel(w, launch, a, v);
+}
+#endif
+
+#if HAS_PROLOGUE
+/** What element v of a vector has of its channel. v may be a variable: registers have no index, so all are looked at then. */
+DEVICE channel channel_at(const channel *channels, int v)
+{
+    channel c = channels[0];
+    UNROLL
+    for (int i = 1; i < GRKAN_VECTOR; ++i) {
+        c.scale = i == v ? channels[i].scale : c.scale;
+        c.shift = i == v ? channels[i].shift : c.shift;
+    }
+    return c;
+}
+
+/**
+ * Up to where elements of x need only plain arithmetic, if those of z do up to the limit: with a bias less of them, as far as
+ * rounding could tell. Rare formulas look at z itself, so that no bit depends on this.
+ */
+DEVICE real limit_of_x(real limit, const channel *channels)
+{
+    real largest = REAL(0.0);
+    UNROLL
+    for (int v = 0; v < GRKAN_VECTOR; ++v)
+        largest = MAXIMUM(largest, ABS(channels[v].shift));
+    return (limit - largest) * REAL(0.999999);
 }
 #endif
 

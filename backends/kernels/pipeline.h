@@ -109,6 +109,9 @@ typedef struct pipeline {
     GLOBAL const char *x; /* of the thread's first vector; so is dy */
     GLOBAL const char *dy;
     GLOBAL char *result; /* behind by the steps under way, without segments */
+#ifdef GRKAN_WRITES_Y
+    GLOBAL char *y; /* likewise */
+#endif
     row_iterator here;   /* the step at hand, with segments */
     row_iterator next;   /* the step that is requested */
     int place;           /* in the queue, of the step at hand */
@@ -116,17 +119,25 @@ typedef struct pipeline {
     int requested_rows;  /* rows whose vectors are requested beforehand: none where tensors are not aligned */
 } pipeline;
 
+/** Where a thread's results go in a tensor, behind by the steps under way. @param tensor its first element */
+DEVICE GLOBAL char *lagging(pipeline_shape s, const worker *w, GLOBAL char *tensor, int dtype)
+{
+    const grkan_geometry *const g = w->block.g;
+    const row_position first = position_of_row(w, 0);
+    const grkan_int64 lag = GRKAN_SEGMENTED ? 0 : (s.stages + 1) * s.rows * g->rows.step_elements;
+    return HIDE_POINTER(FURTHER(GLOBAL, tensor, DTYPE_BYTES(dtype), first.element - lag)); /* once */
+}
+
 /** @param x, dy, result the tensors' first elements; dy is any where the shape has one tensor */
 DEVICE pipeline start_pipeline(pipeline_shape s, const worker *w, int aligned, GLOBAL const char *x,
                                GLOBAL const char *dy, GLOBAL char *result)
 {
     const grkan_geometry *const g = w->block.g;
     const row_position first = position_of_row(w, 0);
-    const grkan_int64 lag = GRKAN_SEGMENTED ? 0 : (s.stages + 1) * s.rows * g->rows.step_elements;
     pipeline p;
     p.x = FURTHER(GLOBAL const, x, DTYPE_BYTES(X_DTYPE), first.element);
     p.dy = FURTHER(GLOBAL const, dy, DTYPE_BYTES(Y_DTYPE), first.element);
-    p.result = HIDE_POINTER(FURTHER(GLOBAL, result, DTYPE_BYTES(s.result_dtype), first.element - lag)); /* once */
+    p.result = lagging(s, w, result, s.result_dtype);
     p.here = first_row(g, first);
     p.next = p.here;
     p.place = FIRST_PLACE();

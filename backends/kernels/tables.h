@@ -32,6 +32,15 @@
 #define EACH_POINTER(DO) EACH_TABLE(DO)
 #endif
 
+/** Whether nobody wants the gradient of a table; the cpu's kernels serve every plan. */
+#ifndef IS_FROZEN
+#ifdef GRKAN_FROZEN
+#define IS_FROZEN(d, table) (GRKAN_FROZEN >> (table) & 1)
+#else
+#define IS_FROZEN(d, table) 0
+#endif
+#endif
+
 /** The second of two tables' parts of a geometry where is_second says so, else the first. */
 DEVICE grkan_table_reduction chosen_table(int is_second, grkan_table_reduction first, grkan_table_reduction second)
 {
@@ -112,7 +121,8 @@ DEVICE GLOBAL scalar *first_partial(const gradients *d, int table)
     return first;
 }
 
-/** One number of a gradient, as a block has it: summed over the elements of one group, or of all of the block's. */
+/** One number of the gradient of a family's table, as a block has it: summed over the elements of one group, or of all of the
+    block's. Those of channels: channel_sums.h. */
 typedef struct output {
     int exists;
     int table;
@@ -132,7 +142,7 @@ DEVICE output output_of(const gradients *d, int table, grkan_int64 first_group, 
     o.is_shared = table_of(d->g, table).is_shared;
     o.group = 0;
     UNROLL
-    for (int i = 0; i < TABLES; ++i) { /* each by a width that is a constant */
+    for (int i = 0; i < FAMILY_TABLES; ++i) { /* each by a width that is a constant */
         const int own = table_width(d->f, i);
         o.group = i == table && !o.is_shared ? quotient_of(index, own > 0 ? own : 1) : o.group;
     }

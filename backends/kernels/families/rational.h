@@ -280,16 +280,24 @@ typedef struct element_terms {
     real u; /* -w F dQ/dB */
 } element_terms;
 
-/** dx near zero, and what the element adds, for the kernels. x has been through PLUS_ZERO. */
-DEVICE real slope_near(family f, const coefficients *c, real x, real dy, element_terms *terms)
+/** dx and y near zero, and what the element adds. x has been through PLUS_ZERO. */
+DEVICE real value_and_slope_near(family f, const coefficients *c, real x, real dy, real *y, element_terms *terms)
 {
     const polynomial p = numerator_near(f, c, x);
     const polynomial b = inner_near(f, c, x);
     const real inverse = RECIPROCAL(denominator_of(f, b.value));
-    const real y_closing = times_closing_slope(f, p.value * inverse, b.value);
+    *y = p.value * inverse;
+    const real y_closing = times_closing_slope(f, *y, b.value);
     terms->w = dy * inverse;
     terms->u = -(terms->w * y_closing);
     return terms->w * FMA(-y_closing, b.slope, p.slope);
+}
+
+/** dx near zero, and what the element adds, for the kernels. x has been through PLUS_ZERO. */
+DEVICE real slope_near(family f, const coefficients *c, real x, real dy, element_terms *terms)
+{
+    real y;
+    return value_and_slope_near(f, c, x, dy, &y, terms);
 }
 
 /**
@@ -324,11 +332,11 @@ DEVICE void add_terms(family f, real x, element_terms terms, real *sums)
         add_powers(terms.u, f.form == FORM_ABS_TERMS ? ABS(x) : x, square, 1, f.n, sums + f.m);
 }
 
-/** dx near zero; adds to sums what the element adds. For the kernels. x has been through PLUS_ZERO. */
-DEVICE real backward_near(family f, const coefficients *c, real x, real dy, real *sums)
+/** dx and y near zero; adds to sums what the element adds. For the kernels. x has been through PLUS_ZERO. */
+DEVICE real backward_near(family f, const coefficients *c, real x, real dy, real *y, real *sums)
 {
     element_terms terms;
-    const real dx = slope_near(f, c, x, dy, &terms);
+    const real dx = value_and_slope_near(f, c, x, dy, y, &terms);
     add_terms(f, x, terms, sums);
     return dx;
 }

@@ -271,7 +271,8 @@ DEVICE real forward_element(family f, const coefficients *c, real x)
 /** For the kernels: dx for any x, and what the element adds added to sums. */
 DEVICE real backward_element(family f, const coefficients *c, real x, real dy, real *sums)
 {
-    return is_near(f, c, x) ? backward_near(f, c, PLUS_ZERO(x), dy, sums) : backward_scaled(f, c, x, dy, sums);
+    real y;
+    return is_near(f, c, x) ? backward_near(f, c, PLUS_ZERO(x), dy, &y, sums) : backward_scaled(f, c, x, dy, sums);
 }
 
 #endif
