@@ -13,7 +13,8 @@ static const gpu_tunings nvidia = {
     .backward = {.block = 480, .occupancy = 960, .grid_waves = 1, .stages = 1, .step = 4, .least_row_bytes = 1536},
     .backward_16_bit = {.block = 384, .occupancy = 384, .grid_waves = 1, .stages = 2, .step = 8},
     .backward_large = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 8},
-    .backward_narrow = {.block = 384, .occupancy = 512, .grid_waves = 1, .stages = 1, .step = 8}};
+    .backward_narrow = {.block = 384, .occupancy = 512, .grid_waves = 1, .stages = 1, .step = 8},
+    .backward_norm = {.block = 192, .occupancy = 384, .grid_waves = 1, .stages = 2, .step = 16}};
 
 /** AMD's, by HIP: its compiler decides on registers. Not measured on its hardware yet. */
 static const gpu_tunings amd = {
@@ -23,7 +24,8 @@ static const gpu_tunings amd = {
     .backward = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 4},
     .backward_16_bit = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 8},
     .backward_large = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 4},
-    .backward_narrow = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 4}};
+    .backward_narrow = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 4},
+    .backward_norm = {.block = 256, .occupancy = 512, .grid_waves = 1, .stages = 1, .step = 8}};
 
 /** All others, by OpenCL. Not measured on any yet. */
 static const gpu_tunings other = {
@@ -33,7 +35,8 @@ static const gpu_tunings other = {
     .backward = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 4},
     .backward_16_bit = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 8},
     .backward_large = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 4},
-    .backward_narrow = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 4}};
+    .backward_narrow = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 4},
+    .backward_norm = {.block = 256, .occupancy = 512, .grid_waves = 1, .stages = 1, .step = 8}};
 
 /** A thread's registers, of 32 bits: for `kept` numbers all along, and `beside` others. */
 static int registers_of(const grkan_pass_shape *shape, int kept, int beside)
@@ -77,9 +80,11 @@ static grkan_tuning tune_backward(const gpu_tunings *all, const grkan_pass_shape
     /* With less beside, loops spill; where a thread keeps many numbers, that costs less than fewer threads do
        (docs/notebook/nvidia.md). */
     enum { beside = 42, least_beside = 34 };
-    const int kept = 2 * shape->numbers;
+    const int kept = 2 * shape->numbers + 3 * shape->channel_numbers;
     const int is_16_bit = grkan_dtype_bytes(shape->dtype) == 2;
     const grkan_tuning *tuning = is_16_bit ? &all->backward_16_bit : &all->backward;
+    if (shape->prologue > GRKAN_PROLOGUE_BIAS)
+        return within_registers(all, all->backward_norm, registers_of(shape, kept, beside));
     if (is_16_bit ? shape->vector_groups > 1 : vector_bytes(shape) < widest_access)
         tuning = &all->backward_narrow;
     else if (!is_16_bit && !has_registers(all, tuning, registers_of(shape, kept, beside)))

@@ -210,8 +210,15 @@ grkan_backward(GLOBAL const char *x, GLOBAL const char *dy, TABLE_PARAMETERS(GLO
     QUEUE_ARRAY(queue, BACKWARD_STAGES * BACKWARD_ROWS * (QUEUE_SIZE(X_DTYPE) + QUEUE_SIZE(Y_DTYPE)),
                 GRKAN_BACKWARD_BLOCK);
     EXCHANGE_ARRAY(exchange, queue);
+#if ROWS_TOGETHER
+    SHARED_ARRAY(scalar, row_exchange,
+                 ROW_EXCHANGE(ROW_NUMBERS *BACKWARD_ROWS, GRKAN_BACKWARD_BLOCK, GRKAN_BACKWARD_ROW_WAVES))
+    EXCHANGE_ALIGNED;
+#else
+    SHARED scalar *const row_exchange = sums;
+#endif
     thread_sums own;
-    sum_rows(&w, &launch, &a, queue, sums + THREAD_INDEX() * GRKAN_VECTOR_GROUPS, &own);
+    sum_rows(&w, &launch, &a, queue, sums + THREAD_INDEX() * GRKAN_VECTOR_GROUPS, row_exchange, &own);
     const gradients d = gradients_of(&geometry, &launch, &a);
     BARRIER(); /* all threads have left their sums */
     const int thread = (int)HIDE(THREAD_INDEX());

@@ -1,232 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/**
- * @file backward_rows.h
- * @brief Phase 1 of backward on GPUs: a thread's rows, dx and y again of its elements, and what they add to its sums.
- */
+/** @file backward_rows.h @brief Phase 1 of backward on GPUs: a thread's rows, step by step, and what becomes of its sums. */
 #ifndef GRKAN_BACKWARD_ROWS_H
 #define GRKAN_BACKWARD_ROWS_H
 
-#include "channel_sums.h"
-#include "kernel.h"
-
-#ifndef GRKAN_WRITES_Y
-#define GRKAN_WRITES_Y 0
-#endif
-#ifndef GRKAN_FROZEN_X
-#define GRKAN_FROZEN_X 0
-#endif
-
-#define BACKWARD_ROWS STEP_ROWS(GRKAN_BACKWARD_STEP)
-#define BACKWARD_STAGES STAGES(GRKAN_BACKWARD_STAGES)
-#define SUMS (GRKAN_VECTOR_GROUPS * FAMILY_SUMS) /* of a thread: one group's after the other's */
-
-DEVICE pipeline_shape backward_shape(void)
-{
-    pipeline_shape s;
-    s.tensors = 2;
-    s.result_dtype = X_DTYPE;
-    s.rows = BACKWARD_ROWS;
-    s.stages = BACKWARD_STAGES;
-    s.stride = QUEUE_STRIDE(GRKAN_BACKWARD_BLOCK);
-    return s;
-}
-
-/** The tensors of backward from their first element. */
-typedef struct tensors {
-    GLOBAL const char *x;
-    GLOBAL const char *dy;
-    GLOBAL char *dx;
-#if GRKAN_WRITES_Y
-    GLOBAL char *y;
-#endif
-} tensors;
-
-/** Found again where that is rare, so that no loop keeps them in registers. */
-DEVICE tensors first_elements(const grkan_launch *launch, const arguments *a)
-{
-    tensors first;
-    first.x = OFFSET(a->x, HIDE(launch->x));
-    first.dy = OFFSET(a->dy, HIDE(launch->dy));
-    first.dx = OFFSET(a->result, HIDE(launch->result));
-#if GRKAN_WRITES_Y
-    first.y = a->y;
-#endif
-    return first;
-}
-
-/** A thread's sums in registers: of the family one group's after the other's. */
-typedef struct thread_sums {
-    real family[SUMS];
-#if HAS_PROLOGUE
-    channel_sums channels;
-#endif
-} thread_sums;
-
-/** What a thread reads of tables: coefficients, and what the channels of its columns have. */
-typedef struct thread_numbers {
-    coefficients c[GRKAN_VECTOR_GROUPS];
-#if HAS_PROLOGUE
-    channel channels[GRKAN_VECTOR];
-#endif
-} thread_numbers;
-
-/** Whether the gradient of the table of a sum is wanted: other sums are not computed, as nobody reads them. */
-DEVICE int is_wanted(int sum)
-{
-    int wanted = 1;
-    UNROLL
-    for (int table = 0; table < FAMILY_TABLES; ++table) {
-        const int own = sum % FAMILY_SUMS - first_sum(the_family(), table);
-        wanted &= !(IS_FROZEN(, table) && own >= 0 && own < table_width(the_family(), table));
-    }
-    return wanted;
-}
-
-/** Where one of a thread's sums is in shared memory, from the thread's first: ordered by sums, threads, groups of a vector. */
-DEVICE int place_of_sum(int sum)
-{
-    return sum % FAMILY_SUMS * GRKAN_BACKWARD_BLOCK * GRKAN_VECTOR_GROUPS + sum / FAMILY_SUMS;
-}
-
-/** What is rare, copied, so that the loop around it keeps registers; and one of the thread's vectors. */
-typedef struct thread_state {
-    thread_numbers numbers;
-    thread_sums sums;
-    tensors at;
-} thread_state;
-
-/** Everything that is rare, see forward_rare. */
-OUTLINE void backward_rare(thread_state *state)
-{
-    NO_UNROLL
-    for (int v = 0; v < GRKAN_VECTOR; ++v) {
-        const int s = v % GRKAN_VECTOR_GROUPS;
-        real z = load_element(X_DTYPE, state->at.x, v);
-        const real dy = load_element(Y_DTYPE, state->at.dy, v);
-#if HAS_PROLOGUE
-        z = argument_of(the_prologue(), channel_at(state->numbers.channels, v), z);
-#endif
-        const real dx =
-            backward_element(the_family(), &state->numbers.c[s], z, dy, state->sums.family + s * FAMILY_SUMS);
-#if HAS_PROLOGUE
-        add_to_channel(&state->sums.channels, v, dx, z);
-#endif
-#if GRKAN_WRITES_Y
-        store_element(Y_DTYPE, state->at.y, v, forward_element(the_family(), &state->numbers.c[s], z));
-#endif
-        if (!GRKAN_FROZEN_X)
-            store_element(X_DTYPE, state->at.dx, v, dx);
-    }
-}
-
-/** z of a vector of x, through PLUS_ZERO where the sign of an element is asked for: a bias sees to that, see load_channel. */
-DEVICE void unpack_arguments(const thread_numbers *numbers, vector x, real *z)
-{
-#if HAS_PROLOGUE
-    unpack_vector(X_DTYPE, x, z);
-    UNROLL
-    for (int v = 0; v < GRKAN_VECTOR; ++v)
-        z[v] = argument_of(the_prologue(), numbers->channels[v], z[v]);
-#else
-    (void)numbers;
-    unpack_plus_zero(x, z);
-#endif
-}
-
-/** The rows of a step whose elements are near zero, and what they add to the sums. */
-DEVICE void backward_step(const worker *w, const pipeline *p, const thread_numbers *numbers, const vector *x_now,
-                          const vector *dy_now, int left, row_iterator *at, thread_sums *sums)
-{
-    real xs[BACKWARD_ROWS * GRKAN_VECTOR];
-    coefficients renewed[GRKAN_VECTOR_GROUPS];
-    UNROLL
-    for (int r = 0; r < BACKWARD_ROWS; ++r)
-        unpack_arguments(numbers, x_now[r], xs + r * GRKAN_VECTOR);
-    UNROLL
-    for (int i = 0; i < BACKWARD_ROWS * GRKAN_VECTOR; ++i)
-        xs[i] = SETTLED(xs[i]);
-    UNROLL
-    for (int s = 0; s < GRKAN_VECTOR_GROUPS; ++s)
-        renewed[s] = renewed_coefficients(the_family(), &numbers->c[s], xs[LAST_UNPACKED(BACKWARD_ROWS * GRKAN_VECTOR)]);
-    UNROLL
-    for (int r = 0; r < BACKWARD_ROWS; ++r) {
-        real dys[GRKAN_VECTOR], ys[GRKAN_VECTOR];
-        unpack_vector(Y_DTYPE, dy_now[r], dys);
-        UNROLL
-        for (int v = 0; v < GRKAN_VECTOR; ++v) {
-            const real x = xs[r * GRKAN_VECTOR + v];
-            dys[v] = backward_near(the_family(), &renewed[v % GRKAN_VECTOR_GROUPS], v == 0 ? x : AFTER(x, dys[v - 1]),
-                                   dys[v], &ys[v], sums->family + v % GRKAN_VECTOR_GROUPS * FAMILY_SUMS);
-#if HAS_PROLOGUE
-            add_to_channel(&sums->channels, v, dys[v], x);
-#endif
-        }
-        GLOBAL char *const result = result_at(backward_shape(), p, at);
-        if (!GRKAN_FROZEN_X && has_result(w, at, r, left))
-            store_vector(X_DTYPE, result, dys);
-#if GRKAN_WRITES_Y
-        if (has_result(w, at, r, left))
-            store_vector(Y_DTYPE, AT(Y_DTYPE, p->y, at), ys);
-#endif
-        next_row(w->block.g, at);
-    }
-}
-
-/** The rows of a step that are rare. */
-DEVICE void backward_rare_step(const worker *w, const pipeline *p, const thread_numbers *numbers, tensors first,
-                               int left, row_iterator *at, thread_sums *sums)
-{
-    thread_state state;
-    UNROLL
-    for (int s = 0; s < GRKAN_VECTOR_GROUPS; ++s)
-        state.numbers.c[s] = numbers->c[s];
-    UNROLL
-    for (int i = 0; i < SUMS; ++i)
-        state.sums.family[i] = sums->family[i];
-#if HAS_PROLOGUE
-    UNROLL
-    for (int v = 0; v < GRKAN_VECTOR; ++v)
-        state.numbers.channels[v] = numbers->channels[v];
-    state.sums.channels = sums->channels;
-#endif
-    NO_UNROLL
-    for (int r = 0; r < BACKWARD_ROWS; ++r) {
-        if (has_result(w, at, r, left)) {
-            state.at.dx = AT(X_DTYPE, p->result, at);
-            state.at.x = first.x + (state.at.dx - first.dx);
-            state.at.dy = first.dy + CONVERTED_BYTES(state.at.dx - first.dx, X_DTYPE, Y_DTYPE);
-#if GRKAN_WRITES_Y
-            state.at.y = AT(Y_DTYPE, p->y, at);
-#endif
-            backward_rare(&state);
-        }
-        next_row(w->block.g, at);
-    }
-    UNROLL
-    for (int i = 0; i < SUMS; ++i)
-        sums->family[i] = state.sums.family[i];
-#if HAS_PROLOGUE
-    sums->channels = state.sums.channels;
-#endif
-}
-
-/** The rows of a step. @param limit up to which elements of x need only plain arithmetic */
-DEVICE void sum_step(const worker *w, const pipeline *p, const grkan_launch *launch, const arguments *a,
-                     const thread_numbers *numbers, real limit, const vector *x_now, const vector *dy_now, int left,
-                     row_iterator *at, thread_sums *sums)
-{
-    if (!(largest_in(x_now, BACKWARD_ROWS) > limit))
-        backward_step(w, p, numbers, x_now, dy_now, left, at, sums);
-    else
-        backward_rare_step(w, p, numbers, first_elements(launch, a), left, at, sums);
-}
+#include "backward_norm.h"
+#include "backward_step.h"
 
 /**
  * A thread's rows. Register sums go to the thread's sums in shared memory every `chain` rows, a multiple of BACKWARD_ROWS;
  * those of channels to others in registers.
+ * @param row_exchange of the norms, see row_reduction.h
  */
 DEVICE void sum_rows(const worker *w, const grkan_launch *launch, const arguments *a, QUEUE *queue,
-                     SHARED scalar *sums_of_thread, thread_sums *sums)
+                     SHARED scalar *sums_of_thread, SHARED scalar *row_exchange, thread_sums *sums)
 {
     const grkan_geometry *const g = w->block.g;
     const pipeline_shape shape = backward_shape();
@@ -242,7 +28,8 @@ DEVICE void sum_rows(const worker *w, const grkan_launch *launch, const argument
     load_coefficients(w, launch, a, numbers.c);
 #if HAS_PROLOGUE
     load_channels(w, launch, a, numbers.channels);
-    const real limit = limit_of_x(step_limit(launch, numbers.c), numbers.channels);
+    const real limit = HAS_NORM ? step_limit(launch, numbers.c)
+                                : limit_of_x(step_limit(launch, numbers.c), numbers.channels);
     start_channel_sums(&sums->channels);
 #else
     const real limit = step_limit(launch, numbers.c);
@@ -251,8 +38,14 @@ DEVICE void sum_rows(const worker *w, const grkan_launch *launch, const argument
     for (int i = 0; i < SUMS; ++i)
         if (is_wanted(i))
             sums_of_thread[place_of_sum(i)] = REAL(0.0);
-    while (row < w->rows) {
-        const int end = row + g->rows.chain < w->rows ? row + g->rows.chain : w->rows;
+#if HAS_NORM
+    const norm_state norm = start_backward_norm(w);
+    norm_rows next;
+    load_norm_rows(w, a, 0, &next);
+#endif
+    const int rows = ROWS_TOGETHER ? rows_of_thread(&w->block, 0) : w->rows; /* the block's first row has most */
+    while (row < rows) {
+        const int end = row + g->rows.chain < rows ? row + g->rows.chain : rows;
         UNROLL
         for (int i = 0; i < SUMS; ++i)
             sums->family[i] = REAL(0.0);
@@ -263,7 +56,13 @@ DEVICE void sum_rows(const worker *w, const grkan_launch *launch, const argument
             take_vectors(shape, &p, 0, queue, x_now);
             take_vectors(shape, &p, 1, queue, dy_now);
             row_iterator at = advance_pipeline(shape, w, &p, row, queue);
+#if HAS_NORM
+            const norm_rows now = next;
+            load_norm_rows(w, a, row + BACKWARD_ROWS, &next);
+            norm_step(w, &p, launch, a, &numbers, &norm, &now, limit, x_now, dy_now, row, &at, sums, row_exchange);
+#else
             sum_step(w, &p, launch, a, &numbers, limit, x_now, dy_now, w->rows - row, &at, sums);
+#endif
             p.here = at;
             row += BACKWARD_ROWS;
         }

@@ -48,14 +48,6 @@ DEVICE void forward_rare_row(const worker *w, const grkan_launch *launch, const 
 }
 #endif
 
-/* Parameters that not every plan's kernel has. */
-#if HAS_MEAN
-#define NORM_PARAMETERS GLOBAL scalar *mean, GLOBAL scalar *rstd,
-#elif HAS_NORM
-#define NORM_PARAMETERS GLOBAL scalar *rstd,
-#else
-#define NORM_PARAMETERS
-#endif
 #if HAS_NORM
 #define NORM_OFFSETS , const grkan_more_offsets more
 #else

@@ -22,6 +22,15 @@
 #define TABLE_ARRAY(array, name) (array)[0] = name##0, (array)[1] = name##1, (array)[2] = name##2, (array)[3] = name##3
 #endif
 
+/* Parameters that not every plan's kernel has. */
+#if HAS_MEAN
+#define NORM_PARAMETERS GLOBAL scalar *mean, GLOBAL scalar *rstd,
+#elif HAS_NORM
+#define NORM_PARAMETERS GLOBAL scalar *rstd,
+#else
+#define NORM_PARAMETERS
+#endif
+
 /** The buffers of a kernel as it gets them; offsets, where a vendor has them, are in the launch. */
 typedef struct arguments {
     GLOBAL const char *x;

@@ -199,7 +199,7 @@ grkan_status grkan_plan_shape(const grkan_device_limits *limits, grkan_plan_data
     const grkan_status status = shape_columns(limits, &of_backward, data);
     if (status != GRKAN_SUCCESS)
         return status;
-    if (backward->block > limits->max_block)
+    if (backward->block > (cut_of(data, backward) == GRKAN_CUT_ROWS ? limits->max_row_block : limits->max_block))
         return grkan_fail(GRKAN_ERROR_UNSUPPORTED,
                           "device_to_device needs blocks of %d threads here; the device runs at most %d",
                           backward->block, limits->max_block);

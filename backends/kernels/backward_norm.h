@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file backward_norm.h
+ * @brief A step of a thread's rows in backward with a norm.
+ *
+ * dx of a row's elements needs two means over the row: of the gradients of xhat, and of those times xhat. Where a block has
+ * whole rows, its threads add them up for all rows of a step with one wait, and all of them run the same steps.
+ */
+#ifndef GRKAN_BACKWARD_NORM_H
+#define GRKAN_BACKWARD_NORM_H
+
+#include "backward_step.h"
+#include "row_norm.h"
+
+#if HAS_NORM && defined(GRKAN_BACKWARD_ROW_WAVES) && !GRKAN_FROZEN_X
+#define ROWS_TOGETHER 1
+#else
+#define ROWS_TOGETHER 0
+#endif
+
+#if HAS_NORM
+
+#define STEP_ELEMENTS (BACKWARD_ROWS * GRKAN_VECTOR)
+
+/** Numbers of a row that its threads add up: both means', or that of the products alone. */
+#define ROW_NUMBERS (HAS_MEAN ? 2 : 1)
+
+/** What the rows of a step have; zeros where there is no row, so that x = 0 gives xhat = 0. */
+typedef struct norm_rows {
+    row_statistics rows[BACKWARD_ROWS];
+} norm_rows;
+
+/** @param row the thread's first row of the step */
+DEVICE void load_norm_rows(const worker *w, const arguments *a, int row, norm_rows *n)
+{
+    const grkan_int64 first = w->block.first_row + w->block_row;
+    UNROLL
+    for (int r = 0; r < BACKWARD_ROWS; ++r) {
+        const int exists = row + r < w->rows;
+        const grkan_int64 at = first + (row + r) * w->block.g->rows.step;
+#if HAS_MEAN
+        n->rows[r].mean = exists ? a->mean[at] : REAL(0.0);
+#endif
+        n->rows[r].rstd = exists ? a->rstd[at] : REAL(0.0);
+    }
+}
+
+DEVICE norm_state start_backward_norm(const worker *w)
+{
+    row_reduction s;
+    s.numbers = ROW_NUMBERS * BACKWARD_ROWS;
+    s.block = GRKAN_BACKWARD_BLOCK;
+#if ROWS_TOGETHER
+    s.waves = GRKAN_BACKWARD_ROW_WAVES;
+#else
+    s.waves = 1;
+#endif
+    return start_norm(w, s);
+}
+
+/** A step's elements of a tensor where tensors are not aligned to vectors, so that no pipeline brings them. */
+DEVICE void load_elements(int dtype, const worker *w, const pipeline *p, tensors first, row_iterator at, int left,
+                          GLOBAL const char *tensor, real *values)
+{
+    UNROLL
+    for (int r = 0; r < BACKWARD_ROWS; ++r) {
+        GLOBAL const char *const from = tensor + CONVERTED_BYTES(AT(X_DTYPE, p->result, &at) - first.dx, X_DTYPE, dtype);
+        UNROLL
+        for (int v = 0; v < GRKAN_VECTOR; ++v)
+            values[r * GRKAN_VECTOR + v] = r < left ? load_element(dtype, from, v) : REAL(0.0);
+        next_row(w->block.g, &at);
+    }
+}
+
+/** Results of a step's rows. */
+DEVICE void store_rows(int dtype, const worker *w, int aligned, GLOBAL char *to, row_iterator at, int left,
+                       const real *values)
+{
+    UNROLL
+    for (int r = 0; r < BACKWARD_ROWS; ++r) {
+        GLOBAL char *const result = AT(dtype, to, &at);
+        if (r < left) {
+            if (aligned) {
+                store_vector(dtype, result, values + r * GRKAN_VECTOR);
+            } else {
+                UNROLL
+                for (int v = 0; v < GRKAN_VECTOR; ++v)
+                    store_element(dtype, result, v, values[r * GRKAN_VECTOR + v]);
+            }
+        }
+        next_row(w->block.g, &at);
+    }
+}
+
+/** What is rare, copied, so that the loop around it keeps registers; and an element. */
+typedef struct rare_state {
+    coefficients c;
+    real sums[SUMS];
+    real z;
+    real dy;
+    real dz;
+    real y;
+} rare_state;
+
+OUTLINE void backward_rare(rare_state *state)
+{
+    state->dz = backward_element(the_family(), &state->c, state->z, state->dy, state->sums);
+    state->y = GRKAN_WRITES_Y ? forward_element(the_family(), &state->c, state->z) : REAL(0.0);
+}
+
+/** A step some of whose elements are rare. Registers have no index, so all of them are looked at for each element. */
+DEVICE void backward_rare_elements(const coefficients *c, const real *zs, real *dzs, real *ys, real *sums)
+{
+    rare_state state;
+    state.c = *c;
+    UNROLL
+    for (int i = 0; i < SUMS; ++i)
+        state.sums[i] = sums[i];
+    NO_UNROLL
+    for (int i = 0; i < STEP_ELEMENTS; ++i) {
+        UNROLL
+        for (int k = 0; k < STEP_ELEMENTS; ++k) {
+            state.z = k == i ? zs[k] : state.z;
+            state.dy = k == i ? dzs[k] : state.dy;
+        }
+        backward_rare(&state);
+        UNROLL
+        for (int k = 0; k < STEP_ELEMENTS; ++k) {
+            dzs[k] = k == i ? state.dz : dzs[k];
+            ys[k] = k == i ? state.y : ys[k];
+        }
+    }
+    UNROLL
+    for (int i = 0; i < SUMS; ++i)
+        sums[i] = state.sums[i];
+}
+
+/** A step all of whose elements are near zero. */
+DEVICE void backward_near_elements(const coefficients *c, real *zs, real *dzs, real *ys, real *sums)
+{
+    UNROLL
+    for (int i = 0; i < STEP_ELEMENTS; ++i)
+        zs[i] = SETTLED(ASKS_SIGN_OF_X ? PLUS_ZERO(zs[i]) : zs[i]);
+    const coefficients renewed = renewed_coefficients(the_family(), c, zs[STEP_ELEMENTS - 1]);
+    UNROLL
+    for (int i = 0; i < STEP_ELEMENTS; ++i)
+        dzs[i] = backward_near(the_family(), &renewed, i == 0 ? zs[i] : AFTER(zs[i], dzs[i - 1]), dzs[i], &ys[i], sums);
+}
+
+#if !GRKAN_FROZEN_X
+/** From dz to dx, in place. @param turn 0 and 1 by turns */
+DEVICE void gradients_of_x(const thread_numbers *numbers, const norm_state *norm, const norm_rows *rows, int turn,
+                           const real *xhats, real *dzs, SHARED scalar *row_exchange)
+{
+    const prologue p = the_prologue();
+    real sums[WAVE_THREADS];
+    UNROLL
+    for (int r = 0; r < BACKWARD_ROWS; ++r) {
+        real products[GRKAN_VECTOR];
+        UNROLL
+        for (int v = 0; v < GRKAN_VECTOR; ++v) {
+            const int i = r * GRKAN_VECTOR + v;
+            dzs[i] = gradient_of_xhat(p, numbers->channels[v], dzs[i]);
+            products[v] = dzs[i] * xhats[i];
+        }
+        sums[ROW_NUMBERS * r + ROW_NUMBERS - 1] = tree_of_vector(products);
+        if (HAS_MEAN)
+            sums[ROW_NUMBERS * r] = tree_of_vector(dzs + r * GRKAN_VECTOR);
+    }
+    sum_rows_of_block(norm->reduction, norm->place, turn, sums, row_exchange);
+    UNROLL
+    for (int r = 0; r < BACKWARD_ROWS; ++r) {
+        const real mean = HAS_MEAN ? mean_of(sums[ROW_NUMBERS * r], norm->divisor) : REAL(0.0);
+        const real product = mean_of(sums[ROW_NUMBERS * r + ROW_NUMBERS - 1], norm->divisor);
+        UNROLL
+        for (int v = 0; v < GRKAN_VECTOR; ++v) {
+            real *const dx = &dzs[r * GRKAN_VECTOR + v];
+            *dx = gradient_of_x(p, rows->rows[r], xhats[r * GRKAN_VECTOR + v], *dx, mean, product);
+        }
+    }
+}
+#endif
+
+/** The rows of a step. @param limit up to which elements of z need only plain arithmetic @param row of the thread, the first */
+DEVICE void norm_step(const worker *w, const pipeline *p, const grkan_launch *launch, const arguments *a,
+                      const thread_numbers *numbers, const norm_state *norm, const norm_rows *rows, real limit,
+                      const vector *x_now, const vector *dy_now, int row, row_iterator *at, thread_sums *sums,
+                      SHARED scalar *row_exchange)
+{
+    const int left = w->rows - row;
+    real xhats[STEP_ELEMENTS], dzs[STEP_ELEMENTS], zs[STEP_ELEMENTS], ys[STEP_ELEMENTS];
+    UNROLL
+    for (int r = 0; r < BACKWARD_ROWS; ++r) {
+        unpack_vector(X_DTYPE, x_now[r], xhats + r * GRKAN_VECTOR);
+        unpack_vector(Y_DTYPE, dy_now[r], dzs + r * GRKAN_VECTOR);
+    }
+    if (!launch->aligned) {
+        const tensors first = first_elements(launch, a);
+        load_elements(X_DTYPE, w, p, first, *at, left, first.x, xhats);
+        load_elements(Y_DTYPE, w, p, first, *at, left, first.dy, dzs);
+    }
+    UNROLL
+    for (int i = 0; i < STEP_ELEMENTS; ++i) {
+        xhats[i] = normalised(the_prologue(), rows->rows[i / GRKAN_VECTOR], xhats[i]);
+        zs[i] = argument_of(the_prologue(), numbers->channels[i % GRKAN_VECTOR], xhats[i]);
+        if (GRKAN_MAY_HAVE_POLES && i / GRKAN_VECTOR >= left)
+            zs[i] = REAL(0.0);
+    }
+    if (!(largest_of(zs, STEP_ELEMENTS) > limit))
+        backward_near_elements(numbers->c, zs, dzs, ys, sums->family);
+    else
+        backward_rare_elements(numbers->c, zs, dzs, ys, sums->family);
+    UNROLL
+    for (int i = 0; i < STEP_ELEMENTS; ++i)
+        add_to_channel(&sums->channels, i % GRKAN_VECTOR, dzs[i], xhats[i]);
+#if GRKAN_WRITES_Y
+    store_rows(Y_DTYPE, w, launch->aligned, p->y, *at, left, ys);
+#endif
+#if !GRKAN_FROZEN_X
+    gradients_of_x(numbers, norm, rows, row / BACKWARD_ROWS & 1, xhats, dzs, row_exchange);
+    store_rows(X_DTYPE, w, launch->aligned, p->result, *at, left, dzs);
+#endif
+    UNROLL
+    for (int r = 0; r < BACKWARD_ROWS; ++r)
+        next_row(w->block.g, at);
+}
+
+#endif
+
+#endif
