@@ -74,7 +74,8 @@ class TestUsage(ToolCase):
     def test_help_of_bench_names_every_option(self):
         _, out, _ = run("bench", "--help")
         for option in ("device", "preset", "batch", "outer", "channels", "inner", "groups", "dtype", "pass", "strategy",
-                       "determinism", "degrees", "denominator", "prologue", "epsilon", "frozen", "repeats", "rounds", "cpu-threads", "json"):
+                       "determinism", "degrees", "denominator", "prologue", "epsilon", "frozen", "repeats", "rounds",
+                       "cpu-threads", "json"):
             self.assertIn(f"--{option}=", out)
 
     def test_version(self):
