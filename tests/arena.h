@@ -75,29 +75,16 @@ void arena_expect_success(const arena *on, const arena_call *calls, size_t count
 #define ON(other) slot_##other
 
 #define IS_NULL(place, name, size)                                                                                     \
-    {                                                                                                                  \
-        place(name), AT_NULL, 0, arena_slots, #name ".base is NULL; expected memory of " size                          \
-    }
+    {place(name), AT_NULL, 0, arena_slots, #name ".base is NULL; expected memory of " size}
 #define IS_ODD(place, name, by, multiple)                                                                              \
-    {                                                                                                                  \
-        place(name), MOVED, by, arena_slots, #name " is not aligned: base + offset must be a multiple of " multiple    \
-    }
+    {place(name), MOVED, by, arena_slots, #name " is not aligned: base + offset must be a multiple of " multiple}
 #define IS_BEYOND(place, name, text)                                                                                   \
-    {                                                                                                                  \
-        place(name), AT_OFFSET, -16, arena_slots, #name ".offset is 18446744073709551600; it and " text                \
-    }
+    {place(name), AT_OFFSET, -16, arena_slots, #name ".offset is 18446744073709551600; it and " text}
 #define IN_PART(place, name, other, by)                                                                                \
-    {                                                                                                                  \
-        place(name), ONTO, by, ON(other),                                                                              \
-            #name " overlaps " #other "; expected the same memory exactly (in place), or none of it"                   \
-    }
+    {place(name), ONTO, by, ON(other),                                                                                 \
+     #name " overlaps " #other "; expected the same memory exactly (in place), or none of it"}
 #define OVERLAP(place, name, other, by)                                                                                \
-    {                                                                                                                  \
-        place(name), ONTO, by, ON(other), #name " overlaps " #other "; expected memory of its own"                     \
-    }
-#define ACCEPTED(place, name, other, by)                                                                               \
-    {                                                                                                                  \
-        place(name), ONTO, by, ON(other), NULL                                                                         \
-    }
+    {place(name), ONTO, by, ON(other), #name " overlaps " #other "; expected memory of its own"}
+#define ACCEPTED(place, name, other, by) {place(name), ONTO, by, ON(other), NULL}
 
 #endif

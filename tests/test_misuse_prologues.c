@@ -184,14 +184,8 @@ enum {
     backward_workspace = offsetof(grkan_backward_arguments, workspace)
 };
 
-#define MISSING(place, name)                                                                                           \
-    {                                                                                                                  \
-        place(name), AT_NULL, 0, arena_slots, NULL                                                                     \
-    }
-#define ODD(place, name)                                                                                               \
-    {                                                                                                                  \
-        place(name), MOVED, 1, arena_slots, NULL                                                                       \
-    }
+#define MISSING(place, name) {place(name), AT_NULL, 0, arena_slots, NULL}
+#define ODD(place, name) {place(name), MOVED, 1, arena_slots, NULL}
 
 /** Run calls under a plan on every device that supports it. */
 static void run_calls(const grkan_operation *operation, const grkan_options *options,

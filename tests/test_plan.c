@@ -135,17 +135,16 @@ static void check_plan(const grkan_device_limits *limits, const grkan_operation 
     if (status == GRKAN_ERROR_UNSUPPORTED)
         return; /* too little local memory, or threads */
     assert_int_equal(status, GRKAN_SUCCESS);
-    const size_t most =
-        ONE_MIB + (o->prologue == GRKAN_PROLOGUE_NONE
-                       ? 0
-                       : (size_t)grkan_operation_elements(o) * grkan_dtype_bytes(o->dtype) / 16);
+    const size_t most = ONE_MIB + (o->prologue == GRKAN_PROLOGUE_NONE
+                                       ? 0
+                                       : (size_t)grkan_operation_elements(o) * grkan_dtype_bytes(o->dtype) / 16);
     if (data.workspace_bytes > most && data.backward.rows.splits > 1)
         fail_msg("%s: %zu bytes of workspace for %lld x %lld x %lld, %lld groups, scopes %d and %d, degrees %d "
                  "and %d, %s, on a device of %d units",
-                 grkan_prologue_name(o->prologue), data.workspace_bytes, (long long)o->outer, (long long)o->channels, (long long)o->inner,
-                 (long long)o->groups, (int)o->rational.numerator_scope, (int)o->rational.denominator_scope,
-                 o->rational.numerator_degree, o->rational.denominator_degree, grkan_dtype_name(o->dtype),
-                 limits->compute_units);
+                 grkan_prologue_name(o->prologue), data.workspace_bytes, (long long)o->outer, (long long)o->channels,
+                 (long long)o->inner, (long long)o->groups, (int)o->rational.numerator_scope,
+                 (int)o->rational.denominator_scope, o->rational.numerator_degree, o->rational.denominator_degree,
+                 grkan_dtype_name(o->dtype), limits->compute_units);
     assert_true(data.workspace_bytes <= most || data.backward.columns.tiles > most_tiles);
     check_pass(&data.operation, &data.forward); /* where all groups share all tables, it has one group */
     check_pass(&data.operation, &data.backward);
@@ -265,7 +264,8 @@ static depth depth_of_block(const grkan_geometry *g, const grkan_table_reduction
     const int kept = g->block.column_partials, threads = 1 << table->output_threads_log2;
     for (int row = 0; row < g->columns.block_rows; row++) {
         const int more = split * g->rows.split_stride + row < g->rows.remainder;
-        const depth own = depth_of_thread(g, split < g->rows.whole_splits ? g->rows.most : g->rows.fewer + more, elements);
+        const depth own =
+            depth_of_thread(g, split < g->rows.whole_splits ? g->rows.most : g->rows.fewer + more, elements);
         for (int64_t i = 0; i < columns; i++) {
             depth *const sum = &sums[row % kept * columns + i];
             *sum = row < kept ? own : add(*sum, own);

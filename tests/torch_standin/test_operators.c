@@ -44,18 +44,9 @@ typedef struct layout {
     const int64_t *b;
 } layout;
 
-#define CONTIGUOUS                                                                                                     \
-    {                                                                                                                  \
-        channels *length, length, 1                                                                                    \
-    }
-#define CHANNELS_LAST                                                                                                  \
-    {                                                                                                                  \
-        channels *length, 1, channels                                                                                  \
-    }
-#define REVERSED                                                                                                       \
-    {                                                                                                                  \
-        1, batch, batch *channels                                                                                      \
-    }
+#define CONTIGUOUS {channels * length, length, 1}
+#define CHANNELS_LAST {channels * length, 1, channels}
+#define REVERSED {1, batch, batch * channels}
 
 static const layout layouts[] = {
     {"contiguous", CONTIGUOUS, CONTIGUOUS, CONTIGUOUS, batch, length, b_strides},

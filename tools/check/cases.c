@@ -38,10 +38,7 @@ static const int outers[] = {1, 2, 7, 64};
 static const int inners[] = {1, 5, 49, 8};
 static const int offsets[] = {0, 1, 3};
 static const int threads[] = {0, 1, 3};
-#define OPTIONS(strategy_, promise)                                                                                    \
-    {                                                                                                                  \
-        .strategy = GRKAN_STRATEGY_##strategy_, .determinism = GRKAN_##promise                                         \
-    }
+#define OPTIONS(strategy_, promise) {.strategy = GRKAN_STRATEGY_##strategy_, .determinism = GRKAN_##promise}
 static const grkan_options strategies[] = {OPTIONS(AUTO, RUN_TO_RUN), OPTIONS(TREE, DEVICE_TO_DEVICE),
                                            OPTIONS(TREE, NONE),       OPTIONS(AUTO, DEVICE_TO_DEVICE),
                                            OPTIONS(TREE, RUN_TO_RUN), OPTIONS(BLOCK, NONE),

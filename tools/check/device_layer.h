@@ -17,10 +17,7 @@ typedef struct device_layer {
     grkan_accumulation accumulation;
 } device_layer;
 
-#define DEVICE_LAYER_TABLES(first)                                                                                     \
-    {                                                                                                                  \
-        tensor[first], tensor[(first) + 1], tensor[(first) + 2], tensor[(first) + 3]                                   \
-    }
+#define DEVICE_LAYER_TABLES(first) {tensor[first], tensor[(first) + 1], tensor[(first) + 2], tensor[(first) + 3]}
 _Static_assert(GRKAN_MOST_TABLES == 4, "DEVICE_LAYER_TABLES lists them");
 
 /* The calls are in the header, so that a bench of the host's time measures what a caller of the library has. */

@@ -12,10 +12,7 @@
 
 #define BITS GRKAN_DEVICE_TO_DEVICE
 #define OPTIONS(promise, threads, simd)                                                                                \
-    {                                                                                                                  \
-        .strategy = GRKAN_STRATEGY_TREE, .determinism = promise, .cpu_threads = threads,                               \
-        .cpu_simd = GRKAN_CPU_SIMD_##simd                                                                              \
-    }
+    {.strategy = GRKAN_STRATEGY_TREE, .determinism = promise, .cpu_threads = threads, .cpu_simd = GRKAN_CPU_SIMD_##simd}
 
 const check_variant check_cpu_variants[CHECK_CPU_VARIANTS] = {
     {"1 thread, 2 threads", OPTIONS(BITS, 1, AUTO), OPTIONS(BITS, 2, AUTO)},

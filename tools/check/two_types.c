@@ -12,14 +12,8 @@
 
 #define LENGTH(array) ((int)(sizeof(array) / sizeof(array)[0]))
 
-#define FIXED                                                                                                          \
-    {                                                                                                                  \
-        .determinism = GRKAN_DEVICE_TO_DEVICE                                                                          \
-    }
-#define ATOMIC(strategy_)                                                                                              \
-    {                                                                                                                  \
-        .determinism = GRKAN_NONE, .strategy = GRKAN_STRATEGY_##strategy_                                              \
-    }
+#define FIXED {.determinism = GRKAN_DEVICE_TO_DEVICE}
+#define ATOMIC(strategy_) {.determinism = GRKAN_NONE, .strategy = GRKAN_STRATEGY_##strategy_}
 
 /** Groups are wider than vectors, narrower, and wider than a block; tensors are aligned to vectors, and not. */
 static const struct two_types_case {

@@ -32,9 +32,7 @@ typedef struct operation_request {
 
 /** Degrees and form of KAT, norms with scale and shift, all else the default. */
 #define OPERATION_REQUEST_INIT                                                                                         \
-    {                                                                                                                  \
-        .numerator_degree = 5, .denominator_degree = 4, .form = GRKAN_ABS_TERMS, .norm = { 1e-5, 1, 1 }                \
-    }
+    {.numerator_degree = 5, .denominator_degree = 4, .form = GRKAN_ABS_TERMS, .norm = {1e-5, 1, 1}}
 
 /** The options, which are group 2 of the help. They fill an operation_request. */
 extern const option_set operation_options;

@@ -7,19 +7,11 @@
 #include "text_table.h"
 
 /** Columns that operation_cells fills: what kernels depend on of an operation. */
-#define OPERATION_COLUMNS                                                                                              \
-    {"degrees", 'l'}, {"denominator", 'l'}, {"prologue", 'L'},                                                         \
-    {                                                                                                                  \
-        "type", 'l'                                                                                                    \
-    }
+#define OPERATION_COLUMNS {"degrees", 'l'}, {"denominator", 'l'}, {"prologue", 'L'}, {"type", 'l'}
 void operation_cells(text_table *to, const grkan_operation *operation);
 
 /** Columns that options_cells fills. */
-#define OPTIONS_COLUMNS                                                                                                \
-    {"strategy", 'l'}, {"determinism", 'l'}, {"frozen", 'L'},                                                          \
-    {                                                                                                                  \
-        "y again", 'L'                                                                                                 \
-    }
+#define OPTIONS_COLUMNS {"strategy", 'l'}, {"determinism", 'l'}, {"frozen", 'L'}, {"y again", 'L'}
 void options_cells(text_table *to, const grkan_operation *operation, const grkan_options *options);
 
 /** The storage types of an operation: "f32", or "f32,bf16" where that of y and dy is another. */
