@@ -20,8 +20,9 @@ Beside GELU alone, in the shapes of KAT's layers:
     ... bench/compare_peers.py --implementation grkan --implementation "torch GELU" --rows 201728 --rows 25216 \
         --channels 192 --channels 768 --channels 3072 --dtype f32 --dtype bf16
 
-With --prologue, the norm or bias in front is part of it, taken in by grkan, and one behind the other elsewhere: PyTorch's
-own, under torch.compile too, and for norms those of the packages liger_kernel and apex where Python finds them:
+With --prologue, the norm or bias in front is part of it, taken in by grkan, and one behind the other elsewhere:
+PyTorch's own, under torch.compile too, and for norms those of the packages liger_kernel and apex where Python finds
+them:
 
     ... bench/compare_peers.py --prologue layer_norm --rows 25216 --channels 768 --dtype f32 --output-dtype bf16
 """

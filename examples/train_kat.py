@@ -203,8 +203,8 @@ def parse(words):
     parser.add_argument("--data", choices=("digits", "random"), default="digits")
     parser.add_argument("--size", choices=sorted(kat.SIZES), help="of the model (digits; for random images tiny)")
     parser.add_argument("--activation", choices=(*ACTIVATIONS, "gelu"), default="grkan",
-                        help="grkan, the formula in PyTorch's operators, grkan with norms and biases taken in, or a ViT "
-                             "with its GELU (grkan)")
+                        help="grkan, the formula in PyTorch's operators, grkan with norms and biases taken in, or a "
+                             "ViT with its GELU (grkan)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--epochs", type=positive, default=16, metavar="N")
     parser.add_argument("--batch", type=positive, default=32, metavar="N", help="images of all processes (32)")
