@@ -47,19 +47,25 @@ void load_operators(const char *operators, const char *standin_path)
     }
 }
 
-bool call_operator(const char *name, const char *key, torch_tensor *const *tensors, int count, int64_t form,
-                   int64_t channel_dim, int results, torch_tensor **made)
+bool call_with_numbers(const char *name, const char *key, torch_tensor *const *tensors, int count,
+                       const uint64_t *numbers, int number_count, int results, torch_tensor **made)
 {
-    uint64_t values[8] = {0};
+    uint64_t values[16] = {0};
     for (int i = 0; i < count; ++i)
         values[i] = (uint64_t)(uintptr_t)tensors[i];
-    values[count] = (uint64_t)form;
-    values[count + 1] = (uint64_t)channel_dim;
+    memcpy(&values[count], numbers, (size_t)number_count * sizeof *numbers);
     pytorch->error[0] = '\0';
-    kernel_of(name, key)(values, (uint64_t)count + 2, (uint64_t)results);
+    kernel_of(name, key)(values, (uint64_t)(count + number_count), (uint64_t)results);
     for (int i = 0; i < results && pytorch->error[0] == '\0'; ++i)
         made[i] = (torch_tensor *)(uintptr_t)values[i];
     return pytorch->error[0] == '\0';
+}
+
+bool call_operator(const char *name, const char *key, torch_tensor *const *tensors, int count, int64_t form,
+                   int64_t channel_dim, int results, torch_tensor **made)
+{
+    const uint64_t numbers[] = {(uint64_t)form, (uint64_t)channel_dim};
+    return call_with_numbers(name, key, tensors, count, numbers, 2, results, made);
 }
 
 float value_of(int64_t n, int seed)

@@ -23,10 +23,14 @@ void load_operators(const char *operators, const char *standin_path);
 void find_function(void *library, const char *name, void *function);
 
 /**
- * Call an operator of (tensors, form, channel_dim), whose tensors are its own then.
+ * Call an operator of tensors, which are its own then, and numbers.
  * @param made out, its results
  * @return whether it threw nothing
  */
+bool call_with_numbers(const char *name, const char *key, torch_tensor *const *tensors, int count,
+                       const uint64_t *numbers, int number_count, int results, torch_tensor **made);
+
+/** The same of (tensors, form, channel_dim). */
 bool call_operator(const char *name, const char *key, torch_tensor *const *tensors, int count, int64_t form,
                    int64_t channel_dim, int results, torch_tensor **made);
 

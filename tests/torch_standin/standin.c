@@ -185,7 +185,7 @@ static struct {
     char name[64];
     char key[16];
     torch_kernel kernel;
-} kernels[16];
+} kernels[32];
 
 static torch_library *make_library(const char *key)
 {

@@ -37,7 +37,7 @@ typedef struct standin_state {
     char failed[64];    /**< the function that failed */
     char error[2048];   /**< what aoti_torch_check would have thrown; "" without */
     char thrower[64];   /**< and which operator */
-    char schemas[1024]; /**< of all operators, a line each */
+    char schemas[4096]; /**< of all operators, a line each */
 } standin_state;
 
 /** Of the process. */
