@@ -123,6 +123,24 @@ class TestCompile(ToolCase):
                             [("grkan_clear", ["dnumerator", "ddenominator", "geometry", "launch"]),
                              ("grkan_backward", self.BACKWARD)], binary)
 
+    def test_keep_of_a_prologue(self):
+        """Every pointer of a launch is a tensor whose shape is told."""
+        self.compile("--prologue", "layer_norm", "--no-shift", "--frozen", "x,scale", "--writes-y", "--keep",
+                     self.scratch)
+        name = ("sm_80-5_4-abs_terms-f32-100x24x1-8-tree-run_to_run-layer_norm_scale-writes_y-frozen_80000004")
+        with open(os.path.join(self.scratch, f"{name}.json"), encoding="utf-8") as file:
+            document = json.load(file)
+        self.assertEqual((document["operation"]["prologue"], document["frozen"], document["writes_y"]),
+                         ("layer_norm", ["x", "scale"], True))
+        tensors = document["tensors"]
+        self.assertEqual([tensors[name]["shape"] for name in ("mean", "rstd", "scale", "shift", "dscale")],
+                         [[100], [100], [24, 1], [24, 0], [24, 1]])
+        for one_pass, used in (("forward", {"x", "scale", "mean", "rstd"}), ("backward", {"dy", "mean", "rstd", "y"})):
+            names = {argument["name"] for launch in document["launches"][one_pass] for argument in launch["arguments"]
+                     if argument["kind"] == "pointer"}
+            self.assertLessEqual(used, names)
+            self.assertLessEqual(names, set(tensors))
+
     def check_launches(self, launches, expected, binary):
         found = [(launch["kernel"], [argument["name"] for argument in launch["arguments"]]) for launch in launches]
         self.assertEqual(found, expected)
