@@ -159,8 +159,8 @@ static void test_calls_fit_on_small_stacks(void **state)
     give_stack_back(stack);
 }
 
-/** Likewise with prologues, of which norms look at rows as wholes. Without memory the plain reference has the block, whose NaN
-    may have another sign: no values that overflow. */
+/** Likewise with prologues, of which norms look at rows as wholes. Without memory the plain reference may have a block, whose
+    NaN may have another sign: no values that overflow. */
 static void test_prologues_fit_on_small_stacks(void **state)
 {
     const small_stack stack = take_stack();

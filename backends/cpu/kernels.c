@@ -68,11 +68,18 @@ enum {
     least_bytes = CPU_DOUBLE ? 26112 : 21504  /* of memory for a block of backward; see the assertion below */
 };
 
-/* A SIMD vector of columns fits beside the sums of outputs that are under way: at most 64 columns of the highest degrees. */
-_Static_assert(least_bytes - 8 * line - 64 * MOST_SUMS * (int)sizeof(scalar) >=
-                   CPU_LANES * (run_scalars + 3 * MOST_SUMS + (CPU_DOUBLE ? 2 : most_vector) * staged_scalars) *
-                       (int)sizeof(scalar),
-               "least_bytes");
+/* What a SIMD vector of columns takes, beside the sums of outputs that are under way: at most those of 64 columns. Highest degrees
+   and widest vectors; with a prologue, two tables of channels and xhat, too. */
+enum {
+    widest = CPU_DOUBLE ? 2 : most_vector,
+    rounded = 8 * line, /* arrays begin at lines */
+    rounded_more = 14 * line,
+    least_scalars = CPU_LANES * (run_scalars + 3 * MOST_SUMS + widest * staged_scalars) + 64 * MOST_SUMS,
+    more_scalars = CPU_LANES * widest * (3 * most_channel_tables + 3) + 64 * widest * most_channel_tables,
+    fits_with_prologue = (least_scalars + more_scalars) * (int)sizeof(scalar) + rounded_more <= least_bytes
+};
+_Static_assert(least_scalars *(int)sizeof(scalar) + rounded <= least_bytes, "least_bytes");
+_Static_assert(CPU_LANES > 1 || fits_with_prologue, "the reference serves where a vector does not fit");
 _Static_assert(sizeof(run) <= CPU_LANES * run_scalars * sizeof(scalar), "run_scalars");
 
 /** Columns of a strip of backward: as many as have memory for their sums, their runs, and a few staged rows. */
@@ -83,7 +90,8 @@ static int columns_of_strip(const grkan_geometry *g, int count, const strip_prol
     const int own = run_scalars + sums * count + rows * staged_scalars;
     const int column = (own + prologue_scalars(of, g->columns.vector, rows)) * (int)sizeof(scalar);
     const int most = bytes > least_bytes ? CPU_MOST_THREADS : narrow_strip;
-    return least((bytes - 8 * line) / column, most) / CPU_LANES * CPU_LANES;
+    const int left = bytes - (of->p.kind == PROLOGUE_NONE ? rounded : rounded_more);
+    return least(left / column, most) / CPU_LANES * CPU_LANES;
 }
 
 /** Arrays of a strip of backward, cut from what the block's memory has left; as many rows as it holds at once. */
@@ -266,13 +274,10 @@ static void backward_block(const cpu_job *job, int64_t block)
 {
     const cpu_scratch scratch = cpu_scratch_take(job->scratches);
     if (scratch.bytes == NULL) {
-#if CPU_BYTES != 0
-        if (job->plan->operation.prologue != GRKAN_PROLOGUE_NONE) { /* a vector of columns takes too much */
+        if (!fits_with_prologue && job->plan->operation.prologue != GRKAN_PROLOGUE_NONE)
             REFERENCE.backward_block(job, block);
-            return;
-        }
-#endif
-        backward_on_stack(job, block);
+        else
+            backward_on_stack(job, block);
         return;
     }
     backward_in(job, block, (memory){scratch.bytes, scratch.bytes + CPU_SCRATCH_BYTES});
