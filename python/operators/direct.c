@@ -103,13 +103,15 @@ static bool read_tensor(const dlpack_exchange *exchange, python_object *object, 
     return is_on_gpu || found.device_type == dlpack_cpu;
 }
 
-/** PyTorch's function that makes an object of Python's of a tensor: takes it by reference, as older ones take it by value. */
+/** PyTorch's function that makes an object of Python's of a tensor: takes it by reference, or by value, which passes alike;
+    what it may move from is deleted next. */
 static python_object *(*wrap)(torch_tensor *tensor);
 
 static bool find_wrap(void)
 {
     static const char *const names[] = {"_Z16THPVariable_WrapRKN2at10TensorBaseE",
-                                        "_Z16THPVariable_WrapN2at10TensorBaseE"};
+                                        "_Z16THPVariable_WrapN2at10TensorBaseE",
+                                        "_Z16THPVariable_WrapON2at10TensorBaseE"};
     char path[GRKAN_PATH_BYTES];
     grkan_library *const library =
         grkan_library_loaded("libtorch_python", 0, path, sizeof path) ? grkan_library_open(path) : NULL;
