@@ -217,16 +217,28 @@ static int64_t blocks_of(const grkan_geometry *g)
     return (int64_t)g->rows.splits * g->columns.tiles;
 }
 
-/** Turns of what takes rows as wholes. */
-static int64_t row_turns(const grkan_operation *o)
+/**
+ * Rows of a turn of what takes rows as wholes: enough that finding the coefficients of their columns counts little, but some
+ * turns for each thread.
+ */
+static int turn_rows(const grkan_operation *o, int threads)
 {
-    return (o->outer + cpu_rows_of_turn(o) - 1) / cpu_rows_of_turn(o);
+    enum { turns_of_thread = 4, least_rows = 4 };
+    const int64_t most = o->channels <= 1024 ? CPU_MOST_TURN_ROWS : 8;
+    const int64_t wanted = o->outer / ((int64_t)threads * turns_of_thread);
+    return (int)(wanted > most ? most : wanted < least_rows ? least_rows : wanted);
 }
 
-static int64_t most_turns(const grkan_plan_data *plan)
+static int64_t row_turns(const grkan_operation *o, int threads)
+{
+    const int rows = turn_rows(o, threads);
+    return (o->outer + rows - 1) / rows;
+}
+
+static int64_t most_turns(const grkan_plan_data *plan, int threads)
 {
     const grkan_operation *const o = &plan->operation;
-    const int64_t forward = cpu_has_norm(o) ? row_turns(o) : blocks_of(&plan->forward);
+    const int64_t forward = cpu_has_norm(o) ? row_turns(o, threads) : blocks_of(&plan->forward);
     const int64_t backward = blocks_of(&plan->backward);
     return forward > backward ? forward : backward;
 }
@@ -235,7 +247,7 @@ static int64_t most_turns(const grkan_plan_data *plan)
 static grkan_status cpu_prepare(grkan_backend_program *program, const grkan_plan_data *plan)
 {
     const int threads = threads_of(program, plan);
-    const int64_t turns = most_turns(plan);
+    const int64_t turns = most_turns(plan, threads);
     if (plan->options.cpu_parallel_for == NULL)
         grkan_pool_grow((turns < threads ? (int)turns : threads) - 1);
     return GRKAN_SUCCESS; /* with fewer threads, too */
@@ -311,7 +323,9 @@ static cpu_job job_of(const grkan_backend_program *program, const grkan_plan_dat
                    .workspace = address(call->workspace),
                    .add = call->add,
                    .mean = address(call->mean),
-                   .rstd = address(call->rstd)};
+                   .rstd = address(call->rstd),
+                   .turn_rows =
+                       cpu_has_norm(&plan->operation) ? turn_rows(&plan->operation, threads_of(program, plan)) : 0};
     for (int table = 0; table < plan->table_count; ++table) {
         job.tables[table] = address(call->tables[table]);
         if ((plan->options.frozen >> table & 1) == 0 && numbers_of(&plan->tables[table]) > 0)
@@ -330,7 +344,7 @@ static grkan_status cpu_forward(grkan_backend_program *program, const grkan_plan
         return GRKAN_ERROR_INVALID_ARGUMENT;
     if (cpu_has_norm(&plan->operation))
         run_blocks(threads_of(program, plan), kernels_of(program, plan)->forward_rows, &job,
-                   row_turns(&plan->operation));
+                   row_turns(&plan->operation, threads_of(program, plan)));
     else
         run_blocks(threads_of(program, plan), kernels_of(program, plan)->forward_block, &job,
                    blocks_of(&plan->forward));
@@ -374,7 +388,8 @@ static grkan_status cpu_backward(grkan_backend_program *program, const grkan_pla
     if (plan->options.strategy == GRKAN_STRATEGY_TREE && plan->workspace_bytes > 0)
         run_blocks(reduction_threads(program, plan), kernels->reduce_number, &job, numbers);
     if (cpu_has_norm(&plan->operation) && (job.result.first != NULL || job.y.first != NULL)) /* which may be x or dy */
-        run_blocks(threads_of(program, plan), kernels->backward_rows, &job, row_turns(&plan->operation));
+        run_blocks(threads_of(program, plan), kernels->backward_rows, &job,
+                   row_turns(&plan->operation, threads_of(program, plan)));
     return GRKAN_SUCCESS;
 }
 

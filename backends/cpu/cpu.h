@@ -46,8 +46,9 @@ typedef struct cpu_job {
     void *gradients[GRKAN_MOST_TABLES]; /* NULL where nobody wants it */
     void *workspace;
     int add;
-    void *mean; /* of norms, a number for each row: out of forward, NULL where nobody wants it; in for backward */
-    void *rstd; /* likewise */
+    void *mean;    /* of norms, a number for each row: out of forward, NULL where nobody wants it; in for backward */
+    void *rstd;    /* likewise */
+    int turn_rows; /* of norms; results do not depend on it */
 } cpu_job;
 
 /** The kernels for one type of arithmetic and one set of instructions. */
@@ -55,7 +56,7 @@ typedef struct cpu_kernels {
     void (*forward_block)(const cpu_job *job, int64_t block);
     void (*backward_block)(const cpu_job *job, int64_t block);
     void (*reduce_number)(const cpu_job *job, int64_t number); /* of the tables, one after the other */
-    /* Norms look at rows as wholes. A turn has cpu_rows_of_turn rows. */
+    /* Norms look at rows as wholes. A turn has turn_rows of them. */
     void (*forward_rows)(const cpu_job *job, int64_t turn); /* all of forward */
     void (*backward_rows)(const cpu_job *job,
                           int64_t turn); /* dx, and y again; blocks have left the tables' gradients */
@@ -74,11 +75,8 @@ static inline int cpu_has_norm(const grkan_operation *o)
     return o->prologue == GRKAN_PROLOGUE_LAYER_NORM || o->prologue == GRKAN_PROLOGUE_RMS_NORM;
 }
 
-/** Rows of a turn of forward_rows and backward_rows: enough that finding the coefficients of a row's columns counts little. */
-static inline int cpu_rows_of_turn(const grkan_operation *o)
-{
-    return o->channels <= 1024 ? 32 : 8;
-}
+/** Rows of a turn, at most. */
+#define CPU_MOST_TURN_ROWS 32
 
 /** Threads of a block, at most: whole rows of common layers, so that memory is read as it lies. */
 #define CPU_MOST_THREADS 1024

@@ -11,7 +11,6 @@
 enum {
     most_window = 1024,     /* columns */
     least_window = 128,     /* on a stack */
-    most_turn_rows = 32,    /* see cpu_rows_of_turn */
     most_windowed_rows = 8, /* of more columns than a window may have */
     row_stack_bytes = 14336 /* memory of a turn without scratch */
 };
@@ -30,7 +29,7 @@ typedef struct row_turn {
     int most_runs, run_count;
     int most_columns;
     const scalar *scale, *shift; /* of the window's first channel */
-    row_numbers numbers[most_turn_rows];
+    row_numbers numbers[CPU_MOST_TURN_ROWS];
     scalar *xhat, *z, *dz, *terms; /* [most_columns]; xhat may be z in forward */
     const scalar *dy;              /* where it lies, or in the place of dz */
 } row_turn;
@@ -39,7 +38,7 @@ typedef struct row_turn {
 static void start_turn(const cpu_job *job, int64_t turn, int arrays, memory m, row_turn *t)
 {
     const grkan_operation *const o = &job->plan->operation;
-    const int rows = cpu_rows_of_turn(o);
+    const int rows = job->turn_rows;
     t->job = job;
     t->p = prologue_of(job->plan);
     t->first_row = turn * rows;
