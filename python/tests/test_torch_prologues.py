@@ -158,22 +158,25 @@ def test_layouts(device, strides):
         torch.testing.assert_close(gradients(y, dy, *inputs), gradients(expected, dy, *inputs))
 
 
-@pytest.mark.parametrize("kind", ["bias", *NORMS])
+@pytest.mark.parametrize("kind", ["none", "bias", *NORMS])
 def test_only_what_is_wanted(device, kind):
     """Each input alone, and some of them: the gradient that it has among all. What is not wanted is not computed."""
     tensors = [t.to(device) for t in (X, SCALE, SHIFT, A, B)]
 
     def function(x, scale, shift, a, b):
+        if kind == "none":
+            return rational(x, a, b)
         if kind == "bias":
             return rational(scale * x, a, b, bias=shift)
         return norm_rational(x, scale, shift, a, b, norm=kind)
 
     dy, inputs = DY.to(device), leaves(*tensors)
-    expected = gradients(function(*inputs), dy, *inputs)
-    for chosen in ([0], [2], [3], [4], [0, 3], [2, 4]):
+    sets = [[0], [3], [4], [0, 3]] + ([] if kind == "none" else [[2], [2, 4]])
+    of_all = torch.autograd.grad(function(*inputs), inputs, dy, allow_unused=True)
+    for chosen in sets:
         inputs = [t.clone().requires_grad_(i in chosen) for i, t in enumerate(tensors)]
         found = gradients(function(*inputs), dy, *(inputs[i] for i in chosen))
-        torch.testing.assert_close(list(found), [expected[i] for i in chosen])
+        torch.testing.assert_close(list(found), [of_all[i] for i in chosen])
 
 
 def arguments_of(kind):
@@ -241,6 +244,17 @@ def test_transforms(function, reference):
     several = torch.stack([others[0], 2 * others[0]])
     torch.testing.assert_close(torch.func.vmap(lambda t, s: function(t, s, *others[1:]))(x, several),
                                torch.func.vmap(lambda t, s: reference(t, s, *others[1:]))(x, several))
+
+
+@each_function
+def test_batched_gradients(function, reference):
+    inputs = leaves(*INPUTS)
+    y = function(*inputs)
+    several = torch.randn(3, *y.shape, dtype=y.dtype)
+    found = torch.autograd.grad(y, inputs, several, is_grads_batched=True, retain_graph=True)
+    one_by_one = [gradients(reference(*inputs), dy, *inputs) for dy in several]
+    for f, wanted in zip(found, zip(*one_by_one)):
+        torch.testing.assert_close(f, torch.stack(wanted))
 
 
 @each_function

@@ -43,7 +43,7 @@ DISTRIBUTED = """
 import torch
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor, Partial, Replicate, Shard, distribute_tensor
-from grkan.torch import formula, rational
+from grkan.torch import formula, norm_rational, rational
 
 mesh = init_device_mesh("cpu", (2,))
 generator = torch.Generator().manual_seed(0)
@@ -77,6 +77,32 @@ for x, b in (((6, 3, 10), (5, 4)), ((6, 3, 20), (8, 4))):
     y = rational(*shared)
     assert y.placements != (Shard(2),)
     torch.testing.assert_close(y.full_tensor(), formula(*tensors))
+# Prologues: rows are shared out; whole channels are brought together.
+for norm, place in (("layer_norm", 0), ("layer_norm", 2), ("rms_norm", 1), (None, 0), (None, 2)):
+    tensors = [torch.rand(shape, generator=generator, dtype=torch.float64)
+               for shape in ((6, 4, 16), 16, 16, (1, 6), (8, 4))]
+    whole = [t.clone().requires_grad_() for t in tensors]
+    places = [Shard(place), *[copied] * 4]
+    shared = [distribute_tensor(t, mesh, [at]).requires_grad_() for t, at in zip(tensors, places)]
+
+    def function(x, scale, shift, a, b):
+        return norm_rational(x, scale, shift, a, b, norm=norm) if norm else rational(x * scale, a, b, bias=shift)
+
+    y, expected = function(*shared), function(*whole)
+    assert y.placements == ((Shard(place),) if place < 2 else (copied,)), y.placements
+    torch.testing.assert_close(y.full_tensor(), expected)
+    dy = torch.rand(6, 4, 16, generator=generator, dtype=torch.float64)
+    found = torch.autograd.grad(y, shared, distribute_tensor(dy, mesh, y.placements))
+    for gradient, e in zip(found, torch.autograd.grad(expected, whole, dy)):
+        torch.testing.assert_close(gradient.full_tensor(), e)
+    with torch.inference_mode():
+        torch.testing.assert_close(function(*shared).full_tensor(), expected)
+# x alone wants a gradient.
+x, a, b = (torch.rand(shape, generator=generator) for shape in ((6, 16), (1, 6), (8, 4)))
+shared = [distribute_tensor(t, mesh, [place]) for t, place in ((x, Shard(0)), (a, copied), (b, copied))]
+(found,) = torch.autograd.grad(rational(shared[0].requires_grad_(), *shared[1:]).sum(), shared[0])
+(expected,) = torch.autograd.grad(rational(x.requires_grad_(), a, b).sum(), x)
+torch.testing.assert_close(found.full_tensor(), expected)
 torch.distributed.destroy_process_group()
 """
 

@@ -16,7 +16,7 @@ from . import _native
 from ._formula import formula, gradients_of_formula
 from ._kernels import check_arguments, check_gradient, run_backward, run_forward, table_dtype
 from ._paths import PLAIN, has_memory, is_plain, is_watched, needs_formula, untraced
-from ._prologues import OutDtype, compute, inputs_of
+from ._prologues import OutDtype, compute, inputs_of, some_gradients
 
 operator: Any
 forward_kernel: Any
@@ -65,8 +65,11 @@ class RationalFunction(torch.autograd.Function):
         form, channel_dim = ctx.numbers
         x, numerator, denominator = saved = ctx.saved_tensors
         if not _is_grad_enabled() and (not is_watched() if HAS_C else is_plain(dy, x, numerator, denominator)):
+            needs_x, needs_numerator, needs_denominator, *_ = wanted = ctx.needs_input_grad
             try:
-                return *backward_kernel(dy, x, numerator, denominator, form, channel_dim), None, None
+                if needs_x and needs_numerator and needs_denominator:
+                    return *backward_kernel(dy, x, numerator, denominator, form, channel_dim), None, None
+                return *some_gradients(dy, saved, wanted[:-2], form, channel_dim), None, None
             except RuntimeError as error:
                 if has_memory(dy, *saved):
                     check_gradient(dy, x, saved[1:])

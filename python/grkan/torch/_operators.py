@@ -82,7 +82,12 @@ def gradients_by_dispatcher(dy: torch.Tensor, inputs: Sequence[torch.Tensor], wa
     """The gradients of inputs (x and its tables) that are not plain, and those that have derivatives themselves."""
     if torch.is_grad_enabled() or needs_formula():
         return gradients_of_formula(dy, inputs, wanted, form, channel_dim)
-    return backward_operator(dy, *inputs, form, channel_dim)
+    if all(wanted):
+        return backward_operator(dy, *inputs, form, channel_dim)
+    empty = inputs[1].new_empty(0)
+    bits = sum(1 << k for k, is_wanted in enumerate(wanted) if is_wanted)
+    found = torch.ops.grkan.prologue_rational_backward(dy, *inputs, *[empty] * 4, form, channel_dim, 0, 0.0, bits)
+    return tuple(g if is_wanted else None for g, is_wanted in zip(found, wanted))
 
 
 # -------------------------------------------------------------------------------------------------- others' programs
@@ -133,6 +138,7 @@ ROWS = (
 )
 
 _library = Library("grkan", "FRAGMENT")  # what is registered lives as long as this object
+_sharding_rules: list[tuple[torch._ops.OpOverload, Rule]] = []
 
 
 def operator_of(row: Row) -> torch._ops.OpOverload:
@@ -159,17 +165,17 @@ def register(row: Row) -> None:
         torch.library.register_vmap(name, row.vmap, lib=_library)
     if row.decomposition is not None:
         register_decomposition(operator_of(row))(row.decomposition)
+    if row.sharding is not None:
+        _sharding_rules.append((operator_of(row), row.sharding))
 
 
 for _row in ROWS:
     register(_row)
 
-_sharding_rules = tuple((operator_of(row), row.sharding) for row in ROWS if row.sharding is not None)
-
 
 def prepare_sharding() -> None:
     """Before a call that may be of DTensors."""
-    register_rules(_sharding_rules)
+    register_rules(tuple(_sharding_rules))
 
 
 operator = torch.ops.grkan.rational.default

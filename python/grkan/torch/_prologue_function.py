@@ -15,7 +15,7 @@ import torch
 
 from ._formula import formula_of_prologue, gradients_of
 from ._kernels import Prologue, check_gradient
-from ._paths import needs_formula
+from ._paths import has_memory, is_plain, needs_formula
 
 
 def wanted_of(needs_input_grad: Sequence[bool]) -> int:
@@ -36,7 +36,8 @@ class Kernels:
     """What computes it: operators, or Python where there are none."""
 
     def __init__(self, forward: Callable[..., torch.Tensor], norm_forward: Callable[..., tuple[torch.Tensor, ...]],
-                 backward: Callable[..., tuple[torch.Tensor, ...]]):
+                 backward: Callable[..., tuple[torch.Tensor, ...]], by_address: bool = False):
+        """by_address: for plain tensors alone."""
         self.forward, self.norm_forward, self.backward = forward, norm_forward, backward
         kernels = self
 
@@ -52,10 +53,15 @@ class Kernels:
             def backward(ctx, dy):
                 *saved, mean, rstd = ctx.saved_tensors
                 wanted = ctx.needs_input_grad[:5]
-                if torch.is_grad_enabled() or needs_formula():
+                gradients = None
+                if not (torch.is_grad_enabled() or needs_formula() or (by_address and not is_plain(dy, *saved))):
+                    try:
+                        gradients = kernels.gradients(dy, saved, (mean, rstd), wanted_of(wanted), ctx.numbers)
+                    except RuntimeError:
+                        if not by_address or has_memory(dy, *saved):
+                            raise
+                if gradients is None:
                     gradients = gradients_of(formula_of_prologue, dy, saved, wanted, ctx.numbers)
-                else:
-                    gradients = kernels.gradients(dy, saved, (mean, rstd), wanted_of(wanted), ctx.numbers)
                 return *(g if is_wanted else None for g, is_wanted in zip(gradients, wanted)), *[None] * 5
 
         self.function = PrologueFunction

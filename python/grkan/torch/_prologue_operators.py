@@ -21,9 +21,10 @@ from . import _native
 from ._formula import formula_of_prologue, formula_with_statistics
 from ._kernels import (OUTPUT_DTYPES, WANTS_Y, Prologue, check_gradient, check_tensors, run_norm_forward,
                        run_prologue_backward, run_prologue_forward, table_dtype)
-from ._operators import Row, operator_of, register
+from ._operators import Row, operator_of, prepare_sharding, register
 from ._paths import needs_formula
 from ._prologue_function import Kernels
+from ._sharding import norm_forward_rule, prologue_backward_rule, prologue_forward_rule
 
 # ---------------------------------------------------------------------------------------------------- fake kernels
 
@@ -69,6 +70,7 @@ def _fake_backward(dy, x, *arguments):
 
 
 def _differentiable(x, *arguments):
+    prepare_sharding()
     if needs_formula():
         _check(x, *arguments)
         return formula_of_prologue(x, *arguments)
@@ -101,14 +103,15 @@ _INPUTS = f"Tensor x, {_TABLES}, {_PROLOGUE}, int output"
 
 PROLOGUE_ROWS = (
     Row("prologue_rational", f"({_INPUTS}) -> Tensor", run_prologue_forward, _fake_forward, _differentiable, _vmap,
-        formula_of_prologue),
+        formula_of_prologue, prologue_forward_rule),
     Row("prologue_rational_forward", f"({_INPUTS}) -> Tensor", run_prologue_forward, _fake_forward,
-        decomposition=formula_of_prologue),
+        decomposition=formula_of_prologue, sharding=prologue_forward_rule),
     Row("norm_rational_forward", f"({_INPUTS}) -> (Tensor, Tensor, Tensor)", run_norm_forward, _fake_norm_forward,
-        decomposition=formula_with_statistics),
+        decomposition=formula_with_statistics, sharding=norm_forward_rule),
     Row("prologue_rational_backward",
         f"(Tensor dy, Tensor x, {_TABLES}, Tensor mean, Tensor rstd, {_PROLOGUE}, int wanted) -> "
-        "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)", _run_backward, _fake_backward),
+        "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)", _run_backward, _fake_backward,
+        sharding=prologue_backward_rule),
 )
 
 for _row in PROLOGUE_ROWS:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -15,13 +16,15 @@ from ._formula import formula_of_prologue
 from ._kernels import (OUTPUTS, Prologue, check_arguments, run_norm_forward, run_prologue_backward,
                        run_prologue_forward, table_dtype)
 from ._paths import PLAIN, autocast_type, has_memory, is_plain, needs_formula, untraced
-from ._prologue_function import Kernels
+from ._prologue_function import Kernels, wanted_of
 
 operator: Any
 try:
+    from ._operators import prepare_sharding
     from ._prologue_operators import kernels, operator
 except ImportError:  # before PyTorch 2.4
-    operator, kernels = None, Kernels(run_prologue_forward, run_norm_forward, run_prologue_backward)
+    operator = None
+    kernels = Kernels(run_prologue_forward, run_norm_forward, run_prologue_backward, by_address=True)
 
 # x, and the four tables.
 Tensors: TypeAlias = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
@@ -110,12 +113,22 @@ def compute(inputs: Tensors, numbers: Numbers) -> torch.Tensor:
             if has_memory(*inputs):
                 raise explained(error, inputs, numbers) from None
     if operator is not None and not needs_formula():
+        prepare_sharding()
         return operator(*inputs, *numbers)
     x, *tables = inputs
     form, channel_dim, kind, epsilon, output = numbers
     with untraced():
         check_arguments(x, tables, form, channel_dim, Prologue(kind, epsilon, output))
     return formula_of_prologue(*inputs, *numbers)
+
+
+def some_gradients(dy: torch.Tensor, inputs: Sequence[torch.Tensor], wanted: Sequence[bool], form: int,
+                   channel_dim: int) -> tuple[torch.Tensor | None, ...]:
+    """Of x and its two tables, without a prologue, those that are wanted: the others are not computed."""
+    empty = _empty(inputs[0])
+    found = kernels.gradients(dy, (*inputs, empty, empty), (empty, empty), wanted_of(wanted),
+                              (form, channel_dim, 0, 0.0, 0))
+    return tuple(g if is_wanted else None for g, is_wanted in zip(found, wanted))
 
 
 def norm_rational(x: torch.Tensor, scale: torch.Tensor | None, shift: torch.Tensor | None, numerator: torch.Tensor,

@@ -14,6 +14,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from .._names import NORMS, PROLOGUES
+
 _Placements = list[Any]
 Rule = Callable[..., "Sequence[tuple[_Placements, _Placements]]"]
 
@@ -47,6 +49,45 @@ def backward_rule(dy: Any, x: Any, *arguments: Any) -> Sequence[tuple[_Placement
     *tables, _, channel_dim = arguments
     return [([own, *of_gradients], [own, own, *of_tables, None, None])
             for own, of_tables, of_gradients in _shared_out(x, tables, channel_dim)]
+
+
+def _rows(x: Any, channel_dim: int) -> list[Any]:
+    """The placements of x and its like where every process has all tables: whole, or rows shared out. With a prologue
+    there are no others."""
+    from torch.distributed.tensor import Replicate, Shard
+    channel = channel_dim % len(x.shape)
+    return [Replicate(), *(Shard(dim) for dim in range(len(x.shape)) if dim != channel)]
+
+
+def _if_there(placement: Any, is_there: bool) -> Any:
+    """That of a tensor; of an empty one, which stands for none, a copy in every process."""
+    from torch.distributed.tensor import Replicate
+    return placement if is_there else Replicate()
+
+
+def prologue_forward_rule(x: Any, *arguments: Any) -> Sequence[tuple[_Placements, _Placements]]:
+    from torch.distributed.tensor import Replicate
+    return [([own], [own, *[Replicate()] * 4, *[None] * 5]) for own in _rows(x, arguments[5])]
+
+
+def norm_forward_rule(x: Any, *arguments: Any) -> Sequence[tuple[_Placements, _Placements]]:
+    has_mean = arguments[6] == PROLOGUES.index("layer_norm")
+    return [([own, _if_there(own, has_mean), own], inputs)
+            for (own,), inputs in prologue_forward_rule(x, *arguments)]
+
+
+def prologue_backward_rule(dy: Any, x: Any, *arguments: Any) -> Sequence[tuple[_Placements, _Placements]]:
+    from torch.distributed.tensor import Partial, Replicate
+    *tables, mean, rstd, _, channel_dim, kind, _, wanted = arguments
+    is_norm, ways = PROLOGUES[kind] in NORMS, []
+    for own in _rows(x, channel_dim):
+        summed = Replicate() if own.is_replicate() else Partial()
+        results = [_if_there(own, wanted & 1)]
+        results += [_if_there(summed, wanted >> k & 1 and 0 not in t.shape) for k, t in enumerate(tables, 1)]
+        results.append(_if_there(own, wanted >> 5 & 1))
+        statistics = [_if_there(own, is_norm and 0 not in t.shape) for t in (mean, rstd)]
+        ways.append((results, [own, own, *[Replicate()] * 4, *statistics, *[None] * 5]))
+    return ways
 
 
 @functools.cache
