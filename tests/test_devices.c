@@ -163,6 +163,12 @@ static void two_types_match_the_oracle(void **state)
     check_oracle(check_table_two_types(all.seed, false));
 }
 
+static void prologues_match_the_oracle(void **state)
+{
+    (void)state;
+    check_oracle(check_table_prologues(all.seed, false));
+}
+
 static void bits_are_the_same_everywhere(void **state)
 {
     (void)state;
@@ -189,6 +195,12 @@ static void bits_of_two_types_are_the_same(void **state)
     check_bits(check_table_two_types(all.seed, false), UINT64_C(0xc5deeb1e19156333));
 }
 
+static void bits_of_prologues_are_the_same(void **state)
+{
+    (void)state;
+    check_bits(check_table_prologues(all.seed, false), UINT64_C(0xf8ef810672172ab4));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,10 +209,12 @@ int main(void)
         cmocka_unit_test(limits_match_the_oracle),
         cmocka_unit_test(square_matches_the_oracle),
         cmocka_unit_test(two_types_match_the_oracle),
+        cmocka_unit_test(prologues_match_the_oracle),
         cmocka_unit_test(bits_are_the_same_everywhere),
         cmocka_unit_test(bits_at_the_limits_are_the_same),
         cmocka_unit_test(bits_of_square_are_the_same),
         cmocka_unit_test(bits_of_two_types_are_the_same),
+        cmocka_unit_test(bits_of_prologues_are_the_same),
     };
     return cmocka_run_group_tests_name("devices", tests, open_all, close_all);
 }
