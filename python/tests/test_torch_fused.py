@@ -218,6 +218,8 @@ def test_compiled(backend):
     assert_same(step(compiled, x), step(module, x), 1e-5)
     with torch.no_grad():
         torch.testing.assert_close(compiled(x), module(x))
+    linear = RationalLinear(KAT_Group(4), nn.Linear(16, 16, bias=False))
+    assert saved_elements(torch.compile(linear, backend=backend), x) < 2 * x.numel()  # tables among it
 
 
 def test_traced_by_fx():
@@ -370,3 +372,5 @@ def test_the_fused_kat_compiles_and_exports():
     names = [str(node.target) for node in program.graph.nodes]
     assert names.count("grkan.prologue_rational.default") == 4
     torch.testing.assert_close(program.module()(IMAGES), plain(IMAGES), rtol=1e-4, atol=1e-4)
+    strict = torch.export.export(fused, (IMAGES,), strict=True)
+    assert [str(node.target) for node in strict.graph.nodes].count("grkan.prologue_rational.default") == 4
