@@ -72,12 +72,14 @@ PTX_FUNCTION float ptx_reciprocal(float q)
 }
 #else
 /** The hardware's approximation; one Newton step where a storage type can show the difference. */
-PTX_FUNCTION float ptx_reciprocal(float q)
+PTX_FUNCTION float ptx_approximate_reciprocal(float q, int is_shown)
 {
     float r;
     asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(q));
-    return GRKAN_DTYPE == 0 || GRKAN_OUTPUT_DTYPE == 0 ? FMA(FMA(-q, r, 1.0f), r, r) : r;
+    return is_shown ? FMA(FMA(-q, r, 1.0f), r, r) : r;
 }
+#define ptx_reciprocal(q) ptx_approximate_reciprocal(q, GRKAN_DTYPE == 0 || GRKAN_OUTPUT_DTYPE == 0)
+#define RESULT_RECIPROCAL(q) ptx_approximate_reciprocal(q, GRKAN_OUTPUT_DTYPE == 0)
 #endif
 
 PTX_FUNCTION void ptx_add(GLOBAL float *sum, float term)

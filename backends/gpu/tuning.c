@@ -9,7 +9,7 @@ static const gpu_tunings nvidia = {
     .registers = gpu_nvidia_registers,
     .forward = {.block = 384, .occupancy = 1152, .grid_waves = 24, .stages = 1, .step = 8},
     .forward_16_bit = {.block = 384, .occupancy = 1152, .grid_waves = 6, .stages = 1, .step = 16},
-    .forward_norm = {.block = 192, .occupancy = 1024, .grid_waves = 4, .stages = 1, .step = 8},
+    .forward_norm = {.block = 96, .occupancy = 1024, .grid_waves = 4, .stages = 1, .step = 16},
     .backward = {.block = 480, .occupancy = 960, .grid_waves = 1, .stages = 1, .step = 4, .least_row_bytes = 1536},
     .backward_16_bit = {.block = 384, .occupancy = 384, .grid_waves = 1, .stages = 2, .step = 8},
     .backward_large = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 8},
@@ -20,7 +20,7 @@ static const gpu_tunings nvidia = {
 static const gpu_tunings amd = {
     .forward = {.block = 384, .occupancy = 1536, .grid_waves = 4, .stages = 1, .step = 4},
     .forward_16_bit = {.block = 384, .occupancy = 1536, .grid_waves = 4, .stages = 1, .step = 8},
-    .forward_norm = {.block = 256, .occupancy = 1024, .grid_waves = 4, .stages = 1, .step = 8},
+    .forward_norm = {.block = 256, .occupancy = 1024, .grid_waves = 4, .stages = 1, .step = 16},
     .backward = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 4},
     .backward_16_bit = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 8},
     .backward_large = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 4},
@@ -31,7 +31,7 @@ static const gpu_tunings amd = {
 static const gpu_tunings other = {
     .forward = {.block = 384, .occupancy = 1152, .grid_waves = 24, .stages = 1, .step = 8},
     .forward_16_bit = {.block = 384, .occupancy = 1536, .grid_waves = 6, .stages = 1, .step = 8},
-    .forward_norm = {.block = 256, .occupancy = 1024, .grid_waves = 4, .stages = 1, .step = 8},
+    .forward_norm = {.block = 256, .occupancy = 1024, .grid_waves = 4, .stages = 1, .step = 16},
     .backward = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 4},
     .backward_16_bit = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 8},
     .backward_large = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 4},
@@ -92,10 +92,10 @@ static grkan_tuning tune_backward(const gpu_tunings *all, const grkan_pass_shape
     return within_registers(all, *tuning, registers_of(shape, kept, least_beside));
 }
 
-/** Rows that are summed: two of them in a step, however narrow vectors are, or one of wide ones. */
+/** Rows that are summed: four of them in a step, however narrow vectors are, or two of wide ones. */
 static grkan_tuning tune_forward_norm(const gpu_tunings *all, const grkan_pass_shape *shape)
 {
-    enum { beside = 34, rows = 2 };
+    enum { beside = 46, rows = 4 };
     const int words = (int)grkan_coefficient_bytes(shape->dtype) / 4;
     grkan_tuning tuning = all->forward_norm;
     if (rows * shape->vector * words < tuning.step)

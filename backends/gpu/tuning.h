@@ -14,7 +14,7 @@ typedef struct gpu_tunings {
     grkan_tuning forward;
     grkan_tuning forward_16_bit; /**< in vectors of 8 and 16 bytes */
     grkan_tuning
-        forward_norm; /**< where rows are summed, of two or one a step: its blocks wait for each other's threads */
+        forward_norm; /**< where rows are summed: its blocks wait for each other's threads */
     grkan_tuning backward;
     grkan_tuning backward_16_bit;
     grkan_tuning backward_large;  /**< where a thread's numbers leave no registers for `backward` */

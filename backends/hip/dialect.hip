@@ -71,7 +71,8 @@ typedef scalar real;
 #if GRKAN_DTYPE == 3 || GRKAN_IEEE || GRKAN_MAY_HAVE_POLES
 #define RECIPROCAL(q) DIVIDE(REAL(1.0), q)
 #else
-#define RECIPROCAL(q) hip_reciprocal(q)
+#define RECIPROCAL(q) hip_reciprocal(q, GRKAN_DTYPE == 0 || GRKAN_OUTPUT_DTYPE == 0)
+#define RESULT_RECIPROCAL(q) hip_reciprocal(q, GRKAN_OUTPUT_DTYPE == 0)
 #endif
 #define BITS_OF(value) __builtin_bit_cast(unsigned int, (float)(value))
 #define FLOAT_OF(bits) __builtin_bit_cast(float, (unsigned int)(bits))
@@ -184,10 +185,10 @@ static __device__ inline unsigned int hip_ticket(unsigned int *counter, unsigned
 }
 
 /** The hardware's approximation, off by one unit; one Newton step where a storage type can show the difference. */
-static __device__ inline float hip_reciprocal(float q)
+static __device__ inline float hip_reciprocal(float q, int is_shown)
 {
     const float r = __builtin_amdgcn_rcpf(q);
-    return GRKAN_DTYPE == 0 || GRKAN_OUTPUT_DTYPE == 0 ? __builtin_fmaf(__builtin_fmaf(-q, r, 1.0f), r, r) : r;
+    return is_shown ? __builtin_fmaf(__builtin_fmaf(-q, r, 1.0f), r, r) : r;
 }
 
 /** Ties a value to another, for the compiler that would otherwise compute all of a vector's elements side by side. */

@@ -3,7 +3,9 @@
 #ifndef GRKAN_FORWARD_H
 #define GRKAN_FORWARD_H
 
-#include "row_norm.h"
+#include "forward_long.h"
+
+#if !IS_LONG_FORWARD
 
 #define FORWARD_ROWS STEP_ROWS(GRKAN_FORWARD_STEP)
 #define FORWARD_STAGES STAGES(GRKAN_FORWARD_STAGES)
@@ -34,24 +36,6 @@ DEVICE void forward_rare(const coefficients *c, GLOBAL const char *x, GLOBAL cha
             store_element(Y_DTYPE, y, v + s, forward_element(the_family(), &c[s], load_element(X_DTYPE, x, v + s)));
     }
 }
-#else
-/** Likewise. What the elements need of their channels is read again. */
-DEVICE void forward_rare_row(const worker *w, const grkan_launch *launch, const arguments *a, const coefficients *c,
-                             row_statistics row, GLOBAL const char *x, GLOBAL char *y)
-{
-    NO_UNROLL
-    for (int v = 0; v < GRKAN_VECTOR; ++v) {
-        const real xhat = normalised(the_prologue(), row, load_element(X_DTYPE, x, v));
-        const real z = argument_of(the_prologue(), load_channel(w, launch, a, v), xhat);
-        store_element(Y_DTYPE, y, v, forward_element(the_family(), c, z));
-    }
-}
-#endif
-
-#if HAS_NORM
-#define NORM_OFFSETS , const grkan_more_offsets more
-#else
-#define NORM_OFFSETS
 #endif
 
 KERNEL(GRKAN_FORWARD_BLOCK, GRKAN_FORWARD_RESIDENT)
@@ -86,10 +70,8 @@ grkan_forward(GLOBAL const char *x, TABLE_PARAMETERS(GLOBAL const scalar *, tabl
     reduction.waves = GRKAN_FORWARD_ROW_WAVES;
     const norm_state norm = start_norm(&w, reduction);
     norm_results statistics;
-#if HAS_MEAN
-    statistics.mean = OFFSET(mean, more.mean);
-#endif
-    statistics.rstd = OFFSET(rstd, more.rstd);
+    SET_NORM_RESULTS(statistics);
+    const int may_be_far = !(limit > largest_argument(channels, (scalar)(int)geometry.columns.row_elements));
     const int all = rows_of_thread(&b, 0); /* of the block's first row, which has most */
 #else
     const int all = w.rows;
@@ -115,7 +97,9 @@ grkan_forward(GLOBAL const char *x, TABLE_PARAMETERS(GLOBAL const scalar *, tabl
         UNROLL
         for (int v = 0; v < FORWARD_ROWS * GRKAN_VECTOR; ++v)
             values[v] = argument_of(the_prologue(), channels[v % GRKAN_VECTOR], values[v]);
-        const real largest = largest_of(values, FORWARD_ROWS * GRKAN_VECTOR);
+        real largest = REAL(0.0);
+        if (may_be_far)
+            largest = SETTLED(largest_of(values, FORWARD_ROWS * GRKAN_VECTOR)); /* else compilers work it out in any case */
 #else
         const real largest = largest_in(now, FORWARD_ROWS);
 #endif
@@ -145,8 +129,9 @@ grkan_forward(GLOBAL const char *x, TABLE_PARAMETERS(GLOBAL const scalar *, tabl
                 GLOBAL char *const result = AT(Y_DTYPE, p.result, &at);
 #if HAS_PROLOGUE
                 if (has_vector(&w, &at, r, w.rows - row))
-                    forward_rare_row(&w, &launch, &a, copies, chosen_row(rows, FORWARD_ROWS, r),
-                                     x_base + CONVERTED_BYTES(result - y_base, Y_DTYPE, X_DTYPE), result);
+                    forward_rare_vector(&geometry, &launch, &a, copies, chosen_row(rows, FORWARD_ROWS, r),
+                                        first_element(&w), x_base + CONVERTED_BYTES(result - y_base, Y_DTYPE, X_DTYPE),
+                                        result);
 #else
                 if (has_result(&w, &at, r, w.rows - row))
                     forward_rare(copies, x_base + CONVERTED_BYTES(result - y_base, Y_DTYPE, X_DTYPE), result);
@@ -158,5 +143,7 @@ grkan_forward(GLOBAL const char *x, TABLE_PARAMETERS(GLOBAL const scalar *, tabl
         row += FORWARD_ROWS;
     }
 }
+
+#endif
 
 #endif

@@ -166,6 +166,14 @@ DEVICE grkan_int64 channel_of(const grkan_geometry *g, grkan_int64 element)
     return g->columns.inner == 1 ? element : element / g->columns.inner;
 }
 
+/** The group of a channel, by its number. */
+DEVICE grkan_int64 group_of_channel(const grkan_geometry *g, grkan_int64 number)
+{
+    const grkan_int64 in_larger = g->columns.larger_groups * (g->columns.group_size + 1);
+    return number < in_larger ? number / (g->columns.group_size + 1)
+                              : g->columns.larger_groups + (number - in_larger) / g->columns.group_size;
+}
+
 /** Vectors of a segment from the thread's own to the end of the column tile: none beyond the end of a segmented group. */
 DEVICE grkan_int64 vectors_left(const worker *w, grkan_int64 segment)
 {

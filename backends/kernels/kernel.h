@@ -77,28 +77,33 @@ DEVICE void load_coefficients(const worker *w, const grkan_launch *launch, const
 }
 
 #if HAS_PROLOGUE
-/** What element v of a thread's vectors needs of its channel. */
-DEVICE channel load_channel(const worker *w, const grkan_launch *launch, const arguments *a, int v)
+/** What an element needs of its channel. */
+DEVICE channel load_channel(const grkan_launch *launch, const arguments *a, grkan_int64 at)
 {
-    const grkan_int64 at = channel_of(w->block.g, w->block.start + (grkan_int64)w->column * GRKAN_VECTOR + v);
     channel c;
     c.scale = REAL(1.0);
     c.shift = REAL(0.0);
-    if (HAS_SCALE && w->rows > 0)
+    if (HAS_SCALE)
         c.scale = OFFSET(a->tables[FAMILY_TABLES + SCALE_TABLE], launch->tables[FAMILY_TABLES + SCALE_TABLE])[at];
-    if (HAS_SHIFT && w->rows > 0)
+    if (HAS_SHIFT)
         c.shift = OFFSET(a->tables[FAMILY_TABLES + SHIFT_TABLE], launch->tables[FAMILY_TABLES + SHIFT_TABLE])[at];
     if (GRKAN_PROLOGUE == PROLOGUE_BIAS)
         c.shift = c.shift + REAL(0.0); /* so that z is never -0 */
     return c;
 }
 
-/** Of all elements of a thread's vectors. */
+/** The first element of a thread's vectors, within its row. */
+DEVICE grkan_int64 first_element(const worker *w)
+{
+    return w->block.start + (grkan_int64)w->column * GRKAN_VECTOR;
+}
+
+/** What the elements of a thread's vectors need; any of a thread without elements. */
 DEVICE void load_channels(const worker *w, const grkan_launch *launch, const arguments *a, channel *channels)
 {
     UNROLL
     for (int v = 0; v < GRKAN_VECTOR; ++v)
-        channels[v] = load_channel(w, launch, a, v);
+        channels[v] = load_channel(launch, a, w->rows > 0 ? channel_of(w->block.g, first_element(w) + v) : 0);
 }
 #endif
 

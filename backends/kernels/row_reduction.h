@@ -107,6 +107,28 @@ DEVICE real sum_of_wave(row_reduction s, row_place p, const real *values, SHARED
 }
 #endif
 
+/** Leave a thread's numbers for its row, and wait for the block: see sum_rows_of_block. */
+DEVICE void leave_sums(row_reduction s, row_place p, int turn, real *values, SHARED scalar *exchange)
+{
+    const int places = REDUCTION_PLACES(s.numbers, s.block, s.waves);
+    const real sum = sum_of_wave(s, p, values, exchange + 2 * places);
+    if (p.lane < s.numbers)
+        exchange[turn * places + p.own] = sum;
+    BARRIER();
+}
+
+/** The sum over a thread's row of number i. */
+DEVICE real sum_of_row(row_reduction s, row_place p, int turn, int i, SHARED const scalar *exchange)
+{
+    SHARED const scalar *const sums =
+        exchange + turn * REDUCTION_PLACES(s.numbers, s.block, s.waves) + p.first + i * WAVE_PLACES(s.waves);
+    real terms[MOST_ROW_WAVES];
+    UNROLL
+    for (int w = 0; w < s.waves; ++w)
+        terms[w] = sums[w];
+    return sum_of_tree(terms, s.waves);
+}
+
 /**
  * Replace each of a thread's numbers by its sum over the thread's row. All threads of the block call it; those without
  * elements have zeros. One barrier, or two where threads cannot exchange registers.
@@ -115,20 +137,38 @@ DEVICE real sum_of_wave(row_reduction s, row_place p, const real *values, SHARED
  */
 DEVICE void sum_rows_of_block(row_reduction s, row_place p, int turn, real *values, SHARED scalar *exchange)
 {
-    const int places = REDUCTION_PLACES(s.numbers, s.block, s.waves);
-    SHARED scalar *const sums = exchange + turn * places;
-    const real sum = sum_of_wave(s, p, values, exchange + 2 * places);
-    if (p.lane < s.numbers)
-        sums[p.own] = sum;
-    BARRIER();
+    leave_sums(s, p, turn, values, exchange);
     UNROLL
-    for (int i = 0; i < s.numbers; ++i) {
-        real terms[MOST_ROW_WAVES];
+    for (int i = 0; i < s.numbers; ++i)
+        values[i] = sum_of_row(s, p, turn, i, exchange);
+}
+
+#ifdef WAVE_XOR
+/** As sum_rows_of_block, for what is worked out of the sums by few threads: of number `lane % numbers` alone. Rows of one 32 need
+    no barrier. */
+DEVICE real own_sum_of_row(row_reduction s, row_place p, int turn, real *values, SHARED scalar *exchange)
+{
+    if (s.waves == 1)
+        return sum_of_wave(s, p, values, exchange);
+    leave_sums(s, p, turn, values, exchange);
+    return sum_of_row(s, p, turn, p.lane % s.numbers, exchange);
+}
+
+/** From a number of each thread, number `lane % numbers`, to all numbers. */
+DEVICE void spread_numbers(row_reduction s, row_place p, real own, real *values)
+{
+    values[0] = own;
+    UNROLL
+    for (int level = 0; level < WAVE_LEVELS; ++level) {
+        const int known = 1 << level;
         UNROLL
-        for (int w = 0; w < s.waves; ++w)
-            terms[w] = sums[p.first + i * WAVE_PLACES(s.waves) + w];
-        values[i] = sum_of_tree(terms, s.waves);
+        for (int i = known - 1; i >= 0 && known < s.numbers; --i) {
+            const real mine = values[i], other = WAVE_XOR(mine, known);
+            values[i] = p.lane & known ? other : mine;
+            values[i + known] = p.lane & known ? mine : other;
+        }
     }
 }
+#endif
 
 #endif

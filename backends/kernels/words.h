@@ -21,6 +21,7 @@
  *     DIVIDE(a, b)         a / b, correctly rounded
  *     SQRT(v)              the square root of a scalar that is not negative; correctly rounded where GRKAN_IEEE says so
  *     RECIPROCAL_ROOT(v)   1 / SQRT(v), the quotient likewise; has a default
+ *     RESULT_RECIPROCAL(q) likewise, where only y is computed of it; has a default
  *     ABS(x)               absolute value; SCALAR_ABS(x), of a scalar, where real is another type
  *     FLIP(v, by)          by < 0 ? -v : v, so that sign(0) = +1, for a by that has been through PLUS_ZERO
  *     PLUS_ZERO(by)        by, with +0 in the place of -0 if FLIP takes that for negative
@@ -85,6 +86,9 @@
 #endif
 #ifndef RECIPROCAL_ROOT
 #define RECIPROCAL_ROOT(v) DIVIDE((scalar)1, SQRT(v))
+#endif
+#ifndef RESULT_RECIPROCAL
+#define RESULT_RECIPROCAL(q) RECIPROCAL(q)
 #endif
 #ifndef STREAM_WAIT
 #define STREAM_WAIT()

@@ -55,8 +55,12 @@ static int numbers_of(const grkan_plan_data *data, bool of_channels)
 /** What a thread has in local memory: in backward its sums of the family, and what threads of a row tell each other. */
 static int local_numbers(const grkan_plan_data *data, bool is_backward, int vector_groups, grkan_column_cut cut)
 {
-    enum { of_rows = 2 /* sums of a row, where threads tell by local memory alone */ };
-    return (is_backward ? vector_groups * numbers_of(data, false) : 0) + (cut == GRKAN_CUT_ROWS ? of_rows : 0);
+    enum {
+        rows = 4,
+        sums = 2 /* of forward's step, and of backward's row, where threads tell by local memory alone */
+    };
+    const bool tells = grkan_row_statistics(&data->operation) > 0 && (cut == GRKAN_CUT_ROWS || !is_backward);
+    return (is_backward ? vector_groups * numbers_of(data, false) : 0) + (tells ? (is_backward ? sums : rows) : 0);
 }
 
 /** What a pass has columns for: numbers of all groups that a vector may be of. Forward has no sums. */
@@ -95,12 +99,39 @@ static grkan_columns_request request_for_prologue(const grkan_device_limits *lim
 static bool has_pairs(const grkan_device_limits *limits, const grkan_plan_data *data)
 {
     const grkan_operation *o = &data->operation;
-    if (has_prologue(data) || is_same_everywhere(data) || grkan_dtype_bytes(grkan_wider_dtype(o)) != 2 || limits->max_vector_bytes < 4 ||
-        grkan_vector_of(o, 4) > 1 || o->channels * o->inner % 2 != 0)
+    if (has_prologue(data) || is_same_everywhere(data) || grkan_dtype_bytes(grkan_wider_dtype(o)) != 2 ||
+        limits->max_vector_bytes < 4 || grkan_vector_of(o, 4) > 1 || o->channels * o->inner % 2 != 0)
         return false;
     const grkan_columns_request forward = request_columns(limits, data, false, 2, GRKAN_CUT_GROUPS);
     const grkan_columns_request backward = request_columns(limits, data, true, 2, GRKAN_CUT_GROUPS);
     return grkan_columns_exist(&forward) && grkan_columns_exist(&backward);
+}
+
+/** The largest power of two within a number, or the least that is not below it. */
+static int power_of_two(int number, bool is_above)
+{
+    int power = 1;
+    while (is_above ? power < number : power <= number / 2)
+        power *= 2;
+    return power;
+}
+
+/**
+ * The columns of forward. With a norm whose rows no block holds, all threads of a block take a row, one vector beside the other:
+ * a power of two of them, as the tree over its elements wants. The columns say how many blocks there are then, and no more.
+ */
+static grkan_status make_forward(const grkan_columns_request *request, grkan_columns *columns)
+{
+    grkan_columns_request own = *request;
+    grkan_device_limits limits = *request->limits;
+    const bool has_long_rows = request->cut != GRKAN_CUT_ROWS && grkan_row_statistics(request->operation) > 0;
+    if (has_long_rows)
+        limits.max_block = power_of_two(limits.max_block, false);
+    own.limits = &limits;
+    const grkan_status status = grkan_columns_make(&own, columns);
+    if (status == GRKAN_SUCCESS && has_long_rows)
+        columns->block = power_of_two(columns->block, true);
+    return status;
 }
 
 /** Columns and tunings of both passes. Forward has no sums, so its bits do not depend on its geometry. */
@@ -108,18 +139,18 @@ static grkan_status shape_columns(const grkan_device_limits *limits, const grkan
                                   grkan_plan_data *data)
 {
     const int vector_groups = has_pairs(limits, data) ? 2 : 1;
-    const grkan_columns_request forward =
-        has_prologue(data) ? request_for_prologue(limits, data, false)
-                           : request_columns(limits, data, false, vector_groups, GRKAN_CUT_GROUPS);
-    grkan_columns_request backward =
-        has_prologue(data) ? request_for_prologue(of_backward, data, true)
-                           : request_columns(of_backward, data, true, vector_groups, GRKAN_CUT_GROUPS);
+    const grkan_columns_request forward = has_prologue(data)
+                                              ? request_for_prologue(limits, data, false)
+                                              : request_columns(limits, data, false, vector_groups, GRKAN_CUT_GROUPS);
+    grkan_columns_request backward = has_prologue(data)
+                                         ? request_for_prologue(of_backward, data, true)
+                                         : request_columns(of_backward, data, true, vector_groups, GRKAN_CUT_GROUPS);
     data->forward_tuning = forward.tuning;
     data->backward_tuning = backward.tuning;
     if (is_same_everywhere(data))
         backward.tuning = (grkan_tuning){.block = fixed_preferred_block};
     const grkan_status status = grkan_columns_make(&backward, &data->backward.columns);
-    return status == GRKAN_SUCCESS ? grkan_columns_make(&forward, &data->forward.columns) : status;
+    return status == GRKAN_SUCCESS ? make_forward(&forward, &data->forward.columns) : status;
 }
 
 /** Blocks that keep a device busy. */

@@ -271,7 +271,7 @@ DEVICE polynomial numerator_near(family f, const coefficients *c, real x)
 DEVICE real forward_near(family f, const coefficients *c, real x)
 {
     const real q = denominator_of(f, inner_near(f, c, x).value);
-    return numerator_near(f, c, x).value * RECIPROCAL(q);
+    return numerator_near(f, c, x).value * RESULT_RECIPROCAL(q);
 }
 
 /** What an element adds to the sums, for the kernels: w x^i for each a_i, and u x^j (abs_terms: u |x|^j) for each b_j. */
