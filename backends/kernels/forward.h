@@ -55,11 +55,15 @@ grkan_forward(GLOBAL const char *x, TABLE_PARAMETERS(GLOBAL const scalar *, tabl
     STREAM_WAIT();
     fill_pipeline(shape, &w, &p, queue);
     load_coefficients(&w, &launch, &a, c);
-    const real limit = step_limit(&launch, c);
 #if HAS_PROLOGUE
     channel channels[GRKAN_VECTOR];
     row_statistics rows[FORWARD_ROWS];
     load_channels(&w, &launch, &a, channels);
+#endif
+#if HAS_PROLOGUE && !HAS_NORM
+    const real limit = limit_of_x(step_limit(&launch, c), channels);
+#else
+    const real limit = step_limit(&launch, c);
 #endif
 #if HAS_NORM
     SHARED_ARRAY(scalar, exchange, ROW_EXCHANGE(FORWARD_ROWS, GRKAN_FORWARD_BLOCK, GRKAN_FORWARD_ROW_WAVES))
@@ -84,19 +88,15 @@ grkan_forward(GLOBAL const char *x, TABLE_PARAMETERS(GLOBAL const scalar *, tabl
         QUEUE_WAIT(FORWARD_STAGES - 1);
         take_vectors(shape, &p, 0, queue, now);
         row_iterator at = advance_pipeline(shape, &w, &p, row, queue);
-#if HAS_PROLOGUE
+#if HAS_NORM
         UNROLL
         for (int r = 0; r < FORWARD_ROWS; ++r)
             unpack_vector(X_DTYPE, now[r], values + r * GRKAN_VECTOR);
-#if HAS_NORM
         if (!launch.aligned)
             load_rows(&w, FORWARD_ROWS, at, w.rows - row, x_base, y_base, p.result, values);
         normalise_rows(&w, &norm, row / FORWARD_ROWS, values, rows, exchange);
         store_statistics(&w, row, FORWARD_ROWS, rows, statistics);
-#endif
-        UNROLL
-        for (int v = 0; v < FORWARD_ROWS * GRKAN_VECTOR; ++v)
-            values[v] = argument_of(the_prologue(), channels[v % GRKAN_VECTOR], values[v]);
+        add_channels(channels, FORWARD_ROWS, values);
         real largest = REAL(0.0);
         if (may_be_far)
             largest = SETTLED(largest_of(values, FORWARD_ROWS * GRKAN_VECTOR)); /* else compilers work it out in any case */
@@ -104,10 +104,13 @@ grkan_forward(GLOBAL const char *x, TABLE_PARAMETERS(GLOBAL const scalar *, tabl
         const real largest = largest_in(now, FORWARD_ROWS);
 #endif
         if (!(largest > limit)) {
-#if !HAS_PROLOGUE
+#if !HAS_NORM
             UNROLL
             for (int r = 0; r < FORWARD_ROWS; ++r)
                 unpack_vector(X_DTYPE, now[r], values + r * GRKAN_VECTOR);
+#if HAS_PROLOGUE
+            add_channels(channels, FORWARD_ROWS, values);
+#endif
 #endif
             UNROLL
             for (int v = 0; v < FORWARD_ROWS * GRKAN_VECTOR; ++v)

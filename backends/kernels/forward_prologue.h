@@ -25,6 +25,14 @@ DEVICE void forward_rare_vector(const grkan_geometry *g, const grkan_launch *lau
     }
 }
 
+/** From xhat, or x, to z, in place. */
+DEVICE void add_channels(const channel *channels, int rows, real *values)
+{
+    UNROLL
+    for (int v = 0; v < rows * GRKAN_VECTOR; ++v)
+        values[v] = argument_of(the_prologue(), channels[v % GRKAN_VECTOR], values[v]);
+}
+
 /** The statistics of row r of a step's: chosen, as registers have no index. */
 DEVICE row_statistics chosen_row(const row_statistics *rows, int count, int r)
 {
