@@ -155,10 +155,6 @@ static grkan_status build(grkan_plan *plan, const grkan_cache_key *key)
     char definitions[GRKAN_DEFINITION_BYTES];
     if (backend->compile == NULL)
         return backend->load(device->state, &plan->data, &binary, &plan->program);
-    if (grkan_row_statistics(&plan->data.operation) > 0 &&
-        (!grkan_has_whole_rows(&plan->data.forward.columns) || !grkan_has_whole_rows(&plan->data.backward.columns)))
-        return grkan_fail(GRKAN_ERROR_UNSUPPORTED, "operation.channels is %lld; %s holds no such row in a block yet",
-                          (long long)plan->data.operation.channels, device->properties.selector);
     if (load_cached(plan, key))
         return GRKAN_SUCCESS;
 

@@ -8,7 +8,7 @@
 enum { clear_blocks = 64 };
 
 /** The kernels that a program may have. */
-typedef enum kernel_id { FORWARD, BACKWARD, REDUCE, CLEAR, KERNELS } kernel_id;
+typedef enum kernel_id { FORWARD, BACKWARD, REDUCE, CLEAR, MEANS, KERNELS } kernel_id;
 
 static const struct {
     const char *name;
@@ -16,7 +16,8 @@ static const struct {
 } kernels[KERNELS] = {[FORWARD] = {"grkan_forward", "forward"},
                       [BACKWARD] = {"grkan_backward", "backward"},
                       [REDUCE] = {"grkan_reduce", "backward"},
-                      [CLEAR] = {"grkan_clear", "backward"}};
+                      [CLEAR] = {"grkan_clear", "backward"},
+                      [MEANS] = {"grkan_row_means", "backward"}};
 
 struct grkan_backend_program {
     gpu_module *module;
@@ -25,9 +26,27 @@ struct grkan_backend_program {
     void *context;                  /* the listener's */
 };
 
+static int has_mean(const grkan_plan_data *plan)
+{
+    return plan->operation.prologue == GRKAN_PROLOGUE_LAYER_NORM;
+}
+
+static int has_norm(const grkan_plan_data *plan)
+{
+    return has_mean(plan) || plan->operation.prologue == GRKAN_PROLOGUE_RMS_NORM;
+}
+
+/** Whether dx needs means of rows that blocks do not have whole. */
+static int has_row_means(const grkan_plan_data *plan)
+{
+    return has_norm(plan) && plan->backward.columns.tiles > 1 && (plan->options.frozen & GRKAN_FROZEN_X) == 0;
+}
+
 static int needs(const grkan_plan_data *plan, kernel_id kernel)
 {
     const int is_tree = plan->options.strategy == GRKAN_STRATEGY_TREE;
+    if (kernel == MEANS)
+        return has_row_means(plan);
     return kernel == REDUCE ? is_tree && !plan->last_block_reduces : kernel == CLEAR ? !is_tree : 1;
 }
 
@@ -144,16 +163,6 @@ static void set_offsets(const grkan_plan_data *plan, const grkan_call *call, grk
     }
 }
 
-static int has_mean(const grkan_plan_data *plan)
-{
-    return plan->operation.prologue == GRKAN_PROLOGUE_LAYER_NORM;
-}
-
-static int has_norm(const grkan_plan_data *plan)
-{
-    return has_mean(plan) || plan->operation.prologue == GRKAN_PROLOGUE_RMS_NORM;
-}
-
 /** Whether kernels may have arguments that not every plan's have. */
 static int has_more(const grkan_plan_data *plan)
 {
@@ -237,6 +246,15 @@ static void add_statistics(const prepared_call *p, argument_list *list)
 
 /* ------------------------------------------------------------------------------------------------- launches */
 
+/** Threads of a block of the kernel of means: as many as are a power of two, see backward_long.h. */
+static int means_block(int block)
+{
+    int power = 32;
+    while (power * 2 <= block && power < 512)
+        power *= 2;
+    return power;
+}
+
 /** Launch all blocks, in as many grids as it takes. The geometry and the launch follow the other arguments, then where a pass has
     more of them their offsets. */
 static grkan_status launch_all(const grkan_backend_program *program, kernel_id kernel, prepared_call *p,
@@ -249,7 +267,8 @@ static grkan_status launch_all(const grkan_backend_program *program, kernel_id k
         list->arguments[list->count++] = (grkan_kernel_argument){"more", &p->more, sizeof p->more};
     grkan_kernel_launch one = {.pass = kernels[kernel].pass,
                                .kernel = kernels[kernel].name,
-                               .block = p->geometry->columns.block,
+                               .block = kernel == MEANS ? means_block(p->geometry->columns.block)
+                                                        : p->geometry->columns.block,
                                .arguments = list->arguments,
                                .argument_count = list->count};
     p->launch.blocks = (int)blocks;
@@ -310,6 +329,20 @@ static grkan_status reduce_blocks(const grkan_backend_program *program, prepared
     return launch_all(program, BACKWARD, p, &list, has_more(p->plan), blocks_of(p->geometry), stream);
 }
 
+static grkan_status find_row_means(const grkan_backend_program *program, prepared_call *p, void *stream)
+{
+    enum { most_blocks = 4096 };
+    const int64_t rows = p->plan->operation.outer;
+    argument_list list;
+    list.count = 0;
+    add_buffer(p, "x", X, &list);
+    add_buffer(p, "dy", DY, &list);
+    add_tables(p, &list);
+    add_buffer(p, "workspace", WORKSPACE, &list);
+    add_statistics(p, &list);
+    return launch_all(program, MEANS, p, &list, 1, rows < most_blocks ? rows : most_blocks, stream);
+}
+
 static grkan_status reduce_grid(const grkan_backend_program *program, prepared_call *p, void *stream)
 {
     const int block = p->geometry->columns.block;
@@ -334,6 +367,8 @@ grkan_status gpu_backward(grkan_backend_program *program, const grkan_plan_data 
     grkan_status status = prepare_call(plan, &plan->backward, call, &p);
     if (status == GRKAN_SUCCESS && needs(plan, CLEAR) && !call->add)
         status = clear_gradients(program, &p, stream);
+    if (status == GRKAN_SUCCESS && needs(plan, MEANS) && plan->operation.outer > 0)
+        status = find_row_means(program, &p, stream);
     if (status == GRKAN_SUCCESS)
         status = reduce_blocks(program, &p, stream);
     if (status == GRKAN_SUCCESS && needs(plan, REDUCE) && plan->workspace_bytes > 0)

@@ -14,7 +14,8 @@ static const gpu_tunings nvidia = {
     .backward_16_bit = {.block = 384, .occupancy = 384, .grid_waves = 1, .stages = 2, .step = 8},
     .backward_large = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 8},
     .backward_narrow = {.block = 384, .occupancy = 512, .grid_waves = 1, .stages = 1, .step = 8},
-    .backward_norm = {.block = 192, .occupancy = 384, .grid_waves = 1, .stages = 2, .step = 16}};
+    .backward_norm = {.block = 192, .occupancy = 512, .grid_waves = 1, .stages = 1, .step = 16},
+    .backward_bias = {.block = 384, .occupancy = 384, .grid_waves = 1, .stages = 2, .step = 16}};
 
 /** AMD's, by HIP: its compiler decides on registers. Not measured on its hardware yet. */
 static const gpu_tunings amd = {
@@ -25,7 +26,8 @@ static const gpu_tunings amd = {
     .backward_16_bit = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 8},
     .backward_large = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 4},
     .backward_narrow = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 4},
-    .backward_norm = {.block = 256, .occupancy = 512, .grid_waves = 1, .stages = 1, .step = 8}};
+    .backward_norm = {.block = 256, .occupancy = 512, .grid_waves = 1, .stages = 1, .step = 8},
+    .backward_bias = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 8}};
 
 /** All others, by OpenCL. Not measured on any yet. */
 static const gpu_tunings other = {
@@ -36,7 +38,8 @@ static const gpu_tunings other = {
     .backward_16_bit = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 8},
     .backward_large = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 4},
     .backward_narrow = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 4},
-    .backward_norm = {.block = 256, .occupancy = 512, .grid_waves = 1, .stages = 1, .step = 8}};
+    .backward_norm = {.block = 256, .occupancy = 512, .grid_waves = 1, .stages = 1, .step = 1},
+    .backward_bias = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 8}};
 
 /** A thread's registers, of 32 bits: for `kept` numbers all along, and `beside` others. */
 static int registers_of(const grkan_pass_shape *shape, int kept, int beside)
@@ -74,6 +77,17 @@ static int vector_bytes(const grkan_pass_shape *shape)
     return shape->vector * (int)grkan_dtype_bytes(shape->dtype);
 }
 
+/** At most four rows of a step are summed at once, however narrow vectors are. */
+static grkan_tuning tune_backward_norm(const gpu_tunings *all, const grkan_pass_shape *shape, int registers)
+{
+    enum { rows = 4, of_element = 3 }; /* x, dy and z at least, as rows are computed before any of it is stored */
+    const int most = rows * shape->vector * (int)grkan_coefficient_bytes(shape->dtype) / 4;
+    grkan_tuning tuning = all->backward_norm;
+    if (most < tuning.step)
+        tuning.step = most;
+    return within_registers(all, tuning, registers + of_element * tuning.step);
+}
+
 /** Backward keeps the numbers of tables and their sums in registers. */
 static grkan_tuning tune_backward(const gpu_tunings *all, const grkan_pass_shape *shape)
 {
@@ -84,8 +98,10 @@ static grkan_tuning tune_backward(const gpu_tunings *all, const grkan_pass_shape
     const int is_16_bit = grkan_dtype_bytes(shape->dtype) == 2;
     const grkan_tuning *tuning = is_16_bit ? &all->backward_16_bit : &all->backward;
     if (shape->prologue > GRKAN_PROLOGUE_BIAS)
-        return within_registers(all, all->backward_norm, registers_of(shape, kept, beside));
-    if (is_16_bit ? shape->vector_groups > 1 : vector_bytes(shape) < widest_access)
+        return tune_backward_norm(all, shape, registers_of(shape, kept, least_beside));
+    if (shape->prologue == GRKAN_PROLOGUE_BIAS && is_16_bit && vector_bytes(shape) == widest_access)
+        tuning = &all->backward_bias;
+    else if (is_16_bit ? shape->vector_groups > 1 : vector_bytes(shape) < widest_access)
         tuning = &all->backward_narrow;
     else if (!is_16_bit && !has_registers(all, tuning, registers_of(shape, kept, beside)))
         tuning = &all->backward_large;

@@ -20,6 +20,7 @@ typedef struct gpu_tunings {
     grkan_tuning backward_large;  /**< where a thread's numbers leave no registers for `backward` */
     grkan_tuning backward_narrow; /**< in vectors of less than 16 bytes; 16-bit ones of several groups */
     grkan_tuning backward_norm;   /**< with a norm, whatever the vectors */
+    grkan_tuning backward_bias;   /**< 16-bit, with a bias */
 } gpu_tunings;
 
 /* For grkan_device_limits.tune. */

@@ -7,6 +7,7 @@
 #ifndef GRKAN_BACKWARD_H
 #define GRKAN_BACKWARD_H
 
+#include "backward_long.h"
 #include "backward_rows.h"
 #include "grid_reduction.h"
 
@@ -202,6 +203,7 @@ grkan_backward(GLOBAL const char *x, GLOBAL const char *dy, TABLE_PARAMETERS(GLO
 #endif
 #if HAS_NORM
     a.rstd = OFFSET(rstd, more.rstd);
+    a.means = row_means(&geometry, OFFSET(workspace, launch.workspace));
 #endif
 #if GRKAN_WRITES_Y
     a.y = OFFSET(y, more.y);
@@ -217,15 +219,19 @@ grkan_backward(GLOBAL const char *x, GLOBAL const char *dy, TABLE_PARAMETERS(GLO
 #else
     SHARED scalar *const row_exchange = sums;
 #endif
-    thread_sums own;
+#if HAS_PROLOGUE
+    channel_sums own;
     sum_rows(&w, &launch, &a, queue, sums + THREAD_INDEX() * GRKAN_VECTOR_GROUPS, row_exchange, &own);
+#else
+    sum_rows(&w, &launch, &a, queue, sums + THREAD_INDEX() * GRKAN_VECTOR_GROUPS, row_exchange, 0);
+#endif
     const gradients d = gradients_of(&geometry, &launch, &a);
     BARRIER(); /* all threads have left their sums */
     const int thread = (int)HIDE(THREAD_INDEX());
     reduce_block(&d, (int)HIDE(BLOCK_INDEX()) + launch.first_block, thread, sums, exchange);
 #if HAS_PROLOGUE
     const tile own_tile = tile_of_block(&geometry, (int)BLOCK_INDEX() + launch.first_block);
-    reduce_channels(&d, &own_tile, thread, &own.channels, sums);
+    reduce_channels(&d, &own_tile, thread, &own, sums);
 #endif
 #if defined(LAST_BLOCK_REDUCES) && GRKAN_STRATEGY == STRATEGY_TREE
     SHARED_ARRAY(int, is_last, 1);

@@ -12,11 +12,13 @@
 #include "backward_step.h"
 #include "row_norm.h"
 
+/** Whether a block adds up what it has of rows; and whether another kernel did, where no block has whole rows. */
 #if HAS_NORM && defined(GRKAN_BACKWARD_ROW_WAVES) && !GRKAN_FROZEN_X
 #define ROWS_TOGETHER 1
 #else
 #define ROWS_TOGETHER 0
 #endif
+#define HAS_LONG_MEANS (HAS_NORM && !GRKAN_FROZEN_X && !ROWS_TOGETHER)
 
 #if HAS_NORM
 
@@ -28,6 +30,9 @@
 /** What the rows of a step have; zeros where there is no row, so that x = 0 gives xhat = 0. */
 typedef struct norm_rows {
     row_statistics rows[BACKWARD_ROWS];
+#if HAS_LONG_MEANS
+    real means[BACKWARD_ROWS * ROW_NUMBERS];
+#endif
 } norm_rows;
 
 /** @param row the thread's first row of the step */
@@ -42,6 +47,11 @@ DEVICE void load_norm_rows(const worker *w, const arguments *a, int row, norm_ro
         n->rows[r].mean = exists ? a->mean[at] : REAL(0.0);
 #endif
         n->rows[r].rstd = exists ? a->rstd[at] : REAL(0.0);
+#if HAS_LONG_MEANS
+        UNROLL
+        for (int i = 0; i < ROW_NUMBERS; ++i)
+            n->means[r * ROW_NUMBERS + i] = exists ? a->means[at * ROW_NUMBERS + i] : REAL(0.0);
+#endif
     }
 }
 
@@ -167,11 +177,23 @@ DEVICE void gradients_of_x(const thread_numbers *numbers, const norm_state *norm
         if (HAS_MEAN)
             sums[ROW_NUMBERS * r] = tree_of_vector(dzs + r * GRKAN_VECTOR);
     }
+#if ROWS_TOGETHER && defined(WAVE_XOR)
+    spread_numbers(norm->reduction, norm->place,
+                   mean_of(own_sum_of_row(norm->reduction, norm->place, turn, sums, row_exchange), norm->divisor), sums);
+#elif ROWS_TOGETHER
     sum_rows_of_block(norm->reduction, norm->place, turn, sums, row_exchange);
     UNROLL
+    for (int i = 0; i < ROW_NUMBERS * BACKWARD_ROWS; ++i)
+        sums[i] = mean_of(sums[i], norm->divisor);
+#else
+    UNROLL
+    for (int i = 0; i < ROW_NUMBERS * BACKWARD_ROWS; ++i)
+        sums[i] = rows->means[i];
+#endif
+    UNROLL
     for (int r = 0; r < BACKWARD_ROWS; ++r) {
-        const real mean = HAS_MEAN ? mean_of(sums[ROW_NUMBERS * r], norm->divisor) : REAL(0.0);
-        const real product = mean_of(sums[ROW_NUMBERS * r + ROW_NUMBERS - 1], norm->divisor);
+        const real mean = HAS_MEAN ? sums[ROW_NUMBERS * r] : REAL(0.0);
+        const real product = sums[ROW_NUMBERS * r + ROW_NUMBERS - 1];
         UNROLL
         for (int v = 0; v < GRKAN_VECTOR; ++v) {
             real *const dx = &dzs[r * GRKAN_VECTOR + v];
@@ -184,8 +206,8 @@ DEVICE void gradients_of_x(const thread_numbers *numbers, const norm_state *norm
 /** The rows of a step. @param limit up to which elements of z need only plain arithmetic @param row of the thread, the first */
 DEVICE void norm_step(const worker *w, const pipeline *p, const grkan_launch *launch, const arguments *a,
                       const thread_numbers *numbers, const norm_state *norm, const norm_rows *rows, real limit,
-                      const vector *x_now, const vector *dy_now, int row, row_iterator *at, thread_sums *sums,
-                      SHARED scalar *row_exchange)
+                      const vector *x_now, const vector *dy_now, int row, row_iterator *at, real *sums,
+                      channel_sums *channels, SHARED scalar *row_exchange)
 {
     const int left = w->rows - row;
     real xhats[STEP_ELEMENTS], dzs[STEP_ELEMENTS], zs[STEP_ELEMENTS], ys[STEP_ELEMENTS];
@@ -207,12 +229,12 @@ DEVICE void norm_step(const worker *w, const pipeline *p, const grkan_launch *la
             zs[i] = REAL(0.0);
     }
     if (!(largest_of(zs, STEP_ELEMENTS) > limit))
-        backward_near_elements(numbers->c, zs, dzs, ys, sums->family);
+        backward_near_elements(numbers->c, zs, dzs, ys, sums);
     else
-        backward_rare_elements(numbers->c, zs, dzs, ys, sums->family);
+        backward_rare_elements(numbers->c, zs, dzs, ys, sums);
     UNROLL
     for (int i = 0; i < STEP_ELEMENTS; ++i)
-        add_to_channel(&sums->channels, i % GRKAN_VECTOR, dzs[i], xhats[i]);
+        add_to_channel(channels, i % GRKAN_VECTOR, dzs[i], xhats[i]);
 #if GRKAN_WRITES_Y
     store_rows(Y_DTYPE, w, launch->aligned, p->y, *at, left, ys);
 #endif

@@ -12,7 +12,7 @@
  * @param row_exchange of the norms, see row_reduction.h
  */
 DEVICE void sum_rows(const worker *w, const grkan_launch *launch, const arguments *a, QUEUE *queue,
-                     SHARED scalar *sums_of_thread, SHARED scalar *row_exchange, thread_sums *sums)
+                     SHARED scalar *sums_of_thread, SHARED scalar *row_exchange, channel_sums *channels)
 {
     const grkan_geometry *const g = w->block.g;
     const pipeline_shape shape = backward_shape();
@@ -30,7 +30,7 @@ DEVICE void sum_rows(const worker *w, const grkan_launch *launch, const argument
     load_channels(w, launch, a, numbers.channels);
     const real limit = HAS_NORM ? step_limit(launch, numbers.c)
                                 : limit_of_x(step_limit(launch, numbers.c), numbers.channels);
-    start_channel_sums(&sums->channels);
+    start_channel_sums(channels);
 #else
     const real limit = step_limit(launch, numbers.c);
 #endif
@@ -46,9 +46,10 @@ DEVICE void sum_rows(const worker *w, const grkan_launch *launch, const argument
     const int rows = ROWS_TOGETHER ? rows_of_thread(&w->block, 0) : w->rows; /* the block's first row has most */
     while (row < rows) {
         const int end = row + g->rows.chain < rows ? row + g->rows.chain : rows;
+        real sums[SUMS];
         UNROLL
         for (int i = 0; i < SUMS; ++i)
-            sums->family[i] = REAL(0.0);
+            sums[i] = REAL(0.0);
         NO_UNROLL
         while (row < end) {
             vector x_now[BACKWARD_ROWS], dy_now[BACKWARD_ROWS];
@@ -59,9 +60,9 @@ DEVICE void sum_rows(const worker *w, const grkan_launch *launch, const argument
 #if HAS_NORM
             const norm_rows now = next;
             load_norm_rows(w, a, row + BACKWARD_ROWS, &next);
-            norm_step(w, &p, launch, a, &numbers, &norm, &now, limit, x_now, dy_now, row, &at, sums, row_exchange);
+            norm_step(w, &p, launch, a, &numbers, &norm, &now, limit, x_now, dy_now, row, &at, sums, channels, row_exchange);
 #else
-            sum_step(w, &p, launch, a, &numbers, limit, x_now, dy_now, w->rows - row, &at, sums);
+            sum_step(w, &p, launch, a, &numbers, limit, x_now, dy_now, w->rows - row, &at, sums, channels);
 #endif
             p.here = at;
             row += BACKWARD_ROWS;
@@ -69,9 +70,9 @@ DEVICE void sum_rows(const worker *w, const grkan_launch *launch, const argument
         UNROLL
         for (int i = 0; i < SUMS; ++i)
             if (is_wanted(i))
-                sums_of_thread[place_of_sum(i)] += sums->family[i];
+                sums_of_thread[place_of_sum(i)] += sums[i];
 #if HAS_PROLOGUE
-        end_chain(&sums->channels);
+        end_chain(channels);
 #endif
     }
     QUEUE_WAIT(0);

@@ -55,14 +55,6 @@ DEVICE tensors first_elements(const grkan_launch *launch, const arguments *a)
     return first;
 }
 
-/** A thread's sums in registers: of the family one group's after the other's. */
-typedef struct thread_sums {
-    real family[SUMS];
-#if HAS_PROLOGUE
-    channel_sums channels;
-#endif
-} thread_sums;
-
 /** What a thread reads of tables: coefficients, and what the channels of its columns have. */
 typedef struct thread_numbers {
     coefficients c[GRKAN_VECTOR_GROUPS];
@@ -93,7 +85,10 @@ DEVICE int place_of_sum(int sum)
 /** What is rare, copied, so that the loop around it keeps registers; and one of the thread's vectors. */
 typedef struct thread_state {
     thread_numbers numbers;
-    thread_sums sums;
+    real sums[SUMS];
+#if HAS_PROLOGUE
+    channel_sums channels;
+#endif
     tensors at;
 } thread_state;
 
@@ -109,9 +104,9 @@ OUTLINE void backward_rare(thread_state *state)
         z = argument_of(the_prologue(), channel_at(state->numbers.channels, v), z);
 #endif
         const real dx =
-            backward_element(the_family(), &state->numbers.c[s], z, dy, state->sums.family + s * FAMILY_SUMS);
+            backward_element(the_family(), &state->numbers.c[s], z, dy, state->sums + s * FAMILY_SUMS);
 #if HAS_PROLOGUE
-        add_to_channel(&state->sums.channels, v, dx, z);
+        add_to_channel(&state->channels, v, dx, z);
 #endif
 #if GRKAN_WRITES_Y
         store_element(Y_DTYPE, state->at.y, v, forward_element(the_family(), &state->numbers.c[s], z));
@@ -139,7 +134,8 @@ DEVICE void unpack_arguments(const thread_numbers *numbers, vector x, int exists
 
 /** The rows of a step whose elements are near zero, and what they add to the sums. */
 DEVICE void backward_step(const worker *w, const pipeline *p, const thread_numbers *numbers, const vector *x_now,
-                          const vector *dy_now, int left, row_iterator *at, thread_sums *sums)
+                          const vector *dy_now, int left, row_iterator *at, real *sums,
+                          channel_sums *channels)
 {
     real xs[BACKWARD_ROWS * GRKAN_VECTOR];
     coefficients renewed[GRKAN_VECTOR_GROUPS];
@@ -160,9 +156,9 @@ DEVICE void backward_step(const worker *w, const pipeline *p, const thread_numbe
         for (int v = 0; v < GRKAN_VECTOR; ++v) {
             const real x = xs[r * GRKAN_VECTOR + v];
             dys[v] = backward_near(the_family(), &renewed[v % GRKAN_VECTOR_GROUPS], v == 0 ? x : AFTER(x, dys[v - 1]),
-                                   dys[v], &ys[v], sums->family + v % GRKAN_VECTOR_GROUPS * FAMILY_SUMS);
+                                   dys[v], &ys[v], sums + v % GRKAN_VECTOR_GROUPS * FAMILY_SUMS);
 #if HAS_PROLOGUE
-            add_to_channel(&sums->channels, v, dys[v], x);
+            add_to_channel(channels, v, dys[v], x);
 #endif
         }
         GLOBAL char *const result = result_at(backward_shape(), p, at);
@@ -178,7 +174,8 @@ DEVICE void backward_step(const worker *w, const pipeline *p, const thread_numbe
 
 /** The rows of a step that are rare. */
 DEVICE void backward_rare_step(const worker *w, const pipeline *p, const thread_numbers *numbers, tensors first,
-                               int left, row_iterator *at, thread_sums *sums)
+                               int left, row_iterator *at, real *sums,
+                          channel_sums *channels)
 {
     thread_state state;
     UNROLL
@@ -186,12 +183,12 @@ DEVICE void backward_rare_step(const worker *w, const pipeline *p, const thread_
         state.numbers.c[s] = numbers->c[s];
     UNROLL
     for (int i = 0; i < SUMS; ++i)
-        state.sums.family[i] = sums->family[i];
+        state.sums[i] = sums[i];
 #if HAS_PROLOGUE
     UNROLL
     for (int v = 0; v < GRKAN_VECTOR; ++v)
         state.numbers.channels[v] = numbers->channels[v];
-    state.sums.channels = sums->channels;
+    state.channels = *channels;
 #endif
     NO_UNROLL
     for (int r = 0; r < BACKWARD_ROWS; ++r) {
@@ -208,21 +205,22 @@ DEVICE void backward_rare_step(const worker *w, const pipeline *p, const thread_
     }
     UNROLL
     for (int i = 0; i < SUMS; ++i)
-        sums->family[i] = state.sums.family[i];
+        sums[i] = state.sums[i];
 #if HAS_PROLOGUE
-    sums->channels = state.sums.channels;
+    *channels = state.channels;
 #endif
 }
 
 /** The rows of a step. @param limit up to which elements of x need only plain arithmetic */
 DEVICE void sum_step(const worker *w, const pipeline *p, const grkan_launch *launch, const arguments *a,
                      const thread_numbers *numbers, real limit, const vector *x_now, const vector *dy_now, int left,
-                     row_iterator *at, thread_sums *sums)
+                     row_iterator *at, real *sums,
+                          channel_sums *channels)
 {
     if (!(largest_in(x_now, BACKWARD_ROWS) > limit))
-        backward_step(w, p, numbers, x_now, dy_now, left, at, sums);
+        backward_step(w, p, numbers, x_now, dy_now, left, at, sums, channels);
     else
-        backward_rare_step(w, p, numbers, first_elements(launch, a), left, at, sums);
+        backward_rare_step(w, p, numbers, first_elements(launch, a), left, at, sums, channels);
 }
 #endif
 

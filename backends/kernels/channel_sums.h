@@ -139,6 +139,8 @@ DEVICE void reduce_channels(const gradients *d, const tile *b, int thread, const
     }
 }
 
+#else
+typedef struct channel_sums channel_sums; /* there are none */
 #endif
 
 #endif

@@ -24,32 +24,6 @@
 
 #define LONG_SPANS STEP_ROWS(GRKAN_FORWARD_STEP)
 
-/** Sums of 1, 2, 4, ... steps that wait: where `steps` has a bit. */
-typedef struct waiting_sums {
-    real sums[32];
-    unsigned int steps;
-} waiting_sums;
-
-DEVICE void add_step(waiting_sums *s, real sum)
-{
-    int level = 0;
-    NO_UNROLL
-    for (; s->steps >> level & 1; ++level)
-        sum = s->sums[level] + sum;
-    s->sums[level] = sum;
-    s->steps += 1;
-}
-
-/** The sum of all steps; those behind the last one count as zeros. */
-DEVICE real sum_of_steps(const waiting_sums *s)
-{
-    real sum = REAL(0.0);
-    NO_UNROLL
-    for (int level = 0; s->steps >> level != 0; ++level)
-        sum = s->steps >> level & 1 ? s->sums[level] + sum : sum;
-    return sum;
-}
-
 /** A row. */
 typedef struct long_row {
     const grkan_launch *launch;

@@ -41,6 +41,7 @@ typedef struct arguments {
     GLOBAL char *workspace;
     GLOBAL const scalar *mean; /* these with offsets added */
     GLOBAL const scalar *rstd;
+    GLOBAL const scalar *means; /* see row_means */
     GLOBAL char *y;
 } arguments;
 

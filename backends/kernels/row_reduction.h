@@ -143,6 +143,34 @@ DEVICE void sum_rows_of_block(row_reduction s, row_place p, int turn, real *valu
         values[i] = sum_of_row(s, p, turn, i, exchange);
 }
 
+/* Rows of more elements than one such reduction takes: in steps of as many as are a power of two. */
+
+/** Sums of 1, 2, 4, ... steps that wait: where `steps` has a bit. */
+typedef struct waiting_sums {
+    real sums[32];
+    unsigned int steps;
+} waiting_sums;
+
+DEVICE void add_step(waiting_sums *s, real sum)
+{
+    int level = 0;
+    NO_UNROLL
+    for (; s->steps >> level & 1; ++level)
+        sum = s->sums[level] + sum;
+    s->sums[level] = sum;
+    s->steps += 1;
+}
+
+/** The sum of all steps; those behind the last one count as zeros. */
+DEVICE real sum_of_steps(const waiting_sums *s)
+{
+    real sum = REAL(0.0);
+    NO_UNROLL
+    for (int level = 0; s->steps >> level != 0; ++level)
+        sum = s->steps >> level & 1 ? s->sums[level] + sum : sum;
+    return sum;
+}
+
 #ifdef WAVE_XOR
 /** As sum_rows_of_block, for what is worked out of the sums by few threads: of number `lane % numbers` alone. Rows of one 32 need
     no barrier. */

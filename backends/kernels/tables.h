@@ -121,6 +121,16 @@ DEVICE GLOBAL scalar *first_partial(const gradients *d, int table)
     return first;
 }
 
+/** Where the means of rows lie in a workspace, behind all partials, if a plan has them there: see backward_long.h. */
+DEVICE GLOBAL scalar *row_means(const grkan_geometry *g, GLOBAL char *workspace)
+{
+    grkan_int64 numbers = 0;
+#define ADD_PARTIALS(i) numbers += partial_numbers(&g->tables[i]);
+    EACH_TABLE(ADD_PARTIALS)
+#undef ADD_PARTIALS
+    return (GLOBAL scalar *)(workspace + GRKAN_WORKSPACE_COUNTER_BYTES) + numbers;
+}
+
 /** One number of the gradient of a family's table, as a block has it: summed over the elements of one group, or of all of the
     block's. Those of channels: channel_sums.h. */
 typedef struct output {

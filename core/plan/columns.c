@@ -166,6 +166,8 @@ static int64_t utilisation(const grkan_columns_request *r, const grkan_columns *
         return -1;
     if (r->limits->is_fixed || tuning->occupancy == 0)
         return of_blocks;
+    if (r->cut == GRKAN_CUT_ROWS && held > tuning->occupancy)
+        return of_blocks / 2 * tuning->occupancy / held; /* threads have too few registers */
     return of_blocks * smaller(held, tuning->occupancy) / tuning->occupancy / (2 * c->block < tuning->block ? 2 : 1);
 }
 

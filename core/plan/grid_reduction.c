@@ -16,6 +16,7 @@
  */
 #include <limits.h>
 
+#include "../prologues.h"
 #include "arithmetic.h"
 #include "plan.h"
 
@@ -46,11 +47,27 @@ static int64_t bytes_of(const grkan_plan_data *data, int32_t k, int64_t partials
                : 0;
 }
 
-/** Bytes that a workspace may have. */
-static int64_t most_bytes(const grkan_operation *o)
+bool grkan_has_row_means(const grkan_plan_data *data, const grkan_columns *c)
 {
+    return grkan_row_statistics(&data->operation) > 0 && !grkan_has_whole_rows(c) &&
+           (data->options.frozen & GRKAN_FROZEN_X) == 0;
+}
+
+/** Bytes of the means of rows that a launch in front of backward's leaves for it. */
+static int64_t bytes_of_rows(const grkan_plan_data *data, const grkan_columns *c)
+{
+    return grkan_has_row_means(data, c) ? data->operation.outer * grkan_row_statistics(&data->operation) *
+                                              (int64_t)grkan_coefficient_bytes(data->operation.dtype)
+                                        : 0;
+}
+
+/** Bytes that all partial sums may have. */
+static int64_t most_bytes(const grkan_plan_data *data, const grkan_columns *c)
+{
+    const grkan_operation *const o = &data->operation;
     const int64_t x_bytes = grkan_operation_elements(o) * (int64_t)grkan_dtype_bytes(o->dtype);
-    return largest_workspace + (o->prologue != GRKAN_PROLOGUE_NONE ? x_bytes / part_of_x : 0);
+    return largest_workspace - (int64_t)GRKAN_WORKSPACE_COUNTER_BYTES - bytes_of_rows(data, c) +
+           (o->prologue != GRKAN_PROLOGUE_NONE ? x_bytes / part_of_x : 0);
 }
 
 int64_t grkan_most_splits(const grkan_plan_data *data, const grkan_columns *c)
@@ -58,13 +75,12 @@ int64_t grkan_most_splits(const grkan_plan_data *data, const grkan_columns *c)
     int64_t two = 0; /* bytes of two splits */
     for (int32_t k = 0; k < data->table_count; ++k)
         two += bytes_of(data, k, partials_of(&data->tables[k], c, 2));
-    const __int128 most = most_bytes(&data->operation) - (int64_t)GRKAN_WORKSPACE_COUNTER_BYTES;
-    return (int64_t)(most * 2 / larger(1, two));
+    return (int64_t)((__int128)most_bytes(data, c) * 2 / larger(1, two));
 }
 
 size_t grkan_workspace_bytes(const grkan_plan_data *data, const grkan_table_reduction *tables)
 {
-    int64_t bytes = 0;
+    int64_t bytes = bytes_of_rows(data, &data->backward.columns);
     for (int32_t k = 0; k < data->table_count; ++k)
         bytes += bytes_of(data, k, tables[k].partials);
     return bytes > 0 ? (size_t)bytes + GRKAN_WORKSPACE_COUNTER_BYTES : 0;

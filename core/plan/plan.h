@@ -127,7 +127,10 @@ void grkan_grid_reduction_make(const grkan_plan_data *data, const grkan_columns 
 
 bool grkan_grid_reduction_holds(const grkan_plan_data *data, const grkan_geometry *geometry);
 
-/** Bytes of all partial sums, and of what blocks count with: 0 where there are none. */
+/** Whether backward needs means of rows that a launch of its own has to make, as no block has whole ones. */
+bool grkan_has_row_means(const grkan_plan_data *data, const grkan_columns *columns);
+
+/** Bytes of all partial sums and means of rows, and of what blocks count with: 0 where there are none. */
 size_t grkan_workspace_bytes(const grkan_plan_data *data, const grkan_table_reduction *tables);
 
 /* block_reduction.c */

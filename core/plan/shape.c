@@ -53,13 +53,13 @@ static int numbers_of(const grkan_plan_data *data, bool of_channels)
 }
 
 /** What a thread has in local memory: in backward its sums of the family, and what threads of a row tell each other. */
-static int local_numbers(const grkan_plan_data *data, bool is_backward, int vector_groups, grkan_column_cut cut)
+static int local_numbers(const grkan_plan_data *data, bool is_backward, int vector_groups)
 {
     enum {
         rows = 4,
         sums = 2 /* of forward's step, and of backward's row, where threads tell by local memory alone */
     };
-    const bool tells = grkan_row_statistics(&data->operation) > 0 && (cut == GRKAN_CUT_ROWS || !is_backward);
+    const bool tells = grkan_row_statistics(&data->operation) > 0; /* whether it has to or not: see request_for_prologue */
     return (is_backward ? vector_groups * numbers_of(data, false) : 0) + (tells ? (is_backward ? sums : rows) : 0);
 }
 
@@ -82,10 +82,11 @@ static grkan_columns_request request_columns(const grkan_device_limits *limits, 
                                    .tuning = limits->tune(&shape),
                                    .vector = vector,
                                    .vector_groups = vector_groups,
-                                   .local_numbers = local_numbers(data, is_backward, vector_groups, cut)};
+                                   .local_numbers = local_numbers(data, is_backward, vector_groups)};
 }
 
-/** With a prologue: whole rows if that needs them and a block holds one, else columns that keep their channels. */
+/** With a prologue: whole rows if that needs them and a block holds one, else columns that keep their channels. Threads have as
+    much local memory for either, so that the latter are whole rows for no norm. */
 static grkan_columns_request request_for_prologue(const grkan_device_limits *limits, const grkan_plan_data *data,
                                                   bool is_backward)
 {
@@ -234,10 +235,10 @@ grkan_status grkan_plan_shape(const grkan_device_limits *limits, grkan_plan_data
         return grkan_fail(GRKAN_ERROR_UNSUPPORTED,
                           "device_to_device needs blocks of %d threads here; the device runs at most %d",
                           backward->block, limits->max_block);
-    fit_pipeline(limits, scalar, x_bytes, local_numbers(data, false, 1, cut_of(data, forward)), forward,
+    fit_pipeline(limits, scalar, x_bytes, local_numbers(data, false, 1), forward,
                  &data->forward_tuning);
     fit_pipeline(limits, scalar, x_bytes + y_bytes,
-                 local_numbers(data, true, backward->vector_groups, cut_of(data, backward)), backward,
+                 local_numbers(data, true, backward->vector_groups), backward,
                  &data->backward_tuning);
     shape_forward(limits, data);
     shape_backward(&of_backward, data);
