@@ -112,7 +112,7 @@ typedef struct grkan_table_reduction {
     grkan_int64 partials;      /* sums of each number in the workspace; 1: none, a block writes the gradient itself */
     int is_shared;             /* 1: one row of the table for all groups; 0: one for each, or for each channel */
     int numbers;               /* of the whole table; 0: nobody wants its gradient */
-    int first_thread;          /* of the block, of those that its outputs have; of channels, each has one of its own: 0 */
+    int first_thread;          /* of the block, of those that its outputs have, which those of channels are not among */
     int output_threads_log2;   /* 2^this many threads share the sum of one output */
     int grid_threads;          /* that share the sum of one number over its partials; 0 where there are none */
     unsigned int grid_inverse; /* 2^31 / numbers, rounded up; 0 where nobody has a use for it */

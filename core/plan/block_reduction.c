@@ -53,9 +53,7 @@ static int place_outputs(const grkan_plan_data *data, const grkan_columns *c, co
 {
     int64_t all = 0;
     for (int32_t k = 0; k < data->table_count; ++k) {
-        const int log2 = threads_log2[tables[k].is_shared];
-        if (!has_outputs(data, k))
-            continue;
+        const int log2 = has_outputs(data, k) ? threads_log2[tables[k].is_shared] : 0;
         tables[k].output_threads_log2 = log2;
         tables[k].first_thread = (int)(ceil_div(all, INT64_C(1) << log2) << log2);
         all = tables[k].first_thread + (outputs_of(data, k, c) << log2);
@@ -105,10 +103,6 @@ bool grkan_block_reduction_holds(const grkan_plan_data *data, const grkan_geomet
     for (int32_t k = 0; k < data->table_count; ++k) {
         const grkan_table_reduction *t = &g->tables[k];
         const int threads = 1 << t->output_threads_log2;
-        if (!has_outputs(data, k)) {
-            holds = holds && threads == 1 && t->first_thread == 0;
-            continue;
-        }
         holds = holds && threads <= MOST_OUTPUT_THREADS && t->first_thread >= end && t->first_thread % threads == 0;
         is_one_pass = is_one_pass && threads == 1;
         end = t->first_thread + outputs_of(data, k, &g->columns) * threads;
