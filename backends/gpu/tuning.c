@@ -9,7 +9,7 @@ static const gpu_tunings nvidia = {
     .registers = gpu_nvidia_registers,
     .forward = {.block = 384, .occupancy = 1152, .grid_waves = 24, .stages = 1, .step = 8},
     .forward_16_bit = {.block = 384, .occupancy = 1152, .grid_waves = 6, .stages = 1, .step = 16},
-    .forward_norm = {.block = 96, .occupancy = 1024, .grid_waves = 4, .stages = 1, .step = 16},
+    .forward_norm = {.block = 96, .occupancy = 1024, .grid_waves = 1, .stages = 1, .step = 16},
     .backward = {.block = 480, .occupancy = 960, .grid_waves = 1, .stages = 1, .step = 4, .least_row_bytes = 1536},
     .backward_16_bit = {.block = 384, .occupancy = 384, .grid_waves = 1, .stages = 2, .step = 8},
     .backward_large = {.block = 384, .occupancy = 768, .grid_waves = 1, .stages = 1, .step = 8},
