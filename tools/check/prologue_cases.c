@@ -83,8 +83,14 @@ static const grkan_determinism promises[] = {GRKAN_DEVICE_TO_DEVICE, GRKAN_RUN_T
                                              GRKAN_NONE};
 
 /** Bits beyond the tables are dropped. */
-static const uint32_t frozen[] = {
-    0, GRKAN_FROZEN_X, 0, 0xf /* all tables */, 0xc /* the prologue's */, 0x3 /* the family's */, GRKAN_FROZEN_X | 0xf};
+static const uint32_t frozen[] = {0,
+                                  GRKAN_FROZEN_X,
+                                  0,
+                                  0xf /* all tables */,
+                                  0xc /* the prologue's */,
+                                  0x3 /* the family's */,
+                                  GRKAN_FROZEN_X | 0xf,
+                                  GRKAN_FROZEN_X | 1u << GRKAN_DENOMINATOR};
 
 static const int offsets[] = {0, 1, 3}, threads[] = {0, 1, 3};
 
@@ -177,11 +183,31 @@ static void add_pairs(table_builder *builder, check_random *random, bool is_norm
     free(seen);
 }
 
+/** Each gradient frozen alone, and each wanted alone. */
+static void add_each_frozen(table_builder *builder, check_random *random)
+{
+    enum { OTHERS = 2 };
+    static const int levels[] = {0, 1, 0, 6};     /* the bias, none; layer_norm and rms_norm with scale and shift */
+    static const int inputs[] = {0, 1, 2, 3, 31}; /* bits: tables, x */
+    for (int kind = 0; kind < LENGTH(levels); kind++) {
+        const int row[PAIRS_FACTORS] = {[SHAPE_OF] = 7, [PROLOGUE] = levels[kind], [PLACEMENT] = kind % 3};
+        check_case one = case_of(row, kind >= OTHERS, 0);
+        const uint32_t whole = GRKAN_FROZEN_X | tables_of(&one.operation);
+        for (int k = 0; k < 2 * LENGTH(inputs); k++) {
+            const uint32_t bit = 1u << inputs[k / 2];
+            one.options.frozen = k % 2 ? whole & ~bit : bit;
+            one.seed = check_random_bits(random);
+            if ((bit & whole) != 0)
+                table_add(builder, one);
+        }
+    }
+}
+
 /** Few programs: levels of the factors up to VALUES, in their order. The first are not of norms. */
 static void add_quick(table_builder *builder, check_random *random)
 {
     static const int rows[][VALUES + 1] = {
-        {0, 0, 0, 0, 0, 0, 0, 0}, {11, 0, 1, 2, 0, 0, 1, 0}, {0, 1, 0, 0, 0, 1, 1, 0}, {0, 0, 0, 1, 0, 0, 0, 1},
+        {0, 0, 0, 0, 0, 0, 0, 0}, {11, 0, 1, 2, 0, 0, 1, 0}, {0, 1, 0, 0, 0, 7, 1, 0}, {0, 0, 0, 1, 0, 0, 0, 1},
         {0, 0, 0, 1, 0, 0, 0, 2}, {0, 0, 0, 1, 0, 4, 1, 0},  {7, 4, 1, 2, 0, 0, 0, 1}, {5, 1, 0, 0, 0, 0, 0, 0},
         {6, 0, 0, 1, 0, 0, 0, 0}, {2, 3, 0, 0, 1, 0, 0, 0},
     };
@@ -205,6 +231,7 @@ check_table check_table_prologues(uint64_t seed, bool quick)
     } else {
         add_pairs(&builder, &random, false);
         add_pairs(&builder, &random, true);
+        add_each_frozen(&builder, &random);
     }
     return table_finish(&builder);
 }
