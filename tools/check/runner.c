@@ -43,12 +43,6 @@ static const char *excuse(const grkan_device_properties *properties, const check
     return one->operation.dtype == GRKAN_F64 ? "the device has no f64 atomics" : NULL;
 }
 
-/** Whether a case asks for what not every backend has. */
-static bool is_new(const check_case *one)
-{
-    return one->operation.prologue != GRKAN_PROLOGUE_NONE || one->options.frozen || one->options.writes_y;
-}
-
 /** Begin a case; a refusal that the properties announce is a skip, any other a failure. */
 static bool begin(execution *run, grkan_device *device, const check_case *one, const check_data *data,
                   check_report *report)
@@ -66,8 +60,6 @@ static bool begin(execution *run, grkan_device *device, const check_case *one, c
     }
     if (status == GRKAN_ERROR_UNSUPPORTED && reason)
         return finish(report, CHECK_SKIPPED, reason);
-    if (status == GRKAN_ERROR_UNSUPPORTED && is_new(one))
-        return finish(report, CHECK_SKIPPED, "the device does not run this prologue, or what is wanted of backward");
     return finish(report, CHECK_FAILED, run->text);
 }
 
