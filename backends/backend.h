@@ -59,7 +59,8 @@ typedef struct grkan_pass_shape {
     grkan_dtype dtype;     /**< of x or y, whichever has more bytes */
     int32_t vector;        /**< elements that a thread loads of a row at once */
     int32_t vector_groups; /**< groups that those may be of: 1, or as many as there are elements */
-    int32_t numbers;       /**< of the family's tables that a thread keeps, of all those groups; backward keeps as many sums */
+    int32_t
+        numbers; /**< of the family's tables that a thread keeps, of all those groups; backward keeps as many sums */
     grkan_prologue prologue;
     int32_t channel_numbers; /**< of the prologue's tables that it keeps; backward keeps twice as many sums */
 } grkan_pass_shape;
@@ -79,8 +80,6 @@ typedef struct grkan_device_limits {
     int32_t has_async_copies;   /**< 1: vectors on their way lie in local memory, which the hardware fills by itself */
     uint64_t local_bytes;       /**< shared (local) memory of a block, at most */
     int32_t lacks_f64_atomics;  /**< 1: GRKAN_STRATEGY_ELEMENT and _BLOCK do not run for f64 */
-    uint32_t prologues;         /**< bit (1 << grkan_prologue) for each that it runs, beside none */
-    int32_t has_frozen;         /**< 1: it runs options.frozen and options.writes_y */
 } grkan_device_limits;
 
 /** Most numbers that fix a family's formulas. */

@@ -30,7 +30,7 @@ struct grkan_plan {
     int64_t x_bytes, y_bytes, table_bytes[GRKAN_MOST_TABLES];
     int64_t gradient_bytes[GRKAN_MOST_TABLES], dx_bytes; /* 0 where they are frozen */
     int64_t y_again_bytes, mean_bytes, rstd_bytes;       /* 0 where there is none */
-    size_t x_element, y_element, number_bytes; /* of an element of x and of y, and of a number of a table */
+    size_t x_element, y_element, number_bytes;           /* of an element of x and of y, and of a number of a table */
 };
 
 /* status.c */

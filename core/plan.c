@@ -22,13 +22,6 @@ static grkan_status check_device(const grkan_device *device, const grkan_plan_da
                           "options.determinism is device_to_device; %s (%s) does not promise subnormals, fma and "
                           "correctly rounded division",
                           p->selector, p->name);
-    if (data->operation.prologue != GRKAN_PROLOGUE_NONE &&
-        (device->limits.prologues & (1u << data->operation.prologue)) == 0)
-        return grkan_fail(GRKAN_ERROR_UNSUPPORTED, "operation.prologue is %s; %s (%s) does not run it",
-                          grkan_prologue_name(data->operation.prologue), p->selector, p->name);
-    if ((data->options.frozen != 0 || data->options.writes_y) && !device->limits.has_frozen)
-        return grkan_fail(GRKAN_ERROR_UNSUPPORTED, "options.frozen and options.writes_y: %s (%s) does not run them",
-                          p->selector, p->name);
     if (data->options.strategy != GRKAN_STRATEGY_TREE && !p->has_atomics)
         return grkan_fail(GRKAN_ERROR_UNSUPPORTED, "options.strategy is %s; %s (%s) has no atomics for it",
                           grkan_strategy_name(data->options.strategy), p->selector, p->name);

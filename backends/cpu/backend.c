@@ -186,10 +186,7 @@ static grkan_status cpu_describe(const grkan_backend_device *device, grkan_devic
                                     .max_block = CPU_MOST_THREADS,
                                     .max_row_block = CPU_MOST_THREADS,
                                     .tune = whole_rows,
-                                    .local_bytes = CPU_LOCAL_BYTES,
-                                    .prologues = 1u << GRKAN_PROLOGUE_BIAS | 1u << GRKAN_PROLOGUE_LAYER_NORM |
-                                                 1u << GRKAN_PROLOGUE_RMS_NORM,
-                                    .has_frozen = 1};
+                                    .local_bytes = CPU_LOCAL_BYTES};
     return GRKAN_SUCCESS;
 }
 

@@ -71,8 +71,6 @@ static grkan_device_limits limits_of(int compute_units, int max_block, uint64_t 
                                  .max_block = max_block < most_block ? max_block : most_block,
                                  .max_row_block = max_block < most_row_block ? max_block : most_row_block,
                                  .max_vector_bytes = 16,
-                                 .prologues = 1u << GRKAN_PROLOGUE_BIAS | 1u << GRKAN_PROLOGUE_LAYER_NORM | 1u << GRKAN_PROLOGUE_RMS_NORM,
-                                 .has_frozen = 1,
                                  .last_block_reduces = 1,
                                  .has_async_copies = HAS_ASYNC_COPIES,
                                  .local_bytes = shared_bytes};

@@ -13,8 +13,7 @@ typedef struct gpu_tunings {
     int32_t registers; /**< of 32 bits in a compute unit, of four parts with a quarter each; 0: unknown */
     grkan_tuning forward;
     grkan_tuning forward_16_bit; /**< in vectors of 8 and 16 bytes */
-    grkan_tuning
-        forward_norm; /**< where rows are summed: its blocks wait for each other's threads */
+    grkan_tuning forward_norm;   /**< where rows are summed: its blocks wait for each other's threads */
     grkan_tuning backward;
     grkan_tuning backward_16_bit;
     grkan_tuning backward_large;  /**< where a thread's numbers leave no registers for `backward` */

@@ -214,7 +214,7 @@ grkan_backward(GLOBAL const char *x, GLOBAL const char *dy, TABLE_PARAMETERS(GLO
     EXCHANGE_ARRAY(exchange, queue);
 #if ROWS_TOGETHER
     SHARED_ARRAY(scalar, row_exchange,
-                 ROW_EXCHANGE(ROW_NUMBERS *BACKWARD_ROWS, GRKAN_BACKWARD_BLOCK, GRKAN_BACKWARD_ROW_WAVES))
+                 ROW_EXCHANGE(ROW_NUMBERS * BACKWARD_ROWS, GRKAN_BACKWARD_BLOCK, GRKAN_BACKWARD_ROW_WAVES))
     EXCHANGE_ALIGNED;
 #else
     SHARED scalar *const row_exchange = sums;

@@ -30,7 +30,8 @@ typedef struct means_row {
 } means_row;
 
 /** Elements of a vector of a tensor; zeros where none is. */
-DEVICE void load_long_vector(int dtype, int aligned, int exists, GLOBAL const char *tensor, grkan_int64 index, real *values)
+DEVICE void load_long_vector(int dtype, int aligned, int exists, GLOBAL const char *tensor, grkan_int64 index,
+                             real *values)
 {
     GLOBAL const char *const from = FURTHER(GLOBAL const, tensor, VECTOR_BYTES(dtype), index);
     vector now = zero_vector();
@@ -70,8 +71,8 @@ DEVICE void long_gradients(const coefficients *c, real limit, const real *zs, re
 }
 
 /** What a vector adds to the sums of its row. */
-DEVICE void add_long_vector(const grkan_geometry *g, const grkan_launch *launch, const arguments *a,
-                            const means_row *m, grkan_int64 index, real *sums)
+DEVICE void add_long_vector(const grkan_geometry *g, const grkan_launch *launch, const arguments *a, const means_row *m,
+                            grkan_int64 index, real *sums)
 {
     const int exists = index < m->vectors;
     const grkan_int64 first = exists ? index * GRKAN_VECTOR : 0; /* channel */
@@ -103,8 +104,7 @@ grkan_row_means(GLOBAL const char *x, GLOBAL const char *dy, TABLE_PARAMETERS(GL
                 GLOBAL char *workspace, NORM_PARAMETERS const grkan_geometry geometry, const grkan_launch launch,
                 const grkan_more_offsets more)
 {
-    SHARED_ARRAY(scalar, exchange,
-                 ROW_EXCHANGE(ROW_NUMBERS *MEANS_SPANS, MEANS_BLOCK, MEANS_BLOCK / WAVE_THREADS))
+    SHARED_ARRAY(scalar, exchange, ROW_EXCHANGE(ROW_NUMBERS * MEANS_SPANS, MEANS_BLOCK, MEANS_BLOCK / WAVE_THREADS))
     EXCHANGE_ALIGNED;
     const grkan_int64 elements = geometry.columns.row_elements;
     const scalar divisor = divisor_of((scalar)elements);
@@ -134,8 +134,8 @@ grkan_row_means(GLOBAL const char *x, GLOBAL const char *dy, TABLE_PARAMETERS(GL
         m.row.mean = a.mean[r];
 #endif
         m.row.rstd = a.rstd[r];
-        m.at.x = FURTHER(GLOBAL const, OFFSET(x, launch.x), VECTOR_BYTES(X_DTYPE), r * m.vectors);
-        m.at.dy = FURTHER(GLOBAL const, OFFSET(dy, launch.dy), VECTOR_BYTES(Y_DTYPE), r * m.vectors);
+        m.at.x = FURTHER(GLOBAL const, OFFSET(x, launch.x), VECTOR_BYTES(X_DTYPE), r *m.vectors);
+        m.at.dy = FURTHER(GLOBAL const, OFFSET(dy, launch.dy), VECTOR_BYTES(Y_DTYPE), r *m.vectors);
         NO_UNROLL
         for (grkan_int64 first = 0; first < m.vectors; first += MEANS_SPANS * MEANS_BLOCK) {
             real sums[WAVE_THREADS];

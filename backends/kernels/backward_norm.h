@@ -74,7 +74,8 @@ DEVICE void load_elements(int dtype, const worker *w, const pipeline *p, tensors
 {
     UNROLL
     for (int r = 0; r < BACKWARD_ROWS; ++r) {
-        GLOBAL const char *const from = tensor + CONVERTED_BYTES(AT(X_DTYPE, p->result, &at) - first.dx, X_DTYPE, dtype);
+        GLOBAL const char *const from =
+            tensor + CONVERTED_BYTES(AT(X_DTYPE, p->result, &at) - first.dx, X_DTYPE, dtype);
         UNROLL
         for (int v = 0; v < GRKAN_VECTOR; ++v)
             values[r * GRKAN_VECTOR + v] = r < left ? load_element(dtype, from, v) : REAL(0.0);
@@ -179,7 +180,8 @@ DEVICE void gradients_of_x(const thread_numbers *numbers, const norm_state *norm
     }
 #if ROWS_TOGETHER && defined(WAVE_XOR)
     spread_numbers(norm->reduction, norm->place,
-                   mean_of(own_sum_of_row(norm->reduction, norm->place, turn, sums, row_exchange), norm->divisor), sums);
+                   mean_of(own_sum_of_row(norm->reduction, norm->place, turn, sums, row_exchange), norm->divisor),
+                   sums);
 #elif ROWS_TOGETHER
     sum_rows_of_block(norm->reduction, norm->place, turn, sums, row_exchange);
     UNROLL

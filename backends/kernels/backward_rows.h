@@ -28,8 +28,8 @@ DEVICE void sum_rows(const worker *w, const grkan_launch *launch, const argument
     load_coefficients(w, launch, a, numbers.c);
 #if HAS_PROLOGUE
     load_channels(w, launch, a, numbers.channels);
-    const real limit = HAS_NORM ? step_limit(launch, numbers.c)
-                                : limit_of_x(step_limit(launch, numbers.c), numbers.channels);
+    const real limit =
+        HAS_NORM ? step_limit(launch, numbers.c) : limit_of_x(step_limit(launch, numbers.c), numbers.channels);
     start_channel_sums(channels);
 #else
     const real limit = step_limit(launch, numbers.c);
@@ -60,7 +60,8 @@ DEVICE void sum_rows(const worker *w, const grkan_launch *launch, const argument
 #if HAS_NORM
             const norm_rows now = next;
             load_norm_rows(w, a, row + BACKWARD_ROWS, &next);
-            norm_step(w, &p, launch, a, &numbers, &norm, &now, limit, x_now, dy_now, row, &at, sums, channels, row_exchange);
+            norm_step(w, &p, launch, a, &numbers, &norm, &now, limit, x_now, dy_now, row, &at, sums, channels,
+                      row_exchange);
 #else
             sum_step(w, &p, launch, a, &numbers, limit, x_now, dy_now, w->rows - row, &at, sums, channels);
 #endif

@@ -103,8 +103,7 @@ OUTLINE void backward_rare(thread_state *state)
 #if HAS_PROLOGUE
         z = argument_of(the_prologue(), channel_at(state->numbers.channels, v), z);
 #endif
-        const real dx =
-            backward_element(the_family(), &state->numbers.c[s], z, dy, state->sums + s * FAMILY_SUMS);
+        const real dx = backward_element(the_family(), &state->numbers.c[s], z, dy, state->sums + s * FAMILY_SUMS);
 #if HAS_PROLOGUE
         add_to_channel(&state->channels, v, dx, z);
 #endif
@@ -134,8 +133,7 @@ DEVICE void unpack_arguments(const thread_numbers *numbers, vector x, int exists
 
 /** The rows of a step whose elements are near zero, and what they add to the sums. */
 DEVICE void backward_step(const worker *w, const pipeline *p, const thread_numbers *numbers, const vector *x_now,
-                          const vector *dy_now, int left, row_iterator *at, real *sums,
-                          channel_sums *channels)
+                          const vector *dy_now, int left, row_iterator *at, real *sums, channel_sums *channels)
 {
     real xs[BACKWARD_ROWS * GRKAN_VECTOR];
     coefficients renewed[GRKAN_VECTOR_GROUPS];
@@ -147,7 +145,8 @@ DEVICE void backward_step(const worker *w, const pipeline *p, const thread_numbe
         xs[i] = SETTLED(xs[i]);
     UNROLL
     for (int s = 0; s < GRKAN_VECTOR_GROUPS; ++s)
-        renewed[s] = renewed_coefficients(the_family(), &numbers->c[s], xs[LAST_UNPACKED(BACKWARD_ROWS * GRKAN_VECTOR)]);
+        renewed[s] =
+            renewed_coefficients(the_family(), &numbers->c[s], xs[LAST_UNPACKED(BACKWARD_ROWS * GRKAN_VECTOR)]);
     UNROLL
     for (int r = 0; r < BACKWARD_ROWS; ++r) {
         real dys[GRKAN_VECTOR], ys[GRKAN_VECTOR];
@@ -174,8 +173,7 @@ DEVICE void backward_step(const worker *w, const pipeline *p, const thread_numbe
 
 /** The rows of a step that are rare. */
 DEVICE void backward_rare_step(const worker *w, const pipeline *p, const thread_numbers *numbers, tensors first,
-                               int left, row_iterator *at, real *sums,
-                          channel_sums *channels)
+                               int left, row_iterator *at, real *sums, channel_sums *channels)
 {
     thread_state state;
     UNROLL
@@ -214,8 +212,7 @@ DEVICE void backward_rare_step(const worker *w, const pipeline *p, const thread_
 /** The rows of a step. @param limit up to which elements of x need only plain arithmetic */
 DEVICE void sum_step(const worker *w, const pipeline *p, const grkan_launch *launch, const arguments *a,
                      const thread_numbers *numbers, real limit, const vector *x_now, const vector *dy_now, int left,
-                     row_iterator *at, real *sums,
-                          channel_sums *channels)
+                     row_iterator *at, real *sums, channel_sums *channels)
 {
     if (!(largest_in(x_now, BACKWARD_ROWS) > limit))
         backward_step(w, p, numbers, x_now, dy_now, left, at, sums, channels);

@@ -99,7 +99,8 @@ grkan_forward(GLOBAL const char *x, TABLE_PARAMETERS(GLOBAL const scalar *, tabl
         add_channels(channels, FORWARD_ROWS, values);
         real largest = REAL(0.0);
         if (may_be_far)
-            largest = SETTLED(largest_of(values, FORWARD_ROWS * GRKAN_VECTOR)); /* else compilers work it out in any case */
+            largest =
+                SETTLED(largest_of(values, FORWARD_ROWS * GRKAN_VECTOR)); /* else compilers work it out in any case */
 #else
         const real largest = largest_in(now, FORWARD_ROWS);
 #endif

@@ -71,11 +71,11 @@ typedef struct grkan_columns {
     grkan_int64 group_size;    /* channels / groups */
     grkan_int64 larger_groups; /* channels % groups: the first groups, with one channel more */
     grkan_int64 inner;
-    grkan_int64 segments; /* tile rows of a row: 1, or those that a wide group is cut into */
-    int block;            /* threads of a block */
-    int vector;           /* elements of a vector: a power of two */
-    int vector_groups;    /* groups that a vector may have elements of: 1, or as many as it has elements */
-    int tile_segments;    /* column tiles that a wide group is cut into, for tables of channels; else 1 */
+    grkan_int64 segments;      /* tile rows of a row: 1, or those that a wide group is cut into */
+    int block;                 /* threads of a block */
+    int vector;                /* elements of a vector: a power of two */
+    int vector_groups;         /* groups that a vector may have elements of: 1, or as many as it has elements */
+    int tile_segments;         /* column tiles that a wide group is cut into, for tables of channels; else 1 */
     int tiles;                 /* column tiles */
     int tile_vectors;          /* vectors of the widest tile, side by side in a block */
     unsigned int tile_inverse; /* 2^31 / tile_vectors, rounded up */

@@ -68,7 +68,8 @@ DEVICE tile tile_of_block(const grkan_geometry *g, int block_index)
         b.first_group = 0;
         b.end_group = g->columns.groups;
         b.start = 0;
-        b.vectors = SEGMENTS(g) > 1 || PADS_TILES ? g->columns.row_elements / VECTOR_ELEMENTS(g) : g->columns.tile_vectors;
+        b.vectors =
+            SEGMENTS(g) > 1 || PADS_TILES ? g->columns.row_elements / VECTOR_ELEMENTS(g) : g->columns.tile_vectors;
     } else {
         const int tile_segments = TILE_SEGMENTS(g);
         b.row_split = quotient_of(block_index, g->columns.tiles);
@@ -78,8 +79,8 @@ DEVICE tile tile_of_block(const grkan_geometry *g, int block_index)
         b.start = group_start(g, b.first_group);
         grkan_int64 end = group_start(g, b.end_group);
         if (tile_segments > 1) {
-            const grkan_int64 size = SEGMENTS(g) > 1 ? g->columns.inner
-                                                     : (grkan_int64)g->columns.tile_vectors * VECTOR_ELEMENTS(g);
+            const grkan_int64 size =
+                SEGMENTS(g) > 1 ? g->columns.inner : (grkan_int64)g->columns.tile_vectors * VECTOR_ELEMENTS(g);
             b.start = smaller(b.start + segment_of_tile(g, b.column_tile) * size, end);
             end = smaller(b.start + size, end);
         }

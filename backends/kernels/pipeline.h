@@ -112,11 +112,11 @@ typedef struct pipeline {
 #ifdef GRKAN_WRITES_Y
     GLOBAL char *y; /* likewise */
 #endif
-    row_iterator here;   /* the step at hand, with segments */
-    row_iterator next;   /* the step that is requested */
-    int place;           /* in the queue, of the step at hand */
-    int ends;            /* the first and the last place of a step in the queue, added */
-    int requested_rows;  /* rows whose vectors are requested beforehand: none where tensors are not aligned */
+    row_iterator here;  /* the step at hand, with segments */
+    row_iterator next;  /* the step that is requested */
+    int place;          /* in the queue, of the step at hand */
+    int ends;           /* the first and the last place of a step in the queue, added */
+    int requested_rows; /* rows whose vectors are requested beforehand: none where tensors are not aligned */
 } pipeline;
 
 /** Where a thread's results go in a tensor, behind by the steps under way. @param tensor its first element */

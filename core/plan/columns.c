@@ -113,7 +113,8 @@ static grkan_columns columns_of(const grkan_columns_request *r, cut by)
     } else {
         c.segments = ceil_div(group_elements / r->vector, by.block);
     }
-    c.tiles = (int)(ceil_div(o->groups, c.tile_groups) * c.tile_segments); /* an int can count channels, see operation.c */
+    c.tiles =
+        (int)(ceil_div(o->groups, c.tile_groups) * c.tile_segments); /* an int can count channels, see operation.c */
     c.tile_inverse = inverse_of(c.tile_vectors);
     return c;
 }
@@ -264,9 +265,9 @@ int64_t grkan_tile_elements(const grkan_columns *c)
 static bool tiles_hold(const grkan_operation *o, const grkan_columns *c)
 {
     const int64_t tile = c->segments > 1 ? c->inner : grkan_tile_elements(c);
-    return c->tile_segments == 1 || (c->tile_segments > 1 && c->tile_groups == 1 && c->vector_groups == 1 &&
-                                     tile % c->inner == 0 && c->tile_segments * tile >= largest_group(o) &&
-                                     (c->tile_segments - 1) * tile < largest_group(o));
+    return c->tile_segments == 1 ||
+           (c->tile_segments > 1 && c->tile_groups == 1 && c->vector_groups == 1 && tile % c->inner == 0 &&
+            c->tile_segments * tile >= largest_group(o) && (c->tile_segments - 1) * tile < largest_group(o));
 }
 
 bool grkan_columns_hold(const grkan_operation *o, const grkan_columns *c)
@@ -282,7 +283,8 @@ bool grkan_columns_hold(const grkan_operation *o, const grkan_columns *c)
         holds = holds && c->tile_groups == 1 && c->vector_groups == 1;
     else if (c->tile_segments == 1)
         holds = holds && grkan_operation_group_start(o, c->tile_groups) * o->inner <= grkan_tile_elements(c);
-    const int64_t step = c->tile_groups * (1 + c->tiles / c->tile_segments / 8); /* to the first group of another tile; not of each */
+    const int64_t step =
+        c->tile_groups * (1 + c->tiles / c->tile_segments / 8); /* to the first group of another tile; not of each */
     for (int64_t group = 0; group < o->groups; group += step)
         holds = holds && grkan_operation_group_start(o, group) * o->inner % c->vector == 0;
     for (int thread = 0; thread < c->block; ++thread)

@@ -118,8 +118,7 @@ static void share_partials(const grkan_plan_data *data, const grkan_columns *c, 
         most_partials += 1;
     for (int32_t k = 0; k < data->table_count; ++k) {
         tables[k].grid_threads = (int)threads_of(&tables[k], most_partials);
-        tables[k].grid_inverse =
-            is_one_block(data) && tables[k].grid_threads > 1 ? inverse_of(tables[k].numbers) : 0;
+        tables[k].grid_inverse = is_one_block(data) && tables[k].grid_threads > 1 ? inverse_of(tables[k].numbers) : 0;
     }
 }
 

@@ -59,7 +59,8 @@ static int local_numbers(const grkan_plan_data *data, bool is_backward, int vect
         rows = 4,
         sums = 2 /* of forward's step, and of backward's row, where threads tell by local memory alone */
     };
-    const bool tells = grkan_row_statistics(&data->operation) > 0; /* whether it has to or not: see request_for_prologue */
+    const bool tells =
+        grkan_row_statistics(&data->operation) > 0; /* whether it has to or not: see request_for_prologue */
     return (is_backward ? vector_groups * numbers_of(data, false) : 0) + (tells ? (is_backward ? sums : rows) : 0);
 }
 
@@ -235,10 +236,8 @@ grkan_status grkan_plan_shape(const grkan_device_limits *limits, grkan_plan_data
         return grkan_fail(GRKAN_ERROR_UNSUPPORTED,
                           "device_to_device needs blocks of %d threads here; the device runs at most %d",
                           backward->block, limits->max_block);
-    fit_pipeline(limits, scalar, x_bytes, local_numbers(data, false, 1), forward,
-                 &data->forward_tuning);
-    fit_pipeline(limits, scalar, x_bytes + y_bytes,
-                 local_numbers(data, true, backward->vector_groups), backward,
+    fit_pipeline(limits, scalar, x_bytes, local_numbers(data, false, 1), forward, &data->forward_tuning);
+    fit_pipeline(limits, scalar, x_bytes + y_bytes, local_numbers(data, true, backward->vector_groups), backward,
                  &data->backward_tuning);
     shape_forward(limits, data);
     shape_backward(&of_backward, data);

@@ -126,13 +126,16 @@ typedef struct grkan_operation {
 /** The layer of KAT: 8 groups, degrees (5, 4), shared numerator, all in f32, no prologue (a norm has epsilon 1e-5, scale and
     shift). Set outer and channels (and inner). The members in their order, since C++ before 20 does not name them. */
 #define GRKAN_OPERATION_INIT                                                                                           \
-    {                                                                                                                  \
-        0, 8, 1, 8, GRKAN_F32, GRKAN_OUTPUT_AS_INPUT, GRKAN_FAMILY_RATIONAL,                                           \
-            {5, 4, GRKAN_ABS_TERMS, GRKAN_SCOPE_SHARED, GRKAN_SCOPE_GROUP}, GRKAN_PROLOGUE_NONE,                       \
-        {                                                                                                              \
-            1e-5, 1, 1                                                                                                 \
-        }                                                                                                              \
-    }
+    {0,                                                                                                                \
+     8,                                                                                                                \
+     1,                                                                                                                \
+     8,                                                                                                                \
+     GRKAN_F32,                                                                                                        \
+     GRKAN_OUTPUT_AS_INPUT,                                                                                            \
+     GRKAN_FAMILY_RATIONAL,                                                                                            \
+     {5, 4, GRKAN_ABS_TERMS, GRKAN_SCOPE_SHARED, GRKAN_SCOPE_GROUP},                                                   \
+     GRKAN_PROLOGUE_NONE,                                                                                              \
+     {1e-5, 1, 1}}
 
 #ifdef __cplusplus
 }

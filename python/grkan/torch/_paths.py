@@ -87,8 +87,8 @@ def shape_of(t: torch.Tensor) -> Sequence[int]:
 
 
 def is_exporting() -> bool:
-    """Whether torch.export traces this call. It is the flag that torch.compiler.is_exporting() gives, since Dynamo up to
-    PyTorch 2.11 at least takes that function for true whenever it compiles."""
+    """Whether torch.export traces this call: by the flag that torch.compiler.is_exporting() gives, since Dynamo, up to
+    PyTorch 2.11 at least, takes that function for true whenever it compiles."""
     return bool(getattr(getattr(torch, "compiler", None), "_is_exporting_flag", False))
 
 
