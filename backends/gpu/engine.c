@@ -134,9 +134,10 @@ static void *base_of(grkan_buffer buffer)
     return gpu_uses_pointers && buffer.base != NULL ? (char *)buffer.base + buffer.offset : buffer.base;
 }
 
+/** 0 where there is no buffer, so that kernels see no address then. */
 static int64_t numbers_before(grkan_buffer table, size_t number)
 {
-    return (int64_t)(table.offset / number);
+    return table.base != NULL ? (int64_t)(table.offset / number) : 0;
 }
 
 /** Where a tensor lies. @param place or'ed with its address, so that its low bits are 0 where those of all tensors of its type

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 from conftest import FORMS, coefficients, require
 
 import grkan
-from grkan.torch import formula, norm_formula, norm_rational, rational, set_determinism
+from grkan.torch import _prologues, formula, norm_formula, norm_rational, rational, set_determinism
 
 HAS_OPERATOR = hasattr(torch.library, "register_autograd")
 needs_operator = pytest.mark.skipif(not HAS_OPERATOR, reason="operators need PyTorch 2.4 or later")
@@ -381,3 +381,13 @@ def norm(x=X, scale=SCALE, shift=SHIFT, **options):
 def test_refusals(call, text):
     with pytest.raises(grkan.InvalidArgumentError, match=text):
         call()
+
+
+def test_inference_mode_leaves_nothing_that_training_cannot_use(monkeypatch):
+    monkeypatch.setattr(_prologues, "_absent", {})
+    x, numerator, denominator = torch.randn(4, 8), torch.randn(1, 6), torch.randn(2, 4)
+    with torch.inference_mode():
+        norm_rational(x, None, None, numerator, denominator)
+    numerator.requires_grad_()
+    norm_rational(x, None, None, numerator, denominator).sum().backward()
+    assert numerator.grad.isfinite().all()

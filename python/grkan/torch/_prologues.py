@@ -48,7 +48,8 @@ def _empty(x: torch.Tensor) -> torch.Tensor:
         return x.new_empty(0, dtype=wanted)
     key = x.device, wanted
     if key not in _absent:
-        _absent[key] = torch.empty(0, dtype=wanted, device=x.device)
+        with torch.inference_mode(False):  # it serves calls that are differentiated, too
+            _absent[key] = torch.empty(0, dtype=wanted, device=x.device)
     return _absent[key]
 
 
