@@ -185,6 +185,12 @@ static grkan_status check_call(const grkan_plan *plan, tensors *all, void *strea
                : backend->check_stream(plan->device->state, stream);
 }
 
+/** A buffer of the caller's, or none where the plan has none, so that a backend sees nothing that was not checked. */
+static grkan_buffer present(const grkan_buffer *buffer, int64_t bytes)
+{
+    return bytes > 0 ? *buffer : (grkan_buffer){NULL, 0};
+}
+
 grkan_status grkan_forward(const grkan_plan *plan, const grkan_forward_arguments *arguments, void *stream)
 {
     static const grkan_buffer none[GRKAN_MOST_TABLES];
@@ -197,8 +203,8 @@ grkan_status grkan_forward(const grkan_plan *plan, const grkan_forward_arguments
                              .result = arguments->y,
                              .tables = arguments->tables,
                              .gradients = none,
-                             .mean = arguments->mean,
-                             .rstd = arguments->rstd};
+                             .mean = present(&arguments->mean, plan->mean_bytes),
+                             .rstd = present(&arguments->rstd, plan->rstd_bytes)};
     add_tensors(plan, &call, false, &all);
     const grkan_status status = check_call(plan, &all, stream);
     if (status != GRKAN_SUCCESS || plan->x_bytes == 0)
@@ -230,15 +236,14 @@ grkan_status grkan_backward(const grkan_plan *plan, const grkan_backward_argumen
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT, "arguments is NULL; expected the tensors of backward");
     const grkan_call call = {.x = arguments->x,
                              .dy = arguments->dy,
-                             .result = arguments->dx,
+                             .result = present(&arguments->dx, plan->dx_bytes),
                              .tables = arguments->tables,
                              .gradients = arguments->gradients,
-                             .workspace =
-                                 plan->data.workspace_bytes > 0 ? arguments->workspace : (grkan_buffer){NULL, 0},
+                             .workspace = present(&arguments->workspace, (int64_t)plan->data.workspace_bytes),
                              .add = arguments->accumulation == GRKAN_ADD,
-                             .mean = arguments->mean,
-                             .rstd = arguments->rstd,
-                             .y = arguments->y};
+                             .mean = present(&arguments->mean, plan->mean_bytes),
+                             .rstd = present(&arguments->rstd, plan->rstd_bytes),
+                             .y = present(&arguments->y, plan->y_again_bytes)};
     if ((status = check_numbers(&plan->data, arguments)) != GRKAN_SUCCESS)
         return status;
     add_tensors(plan, &call, true, &all);
