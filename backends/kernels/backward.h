@@ -81,7 +81,7 @@ DEVICE output_columns columns_of_block_thread(const gradients *d, const tile *b,
     int table = 0;
     UNROLL
     for (int i = 1; i < FAMILY_TABLES; ++i)
-        table = !IS_FROZEN(d, i) && thread >= table_of(d->g, i).first_thread ? i : table;
+        table = thread >= table_of(d->g, i).first_thread ? i : table;
     const grkan_table_reduction t = table_of(d->g, table);
     const int own = thread - t.first_thread;
     const int index = own >> t.output_threads_log2;
