@@ -32,7 +32,7 @@ os.environ.setdefault("GRKAN_LIBRARY", os.path.join(ROOT, "build", "libgrkan.so"
 
 import grkan
 from grkan.torch import KAT_Group, _autograd, _native, rational
-from scripting import machine, now, output_file, positive, write_json
+from scripting import origin, output_file, positive, write_json
 
 WARM_UP = 3  # samples
 
@@ -203,10 +203,10 @@ def main():
     print_tables(times, ratios)
     if arguments.json:
         write_json(arguments.json, {
-            "schema": "grkan-host-overhead/2", "date": now(), "grkan": grkan.version()._asdict(),
-            "python": platform.python_version(), "machine": machine(device), "device": str(device),
-            "dtype": arguments.dtype, "operators_in_c": _native.library is not None, "pairs": arguments.pairs,
-            "microseconds": times, "ratios": ratios})
+            **origin("grkan-host-overhead/2", "bench/host_overhead.py", device),
+            "python": platform.python_version(), "device": str(device), "dtype": arguments.dtype,
+            "operators_in_c": _native.library is not None, "pairs": arguments.pairs, "microseconds": times,
+            "ratios": ratios})
     missed = [row for row in ratios if row["is_met"] is False]
     return 1 if arguments.check and missed else 0
 

@@ -35,11 +35,10 @@ import sys
 import tempfile
 import time
 
-import grkan
 import models
 import torch
 from models import list_of, make_each, print_without, seconds, synchronize
-from scripting import command_line, machine, now, positive, write_json
+from scripting import origin, positive, write_json
 
 MODES = ("eager", "graph", "compiled", "aot")
 LARGE_ONLY = ("compiled", "aot")  # modes that the study has for its largest size alone: they take long to make
@@ -220,9 +219,8 @@ def too_slow(rows):
 
 
 def describe(rows, arguments):
-    return {"schema": "grkan-inference/1", "grkan": grkan.version()._asdict(), "date": now(),
-            "command": command_line("bench/inference.py"), "machine": machine(torch.device(arguments.device)),
-            "vit": arguments.vit, "image": arguments.image, "weights": arguments.weights, "results": rows}
+    return {**origin("grkan-inference/1", "bench/inference.py", torch.device(arguments.device)), "vit": arguments.vit,
+            "image": arguments.image, "weights": arguments.weights, "results": rows}
 
 
 def parse(words):

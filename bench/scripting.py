@@ -53,6 +53,12 @@ def machine(device):
     return found
 
 
+def origin(schema, program, device):
+    """What a document of results begins with: what wrote it, when, of which commit, how it was called, on what."""
+    return {"schema": schema, "date": now(), "grkan": grkan.version()._asdict(), "command": command_line(program),
+            "machine": machine(device)}
+
+
 def output_file(text):
     """argparse's type of a file to write: what cannot be written is known before the work."""
     try:

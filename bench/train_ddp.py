@@ -15,7 +15,6 @@ import copy
 import os
 import statistics
 import sys
-import time
 
 import torch
 import torch.nn.functional as F
@@ -23,7 +22,7 @@ from torch import distributed
 
 import models  # and with it, where the examples are
 import train_throughput
-from scripting import command_line, machine, output_file, write_json
+from scripting import origin, output_file, write_json
 from train_kat import Processes
 
 TOLERANCE = 1e-4  # of a tensor's largest gradient; sums in another order differ by about 1e-6
@@ -132,8 +131,7 @@ def main():
         print_results(results, processes)
         if arguments.json:
             write_json(arguments.json, {
-                "schema": "grkan-train-ddp/1", "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-                "command": command_line("bench/train_ddp.py"), "machine": machine(processes.device),
+                **origin("grkan-train-ddp/1", "bench/train_ddp.py", processes.device),
                 "processes": processes.count, "size": arguments.size, "batch": arguments.batch, "results": results})
     processes.close()
     return 0 if results["gradient_difference"] <= TOLERANCE else 1

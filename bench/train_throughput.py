@@ -22,13 +22,12 @@ import os
 import statistics
 import subprocess
 import sys
-import time
 
 import models
 import torch
 import torch.nn.functional as F
 from models import print_without, seconds
-from scripting import command_line, machine, positive, write_json
+from scripting import origin, positive, write_json
 
 BASELINE = "vit"
 
@@ -145,10 +144,8 @@ def print_rows(rows):
 
 
 def describe(rows, arguments):
-    return {"schema": "grkan-train-throughput/1", "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "command": command_line("bench/train_throughput.py"),
-            "machine": machine(torch.device(arguments.device)), "vit": arguments.vit, "image": arguments.image,
-            "autocast": "bfloat16", "results": rows}
+    return {**origin("grkan-train-throughput/1", "bench/train_throughput.py", torch.device(arguments.device)),
+            "vit": arguments.vit, "image": arguments.image, "autocast": "bfloat16", "results": rows}
 
 
 def parse(words):

@@ -10,6 +10,8 @@ import time
 import pytest
 from conftest import ROOT
 
+import grkan
+
 torch = pytest.importorskip("torch")
 
 sys.path[:0] = [str(ROOT / "examples"), str(ROOT / "bench")]
@@ -137,6 +139,8 @@ def test_throughput_alternates_the_models_that_are_there():
     for name in ("vit", "kat", "kat-fused", "kat-gelu"):
         rate = rows[name]["images_per_second"]
         assert 0 < rate["min"] <= rate["median"] <= rate["max"]
+    document = train_throughput.describe(list(rows.values()), arguments)
+    assert document["grkan"]["commit"] == grkan.version().commit  # without which nobody knows whose figures they are
     ratio = rows["kat"]["images_per_second"]["median"] / rows["vit"]["images_per_second"]["median"]
     assert rows["kat"]["ratio_to_vit"] == pytest.approx(ratio)
     assert ("absent" in rows["kat-published"]) != ("images_per_second" in rows["kat-published"])
