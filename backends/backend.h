@@ -15,6 +15,7 @@
 
 #include <grkan/compile.h>
 
+#include "../core/platform/platform.h"
 #include "kernels/geometry.h"
 
 #ifdef __cplusplus
@@ -29,7 +30,7 @@ typedef struct grkan_host {
     /** Set the text of this thread's last error (printf style) and return status, so that a caller can return it. */
     grkan_status (*set_error)(grkan_status status, const char *format, ...)
 #if defined(__GNUC__)
-        __attribute__((format(printf, 2, 3)))
+        __attribute__((format(GRKAN_FORMAT, 2, 3)))
 #endif
         ;
     /** The folders that callers handed over for vendors' libraries, absolute, in order; NULL past the last. */

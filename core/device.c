@@ -252,7 +252,7 @@ grkan_status grkan_device_open(const char *selector, grkan_device **device)
     *device = NULL;
     const char *origin = "";
     if (selector == NULL || selector[0] == '\0') {
-        selector = getenv(DEVICE_VARIABLE);
+        selector = grkan_environment(DEVICE_VARIABLE);
         origin = " (from " DEVICE_VARIABLE ")";
     }
     if (selector == NULL || selector[0] == '\0') {

@@ -36,7 +36,7 @@ struct grkan_plan {
 /* status.c */
 
 /** Set this thread's error text (printf style) and return status. */
-grkan_status grkan_fail(grkan_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+grkan_status grkan_fail(grkan_status status, const char *format, ...) __attribute__((format(GRKAN_FORMAT, 2, 3)));
 
 /* library_folders.c */
 

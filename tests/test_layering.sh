@@ -5,7 +5,7 @@
 #
 #   core/ and include/          include no vendor's header
 #   core/, backends/, tools/,   include no header of an operating system, but in core/platform/
-#   python/operators/
+#   python/operators/           and ask the preprocessor for none
 #   backends/opencl, cuda, hip  and gpu, which they share, have no word of a family
 #   backends/kernels            name no vendor (comments aside)
 #   tools/, python/operators/   include the users' headers (include/grkan), platform.h and their own, nothing else of core/
@@ -27,6 +27,7 @@ word_of_families+='|abs_terms|abs_sum|GRKAN_(FORM|PLAIN|SQUARE)'
 # Files that still have some. One that is clean must go from here, too.
 system_header='(dirent|dlfcn|fcntl|grp|link|poll|pthread|pwd|sched|semaphore|signal|spawn|sys/[^>]*|termios|unistd|windows)'
 system_include="^[[:space:]]*#[[:space:]]*include[[:space:]]*<$system_header\\.h>"
+system_question='^[[:space:]]*#[[:space:]]*(el)?if.*(_WIN|_MSC_VER|__MINGW|__CYGWIN|__linux|__gnu_linux|__unix|__APPLE|__ANDROID|BSD__)'
 vendor_name='cuda|nvidia|nvrtc|rocm|opencl|intel|(^|[^[:alnum:]])(__)?(hip|amd)|(^|[^[:alnum:]_])(cl|CL)_|cl_khr'
 
 # The files of a folder that people wrote; nothing when there is no such folder.
@@ -69,7 +70,7 @@ foreign_includes() {
 
 # Print what one rule finds in a tree.
 violations() {
-    local rule=$1 root=$2 vendor
+    local rule=$1 root=$2 vendor folder
     case $rule in
         includes)
             lines_with "$vendor_include" "$root/core"
@@ -81,10 +82,9 @@ violations() {
             done
             ;;
         system)
-            lines_with "$system_include" "$root/core" | grep -v "^$root/core/platform/" || true
-            lines_with "$system_include" "$root/backends"
-            lines_with "$system_include" "$root/tools"
-            lines_with "$system_include" "$root/python/operators"
+            for folder in core backends tools python/operators; do
+                lines_with "$system_include|$system_question" "$root/$folder" | grep -v "^$root/core/platform/" || true
+            done
             ;;
         kernels) code_with "$vendor_name" "$root/backends/kernels" ;;
         tools)
@@ -109,12 +109,12 @@ plant() {
 # A good tree, which no rule may complain about; then one planted line after another.
 try_the_rules() {
     local rule word
-    mkdir -p "$scratch"/{core/platform,include/grkan,tools,python/operators,backends/{kernels,opencl,cuda,hip,gpu}}
+    mkdir -p "$scratch"/{core/platform/posix,include/grkan,tools,python/operators,backends/{kernels,opencl,cuda,hip,gpu}}
     printf '#include <stdio.h>\n#include "../backends/backend.h"\n' >"$scratch/core/a.c"
     cp "$scratch/core/a.c" "$scratch/include/grkan/grkan.h"
     printf '#include "internal.h"\n' >>"$scratch/core/a.c"
-    printf '#include <pthread.h>\n#include <unistd.h>\n' >"$scratch/core/platform/posix.c"
-    touch "$scratch"/core/platform/{platform,posix}.h "$scratch/core/internal.h" "$scratch/backends/backend.h" "$scratch/tools/table.h"
+    printf '#include <pthread.h>\n#include <unistd.h>\n#ifdef __linux__\n#endif\n' >"$scratch/core/platform/posix/files.c"
+    touch "$scratch"/core/platform/{platform,posix/posix}.h "$scratch/core/internal.h" "$scratch/backends/backend.h" "$scratch/tools/table.h"
     printf '#include <grkan/%s.h>\n' grkan fit >"$scratch/tools/main.c"
     printf '#include <string.h>\n#include "table.h"\n#include "../core/platform/platform.h"\n' >>"$scratch/tools/main.c"
     printf '#include <grkan/grkan.h>\n#include "../../core/platform/platform.h"\n' >"$scratch/python/operators/call.c"
@@ -139,6 +139,12 @@ try_the_rules() {
         plant system tools/main.c "#include <$word.h> /* here */"
         plant system python/operators/call.c "#include <$word.h>"
     done
+    for word in 'ifdef _WIN32' 'elif defined(__APPLE__)'; do
+        plant system core/a.c "#$word"
+        plant system backends/cuda/r.c " # $word"
+        plant system tools/main.c "#  $word"
+        plant system python/operators/call.c "#$word"
+    done
     for word in numerator Denominators rational padé pade_unit COEFFICIENT GRKAN_FORM GRKAN_PLAIN abs_terms degrees \
         b_spline; do
         plant words backends/opencl/r.c "int $word;"
@@ -151,7 +157,7 @@ try_the_rules() {
         plant kernels backends/kernels/k.h "int $word;"
     done
     for word in '"internal.h"' '"../core/internal.h"' '"../backends/backend.h"' '<core/internal.h>' \
-        '"../core/platform/posix.h"' \
+        '"../core/platform/posix/posix.h"' \
         '"../include/grkan/grkan.h"'; do
         plant tools tools/main.c "#include $word"
     done

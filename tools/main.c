@@ -42,9 +42,8 @@ static void print_help(FILE *stream)
 
 static int run_command(const struct command *command, int argc, char **argv)
 {
-    const char *slash = strrchr(argv[0], '/');
     char name[256];
-    snprintf(name, sizeof name, "%s %s", slash ? slash + 1 : argv[0], command->name);
+    snprintf(name, sizeof name, "%s %s", grkan_path_name(argv[0]), command->name);
     argv[1] = name;
     return command->run(argc - 1, argv + 1);
 }
@@ -77,7 +76,7 @@ static int dispatch(int argc, char **argv)
 /** Folders for vendors' libraries; the Python package names those of its neighbours. What is no absolute path is left out. */
 static void add_library_folders(void)
 {
-    const char *const named = getenv("GRKAN_LIBRARY_FOLDERS");
+    const char *const named = grkan_environment("GRKAN_LIBRARY_FOLDERS");
     char *const folders = tool_copy_text(named != NULL ? named : "");
     for (char *folder = strtok(folders, GRKAN_LIST_SEPARATOR); folder; folder = strtok(NULL, GRKAN_LIST_SEPARATOR))
         (void)grkan_add_library_folder(folder);
@@ -86,6 +85,7 @@ static void add_library_folders(void)
 
 int main(int argc, char **argv)
 {
+    grkan_program_begin(&argc, &argv);
     add_library_folders();
     return tool_flush(dispatch(argc, argv));
 }

@@ -83,7 +83,7 @@ static const cpu_simd *const known_simds[] = {&scalar, &vector};
 /** The widest instructions of this processor, or narrower ones, if the environment asks for those. */
 static grkan_status find_simd(const cpu_simd **simd)
 {
-    const char *const text = getenv(SIMD_VARIABLE);
+    const char *const text = grkan_environment(SIMD_VARIABLE);
     *simd = widest;
     if (text == NULL || text[0] == '\0')
         return GRKAN_SUCCESS;
@@ -112,7 +112,7 @@ enum { most_threads = 1024 };
 /** Threads of plans that say nothing: the environment's, else one for each processor that this process may use. */
 static grkan_status find_threads(int *threads)
 {
-    const char *const text = getenv(THREADS_VARIABLE);
+    const char *const text = grkan_environment(THREADS_VARIABLE);
     if (text == NULL || text[0] == '\0') {
         const int processors = grkan_processors();
         *threads = processors < most_threads ? processors : most_threads;
@@ -393,15 +393,14 @@ static grkan_status cpu_backward(grkan_backend_program *program, const grkan_pla
 static grkan_status cpu_allocate(grkan_backend_device *device, size_t bytes, void **base)
 {
     (void)device;
-    const size_t rounded = bytes > SIZE_MAX - 63 ? 0 : (bytes + 63) / 64 * 64;
-    *base = rounded ? aligned_alloc(64, rounded) : NULL;
+    *base = bytes != 0 ? grkan_allocate_aligned(bytes) : NULL;
     return *base ? GRKAN_SUCCESS : host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no host memory for %zu bytes", bytes);
 }
 
 static void cpu_free(grkan_backend_device *device, void *base)
 {
     (void)device;
-    free(base);
+    grkan_free_aligned(base);
 }
 
 static grkan_status cpu_upload(grkan_backend_device *device, grkan_buffer to, const void *from, size_t bytes)

@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "../../core/platform/platform.h"
 #include "cpu.h"
 
 struct cpu_scratches {
@@ -17,7 +18,8 @@ cpu_scratches *cpu_scratches_create(int count)
     if (made == NULL)
         return NULL;
     made->count = count;
-    made->bytes = aligned_alloc(64, (size_t)count * CPU_SCRATCH_BYTES); /* pages that no block touches take nothing */
+    made->bytes =
+        grkan_allocate_aligned((size_t)count * CPU_SCRATCH_BYTES); /* pages that no block touches take nothing */
     if (made->bytes == NULL) {
         free(made);
         return NULL;
@@ -28,7 +30,7 @@ cpu_scratches *cpu_scratches_create(int count)
 void cpu_scratches_destroy(cpu_scratches *scratches)
 {
     if (scratches != NULL)
-        free(scratches->bytes);
+        grkan_free_aligned(scratches->bytes);
     free(scratches);
 }
 

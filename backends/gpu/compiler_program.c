@@ -30,15 +30,15 @@ static int make_workplace(workplace *w)
 
 static void remove_workplace(const workplace *w)
 {
-    (void)remove(w->source);
-    (void)remove(w->binary);
-    (void)remove(w->log);
+    grkan_file_remove(w->source);
+    grkan_file_remove(w->binary);
+    grkan_file_remove(w->log);
     grkan_remove_folder(w->directory);
 }
 
 static int write_file(const char *path, const char *text)
 {
-    FILE *const file = fopen(path, "w");
+    FILE *const file = grkan_file_open(path, "w");
     if (file == NULL)
         return 0;
     const int is_written = fputs(text, file) >= 0;
@@ -49,7 +49,7 @@ static int write_file(const char *path, const char *text)
 static grkan_blob read_file(const char *path)
 {
     grkan_blob content = {NULL, 0};
-    FILE *const file = fopen(path, "rb");
+    FILE *const file = grkan_file_open(path, "rb");
     if (file == NULL)
         return content;
     if (fseek(file, 0, SEEK_END) == 0) {

@@ -4,15 +4,15 @@
  * @brief The operating system, behind one header. Private: not installed.
  *
  * The static library of this folder is linked into the library, its modules and the program; each has a copy of what it
- * uses. posix_*.c are for POSIX systems; another system's files stand in their place. pool.c is the same for all.
+ * uses. A folder here is for one kind of system: posix/, windows/. Nothing outside of them depends on which one it is but
+ * the few lines below that choose between them; pool.c is the same for all.
  *
- * Paths and names are text that ends with a zero. Functions that say so leave a reason in errno.
+ * Paths and names are text in UTF-8 that ends with a zero; folders are separated by "/", and where the system has it, in
+ * what comes from outside, by "\\", too. Functions that say so leave a reason in errno.
  */
 #ifndef GRKAN_PLATFORM_H
 #define GRKAN_PLATFORM_H
 
-#include <pthread.h>
-#include <semaphore.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,7 +20,22 @@
 
 #include <grkan/grkan.h>
 
-/* ------------------------------------------------------------------------------------- posix_machine.c: the machine */
+#ifdef _WIN32
+#include "windows/system.h"
+#else
+#include "posix/system.h"
+#endif
+
+/*
+ * What system.h defines, beside the types below:
+ *
+ *   GRKAN_OF_SYSTEM(posix, windows)   one of its arguments: a name that differs, such as that of a vendor's library
+ *   GRKAN_FORMAT                      for __attribute__((format(...))): how the format of printf is called
+ *   GRKAN_MODULE_FILE                 the file of a module, printf style, its argument being a backend's name
+ *   GRKAN_LIST_SEPARATOR              what stands between the folders of a list in the environment
+ */
+
+/* ------------------------------------------------------------------------------------------- machine.c: the machine */
 
 /** Processors that the calling thread may run on; at least 1. */
 int grkan_processors(void);
@@ -49,22 +64,34 @@ void grkan_machine_describe(grkan_machine *machine);
 /** A clock that nobody sets, in milliseconds since some time in the past. */
 double grkan_milliseconds(void);
 
-/** A variable of the environment. @return NULL if it is not set, or if the process has more rights than its caller */
+/** A variable of the environment. @return NULL if it is not set; valid until the variable is set again */
+const char *grkan_environment(const char *name);
+
+/** The same, and NULL as well if the process has more rights than its caller. */
 const char *grkan_trusted_environment(const char *name);
 
 /** Set a variable of the process's own environment; NULL: remove it. @return false if there is no memory */
 bool grkan_set_environment(const char *name, const char *value);
 
-/** Whether a person watches what is printed there. */
-bool grkan_is_terminal(FILE *stream);
+/** Memory that begins at a multiple of 64 bytes; grkan_free_aligned frees it. @return NULL if there is none */
+void *grkan_allocate_aligned(size_t bytes);
 
-/* --------------------------------------------------------------------------- posix_threads.c: threads, locks, forks */
+/** Free what grkan_allocate_aligned gave, or NULL. */
+void grkan_free_aligned(void *memory);
 
-typedef pthread_t grkan_thread;
+/* --------------------------------------------------------------------------------- threads.c: threads, locks, forks */
+
+/*
+ * grkan_thread    a thread
+ * grkan_lock      what one thread holds at a time. GRKAN_LOCK_INIT makes one that nobody holds, of static storage, which
+ *                 needs neither grkan_lock_init nor _destroy
+ * grkan_semaphore a counter that waits to get positive. Nothing has to be freed
+ */
 
 /**
  * Start a thread, which ends when `run` returns NULL. It gets no signal that is not of its own making, so that no
- * handler of the program's runs on its small stack. It allocates nothing.
+ * handler of the program's runs on its small stack, and begins with the C language's floating-point environment, long
+ * double having all of its digits. It allocates nothing.
  * @return false if the system gives none now: a limit is reached, or memory ran out
  */
 bool grkan_thread_start(grkan_thread *thread, void *(*run)(void *argument), void *argument, size_t stack_bytes);
@@ -78,14 +105,6 @@ void grkan_thread_detach(grkan_thread thread);
 /** Have a function called in every forked child, by its only thread, before fork returns. Once for each function. */
 void grkan_on_fork(void (*in_child)(void));
 
-/** What one thread holds at a time. */
-typedef struct grkan_lock {
-    pthread_mutex_t handle;
-} grkan_lock;
-
-/** A lock that nobody holds: of static storage, which needs neither of the next two. */
-#define GRKAN_LOCK_INIT {PTHREAD_MUTEX_INITIALIZER}
-
 /** Make a lock, which nobody holds. */
 void grkan_lock_init(grkan_lock *lock);
 
@@ -97,11 +116,6 @@ void grkan_lock_take(grkan_lock *lock);
 
 /** Let go. */
 void grkan_lock_release(grkan_lock *lock);
-
-/** A counter that waits to get positive. Nothing has to be freed. */
-typedef struct grkan_semaphore {
-    sem_t handle;
-} grkan_semaphore;
 
 /** Begin at 0. */
 void grkan_semaphore_init(grkan_semaphore *semaphore);
@@ -142,10 +156,7 @@ void grkan_pool_grow(int helpers);
  */
 void grkan_pool_run(int64_t count, grkan_task task, void *argument);
 
-/* ------------------------------------------------------------------------------ posix_libraries.c: shared libraries */
-
-/** The file of a module, printf style, its argument being a backend's name. */
-#define GRKAN_MODULE_FILE "libgrkan_%s.so"
+/* ------------------------------------------------------------------------------------ libraries.c: shared libraries */
 
 /** A shared library that is loaded. */
 typedef struct grkan_library grkan_library;
@@ -171,8 +182,8 @@ void *grkan_library_symbol(grkan_library *library, const char *symbol);
 const char *grkan_library_error(void);
 
 /**
- * Of the libraries in the process, those whose file's name is STEM.so, STEM-HASH.so (as packages of Python rename them),
- * and either with more behind it (.so.5).
+ * Of the libraries in the process, those whose file's name is STEM and what systems and packages add to it: STEM.so,
+ * STEM-HASH.so, either with more behind it (.so.5); STEM.dll, STEM_130_0.dll, either with -HASH.
  * @param index 0 for the first one
  * @return false if there are no more, or the path does not fit
  */
@@ -184,19 +195,25 @@ bool grkan_library_file(const void *address, char *path, size_t bytes);
 /** The folder of that file. */
 bool grkan_library_folder(const void *address, char *path, size_t bytes);
 
-/* --------------------------------------------------------------------------------------------- posix_files.c: files */
+/* --------------------------------------------------------------------------------------------------- files.c: files */
 
 /** Bytes that hold the paths which the system takes. */
 #define GRKAN_PATH_BYTES 4096
 
-/** What stands between the folders of a list in the environment. */
-#define GRKAN_LIST_SEPARATOR ":"
-
 /** Whether a path begins at the root, and does not depend on the current folder. */
 bool grkan_is_absolute(const char *path);
 
+/** The name in a path: what follows its last separator. */
+const char *grkan_path_name(const char *path);
+
 /** Whether there is something under this name. */
 bool grkan_is_file(const char *path);
+
+/** fopen. */
+FILE *grkan_file_open(const char *path, const char *mode);
+
+/** Remove a file, if it is there. */
+void grkan_file_remove(const char *path);
 
 /**
  * Make a folder, that nobody else can enter or with what the umask allows.
@@ -226,13 +243,13 @@ void *grkan_private_read(const char *folder, const char *name, size_t most, size
  */
 bool grkan_private_write(const char *folder, const char *name, const void *data, size_t bytes);
 
-/* ---------------------------------------------------------------------- posix_output.c: files that a program leaves */
+/* ---------------------------------------------------------------------------- output.c: files that a program leaves */
 
 /*
  * A regular file, or a name that is not there yet, is written under another name in the same folder, which then becomes
  * the file's: who reads it sees the old content or the new, and an error or an interrupt leaves the old. Links are
- * followed and stay. An existing file keeps its mode, and its owner where that is possible; its other hard links keep
- * the old content. A new file has the mode that the umask allows. Whatever else a path names is written to: a device, a
+ * followed and stay. An existing file keeps its mode, and its owner where that is possible (on Windows it has what
+ * its folder passes on); its other hard links keep the old content. A new file has the mode that the umask allows. Whatever else a path names is written to: a device, a
  * pipe, a descriptor (/dev/stdout, /dev/fd/N). "-" is the standard output.
  *
  * For a program alone, not for a library: while a file is open, signals that end the process remove it.
@@ -244,7 +261,13 @@ bool grkan_output_check(const char *path);
 /** Write bytes to a path. @return false with errno set */
 bool grkan_output_write(const char *path, const void *bytes, size_t count);
 
-/* --------------------------------------------------------------------------------------- posix_programs.c: programs */
+/* --------------------------------------------------------------------------------------------- programs.c: programs */
+
+/** What a program begins with: its arguments are UTF-8, and its output is what it writes, byte by byte. */
+void grkan_program_begin(int *argc, char ***argv);
+
+/** Whether a person watches what is printed there. */
+bool grkan_is_terminal(FILE *stream);
 
 /** Make a folder of the user's alone for temporary files. @return false with errno set; path names what was tried */
 bool grkan_temporary_folder(char *path, size_t bytes);

@@ -10,6 +10,7 @@
 #include <grkan/grkan.h>
 #include <stdbool.h>
 
+#include "../../core/platform/platform.h"
 #include "torch.h"
 
 enum { most_dimensions = 64 /* of PyTorch's tensors */, most_owned = 24 };
@@ -36,7 +37,7 @@ typedef struct call {
 } call;
 
 /** Say what is wrong: grkan's status, and a sentence. @return false */
-bool call_fail(call *c, grkan_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+bool call_fail(call *c, grkan_status status, const char *format, ...) __attribute__((format(GRKAN_FORMAT, 3, 4)));
 
 /** Say that grkan has failed, in its words. @return false */
 bool call_fail_as_grkan(call *c, grkan_status status);

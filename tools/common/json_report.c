@@ -16,10 +16,10 @@
 static void append_argument(char *command, const char *argument)
 {
     const char *const equals = strchr(argument, '=');
-    const char *const slash = strrchr(argument, '/');
-    if (slash != NULL && equals != NULL)
+    const char *const name = grkan_path_name(argument);
+    if (name != argument && equals != NULL)
         (void)strncat(command, argument, (size_t)(equals + 1 - argument));
-    (void)strcat(command, slash != NULL ? slash + 1 : argument);
+    (void)strcat(command, name);
 }
 
 /** argv joined by spaces; argv[0] is a bare name already. */

@@ -12,6 +12,8 @@
 
 #include <stdint.h>
 
+#include "../../core/platform/platform.h"
+
 /** Rows of a command's tables together, at most. */
 enum { OPTIONS_MOST = 64 };
 
@@ -60,7 +62,7 @@ void options_parse(const command_line *command, int argc, char **argv, void *own
 void options_print_version(void);
 
 /** Say what is wrong (printf style) and where help is, and end the program with TOOL_BAD_USAGE. */
-_Noreturn void options_complain(const char *who, const char *format, ...) __attribute__((format(printf, 2, 3)));
+_Noreturn void options_complain(const char *who, const char *format, ...) __attribute__((format(GRKAN_FORMAT, 2, 3)));
 
 /** The value whose name is text; otherwise a bad usage that lists the names. name_of gives NULL after the last. */
 int option_parse_name(const char *who, const char *option, const char *text, const char *(*name_of)(int));

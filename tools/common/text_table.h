@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+#include "../../core/platform/platform.h"
+
 /** A column: its heading, and 'l' or 'r' for the side that its cells keep to; 'L': left, and there is no such column where all
     its cells are empty. */
 typedef struct text_table_column {
@@ -24,7 +26,7 @@ text_table *text_table_new(const text_table_column *columns, int count);
 void text_table_row(text_table *to);
 
 /** Fill the next cell of the last row (printf style). Cells beyond the last column are dropped. */
-void text_table_cell(text_table *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void text_table_cell(text_table *to, const char *format, ...) __attribute__((format(GRKAN_FORMAT, 2, 3)));
 
 /** Text that takes the place of the cells that the last row lacks, however long it is. */
 void text_table_note(text_table *to, const char *text);

@@ -175,7 +175,7 @@ int compile_keep(const compile_program *program, const char *directory, int argc
     *path = join(directory, name, suffix_of(program->backend));
     if (!grkan_output_write(*path, program->compilation.binary, program->compilation.bytes))
         return -1;
-    cJSON *document = make_document(program, strrchr(*path, '/') + 1, argc, argv);
+    cJSON *document = make_document(program, grkan_path_name(*path), argc, argv);
     free(*path);
     *path = join(directory, name, "json");
     const int result = report_write(*path, document);

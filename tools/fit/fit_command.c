@@ -3,17 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../core/platform/platform.h"
 #include "fit_tool.h"
-
-static const char *without_folders(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
 
 static int fit(const char *who, const fit_request *request, fit_outcome *outcome)
 {
-    *outcome = (fit_outcome){.target = request->function ? request->function : without_folders(request->points),
+    *outcome = (fit_outcome){.target = request->function ? request->function : grkan_path_name(request->points),
                              .function = request->function,
                              .low = request->low,
                              .high = request->high,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../core/platform/platform.h"
 #include "fit_tool.h"
 
 enum { SHOWN = 60 }; /* characters of a bad line, which may be as long as the file */
@@ -66,13 +67,29 @@ static void add_point(fit_outcome *outcome, double x, double y)
     outcome->points++;
 }
 
+/** Read a line with its end. @return its bytes, or -1: there is none, or the stream failed */
+static long next_line(FILE *stream, char **line, size_t *room)
+{
+    size_t length = 0;
+    int byte = 0;
+    while (byte != '\n' && (byte = getc(stream)) != EOF) {
+        if (length + 2 > *room) {
+            *room = *room != 0 ? 2 * *room : 128;
+            *line = tool_resize(*line, *room);
+        }
+        (*line)[length++] = (char)byte;
+        (*line)[length] = '\0';
+    }
+    return length > 0 && !ferror(stream) ? (long)length : -1;
+}
+
 static int read_stream(const char *who, const char *path, FILE *stream, fit_outcome *outcome)
 {
     char *line = NULL;
     size_t room = 0;
-    ssize_t length;
+    long length;
     int result = TOOL_GOOD;
-    for (long number = 1; result == TOOL_GOOD && (length = getline(&line, &room, stream)) >= 0; number++) {
+    for (long number = 1; result == TOOL_GOOD && (length = next_line(stream, &line, &room)) > 0; number++) {
         double x = 0, y = 0;
         const int found = read_line(line, (size_t)length, &x, &y);
         if (found > 0)
@@ -82,7 +99,7 @@ static int read_stream(const char *who, const char *path, FILE *stream, fit_outc
             result = TOOL_BAD_USAGE;
         }
     }
-    if (result == TOOL_GOOD && !feof(stream)) { /* also a line that there is no memory for */
+    if (result == TOOL_GOOD && !feof(stream)) {
         fprintf(stderr, "%s: --points: cannot read '%s': %s\n", who, path, strerror(errno));
         result = TOOL_BAD_USAGE;
     }
@@ -92,7 +109,7 @@ static int read_stream(const char *who, const char *path, FILE *stream, fit_outc
 
 int fit_read_points(const char *who, const char *path, fit_outcome *outcome)
 {
-    FILE *stream = fopen(path, "r");
+    FILE *stream = grkan_file_open(path, "rb");
     if (stream == NULL) {
         fprintf(stderr, "%s: --points: cannot read '%s': %s\n", who, path, strerror(errno));
         return TOOL_BAD_USAGE;

@@ -6,7 +6,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "platform.h"
+#include "../platform.h"
 
 /** A file under a temporary name in the folder of its place. */
 typedef struct posix_new_file {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file posix_libraries.c @brief Shared libraries, by the dynamic loader of POSIX systems. */
+/** @file libraries.c @brief Shared libraries, by the dynamic loader of POSIX systems. */
 #define _GNU_SOURCE 1 /* dladdr, dl_iterate_phdr */
 
-#include "platform.h"
+#include "../platform.h"
 
 #include <dlfcn.h>
 #include <link.h>

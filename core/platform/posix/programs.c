@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file posix_programs.c @brief Programs that are run, and folders for their files, on POSIX systems. */
-#include "platform.h"
+/** @file programs.c @brief Programs that are run, and folders for their files, on POSIX systems. */
+#include "../platform.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +11,17 @@
 #include <unistd.h>
 
 extern char **environ;
+
+void grkan_program_begin(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+}
+
+bool grkan_is_terminal(FILE *stream)
+{
+    return isatty(fileno(stream)) != 0;
+}
 
 bool grkan_temporary_folder(char *path, size_t bytes)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file posix_machine.c @brief The machine as POSIX systems, and Linux beyond them, tell of it. */
+/** @file machine.c @brief The machine as POSIX systems, and Linux beyond them, tell of it. */
 #define _GNU_SOURCE 1 /* sched_getaffinity, secure_getenv */
 
-#include "platform.h"
+#include "../platform.h"
 
 #include <sched.h>
 #include <stdio.h>
@@ -107,6 +107,11 @@ double grkan_milliseconds(void)
     return 1e3 * (double)now.tv_sec + 1e-6 * (double)now.tv_nsec;
 }
 
+const char *grkan_environment(const char *name)
+{
+    return getenv(name);
+}
+
 const char *grkan_trusted_environment(const char *name)
 {
     return secure_getenv(name);
@@ -117,7 +122,13 @@ bool grkan_set_environment(const char *name, const char *value)
     return (value == NULL ? unsetenv(name) : setenv(name, value, 1)) == 0;
 }
 
-bool grkan_is_terminal(FILE *stream)
+void *grkan_allocate_aligned(size_t bytes)
 {
-    return isatty(fileno(stream)) != 0;
+    const size_t line = 64;
+    return bytes <= SIZE_MAX - line ? aligned_alloc(line, (bytes + line - 1) / line * line) : NULL;
+}
+
+void grkan_free_aligned(void *memory)
+{
+    free(memory);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file posix_files.c @brief Files and folders of POSIX systems. */
+/** @file files.c @brief Files and folders of POSIX systems. */
 #include "posix.h"
 
 #include <errno.h>
@@ -14,9 +14,25 @@ bool grkan_is_absolute(const char *path)
     return path[0] == '/';
 }
 
+const char *grkan_path_name(const char *path)
+{
+    const char *const slash = strrchr(path, '/');
+    return slash == NULL ? path : slash + 1;
+}
+
 bool grkan_is_file(const char *path)
 {
     return access(path, F_OK) == 0;
+}
+
+FILE *grkan_file_open(const char *path, const char *mode)
+{
+    return fopen(path, mode);
+}
+
+void grkan_file_remove(const char *path)
+{
+    (void)unlink(path);
 }
 
 bool grkan_make_folder(const char *path, bool is_private)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file posix_output.c @brief Finds what a path names, and writes to it or puts a complete file in its place. */
+/** @file output.c @brief Finds what a path names, and writes to it or puts a complete file in its place. */
 #include "posix.h"
 
 #include <errno.h>

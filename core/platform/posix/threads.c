@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file posix_threads.c @brief Threads, locks and semaphores of POSIX systems. */
-#include "platform.h"
+/** @file threads.c @brief Threads, locks and semaphores of POSIX systems. */
+#include "../platform.h"
 
 #include <errno.h>
 #include <signal.h>
