@@ -68,8 +68,8 @@ static int take_driver(grkan_library *handle, char *version, size_t bytes, gpu_r
 
 static const gpu_library_search search_driver = {
     .label = "CUDA driver",
-    .stem = "libcuda",
-    .files = (const char *const[]){"libcuda.so.1", NULL},
+    .stem = GRKAN_OF_SYSTEM("libcuda", "nvcuda"),
+    .files = (const char *const[]){GRKAN_OF_SYSTEM("libcuda.so.1", "nvcuda.dll"), NULL},
     .symbol = "cuInit",
     .homes = (const char *const[]){NULL},
     .folders = (const char *const[]){"/usr/lib/wsl/lib", NULL}, /* Windows puts it there */

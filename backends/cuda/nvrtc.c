@@ -28,7 +28,9 @@ static void open_builtins(grkan_library *handle, int major, int minor)
     char folder[GRKAN_PATH_BYTES], path[GRKAN_PATH_BYTES];
     if (!grkan_library_folder(grkan_library_symbol(handle, "nvrtcVersion"), folder, sizeof folder))
         return;
-    const int written = snprintf(path, sizeof path, "%s/libnvrtc-builtins.so.%d.%d", folder, major, minor);
+    const int written =
+        snprintf(path, sizeof path, "%s/" GRKAN_OF_SYSTEM("libnvrtc-builtins.so.%d.%d", "nvrtc-builtins64_%d%d.dll"),
+                 folder, major, minor);
     if (written > 0 && (size_t)written < sizeof path && grkan_is_file(path))
         (void)grkan_library_open(path);
 }
@@ -77,12 +79,13 @@ static int take_nvrtc(grkan_library *handle, char *version, size_t bytes, gpu_re
 
 static const gpu_library_search search_nvrtc = {
     .label = "NVRTC",
-    .stem = "libnvrtc",
-    .files = (const char *const[]){"libnvrtc.so.13", "libnvrtc.so.12", NULL},
+    .stem = GRKAN_OF_SYSTEM("libnvrtc", "nvrtc64"),
+    .files = (const char *const[]){GRKAN_OF_SYSTEM("libnvrtc.so.13", "nvrtc64_130_0.dll"),
+                                   GRKAN_OF_SYSTEM("libnvrtc.so.12", "nvrtc64_120_0.dll"), NULL},
     .symbol = "nvrtcVersion",
     .variable = "GRKAN_NVRTC",
     .homes = (const char *const[]){"CUDA_PATH", "CUDA_HOME", NULL},
-    .home_folders = (const char *const[]){"/lib64", "/lib", NULL},
+    .home_folders = (const char *const[]){GRKAN_OF_SYSTEM("/lib64", "/bin/x64"), GRKAN_OF_SYSTEM("/lib", "/bin"), NULL},
     .folders = (const char *const[]){"/usr/local/cuda/lib64", "/opt/cuda/lib64", NULL},
     .status = GRKAN_ERROR_COMPILE,
     .advice =

@@ -67,7 +67,7 @@ static int try_to_open(attempt *a, const char *file)
         const char *const words = grkan_library_error();
         const size_t length = strlen(file);
         /* The loader's words begin with the name if it found no file; else with what is wrong with one. */
-        if (file[0] == '/' || strncmp(words, file, length) != 0)
+        if (grkan_is_absolute(file) || strncmp(words, file, length) != 0)
             refuse(a, "", words);
         return 0;
     }
@@ -110,10 +110,10 @@ static int try_companion(attempt *a)
         take(a, companion->handle, companion->path))
         return 1;
     snprintf(folder, sizeof folder, "%s", companion->path);
-    char *const slash = strrchr(folder, '/');
-    if (slash == NULL)
+    char *const end = folder + (grkan_path_name(folder) - folder);
+    if (end == folder)
         return 0;
-    *slash = '\0';
+    end[-1] = '\0';
     for (const char *const *file = a->search->files; *file != NULL; ++file)
         if (try_folder(a, folder, "", *file))
             return 1;

@@ -33,8 +33,10 @@ static int take_comgr(grkan_library *handle, char *version, size_t bytes, gpu_re
 
 static const gpu_library_search search_comgr = {
     .label = "comgr",
-    .stem = "libamd_comgr",
-    .files = (const char *const[]){"libamd_comgr.so.3", "libamd_comgr.so.2", "libamd_comgr.so", NULL},
+    .stem = GRKAN_OF_SYSTEM("libamd_comgr", "amd_comgr"),
+    .files = (const char *const[]){GRKAN_OF_SYSTEM("libamd_comgr.so.3", "amd_comgr_3.dll"),
+                                   GRKAN_OF_SYSTEM("libamd_comgr.so.2", "amd_comgr_2.dll"),
+                                   GRKAN_OF_SYSTEM("libamd_comgr.so", "amd_comgr.dll"), NULL},
     .symbol = "amd_comgr_get_data_metadata",
     .homes = hip_homes,
     .home_folders = hip_home_folders,

@@ -46,13 +46,16 @@ static int take_hip(grkan_library *handle, char *version, size_t bytes, gpu_refu
 }
 
 const char *const hip_homes[] = {"ROCM_PATH", "HIP_PATH", NULL};
-const char *const hip_home_folders[] = {"/lib", NULL};
+const char *const hip_home_folders[] = {GRKAN_OF_SYSTEM("/lib", "/bin"), NULL};
 const char *const hip_folders[] = {"/opt/rocm/lib", NULL};
 
 static const gpu_library_search search_hip = {
     .label = "HIP runtime",
-    .stem = "libamdhip64",
-    .files = (const char *const[]){"libamdhip64.so.7", "libamdhip64.so.6", "libamdhip64.so.5", "libamdhip64.so", NULL},
+    .stem = GRKAN_OF_SYSTEM("libamdhip64", "amdhip64"),
+    .files = (const char *const[]){GRKAN_OF_SYSTEM("libamdhip64.so.7", "amdhip64_7.dll"),
+                                   GRKAN_OF_SYSTEM("libamdhip64.so.6", "amdhip64_6.dll"),
+                                   GRKAN_OF_SYSTEM("libamdhip64.so.5", "amdhip64_5.dll"),
+                                   GRKAN_OF_SYSTEM("libamdhip64.so", "amdhip64.dll"), NULL},
     .symbol = "hipGetDeviceCount",
     .homes = hip_homes,
     .home_folders = hip_home_folders,

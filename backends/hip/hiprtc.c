@@ -34,8 +34,10 @@ static int take_hiprtc(grkan_library *handle, char *version, size_t bytes, gpu_r
 /** A part of the runtime before ROCm 7, a library beside it since ROCm 6. */
 static const gpu_library_search search_hiprtc = {
     .label = "hipRTC",
-    .stem = "libhiprtc",
-    .files = (const char *const[]){"libhiprtc.so.7", "libhiprtc.so.6", "libhiprtc.so", NULL},
+    .stem = GRKAN_OF_SYSTEM("libhiprtc", "hiprtc"),
+    .files = (const char *const[]){GRKAN_OF_SYSTEM("libhiprtc.so.7", "hiprtc0700.dll"),
+                                   GRKAN_OF_SYSTEM("libhiprtc.so.6", "hiprtc0604.dll"),
+                                   GRKAN_OF_SYSTEM("libhiprtc.so", "hiprtc.dll"), NULL},
     .symbol = "hiprtcVersion",
     .variable = "GRKAN_HIPRTC",
     .homes = hip_homes,

@@ -10,6 +10,7 @@
 
 struct opencl_functions opencl;
 
+#define LOADER GRKAN_OF_SYSTEM("libOpenCL.so.1", "OpenCL.dll")
 #define OPENCL_NAME(name) "cl" #name,
 
 /**
@@ -21,8 +22,8 @@ static bool find_library(grkan_library **library)
     *library = NULL;
     if (grkan_library_symbol(NULL, "clGetPlatformIDs") != NULL)
         return true;
-    if ((*library = grkan_library_open("libOpenCL.so.1")) == NULL)
-        *library = grkan_library_open("libOpenCL.so");
+    if ((*library = grkan_library_open(LOADER)) == NULL)
+        *library = grkan_library_open(GRKAN_OF_SYSTEM("libOpenCL.so", LOADER));
     return *library != NULL;
 }
 
@@ -34,17 +35,16 @@ grkan_status opencl_find(void)
         return GRKAN_SUCCESS;
     grkan_library *library;
     if (!find_library(&library))
-        return gpu_host->set_error(
-            GRKAN_ERROR_NO_DEVICE,
-            "no OpenCL: %s; expected an ICD loader (Debian's package ocl-icd-libopencl1) and the "
-            "driver of a device",
-            grkan_library_error());
+        return gpu_host->set_error(GRKAN_ERROR_NO_DEVICE,
+                                   "no OpenCL: %s; expected an ICD loader" GRKAN_OF_SYSTEM(
+                                       " (Debian's package ocl-icd-libopencl1)", "") " and the driver of a device",
+                                   grkan_library_error());
     for (size_t i = 0; i < sizeof names / sizeof names[0]; ++i) {
         void *const function = grkan_library_symbol(library, names[i]);
         if (function == NULL)
-            return gpu_host->set_error(
-                GRKAN_ERROR_NO_DEVICE, "no OpenCL: %s has no function %s; expected a loader of OpenCL 1.2 or later",
-                library == NULL ? "what the program is linked with" : "libOpenCL.so.1", names[i]);
+            return gpu_host->set_error(GRKAN_ERROR_NO_DEVICE,
+                                       "no OpenCL: %s has no function %s; expected a loader of OpenCL 1.2 or later",
+                                       library == NULL ? "what the program is linked with" : LOADER, names[i]);
         memcpy((char *)&found + i * sizeof function, &function, sizeof function);
     }
     opencl = found;
