@@ -15,7 +15,6 @@
 
 #include <grkan/compile.h>
 
-#include "../core/platform/platform.h"
 #include "kernels/geometry.h"
 
 #ifdef __cplusplus
@@ -29,7 +28,7 @@ extern "C" {
 typedef struct grkan_host {
     /** Set the text of this thread's last error (printf style) and return status, so that a caller can return it. */
     grkan_status (*set_error)(grkan_status status, const char *format, ...)
-#if defined(__GNUC__)
+#if defined(GRKAN_FORMAT) /* whoever includes platform.h before has formats checked */
         __attribute__((format(GRKAN_FORMAT, 2, 3)))
 #endif
         ;

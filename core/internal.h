@@ -5,8 +5,9 @@
 
 #include <stdbool.h>
 
-#include "../backends/backend.h"
 #include "platform/platform.h"
+
+#include "../backends/backend.h"
 
 typedef struct grkan_loaded grkan_loaded;
 

@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 
+#include "../../core/platform/platform.h"
 #include "../backend.h"
 
 /**

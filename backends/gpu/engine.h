@@ -9,6 +9,7 @@
 #ifndef GRKAN_ENGINE_H
 #define GRKAN_ENGINE_H
 
+#include "../../core/platform/platform.h"
 #include "../backend.h"
 
 /* ----------------------------------------------------------------------------------------- done by the engine */

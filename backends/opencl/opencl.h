@@ -8,6 +8,7 @@
 #endif
 #include <CL/cl.h>
 
+#include "../../core/platform/platform.h"
 #include "../backend.h"
 
 /** That all programs have in common. */

@@ -42,10 +42,13 @@ extern "C" {
 #define GRKAN_VERSION_MINOR 2
 #define GRKAN_VERSION_PATCH 0
 
-#if defined(__GNUC__)
+/* What builds the library for Windows says how functions are exported; whoever calls them needs to say nothing. */
+#ifndef GRKAN_API
+#if defined(__GNUC__) && !defined(_WIN32)
 #define GRKAN_API __attribute__((visibility("default")))
 #else
 #define GRKAN_API
+#endif
 #endif
 
 /** What a call returns. Errors are negative. */

@@ -16,17 +16,13 @@
 #ifndef GRKAN_TORCH_OPERATORS_H
 #define GRKAN_TORCH_OPERATORS_H
 
-#if defined(__GNUC__)
-#define GRKAN_TORCH_API __attribute__((visibility("default")))
-#else
-#define GRKAN_TORCH_API
-#endif
+#include <grkan/grkan.h>
 
 /**
  * Register the operators, unless they are: for a library that was loaded before PyTorch. From any thread.
  * @return NULL, or a sentence about why that cannot be; it lives as long as the process
  */
-GRKAN_TORCH_API const char *grkan_torch_register(void);
+GRKAN_API const char *grkan_torch_register(void);
 
 /**
  * An operator as a function of Python's that passes by PyTorch's dispatcher where that changes nothing (direct.h). For
@@ -34,9 +30,9 @@ GRKAN_TORCH_API const char *grkan_torch_register(void);
  * @return a new function; NULL, without an exception: there is no such operator, Python or PyTorch is not as expected
  */
 struct direct_rules;
-GRKAN_TORCH_API struct python_object *grkan_torch_direct(const char *name, const struct direct_rules *rules);
+GRKAN_API struct python_object *grkan_torch_direct(const char *name, const struct direct_rules *rules);
 
 /** What calls promise from now on, in all threads. @param determinism a grkan_determinism @return a grkan_status */
-GRKAN_TORCH_API int grkan_torch_set_determinism(int determinism);
+GRKAN_API int grkan_torch_set_determinism(int determinism);
 
 #endif

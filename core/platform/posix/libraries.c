@@ -81,15 +81,3 @@ bool grkan_library_file(const void *address, char *path, size_t bytes)
     path[0] = '\0';
     return false;
 }
-
-bool grkan_library_folder(const void *address, char *path, size_t bytes)
-{
-    char file[GRKAN_PATH_BYTES];
-    const bool is_known = grkan_library_file(address, file, sizeof file);
-    const int length = is_known ? (int)(strrchr(file, '/') - file) : 0;
-    const int written = snprintf(path, bytes, "%.*s", length, file);
-    if (length > 0 && (size_t)written < bytes)
-        return true;
-    path[0] = '\0';
-    return false;
-}
