@@ -222,9 +222,16 @@ PTX_FUNCTION void ptx_copy_8(unsigned int to, GLOBAL const void *from, int bytes
     asm volatile("cp.async.ca.shared.global [%0], [%1], 8, %2;" ::"r"(to), "l"((size_t)from), "r"(bytes) : "memory");
 }
 
+PTX_FUNCTION void ptx_copy_4(unsigned int to, GLOBAL const void *from, int bytes)
+{
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(to), "l"((size_t)from), "r"(bytes) : "memory");
+}
+
 #define COPY_ASYNC(to, from, bytes, exists)                                                                            \
-    ((bytes) == 16 ? ptx_copy_16(PTX_SHARED(to), from, (exists) ? 16 : 0)                                              \
-                   : ptx_copy_8(PTX_SHARED(to), from, (exists) ? 8 : 0))
+    ((bytes) == 16  ? ptx_copy_16(PTX_SHARED(to), from, (exists) ? 16 : 0)                                             \
+     : (bytes) == 8 ? ptx_copy_8(PTX_SHARED(to), from, (exists) ? 8 : 0)                                               \
+                    : ptx_copy_4(PTX_SHARED(to), from, (exists) ? 4 : 0))
+#define WAVE_SYNC() asm volatile("bar.warp.sync 0xffffffff;" ::: "memory")
 #define COPIES_END() asm volatile("cp.async.commit_group;" ::: "memory")
 #define COPIES_WAIT(steps) asm volatile("cp.async.wait_group %0;" ::"n"(steps) : "memory")
 #endif

@@ -219,11 +219,16 @@ grkan_backward(GLOBAL const char *x, GLOBAL const char *dy, TABLE_PARAMETERS(GLO
 #else
     SHARED scalar *const row_exchange = sums;
 #endif
+#if HAS_NORM
+    STATISTICS_ARRAY(statistics);
+#else
+    SHARED scalar *const statistics = sums;
+#endif
 #if HAS_PROLOGUE
     channel_sums own;
-    sum_rows(&w, &launch, &a, queue, sums + THREAD_INDEX() * GRKAN_VECTOR_GROUPS, row_exchange, &own);
+    sum_rows(&w, &launch, &a, queue, sums + THREAD_INDEX() * GRKAN_VECTOR_GROUPS, row_exchange, statistics, &own);
 #else
-    sum_rows(&w, &launch, &a, queue, sums + THREAD_INDEX() * GRKAN_VECTOR_GROUPS, row_exchange, 0);
+    sum_rows(&w, &launch, &a, queue, sums + THREAD_INDEX() * GRKAN_VECTOR_GROUPS, row_exchange, statistics, 0);
 #endif
     const gradients d = gradients_of(&geometry, &launch, &a);
     BARRIER(); /* all threads have left their sums */

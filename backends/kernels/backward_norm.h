@@ -9,51 +9,11 @@
 #ifndef GRKAN_BACKWARD_NORM_H
 #define GRKAN_BACKWARD_NORM_H
 
-#include "backward_step.h"
-#include "row_norm.h"
-
-/** Whether a block adds up what it has of rows; and whether another kernel did, where no block has whole rows. */
-#if HAS_NORM && defined(GRKAN_BACKWARD_ROW_WAVES) && !GRKAN_FROZEN_X
-#define ROWS_TOGETHER 1
-#else
-#define ROWS_TOGETHER 0
-#endif
-#define HAS_LONG_MEANS (HAS_NORM && !GRKAN_FROZEN_X && !ROWS_TOGETHER)
+#include "row_queue.h"
 
 #if HAS_NORM
 
 #define STEP_ELEMENTS (BACKWARD_ROWS * GRKAN_VECTOR)
-
-/** Numbers of a row that its threads add up: both means', or that of the products alone. */
-#define ROW_NUMBERS (HAS_MEAN ? 2 : 1)
-
-/** What the rows of a step have; zeros where there is no row, so that x = 0 gives xhat = 0. */
-typedef struct norm_rows {
-    row_statistics rows[BACKWARD_ROWS];
-#if HAS_LONG_MEANS
-    real means[BACKWARD_ROWS * ROW_NUMBERS];
-#endif
-} norm_rows;
-
-/** @param row the thread's first row of the step */
-DEVICE void load_norm_rows(const worker *w, const arguments *a, int row, norm_rows *n)
-{
-    const grkan_int64 first = w->block.first_row + w->block_row;
-    UNROLL
-    for (int r = 0; r < BACKWARD_ROWS; ++r) {
-        const int exists = row + r < w->rows;
-        const grkan_int64 at = first + (row + r) * w->block.g->rows.step;
-#if HAS_MEAN
-        n->rows[r].mean = exists ? a->mean[at] : REAL(0.0);
-#endif
-        n->rows[r].rstd = exists ? a->rstd[at] : REAL(0.0);
-#if HAS_LONG_MEANS
-        UNROLL
-        for (int i = 0; i < ROW_NUMBERS; ++i)
-            n->means[r * ROW_NUMBERS + i] = exists ? a->means[at * ROW_NUMBERS + i] : REAL(0.0);
-#endif
-    }
-}
 
 DEVICE norm_state start_backward_norm(const worker *w)
 {
@@ -66,21 +26,6 @@ DEVICE norm_state start_backward_norm(const worker *w)
     s.waves = 1;
 #endif
     return start_norm(w, s);
-}
-
-/** A step's elements of a tensor where tensors are not aligned to vectors, so that no pipeline brings them. */
-DEVICE void load_elements(int dtype, const worker *w, const pipeline *p, tensors first, row_iterator at, int left,
-                          GLOBAL const char *tensor, real *values)
-{
-    UNROLL
-    for (int r = 0; r < BACKWARD_ROWS; ++r) {
-        GLOBAL const char *const from =
-            tensor + CONVERTED_BYTES(AT(X_DTYPE, p->result, &at) - first.dx, X_DTYPE, dtype);
-        UNROLL
-        for (int v = 0; v < GRKAN_VECTOR; ++v)
-            values[r * GRKAN_VECTOR + v] = r < left ? load_element(dtype, from, v) : REAL(0.0);
-        next_row(w->block.g, &at);
-    }
 }
 
 /** Results of a step's rows. */
@@ -206,10 +151,10 @@ DEVICE void gradients_of_x(const thread_numbers *numbers, const norm_state *norm
 #endif
 
 /** The rows of a step. @param limit up to which elements of z need only plain arithmetic @param row of the thread, the first */
-DEVICE void norm_step(const worker *w, const pipeline *p, const grkan_launch *launch, const arguments *a,
-                      const thread_numbers *numbers, const norm_state *norm, const norm_rows *rows, real limit,
-                      const vector *x_now, const vector *dy_now, int row, row_iterator *at, real *sums,
-                      channel_sums *channels, SHARED scalar *row_exchange)
+DEVICE void norm_step(const worker *w, const pipeline *p, const grkan_launch *launch, const thread_numbers *numbers,
+                      const norm_state *norm, const norm_rows *rows, real limit, const vector *x_now,
+                      const vector *dy_now, int row, row_iterator *at, real *sums, channel_sums *channels,
+                      SHARED scalar *row_exchange)
 {
     const int left = w->rows - row;
     real xhats[STEP_ELEMENTS], dzs[STEP_ELEMENTS], zs[STEP_ELEMENTS], ys[STEP_ELEMENTS];
@@ -218,11 +163,6 @@ DEVICE void norm_step(const worker *w, const pipeline *p, const grkan_launch *la
         unpack_vector(X_DTYPE, x_now[r], xhats + r * GRKAN_VECTOR);
         unpack_vector(Y_DTYPE, dy_now[r], dzs + r * GRKAN_VECTOR);
     }
-    if (!launch->aligned) {
-        const tensors first = first_elements(launch, a);
-        load_elements(X_DTYPE, w, p, first, *at, left, first.x, xhats);
-        load_elements(Y_DTYPE, w, p, first, *at, left, first.dy, dzs);
-    }
     UNROLL
     for (int i = 0; i < STEP_ELEMENTS; ++i) {
         xhats[i] = normalised(the_prologue(), rows->rows[i / GRKAN_VECTOR], xhats[i]);
@@ -230,7 +170,10 @@ DEVICE void norm_step(const worker *w, const pipeline *p, const grkan_launch *la
         if (GRKAN_MAY_HAVE_POLES && i / GRKAN_VECTOR >= left)
             zs[i] = REAL(0.0);
     }
-    if (!(largest_of(zs, STEP_ELEMENTS) > limit))
+    real largest = REAL(0.0);
+    if (norm->may_be_far)
+        largest = SETTLED(largest_of(zs, STEP_ELEMENTS)); /* else compilers work it out in any case */
+    if (!(largest > limit))
         backward_near_elements(numbers->c, zs, dzs, ys, sums);
     else
         backward_rare_elements(numbers->c, zs, dzs, ys, sums);

@@ -86,14 +86,16 @@ grkan_forward(GLOBAL const char *x, TABLE_PARAMETERS(GLOBAL const scalar *, tabl
         vector now[FORWARD_ROWS];
         real values[FORWARD_ROWS * GRKAN_VECTOR];
         QUEUE_WAIT(FORWARD_STAGES - 1);
+#if HAS_NORM
+        if (!launch.aligned)
+            load_unaligned(shape, &w, &p, x_base, x_base, row, queue);
+#endif
         take_vectors(shape, &p, 0, queue, now);
         row_iterator at = advance_pipeline(shape, &w, &p, row, queue);
 #if HAS_NORM
         UNROLL
         for (int r = 0; r < FORWARD_ROWS; ++r)
             unpack_vector(X_DTYPE, now[r], values + r * GRKAN_VECTOR);
-        if (!launch.aligned)
-            load_rows(&w, FORWARD_ROWS, at, w.rows - row, x_base, y_base, p.result, values);
         normalise_rows(&w, &norm, row / FORWARD_ROWS, values, rows, exchange);
         store_statistics(&w, row, FORWARD_ROWS, rows, statistics);
         add_channels(channels, FORWARD_ROWS, values);

@@ -48,24 +48,6 @@ DEVICE row_statistics chosen_row(const row_statistics *rows, int count, int r)
 
 #if HAS_NORM
 
-/**
- * A step's elements of x where tensors are not aligned to vectors, so that no pipeline brings them.
- * @param at, result where the first row's result goes @param left rows from that one on
- */
-DEVICE void load_rows(const worker *w, int count, row_iterator at, int left, GLOBAL const char *x, GLOBAL const char *y,
-                      GLOBAL const char *result, real *values)
-{
-    UNROLL
-    for (int r = 0; r < count; ++r) {
-        const int exists = has_vector(w, &at, r, left);
-        GLOBAL const char *const from = x + CONVERTED_BYTES(AT(Y_DTYPE, result, &at) - y, Y_DTYPE, X_DTYPE);
-        UNROLL
-        for (int v = 0; v < GRKAN_VECTOR; ++v)
-            values[r * GRKAN_VECTOR + v] = exists ? load_element(X_DTYPE, from, v) : REAL(0.0);
-        next_row(w->block.g, &at);
-    }
-}
-
 /** Where forward leaves mean and rstd of rows, each if it is not NULL. */
 typedef struct norm_results {
     GLOBAL scalar *mean; /* where rows have one */
@@ -114,20 +96,6 @@ DEVICE real sum_of_squares(const real *values)
     for (int v = 0; v < GRKAN_VECTOR; ++v)
         squares[v] = GRKAN_IEEE || v == 0 ? values[v] * values[v] : FMA(values[v], values[v], squares[v - 1]);
     return GRKAN_IEEE ? sum_of_tree(squares, GRKAN_VECTOR) : squares[GRKAN_VECTOR - 1];
-}
-
-/**
- * No |z| of a thread's elements is above this, whatever x is, infinity if there may be one: no |xhat| is above sqrt(channels),
- * as long as epsilon keeps rstd from being infinite, give or take what roundings add.
- */
-DEVICE real largest_argument(const channel *channels, scalar count)
-{
-    const real largest_xhat = SQRT(count) * REAL(1.01);
-    real largest = REAL(0.0);
-    UNROLL
-    for (int v = 0; v < GRKAN_VECTOR; ++v)
-        largest = MAXIMUM(largest, FMA(largest_xhat, ABS(channels[v].scale), ABS(channels[v].shift)));
-    return the_epsilon() > REAL(1e-30) ? largest : (real)INFINITY;
 }
 
 /**

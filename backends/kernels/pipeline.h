@@ -205,6 +205,48 @@ DEVICE void fill_pipeline(pipeline_shape s, const worker *w, pipeline *p, QUEUE 
         request_step(s, w, p, p->requested_rows - i * s.rows, queue, p->place + i * STEP_PLACES(s));
 }
 
+#ifdef GRKAN_PROLOGUE
+/** Bring in a vector element by element. */
+DEVICE void queue_elements(int dtype, QUEUE *to, GLOBAL const char *from)
+{
+#if defined(COPY_ASYNC) && !HAS_MANY_ROWS
+    UNROLL
+    for (int v = 0; v < GRKAN_VECTOR; ++v) {
+        if (DTYPE_BYTES(dtype) == 8)
+            ((SHARED words2 *)to)[v] = ((GLOBAL const words2 *)from)[v];
+        else if (DTYPE_BYTES(dtype) == 4)
+            ((SHARED unsigned int *)to)[v] = ((GLOBAL const unsigned int *)from)[v];
+        else
+            ((SHARED unsigned short *)to)[v] = ((GLOBAL const unsigned short *)from)[v];
+    }
+#else
+    real values[GRKAN_VECTOR];
+    UNROLL
+    for (int v = 0; v < GRKAN_VECTOR; ++v)
+        values[v] = load_element(dtype, from, v);
+    *to = pack_vector(dtype, values);
+#endif
+}
+
+/** Bring in the step at hand where tensors are not aligned to vectors, so that zeros have been requested.
+    @param x, dy first elements of the tensors @param row the step's first */
+DEVICE void load_unaligned(pipeline_shape s, const worker *w, const pipeline *p, GLOBAL const char *x,
+                           GLOBAL const char *dy, int row, QUEUE *queue)
+{
+    UNROLL
+    for (int r = 0; r < s.rows; ++r) {
+        if (row + r < w->rows) {
+            const grkan_int64 first = position_of_row(w, row + r).element;
+            queue_elements(X_DTYPE, queued_vector(s, queue, p->place, 0, r),
+                           FURTHER(GLOBAL const, x, DTYPE_BYTES(X_DTYPE), first));
+            if (s.tensors > 1)
+                queue_elements(Y_DTYPE, queued_vector(s, queue, p->place, 1, r),
+                               FURTHER(GLOBAL const, dy, DTYPE_BYTES(Y_DTYPE), first));
+        }
+    }
+}
+#endif
+
 /** A tensor's vectors of the step at hand, which has come. */
 DEVICE void take_vectors(pipeline_shape s, const pipeline *p, int tensor, QUEUE *queue, vector *now)
 {

@@ -21,6 +21,7 @@ typedef struct norm_state {
     row_reduction reduction; /* of the rows of a step */
     row_place place;
     scalar divisor;
+    int may_be_far; /* whether elements of z need to be looked at for more than plain arithmetic */
 } norm_state;
 
 DEVICE norm_state start_norm(const worker *w, row_reduction s)
@@ -30,6 +31,20 @@ DEVICE norm_state start_norm(const worker *w, row_reduction s)
     n.place = place_in_row(s, w->block_row, w->column);
     n.divisor = SETTLED(divisor_of((scalar)(int)w->block.g->columns.row_elements));
     return n;
+}
+
+/**
+ * No |z| of a thread's elements is above this, whatever x is, infinity if there may be one: no |xhat| is above sqrt(channels),
+ * as long as epsilon keeps rstd from being infinite, give or take what roundings add.
+ */
+DEVICE real largest_argument(const channel *channels, scalar count)
+{
+    const real largest_xhat = SQRT(count) * REAL(1.01);
+    real largest = REAL(0.0);
+    UNROLL
+    for (int v = 0; v < GRKAN_VECTOR; ++v)
+        largest = MAXIMUM(largest, FMA(largest_xhat, ABS(channels[v].scale), ABS(channels[v].shift)));
+    return the_epsilon() > REAL(1e-30) ? largest : (real)INFINITY;
 }
 
 #endif

@@ -62,10 +62,12 @@
  *     LARGER_HALVES, LARGER_BF16S(a, b)                 of two words with two elements each, the larger absolute values with
  *                                                       any sign
  *     PLUS_ZERO_HALVES, PLUS_ZERO_BF16S(word)           what PLUS_ZERO does, for both elements of a word
- *     COPY_ASYNC(to, from, bytes, exists)               starts a copy of 8 or 16 bytes from global to shared memory, zeros
- *                                                       where nothing exists
+ *     COPY_ASYNC(to, from, bytes, exists)               starts a copy of 4, 8 or 16 bytes from global to shared memory,
+ *                                                       zeros where nothing exists
  *     COPIES_END(), COPIES_WAIT(n)                      after the copies of a step; until at most the last n steps' copies are
  *                                                       on their way
+ *     WAVE_SYNC()                                       beside those: what threads of an aligned 32 left in shared memory before
+ *                                                       it, or waited for, the others see after it
  *     WAVE_XOR(value, mask)                             the value of the thread whose index differs by the mask, 1, 2, 4, 8 or
  *                                                       16: all threads of an aligned 32 exchange theirs. Elsewhere shared
  *                                                       memory serves (row_reduction.h)
