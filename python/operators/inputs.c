@@ -104,6 +104,16 @@ bool inputs_check_gradient(call *c, const inputs *in, bool is_one_type)
                                   is_one_type ? " or dtype" : "", is_one_type ? "both as those" : "that"));
 }
 
+bool inputs_check_result(call *c, const inputs *in)
+{
+    bool is_alike = in->y.dtype == in->y_dtype && in->y.dim == in->x.dim;
+    for (int64_t i = 0; is_alike && i < in->x.dim; ++i)
+        is_alike = in->y.sizes[i] == in->x.sizes[i] && (in->x.sizes[i] == 1 || in->y.strides[i] == in->x.strides[i]);
+    return lie_together(c, "y", &in->y, &in->x) &&
+           (is_alike || call_fail(c, GRKAN_ERROR_INVALID_ARGUMENT,
+                                  "y has another shape, dtype or strides; expected those of the result"));
+}
+
 /** Check a norm's numbers of rows, which a saved-tensor hook has given back. */
 static bool check_rows(call *c, const char *name, tensor *rows, const inputs *in)
 {

@@ -16,6 +16,7 @@ typedef struct inputs {
     grkan_prologue prologue;
     double epsilon;
     grkan_output_dtype output; /**< of forward; backward takes dy's type */
+    tensor y;                  /**< of forward: where the result goes; no handle: to be made */
     uint32_t frozen;
     bool writes_y;
     int table_count;    /**< of the operation; inputs_prepare sets it, as what follows */
@@ -27,6 +28,9 @@ bool inputs_is_norm(const inputs *in);
 
 /** Check dy: whether it has x's shape, and its type if it must have. */
 bool inputs_check_gradient(call *c, const inputs *in, bool is_one_type);
+
+/** Check y after inputs_prepare: whether it lies as the result that would be made. */
+bool inputs_check_result(call *c, const inputs *in);
 
 /** Check the others, let x and the tables lie as kernels take them, and find the plan. @param found out, to release */
 bool inputs_prepare(call *c, inputs *in, plan *found);

@@ -41,6 +41,18 @@ static const torch_operator operators[] = {
 
 enum { operator_count = sizeof operators / sizeof operators[0] };
 
+/** What programs of Inductor call, whose memory is planned: functions of Python's alone, which PyTorch knows nothing of. */
+static const torch_operator functions[] = {
+    {.name = "rational_forward_into",
+     .schema = "(Tensor y, Tensor x, Tensor numerator, Tensor denominator, int form, int channel_dim) -> ()",
+     .compute = rational_forward_into},
+    {.name = "prologue_rational_forward_into",
+     .schema = "(Tensor y, Tensor x, " PROLOGUE_TABLES ", " PROLOGUE_NUMBERS ", int output) -> ()",
+     .compute = prologue_forward_into},
+};
+
+enum { function_count = sizeof functions / sizeof functions[0] };
+
 const char *grkan_torch_register(void)
 {
     static grkan_lock lock = GRKAN_LOCK_INIT;
@@ -58,10 +70,16 @@ const char *grkan_torch_register(void)
 
 python_object *grkan_torch_direct(const char *name, const direct_rules *rules)
 {
-    for (int i = 0; torch.aoti_torch_check != NULL && i < operator_count; ++i)
+    const torch_operator *found = NULL;
+    for (int i = 0; i < operator_count; ++i)
         if (strcmp(operators[i].name, name) == 0)
-            return direct_function(operators[i].name, operators[i].schema, operators[i].compute, rules);
-    return NULL;
+            found = &operators[i];
+    for (int i = 0; i < function_count; ++i)
+        if (strcmp(functions[i].name, name) == 0)
+            found = &functions[i];
+    return torch.aoti_torch_check != NULL && found != NULL
+               ? direct_function(found->name, found->schema, found->compute, rules)
+               : NULL;
 }
 
 int grkan_torch_set_determinism(int determinism)

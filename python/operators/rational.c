@@ -83,13 +83,20 @@ static bool make_statistics(call *c, const inputs *in, tensor *mean, tensor *rst
            layout_make_rows(c, &in->x, in->rows_dtype, rstd);
 }
 
+/** Find or make the tensor that takes the result. */
+static bool make_result(call *c, const inputs *in, tensor *y)
+{
+    *y = in->y;
+    return in->y.handle != NULL ? inputs_check_result(c, in) : call_make_like(c, &in->x, in->y_dtype, y);
+}
+
 /** @param made out, y; with_statistics, also mean and rstd */
 static bool forward(call *c, const inputs *in, const plan *p, bool with_statistics, tensor *made)
 {
     grkan_forward_arguments a = {.x = buffer(&in->x)};
     void *stream;
-    if (!call_make_like(c, &in->x, in->y_dtype, &made[0]) ||
-        (with_statistics && !make_statistics(c, in, &made[1], &made[2])) || !find_stream(c, &in->x, &stream))
+    if (!make_result(c, in, &made[0]) || (with_statistics && !make_statistics(c, in, &made[1], &made[2])) ||
+        !find_stream(c, &in->x, &stream))
         return false;
     set_tables(in, a.tables);
     a.y = buffer(&made[0]);
@@ -118,6 +125,15 @@ void rational_forward(call *c, uint64_t *values)
     call_end(c, "grkan::rational", &y, 1, values);
 }
 
+void rational_forward_into(call *c, uint64_t *values)
+{
+    inputs in = {.form = (int64_t)values[4], .channel_dim = (int64_t)values[5]};
+    tensor y;
+    (void)(call_take(c, values, 1, &in.y) && take(c, &values[1], false, family_tables, false, &in) &&
+           plan_forward(c, &in, false, &y));
+    call_end(c, "grkan::rational_forward_into", NULL, 0, values);
+}
+
 static void run_prologue_forward(call *c, bool with_statistics, uint64_t *values)
 {
     inputs in = {.output = (grkan_output_dtype)values[9]};
@@ -134,6 +150,16 @@ static void run_prologue_forward(call *c, bool with_statistics, uint64_t *values
 void prologue_forward(call *c, uint64_t *values)
 {
     run_prologue_forward(c, false, values);
+}
+
+void prologue_forward_into(call *c, uint64_t *values)
+{
+    inputs in = {.output = (grkan_output_dtype)values[10]};
+    tensor y;
+    read_prologue(&values[6], &in);
+    (void)(call_take(c, values, 1, &in.y) && take(c, &values[1], false, GRKAN_MOST_TABLES, false, &in) &&
+           plan_forward(c, &in, false, &y));
+    call_end(c, "grkan::prologue_rational_forward_into", NULL, 0, values);
 }
 
 void norm_forward(call *c, uint64_t *values)

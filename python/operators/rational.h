@@ -32,6 +32,10 @@ RATIONAL_KERNELS(norm_forward)
     channel_dim, prologue, epsilon, wanted); wanted has a bit for each, 1 << 0 for dx. */
 RATIONAL_KERNELS(prologue_backward)
 
+/** Nothing, of y and what follows in rational_forward and prologue_forward; y is as their result would be, and takes it. */
+void rational_forward_into(call *c, uint64_t *values);
+void prologue_forward_into(call *c, uint64_t *values);
+
 #undef RATIONAL_KERNELS
 
 #endif

@@ -17,6 +17,10 @@ class LeftAsideError(Exception):
     """The call was left to the dispatcher."""
 
 
+class Subclass(torch.Tensor):
+    pass
+
+
 def refuse(*arguments):
     raise LeftAsideError
 
@@ -64,13 +68,34 @@ def test_backward_gives_a_tuple():
     assert type(found) is tuple and len(found) == 3 and all(map(torch.equal, found, expected))
 
 
+@pytest.fixture(scope="module")
+def forward_into():
+    return _native.direct("rational_forward_into", refuse)
+
+
+@pytest.mark.parametrize("make", TAKEN.values(), ids=TAKEN)
+def test_results_go_where_they_are_wanted(forward_into, make):
+    x = make()
+    expected = torch.ops.grkan.rational_forward(x, *tables(), 0, -1)
+    y = torch.full_like(expected, torch.nan)
+    assert forward_into(y, x, *tables(), 0, -1) == () and torch.equal(y, expected)
+
+
+@pytest.mark.parametrize("make", [
+    lambda: x_of(3, 64).bfloat16(), lambda: x_of(4, 64), lambda: x_of(3, 64, 1), lambda: x_of(64, 3).t(),
+    lambda: x_of(3, 128)[:, ::2], lambda: x_of(3, 64).to("meta"), lambda: x_of(3, 64).as_subclass(Subclass),
+], ids=["another type", "rows", "dimensions", "strides", "gaps", "meta", "subclass"])
+def test_results_that_cannot_go_there_are_left_to_the_dispatcher(forward_into, make):
+    y = make()
+    before = None if y.is_meta else y.clone()
+    with pytest.raises(LeftAsideError):
+        forward_into(y, x_of(3, 64), *tables(), 0, -1)
+    assert before is None or torch.equal(y, before)
+
+
 def test_in_inference_mode_results_are_inference_tensors(forward):
     with torch.inference_mode():
         assert forward(x_of(3, 64), *tables(), 0, -1).is_inference()
-
-
-class Subclass(torch.Tensor):
-    pass
 
 
 LEFT = {
