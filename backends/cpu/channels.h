@@ -197,7 +197,7 @@ static void add_row(const scalar *dz, const scalar *xhat, int width, scalar *sum
 }
 
 /** What staged rows add to the sums of channels. @param dz of each staged row @param starts, ends whether a chain does */
-static void add_channel_sums(const strip *s, int rows, const strip_prologue *of, const scalar *const *dz, int starts,
+static void add_channel_sums(const strip *s, int rows, const strip_prologue *of, const char *const *dz, int starts,
                              int ends)
 {
     const int count = channel_sums(of) * s->width;
@@ -206,7 +206,7 @@ static void add_channel_sums(const strip *s, int rows, const strip_prologue *of,
     for (int t = 0; t < of->tables; ++t) {
         const int is_scale = of->table[t] != shift_table(of->p);
         for (int i = 0; i < rows * s->vector; ++i)
-            add_row(dz[i], is_scale ? of->xhat + i * s->width : NULL, s->width,
+            add_row((const scalar *)(const void *)dz[i], is_scale ? of->xhat + i * s->width : NULL, s->width,
                     of->sums + (t * of->of_table + (of->of_table > 1 ? i % s->vector : 0)) * s->width);
     }
     for (int i = 0; ends && i < count; i += CPU_LANES)

@@ -70,6 +70,14 @@ CPU_DECLARE(vector);
 CPU_DECLARE(avx2);
 CPU_DECLARE(avx512);
 
+/** What rounding to bf16 takes, in every lane: in memory, since GCC 12 makes numbers that it knows anew for each vector. */
+typedef struct cpu_bf16_words {
+    _Alignas(64) uint32_t lowest[16]; /* the lowest bit that is kept, shifted down */
+    uint32_t half[16];                /* just less than half of it */
+    uint32_t nan[16];                 /* in the high half */
+} cpu_bf16_words;
+extern const cpu_bf16_words grkan_cpu_bf16_words;
+
 /** Whether an operation's prologue is a norm. */
 static inline int cpu_has_norm(const grkan_operation *o)
 {

@@ -93,7 +93,7 @@ typedef scalar_bits real_bits;
 #define FLIP(v, by) ((by) < 0 ? -(v) : (v))
 #define IS_ABOVE(v, limit) (-(scalar_bits)((v) > (limit)))
 #define LANE(v, lane) (v)
-#define SET_LANES(v, lane, all, value) ((v) = (value))
+#define SET_LANES_FROM(v, lane, value) ((void)(lane), (v) = (value))
 
 #else
 
@@ -103,9 +103,21 @@ typedef scalar_bits real_bits;
 typedef scalar real __attribute__((vector_size(CPU_BYTES)));
 typedef scalar_bits real_bits __attribute__((vector_size(CPU_BYTES)));
 
+#define CHOOSE(mask, a, b) ((real)((real_bits)(b) ^ (((real_bits)(a) ^ (real_bits)(b)) & (mask))))
+
 DEVICE real broadcast(scalar value)
 {
     return value - (real){0};
+}
+
+DEVICE real set_lanes_from(real v, int lane, scalar value)
+{
+    real_bits is_behind;
+    if (lane == 0)
+        return broadcast(value);
+    for (int i = 0; i < CPU_LANES; ++i)
+        is_behind[i] = -(scalar_bits)(i >= lane);
+    return CHOOSE(is_behind, broadcast(value), v);
 }
 
 /** The compilers turn this loop into the instruction. */
@@ -121,19 +133,12 @@ DEVICE real vector_fma(real a, real b, real c)
 #define FMA vector_fma
 #define ABS(v) ((real)((real_bits)(v) & ~SCALAR_SIGN))
 #define RECIPROCAL(q) ((scalar)1 / (q))
-#define CHOOSE(mask, a, b) ((real)((real_bits)(b) ^ (((real_bits)(a) ^ (real_bits)(b)) & (mask))))
-#define FLIP(v, by) ((real)((real_bits)(v) ^ (((by) < (scalar)0) & SCALAR_SIGN)))
+/* The sum is off the way from x to the results; a comparison takes one more instruction. */
+#define FLIP(v, by) ((real)((real_bits)(v) ^ ((real_bits)((by) + (scalar)0) & SCALAR_SIGN)))
 #define IS_ABOVE(v, limit) ((v) > (limit))
 #define LANE(v, lane) ((v)[lane])
-/** Set every lane, or one. */
-#define SET_LANES(v, lane, all, value)                                                                                 \
-    do {                                                                                                               \
-        const scalar set_value = (value);                                                                              \
-        if (all)                                                                                                       \
-            (v) = broadcast(set_value);                                                                                \
-        else                                                                                                           \
-            (v)[lane] = set_value;                                                                                     \
-    } while (0)
+/** Set a lane and those behind it. */
+#define SET_LANES_FROM(v, lane, value) ((v) = set_lanes_from(v, lane, value))
 
 #endif
 
@@ -149,22 +154,6 @@ DEVICE void store_lanes(scalar *to, real lanes)
     memcpy(to, &lanes, sizeof lanes);
 }
 
-/** Whether a mask is empty. */
-DEVICE int has_no_lane(real_bits mask)
-{
-#if CPU_BYTES == 0
-    return mask == 0;
-#else
-    uint64_t words[CPU_BYTES / 8], any = 0;
-    memcpy(words, &mask, sizeof words);
-    for (int i = 0; i < CPU_BYTES / 8; ++i)
-        any |= words[i];
-    return any == 0;
-#endif
-}
-
-#define ANY_ABOVE(v, limit) (!has_no_lane(IS_ABOVE(v, limit)))
-
 /** Atomic addition by compare and exchange. */
 static inline void atomic_add(scalar *sum, scalar term)
 {
@@ -175,3 +164,5 @@ static inline void atomic_add(scalar *sum, scalar term)
     } while (!__atomic_compare_exchange(sum, &old, &next, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
 }
 #define ATOMIC_ADD atomic_add
+
+#include "instructions.h"

@@ -25,20 +25,25 @@ DEVICE int is_one_group(const int64_t *groups)
     return 1;
 }
 
-/** The coefficients of CPU_LANES neighbouring threads with these groups. */
-DEVICE void load_coefficients(family f, const cpu_job *job, const grkan_geometry *g, const int64_t *groups,
+/** The coefficients of a lane and those behind it. */
+DEVICE void load_group(family f, const cpu_job *job, const grkan_geometry *g, int64_t group, int lane, coefficients *c)
+{
+    for (int table = 0; table < FAMILY_TABLES; ++table) {
+        const scalar *const row =
+            (const scalar *)job->tables[table] + (g->tables[table].is_shared ? 0 : group * table_width(f, table));
+        for (int i = 0; i < coefficient_count(f, table); ++i)
+            SET_LANES_FROM(COEFFICIENT(c, table, i), lane, coefficient_of(f, table, row, i));
+    }
+}
+
+/** The coefficients of CPU_LANES neighbouring threads with these groups. @param is_one whether all have the first one */
+DEVICE void load_coefficients(family f, const cpu_job *job, const grkan_geometry *g, const int64_t *groups, int is_one,
                               coefficients *c)
 {
-    const int is_one = is_one_group(groups);
-    for (int lane = 0; lane < (is_one ? 1 : CPU_LANES); ++lane) {
-        UNROLL
-        for (int table = 0; table < FAMILY_TABLES; ++table) {
-            const scalar *const row = (const scalar *)job->tables[table] +
-                                      (g->tables[table].is_shared ? 0 : groups[lane] * table_width(f, table));
-            for (int i = 0; i < coefficient_count(f, table); ++i)
-                SET_LANES(COEFFICIENT(c, table, i), lane, is_one, coefficient_of(f, table, row, i));
-        }
-    }
+    load_group(f, job, g, groups[0], 0, c);
+    for (int lane = 1; !is_one && lane < CPU_LANES; ++lane)
+        if (groups[lane] != groups[lane - 1])
+            load_group(f, job, g, groups[lane], lane, c);
 }
 
 #if CPU_DOUBLE

@@ -11,6 +11,7 @@
 #include "../kernels/family.h"
 #include "../kernels/grid_reduction.h"
 #include "../kernels/storage.h"
+#include "columns.h"
 #include "stage.h"
 #include "elements.h"
 #include "channels.h"
@@ -27,6 +28,14 @@
 #else
 #define REFERENCE NAME(scalar, float)
 #define OWN NAME(CPU_SIMD, float)
+#endif
+
+#if CPU_BYTES == 0 && !CPU_DOUBLE
+#define IN_EVERY_LANE(word)                                                                                            \
+    {                                                                                                                  \
+        [0 ... 15] = (word)                                                                                            \
+    }
+const cpu_bf16_words grkan_cpu_bf16_words = {IN_EVERY_LANE(1), IN_EVERY_LANE(0x7FFF), IN_EVERY_LANE(0x7FC00000)};
 #endif
 
 /* --------------------------------------------------------------------------------------------------- blocks */
@@ -133,7 +142,7 @@ static void store_y(const cpu_job *job, const strip *s, const backward_state *st
     for (int row = 0; row < state->at.rows; ++row) {
         for (int v = 0; v < s->vector; ++v) {
             scalar *const own = z + v * s->width;
-            const forward_row function = {.x = own, .y = own, .runs = state->runs, .run_count = state->run_count};
+            const forward_row function = row_in_place(own, state->runs, state->run_count);
             forward_unrolled(job, &function);
         }
         pack_row(z, state->at.count[row], s, &job->y, state->at.element[row]);
@@ -150,7 +159,8 @@ static void backward_strip(const cpu_job *job, const worker *w, backward_state *
     const int has_prologue = of->p.kind != PROLOGUE_NONE, has_norm = of->p.kind > PROLOGUE_BIAS;
     const int writes_y = job->y.first != NULL && !has_norm;
     const cpu_tensor *const result = job->result.first != NULL && !has_norm ? &job->result : NULL;
-    memset(state->thread_sums, 0, (size_t)(sum_count(family_of(job->plan)) * s->width) * sizeof(scalar));
+    if (w->rows == 0) /* others begin with their first chain's */
+        memset(state->thread_sums, 0, (size_t)(sum_count(family_of(job->plan)) * s->width) * sizeof(scalar));
     if (has_prologue)
         memset(of->thread_sums, 0, (size_t)(channel_sums(of) * s->width) * sizeof(scalar));
     for (int first = 0, end; first < w->rows; first = end) {
@@ -158,16 +168,24 @@ static void backward_strip(const cpu_job *job, const worker *w, backward_state *
         const int last = least(first - of_chain + g->rows.chain, w->rows);
         end = least(first + s->rows, last);
         find_rows(w, s, first, end, &state->at);
-        stage_in(s, &state->at, &job->x, has_prologue || writes_y, state->x, state->rows.x);
-        stage_in(s, &state->at, &job->dy, 0, state->dy, state->rows.dy);
-        prepare_result(s, &state->at, state->dy, result, state->rows.result);
+        const int stays = !has_prologue && !writes_y && can_stay(job, s, &state->at);
+        if (stays) {
+            stay(job, s, &state->at, result, state->dy, &state->rows);
+        } else {
+            state->rows.dtype = SCALAR_DTYPE;
+            state->rows.vector = 1;
+            stage_in(s, &state->at, &job->x, has_prologue || writes_y, state->x, state->rows.x);
+            stage_in(s, &state->at, &job->dy, 0, state->dy, state->rows.dy);
+            prepare_result(s, &state->at, state->dy, result, state->rows.result);
+        }
         if (has_prologue)
             rows_to_z(job, &w->block, s, &state->at, of, state->x);
-        backward_stage(job, (chain){of_chain == 0, end == last}, state->at.rows * s->vector, state);
+        backward_stage(job, (chain){of_chain == 0, end == last, last <= g->rows.chain}, state->at.rows * s->vector,
+                       state);
         if (has_prologue)
-            add_channel_sums(s, state->at.rows, of, (const scalar *const *)state->rows.result, of_chain == 0,
+            add_channel_sums(s, state->at.rows, of, (const char *const *)state->rows.result, of_chain == 0,
                              end == last);
-        if (result != NULL)
+        if (result != NULL && !stays)
             stage_out(s, &state->at, state->dy, result);
         if (writes_y)
             store_y(job, s, state);
@@ -294,7 +312,7 @@ static void backward_by_element(const cpu_job *job, int64_t block)
         const worker w = worker_of_thread(&b, thread);
         const int64_t group = group_in_vector(&w, 0);
         coefficients c;
-        load_coefficients(d.f, job, d.g, &group, &c);
+        load_coefficients(d.f, job, d.g, &group, 1, &c);
         for (int row = 0; row < w.rows; ++row) {
             const row_position at = position_of_row(&w, row);
             const int vector = vectors_left(&w, at.segment) > 0 ? d.g->columns.vector : 0;
@@ -321,22 +339,25 @@ static void forward_one_row(const cpu_job *job, grkan_int64 element, int columns
                             const strip_prologue *of, forward_row *row, scalar *staged)
 {
     const int width = row->runs[row->run_count - 1].end;
-    const int x_lies = of == NULL && is_scalar(&job->x) && columns == width;
-    const int y_lies = is_scalar(&job->result) && columns == width;
+    const int lies = of == NULL && job->x.dtype == job->result.dtype && columns == width;
     row->next_x = next < 0 ? NULL : element_of(&job->x, next);
     row->next_y = next < 0 ? NULL : element_of(&job->result, next);
-    row->x = x_lies ? (const scalar *)(const void *)element_of(&job->x, element) : staged;
-    row->y = y_lies ? (scalar *)(void *)element_of(&job->result, element) : staged;
-    if (!x_lies) {
-        convert_in(&job->x, element, columns, staged);
-        for (int column = columns; column < width; ++column)
-            staged[column] = 0;
+    if (lies) {
+        row->x = element_of(&job->x, element);
+        row->y = element_of(&job->result, element);
+        row->dtype = job->x.dtype;
+        forward_unrolled(job, row);
+        return;
     }
+    convert_in(&job->x, element, columns, staged);
+    for (int column = columns; column < width; ++column)
+        staged[column] = 0;
     if (of != NULL)
         elements_to_z(of->p, (row_numbers){0, 0}, NULL, of->shift, columns, staged, NULL, staged);
+    row->x = row->y = (char *)staged;
+    row->dtype = SCALAR_DTYPE;
     forward_unrolled(job, row);
-    if (!y_lies)
-        convert_out(staged, columns, &job->result, element);
+    convert_out(staged, columns, &job->result, element);
 }
 
 /** In strips of as many columns as their runs have memory for: at least one. */

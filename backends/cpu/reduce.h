@@ -36,17 +36,54 @@ DEVICE scalar *sums_of_output(const gradients *d, output o, scalar *output_sums)
     return output_sums + (index << d->g->tables[o.table].output_threads_log2);
 }
 
+/** Add sums to those of so many of all threads, which the compiler knows, turn by turn: in registers. */
+DEVICE void add_turns(const scalar *sums, int turns, int some, int threads, scalar *to)
+{
+    typedef scalar four __attribute__((vector_size(4 * sizeof(scalar))));
+    const int fours = some / 4;
+    if (fours > 0) {
+        four own[2], next[2];
+        memcpy(own, to, (size_t)some * sizeof *to);
+        for (int turn = 0; turn < turns; ++turn, sums += threads) {
+            memcpy(next, sums, (size_t)some * sizeof *sums);
+            for (int i = 0; i < fours; ++i)
+                own[i] = own[i] + next[i];
+        }
+        memcpy(to, own, (size_t)some * sizeof *to);
+        return;
+    }
+    scalar first = to[0], second = to[some - 1];
+    for (int turn = 0; turn < turns; ++turn, sums += threads) {
+        first = first + sums[0];
+        second = second + sums[some - 1];
+    }
+    to[0] = first;
+    to[some - 1] = second;
+}
+
+/** Likewise of all. */
+static void add_all_turns(const scalar *sums, int turns, int threads, scalar *to)
+{
+    if (threads == 1)
+        add_turns(sums, turns, 1, 1, to);
+    else if (threads == 2)
+        add_turns(sums, turns, 2, 2, to);
+    else if (threads == 4)
+        add_turns(sums, turns, 4, 4, to);
+    else
+        for (int thread = 0; thread < threads; thread += 8)
+            add_turns(sums + thread, turns, 8, threads, to + thread);
+}
+
 /** Add sums to those of an output's threads in turn, from thread `thread` on. */
 static void add_to_threads(const scalar *sums, int count, int thread, int threads, scalar *to)
 {
     int i = 0;
-    while (i < count && (thread != 0 || count - i < threads || threads % CPU_LANES != 0)) {
+    for (; i < count && thread != 0; thread = thread + 1 == threads ? 0 : thread + 1)
         to[thread] = to[thread] + sums[i++];
-        thread = thread + 1 == threads ? 0 : thread + 1;
-    }
-    for (; i + threads <= count; i += threads)
-        for (thread = 0; thread < threads; thread += CPU_LANES)
-            store_lanes(to + thread, load_lanes(to + thread) + load_lanes(sums + i + thread));
+    const int turns = (count - i) / threads;
+    add_all_turns(sums + i, turns, threads, to);
+    i += turns * threads;
     for (thread = 0; i < count; ++thread)
         to[thread] = to[thread] + sums[i++];
 }

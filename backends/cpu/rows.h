@@ -95,7 +95,7 @@ static const scalar *load_row(const row_turn *t, const cpu_tensor *from, int row
 /** F of a row of z, into a tensor. y of one row is written after all else of the row is read. */
 static void store_function(const row_turn *t, scalar *z, int row, const cpu_tensor *y)
 {
-    const forward_row function = {.x = z, .y = z, .runs = t->runs, .run_count = t->run_count};
+    const forward_row function = row_in_place(z, t->runs, t->run_count);
     forward_unrolled(t->job, &function);
     convert_out(z, t->s.columns, y, element_of_row(t, row));
 }
@@ -157,7 +157,7 @@ static void forward_rows_in(const cpu_job *job, int64_t turn, memory m)
 DEVICE void slopes_of_runs(const cpu_job *job, family f, const row_turn *t)
 {
     for (const run *r = t->runs; r < t->runs + t->run_count; ++r) {
-        const int is_near = row_is_near(r, t->z);
+        const int is_near = row_is_near(r, SCALAR_DTYPE, 1, (const char *)t->z);
         for (int column = r->first; column < r->end; column += CPU_LANES) {
             const real z = load_lanes(t->z + column), dy = load_lanes(t->dy + column);
             element_terms unused;

@@ -56,11 +56,25 @@ static void to_next_column(const tile *b, column_group *at)
         at->end = end_of_group(b, ++at->group);
 }
 
-/** A run of columns whose first ones have these groups. @return it, its columns not yet known */
-static run *load_run(const cpu_job *job, const grkan_geometry *g, const int64_t *groups, run *r)
+/** The groups of CPU_LANES columns. @return whether all are the first one's */
+static int groups_of_lanes(const tile *b, column_group *at, int64_t *groups)
+{
+    const grkan_columns *const c = &b->g->columns;
+    groups[0] = at->group;
+    if (at->column + CPU_LANES < c->tile_vectors && (int64_t)(at->column + CPU_LANES) * c->vector < at->end) {
+        at->column += CPU_LANES; /* all of these and the next one */
+        return 1;
+    }
+    for (int lane = 0; lane < CPU_LANES; ++lane, to_next_column(b, at))
+        groups[lane] = at->group;
+    return is_one_group(groups);
+}
+
+/** A run of columns whose first ones have these groups, or that one. @return it, its columns not yet known */
+static run *load_run(const cpu_job *job, const grkan_geometry *g, const int64_t *groups, int is_one, run *r)
 {
     const family f = family_of(job->plan);
-    load_coefficients(f, job, g, groups, &r->c);
+    load_coefficients(f, job, g, groups, is_one, &r->c);
     r->limit = has_large(f, &r->c) ? -(scalar)1 : near_limit(f);
     r->rare_rows = 0;
     return r;
@@ -77,17 +91,15 @@ static int find_runs(const cpu_job *job, const tile *b, strip *s, run *runs, int
     int64_t group = -1;
     for (int column = 0; column < s->width; column += CPU_LANES) {
         int64_t groups[CPU_LANES];
-        for (int lane = 0; lane < CPU_LANES; ++lane, to_next_column(b, &at))
-            groups[lane] = at.group;
-        const int was_one = is_one && group == groups[0];
-        is_one = is_one_group(groups);
+        const int is_next_one = groups_of_lanes(b, &at, groups), was_one = is_one && group == groups[0];
+        is_one = is_next_one;
         group = groups[0];
         if (!was_one || !is_one || column - runs[count - 1].first >= longest_run) {
             if (count == most_runs) {
                 s->columns = s->width = column;
                 break;
             }
-            load_run(job, b->g, groups, runs + count++)->first = column;
+            load_run(job, b->g, groups, is_one, runs + count++)->first = column;
         }
         runs[count - 1].end = column + CPU_LANES;
     }
@@ -95,11 +107,14 @@ static int find_runs(const cpu_job *job, const tile *b, strip *s, run *runs, int
 }
 
 /** Whether no element of a run's row needs the rare formulas. */
-DEVICE int row_is_near(const run *r, const scalar *x)
+DEVICE int row_is_near(const run *r, grkan_dtype dtype, int vector, const char *x)
 {
+    const int bytes = vector * stored_bytes(dtype); /* of a column */
+    const char *const end = x + r->end * bytes;
+    const scalar limit = r->limit;
     real_bits rare = {0};
-    for (int column = r->first; column < r->end; column += CPU_LANES)
-        rare |= IS_ABOVE(ABS(load_lanes(x + column)), r->limit);
+    for (x += r->first * bytes; x < end; x += CPU_LANES * stored_bytes(dtype))
+        rare |= IS_ABOVE(ABS(load_stored(dtype, x)), limit);
     return has_no_lane(rare);
 }
 
@@ -107,8 +122,9 @@ DEVICE int row_is_near(const run *r, const scalar *x)
 
 /** A row of forward, where each run's coefficients are at hand. Vectors are of one element: cpu_describe asks for no others. */
 typedef struct forward_row {
-    const scalar *x; /* where it lies, or staged */
-    scalar *y;
+    const char *x; /* where it lies, or staged */
+    char *y;
+    grkan_dtype dtype;  /* of both */
     const char *next_x; /* what is asked for meanwhile; NULL: nothing */
     const char *next_y;
     int line_elements;  /* of a cache line of the wider type */
@@ -117,37 +133,60 @@ typedef struct forward_row {
     int run_count;
 } forward_row;
 
-DEVICE void forward_runs(const cpu_job *job, family f, const forward_row *row)
+/** Of staged elements. */
+DEVICE forward_row row_in_place(scalar *z, const run *runs, int run_count)
 {
-    const scalar *const x = row->x;
-    scalar *const y = row->y;
+    char *const own = (char *)z;
+    return (forward_row){.x = own, .y = own, .dtype = SCALAR_DTYPE, .runs = runs, .run_count = run_count};
+}
+
+DEVICE void forward_runs(const cpu_job *job, family f, grkan_dtype dtype, const forward_row *row)
+{
+    const int bytes = stored_bytes(dtype);
     const char *next_x = row->next_x, *next_y = row->next_y;
     int asked = next_x != NULL ? 0 : INT_MAX; /* elements whose lines were asked for */
     for (const run *r = row->runs; r < row->runs + row->run_count; ++r) {
-        const int first = r->first, end = r->end;
-        for (; asked < end; asked += row->line_elements, next_x += row->x_step, next_y += row->y_step) {
+        const coefficients c = r->c; /* which y may not alias */
+        const scalar limit = r->limit;
+        for (; asked < r->end; asked += row->line_elements, next_x += row->x_step, next_y += row->y_step) {
             __builtin_prefetch(next_x);
             __builtin_prefetch(next_y, 1);
         }
-        if (row_is_near(r, x))
-            for (int column = first; column < end; column += CPU_LANES)
-                store_lanes(y + column, forward_near(f, &r->c, load_lanes(x + column)));
-        else
-            for (int column = first; column < end; column += CPU_LANES)
-                store_lanes(y + column, forward_lanes(job->plan, &r->c, load_lanes(x + column)));
+        const char *x = row->x + r->first * bytes;
+        const char *const end = row->x + r->end * bytes;
+        for (char *y = row->y + r->first * bytes; x < end; x += CPU_LANES * bytes, y += CPU_LANES * bytes) {
+            const real here = load_stored(dtype, x);
+            if (__builtin_expect(ANY_ABOVE(ABS(here), limit), 0))
+                store_stored(dtype, y, forward_lanes(job->plan, &r->c, here));
+            else
+                store_stored(dtype, y, forward_near(f, &c, here));
+        }
     }
+}
+
+/** Rows of each type. */
+DEVICE void forward_stored(const cpu_job *job, family f, const forward_row *row)
+{
+#if !CPU_DOUBLE
+    if (row->dtype == GRKAN_BF16)
+        forward_runs(job, f, GRKAN_BF16, row);
+    else if (row->dtype == GRKAN_F16)
+        forward_runs(job, f, GRKAN_F16, row);
+    else
+#endif
+        forward_runs(job, f, SCALAR_DTYPE, row);
 }
 
 /** Functions that the compiler does not know, apart from the others, whose registers would not suffice for all. */
 static __attribute__((noinline)) void forward_any(const cpu_job *job, const forward_row *row)
 {
-    forward_runs(job, family_of(job->plan), row);
+    forward_stored(job, family_of(job->plan), row);
 }
 
 /** The loop of one function that the compiler knows, if it is the one at hand. */
 #define FORWARD_IF(function)                                                                                           \
     if (is_same_function(f, function)) {                                                                               \
-        forward_runs(job, function, row);                                                                              \
+        forward_stored(job, function, row);                                                                            \
         return;                                                                                                        \
     }
 
@@ -184,26 +223,41 @@ typedef struct backward_state {
 typedef struct chain {
     int starts;
     int ends;
+    int is_first; /* nothing is in the second level yet */
 } chain;
 
-/** First pass: dx, and what the second one needs. Rows with rare elements are left to it. */
-DEVICE void backward_slopes(family f, int rows, backward_state *state)
+/** The first pass over CPU_LANES columns of a row. */
+DEVICE void slopes_of_columns(family f, const coefficients *c, grkan_dtype dtype, int vector, const char *x,
+                              const char *dy, char *dx, kept_element *kept)
 {
-    for (int row = 0; row < rows; ++row) {
-        const scalar *x = state->rows.x[row];
-        const scalar *dy = state->rows.dy[row];
-        scalar *dx = state->rows.result[row];
+    real here[most_vector], dys[most_vector], slopes[most_vector];
+    load_vectors(dtype, vector, x, here);
+    load_vectors(dtype, vector, dy, dys);
+    NO_UNROLL
+    for (int v = 0; v < vector; ++v) {
+        kept[v].x = here[v];
+        slopes[v] = slope_near(f, c, here[v], dys[v], &kept[v].terms);
+    }
+    store_vectors(dtype, vector, dx, slopes);
+}
+
+/** First pass: dx, and what the second one needs. Rows with rare elements are left to it. */
+DEVICE void backward_slopes(family f, grkan_dtype dtype, int vector, int rows, backward_state *state)
+{
+    const int bytes = vector * stored_bytes(dtype); /* of a column */
+    for (int row = 0; row < rows; row += vector) {
+        const char *const x = state->rows.x[row / vector], *const dy = state->rows.dy[row / vector];
+        char *const dx = state->rows.result[row / vector];
         for (run *r = state->runs; r < state->runs + state->run_count; ++r) {
+            const coefficients *const c = &r->c;
             kept_element *kept = state->kept + r->first / CPU_LANES * rows + row;
-            if (!row_is_near(r, x)) {
-                r->rare_rows |= (uint64_t)1 << row;
+            if (!row_is_near(r, dtype, vector, x)) {
+                r->rare_rows |= (((uint64_t)1 << vector) - 1) << row;
                 continue;
             }
-            for (int column = r->first; column < r->end; column += CPU_LANES, kept += rows) {
-                const real here = load_lanes(x + column);
-                kept->x = here;
-                store_lanes(dx + column, slope_near(f, &r->c, here, load_lanes(dy + column), &kept->terms));
-            }
+            const int end = r->end * bytes;
+            for (int at = r->first * bytes; at < end; at += CPU_LANES * bytes, kept += rows)
+                slopes_of_columns(f, c, dtype, vector, x + at, dy + at, dx + at, kept);
         }
     }
 }
@@ -218,14 +272,31 @@ DEVICE void start_sums(chain at, int count, real *sums)
         sums[i] = REAL(0);
 }
 
-/** At the end of a chain they are added to the second level. */
+/** At the end of a chain they are added to the second level, which begins with them: a sum that began with +0 is never -0. */
 DEVICE void end_sums(chain at, int count, const real *sums, real *thread_sums)
 {
     if (!at.ends)
         return;
     UNROLL
     for (int i = 0; i < count; ++i)
-        thread_sums[i] = thread_sums[i] + sums[i];
+        thread_sums[i] = at.is_first ? sums[i] : thread_sums[i] + sums[i];
+}
+
+/** Where element v of a column's vector is in rows as these. */
+DEVICE int place_of(const staged_rows *rows, int column, int v)
+{
+    return (column * rows->vector + v) * stored_bytes(rows->dtype);
+}
+
+/** Dx of columns with rare elements, one element of their vectors. Adds to sums what they add. */
+static void backward_rare(const cpu_job *job, const run *r, int column, int row, const staged_rows *rows, real *sums)
+{
+    const int step = place_of(rows, 1, 0), v = row % rows->vector, place = place_of(rows, column, v);
+    const char *const x = rows->x[row / rows->vector] + place, *const dy = rows->dy[row / rows->vector] + place;
+    char *const dx = rows->result[row / rows->vector] + place;
+    const real slope = backward_lanes(job->plan, &r->c, gather_stored(rows->dtype, x, step),
+                                      gather_stored(rows->dtype, dy, step), sums);
+    scatter_stored(rows->dtype, dx, step, slope);
 }
 
 /** Second pass over a run where some rows have rare elements. Not marked cold: clang would take 10 to 20 KiB of stack. */
@@ -240,9 +311,7 @@ static __attribute__((noinline)) void add_rare_run(const cpu_job *job, const run
         start_sums(at, count, sums);
         for (int row = 0; row < rows; ++row) {
             if (r->rare_rows >> row & 1)
-                store_lanes(state->rows.result[row] + column,
-                            backward_lanes(job->plan, &r->c, load_lanes(state->rows.x[row] + column),
-                                           load_lanes(state->rows.dy[row] + column), sums));
+                backward_rare(job, r, column, row, &state->rows, sums);
             else
                 add_terms(f, kept[row].x, kept[row].terms, sums);
         }
@@ -302,9 +371,30 @@ DEVICE void backward_sums(const cpu_job *job, family f, int is_unrolled, chain a
     }
 }
 
+DEVICE void backward_vectors(family f, grkan_dtype dtype, int rows, backward_state *state)
+{
+    if (state->rows.vector == 1)
+        backward_slopes(f, dtype, 1, rows, state);
+    else
+        backward_slopes(f, dtype, wide_vector(dtype), rows, state);
+}
+
+/** The first pass over rows of each type. */
+DEVICE void backward_stored(family f, int rows, backward_state *state)
+{
+#if !CPU_DOUBLE
+    if (state->rows.dtype == GRKAN_BF16)
+        backward_vectors(f, GRKAN_BF16, rows, state);
+    else if (state->rows.dtype == GRKAN_F16)
+        backward_vectors(f, GRKAN_F16, rows, state);
+    else
+#endif
+        backward_vectors(f, SCALAR_DTYPE, rows, state);
+}
+
 DEVICE void backward_passes(const cpu_job *job, family f, int is_unrolled, chain at, int rows, backward_state *state)
 {
-    backward_slopes(f, rows, state);
+    backward_stored(f, rows, state);
     backward_sums(job, f, is_unrolled, at, rows, state);
 }
 

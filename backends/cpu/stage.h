@@ -5,11 +5,6 @@
  * prefetches them; computed on as [row][element of a vector][column], so that lanes are neighbours.
  */
 
-#if !CPU_DOUBLE && defined(__F16C__) /* no compiler makes these instructions of a loop */
-#include <immintrin.h>
-#define CONVERTS_HALVES
-#endif
-
 enum {
     most_vector = 8,
     most_rows = 32, /* of a stage */
@@ -94,7 +89,7 @@ DEVICE int whole_vectors(int columns)
 /** Whether a tensor has the type of arithmetic. */
 DEVICE int is_scalar(const cpu_tensor *t)
 {
-    return t->dtype == (CPU_DOUBLE ? GRKAN_F64 : GRKAN_F32);
+    return t->dtype == SCALAR_DTYPE;
 }
 
 DEVICE char *element_of(const cpu_tensor *t, grkan_int64 element)
@@ -102,15 +97,13 @@ DEVICE char *element_of(const cpu_tensor *t, grkan_int64 element)
     return t->first + element * t->bytes;
 }
 
-enum { halves_at_once = 8 };
-
 #if !CPU_DOUBLE
 static void halves_in(const uint16_t *from, int count, scalar *to)
 {
     int i = 0;
 #ifdef CONVERTS_HALVES
-    for (; i + halves_at_once <= count; i += halves_at_once)
-        _mm256_storeu_ps(to + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(from + i))));
+    for (; i + CPU_LANES <= count; i += CPU_LANES)
+        store_lanes(to + i, load_halves(from + i));
 #endif
     for (; i < count; ++i)
         to[i] = half_to_float(from[i]);
@@ -120,9 +113,8 @@ static void halves_out(const scalar *from, int count, uint16_t *to)
 {
     int i = 0;
 #ifdef CONVERTS_HALVES
-    for (; i + halves_at_once <= count; i += halves_at_once)
-        _mm_storeu_si128((__m128i *)(void *)(to + i),
-                         _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT));
+    for (; i + CPU_LANES <= count; i += CPU_LANES)
+        store_halves(to + i, load_lanes(from + i));
 #endif
     for (; i < count; ++i)
         to[i] = (uint16_t)float_to_half(from[i]);
@@ -323,12 +315,43 @@ static void find_rows(const worker *w, const strip *s, int first, int end, block
     }
 }
 
-/** Where the staged rows are: in a stage, or in the tensor itself where it can be computed on as it lies. */
+/** Where the rows of a stage are: in memory of its own, by elements of a column's vector, or in the tensors. */
 typedef struct staged_rows {
-    const scalar *x[most_rows];
-    const scalar *dy[most_rows];
-    scalar *result[most_rows];
+    grkan_dtype dtype; /* of all three */
+    int vector;        /* elements of a column's vector that lie side by side */
+    const char *x[most_rows];
+    const char *dy[most_rows];
+    char *result[most_rows];
 } staged_rows;
+
+/** Whether rows hold whole SIMD vectors of columns. */
+DEVICE int are_whole(const strip *s, const block_rows *at)
+{
+    for (int i = 0; i < at->rows; ++i)
+        if (at->count[i] != s->width)
+            return 0;
+    return 1;
+}
+
+/** Whether rows can be computed on where they lie. */
+DEVICE int can_stay(const cpu_job *job, const strip *s, const block_rows *at)
+{
+    const grkan_dtype dtype = job->x.dtype;
+    return dtype == job->dy.dtype && (s->vector == 1 || s->vector == wide_vector(dtype)) && are_whole(s, at);
+}
+
+/** @param unwanted where dx of a row goes that nobody wants @param result NULL if so */
+static void stay(const cpu_job *job, const strip *s, const block_rows *at, const cpu_tensor *result, scalar *unwanted,
+                 staged_rows *rows)
+{
+    rows->dtype = job->x.dtype;
+    rows->vector = s->vector;
+    for (int i = 0; i < at->rows; ++i) {
+        rows->x[i] = element_of(&job->x, at->element[i]);
+        rows->dy[i] = element_of(&job->dy, at->element[i]);
+        rows->result[i] = result != NULL ? element_of(result, at->element[i]) : (char *)unwanted;
+    }
+}
 
 /** Whether a tensor has what a stage would hold: whole vectors of the type of arithmetic. */
 DEVICE int is_as_it_lies(const strip *s, const cpu_tensor *t, int count)
@@ -338,26 +361,26 @@ DEVICE int is_as_it_lies(const strip *s, const cpu_tensor *t, int count)
 
 /** @param row out: where each staged row of a tensor can be read @param is_own whether that shall be memory of its own */
 static void stage_in(const strip *s, const block_rows *at, const cpu_tensor *from, int is_own, scalar *to,
-                     const scalar **row)
+                     const char **row)
 {
     for (int i = 0; i < at->rows; ++i, row += s->vector, to += s->vector * s->width) {
         const int copied = is_own || !is_as_it_lies(s, from, at->count[i]);
         if (copied)
             unpack_row(from, at->element[i], at->count[i], s, to);
         for (int v = 0; v < s->vector; ++v)
-            row[v] = copied ? to + v * s->width : (const scalar *)(const void *)element_of(from, at->element[i]);
+            row[v] = copied ? (const char *)(to + v * s->width) : element_of(from, at->element[i]);
     }
 }
 
 /** @param to NULL: nowhere @param row out: where each row of the result is to be written; stage_out brings it to `to` if need
     be */
 static void prepare_result(const strip *s, const block_rows *at, scalar *staged_result, const cpu_tensor *to,
-                           scalar **row)
+                           char **row)
 {
     for (int i = 0; i < at->rows; ++i, row += s->vector, staged_result += s->vector * s->width) {
         const int copied = to == NULL || !is_as_it_lies(s, to, at->count[i]);
         for (int v = 0; v < s->vector; ++v)
-            row[v] = copied ? staged_result + v * s->width : (scalar *)(void *)element_of(to, at->element[i]);
+            row[v] = copied ? (char *)(staged_result + v * s->width) : element_of(to, at->element[i]);
     }
 }
 
