@@ -12,9 +12,9 @@
 
 #include "interface.h"
 #include "internal.h"
+#include "platform/float_environment.h"
 
 #include <ctype.h>
-#include <fenv.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -318,11 +318,11 @@ grkan_status grkan_registry_find(const char *name, const grkan_backend **backend
     }
     grkan_lock_take(&entry->lock);
     if (!entry->is_known || (count != NULL && entry->backend != NULL && entry->devices == 0)) {
-        fenv_t own; /* a driver that was linked with -Ofast has the thread that loads it flush subnormals */
-        (void)fegetenv(&own);
-        (void)fesetenv(FE_DFL_ENV);
+        grkan_whole_environment
+            own; /* a driver that was linked with -Ofast has the thread that loads it flush subnormals */
+        grkan_float_enter_whole(&own);
         look(entry);
-        (void)fesetenv(&own);
+        grkan_float_leave_whole(&own);
     }
     const grkan_status status = answer(entry, backend, count);
     grkan_lock_release(&entry->lock);

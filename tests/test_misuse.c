@@ -3,17 +3,16 @@
  * @file test_misuse.c
  * @brief What plans and devices refuse: each case with its status and its text. Calls are in test_misuse_calls.c.
  */
-#include <dlfcn.h>
-#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <unistd.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
 #include "../backends/backend.h"
+#include "../core/platform/platform.h"
 
 #include "misuse.h"
 #include "on_cpu.h"
@@ -240,23 +239,35 @@ static void test_misuse_of_compiling_without_a_device(void **state)
 
 /* ----------------------------------------------------------------------- devices that cannot do what is asked */
 
-static char scratch[] = "/tmp/grkan-test-misuse-XXXXXX";
-static char module_link[64];
+static char scratch[GRKAN_PATH_BYTES];
+static char module[GRKAN_PATH_BYTES + 64]; /* of hip, in there */
+
+static void copy_file(const char *from, const char *to)
+{
+    static char bytes[1 << 16];
+    FILE *const source = grkan_file_open(from, "rb"), *const target = grkan_file_open(to, "wb");
+    assert_true(source != NULL && target != NULL);
+    for (size_t got; (got = fread(bytes, 1, sizeof bytes, source)) > 0;)
+        assert_int_equal(fwrite(bytes, 1, got, target), got);
+    assert_int_equal(fclose(source), 0);
+    assert_int_equal(fclose(target), 0);
+}
 
 /** A folder with fake_backends/weak.c as the module of hip, in front of the others. */
 static void install_weak_module(void)
 {
-    const char *const fakes = getenv("GRKAN_FAKE_BACKENDS");
-    const char *const path = getenv("GRKAN_BACKEND_PATH");
-    char module[PATH_MAX], folders[2 * PATH_MAX];
-    assert_non_null(mkdtemp(scratch));
-    (void)snprintf(module_link, sizeof module_link, "%s/libgrkan_hip.so", scratch);
+    const char *const fakes = grkan_environment("GRKAN_FAKE_BACKENDS");
+    const char *const path = grkan_environment("GRKAN_BACKEND_PATH");
+    char from[GRKAN_PATH_BYTES], folders[2 * GRKAN_PATH_BYTES];
+    assert_true(grkan_temporary_folder(scratch, sizeof scratch));
+    (void)snprintf(module, sizeof module, "%s/" GRKAN_MODULE_FILE, scratch, "hip");
     if (fakes == NULL)
         return;
-    (void)snprintf(module, sizeof module, "%s/weak.so", fakes);
-    assert_int_equal(symlink(module, module_link), 0);
-    (void)snprintf(folders, sizeof folders, "%s%s%s", scratch, path == NULL ? "" : ":", path == NULL ? "" : path);
-    assert_int_equal(setenv("GRKAN_BACKEND_PATH", folders, 1), 0);
+    (void)snprintf(from, sizeof from, "%s/weak%s", fakes, strrchr(GRKAN_MODULE_FILE, '.'));
+    copy_file(from, module);
+    (void)snprintf(folders, sizeof folders, "%s%s%s", scratch, path == NULL ? "" : GRKAN_LIST_SEPARATOR,
+                   path == NULL ? "" : path);
+    assert_true(grkan_set_environment("GRKAN_BACKEND_PATH", folders));
 }
 
 static const struct {
@@ -296,7 +307,7 @@ static const struct {
 static void test_devices_that_lack_something(void **state)
 {
     (void)state;
-    if (getenv("GRKAN_FAKE_BACKENDS") == NULL) {
+    if (grkan_environment("GRKAN_FAKE_BACKENDS") == NULL) {
         printf("GRKAN_FAKE_BACKENDS is not set\n");
         skip();
     }
@@ -327,30 +338,28 @@ static const grkan_host own_host = {.set_error = hear};
 /** Load the module of OpenCL from a folder; NULL if it is not there. */
 static const grkan_backend *load_from(const char *folder, size_t length)
 {
-    char file[PATH_MAX];
-    (void)snprintf(file, sizeof file, "%.*s/libgrkan_opencl.so", (int)length, folder);
-    if (length == 0 || access(file, F_OK) != 0)
+    char file[GRKAN_PATH_BYTES];
+    (void)snprintf(file, sizeof file, "%.*s/" GRKAN_MODULE_FILE, (int)length, folder, "opencl");
+    if (length == 0 || !grkan_is_file(file))
         return NULL;
-    void *const module = dlopen(file, RTLD_NOW | RTLD_LOCAL);
-    if (module == NULL)
-        fail_msg("%s", dlerror());
-    return dlsym(module, GRKAN_BACKEND_SYMBOL);
+    grkan_library *const library = grkan_library_open(file);
+    if (library == NULL)
+        fail_msg("%s", grkan_library_error());
+    return grkan_library_symbol(library, GRKAN_BACKEND_SYMBOL);
 }
 
 /** From GRKAN_BACKEND_PATH, or from beside the library, as in a build folder. */
 static const grkan_backend *load_opencl(void)
 {
     const grkan_backend *found = NULL;
-    Dl_info library;
-    for (const char *folder = getenv("GRKAN_BACKEND_PATH"); folder != NULL && found == NULL;) {
-        const size_t length = strcspn(folder, ":");
+    char own[GRKAN_PATH_BYTES];
+    for (const char *folder = grkan_environment("GRKAN_BACKEND_PATH"); folder != NULL && found == NULL;) {
+        const size_t length = strcspn(folder, GRKAN_LIST_SEPARATOR);
         found = load_from(folder, length);
-        folder = folder[length] == ':' ? folder + length + 1 : NULL;
+        folder = folder[length] != '\0' ? folder + length + 1 : NULL;
     }
-    if (found == NULL && dladdr(dlsym(RTLD_DEFAULT, "grkan_version"), &library) != 0) {
-        const char *const slash = strrchr(library.dli_fname, '/');
-        found = load_from(library.dli_fname, slash == NULL ? 0 : (size_t)(slash - library.dli_fname));
-    }
+    if (found == NULL && grkan_library_folder((const void *)(uintptr_t)grkan_version, own, sizeof own))
+        found = load_from(own, strlen(own));
     return found;
 }
 
@@ -450,8 +459,9 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)close_cpu(state);
-    (void)unlink(module_link);
-    return rmdir(scratch);
+    grkan_file_remove(module); /* where a library that is loaded can be removed */
+    grkan_remove_folder(scratch);
+    return 0;
 }
 
 int main(void)

@@ -9,10 +9,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "../core/platform/platform.h"
 #include "call.h"
 #include "present.h"
 
@@ -187,7 +187,7 @@ static void test_every_thread_has_its_own_error(void **state)
 
 /* -------------------------------------------------------------------------------------------------- making of plans */
 
-static char cache[] = "/tmp/grkan-test-threads-XXXXXX";
+static char cache[GRKAN_PATH_BYTES];
 
 /** Make every plan, run it, destroy it. Half of the threads start at another case. */
 static void *make_plans(void *argument)
@@ -217,7 +217,10 @@ static int empty_cache(void)
             continue;
         const bool is_program = strlen(entry->d_name) == 32 && strspn(entry->d_name, "0123456789abcdef") == 32;
         programs += is_program;
-        is_clean = unlinkat(dirfd(folder), entry->d_name, 0) == 0 && is_program && is_clean;
+        char path[sizeof cache + 64];
+        (void)snprintf(path, sizeof path, "%s/%.60s", cache, entry->d_name);
+        grkan_file_remove(path);
+        is_clean = !grkan_is_file(path) && is_program && is_clean;
     }
     if (folder != NULL)
         (void)closedir(folder);
@@ -266,7 +269,7 @@ static int set_up(void **state)
 {
     static const char *const backends[] = {"cpu", "opencl", "cuda", "hip"};
     (void)state;
-    if (mkdtemp(cache) == NULL || setenv("GRKAN_CACHE_DIR", cache, 1) != 0)
+    if (!grkan_temporary_folder(cache, sizeof cache) || !grkan_set_environment("GRKAN_CACHE_DIR", cache))
         return -1;
     return open_present(backends, 4, &devices);
 }
@@ -276,7 +279,8 @@ static int tear_down(void **state)
     (void)state;
     close_present(&devices);
     (void)empty_cache();
-    return rmdir(cache);
+    grkan_remove_folder(cache);
+    return grkan_is_file(cache) ? -1 : 0;
 }
 
 int main(void)

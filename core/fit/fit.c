@@ -2,7 +2,8 @@
 /** @file fit.c @brief grkan_fit: checks the problem and samples it. */
 #include "search.h"
 
-#include <fenv.h>
+#include "../platform/float_environment.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -197,10 +198,9 @@ static grkan_status check_and_fit(const grkan_fit_problem *problem, grkan_fit_re
 /** The same problem gives the same coefficients: however the caller rounds, and also if exceptions trap. */
 grkan_status grkan_fit(const grkan_fit_problem *problem, grkan_fit_result *result)
 {
-    fenv_t own;
-    (void)fegetenv(&own);
-    (void)fesetenv(FE_DFL_ENV);
+    grkan_whole_environment own;
+    grkan_float_enter_whole(&own);
     const grkan_status status = check_and_fit(problem, result);
-    (void)fesetenv(&own);
+    grkan_float_leave_whole(&own);
     return status;
 }

@@ -7,6 +7,10 @@
  * trap. What the arithmetic in between raised is told, so that it can be added to the flags of whoever asked for it. No
  * flag that is set here traps.
  *
+ * grkan_float_enter is for calls that are short: of an x86 processor it sees SSE's register alone. grkan_float_enter_whole
+ * is for what also computes in long double, or loads libraries that may set anything. It does what fegetenv and fesetenv
+ * shall do, which with MinGW leave SSE's register as it is.
+ *
  * The compiler knows nothing of these registers: have the arithmetic in a function that it cannot see into, such as one
  * that is called by its address.
  */
@@ -57,6 +61,26 @@ static inline unsigned grkan_float_leave(grkan_float_environment own)
 static inline void grkan_float_raise(unsigned raised)
 {
     grkan_set_mxcsr(grkan_mxcsr() | raised);
+}
+
+/** MXCSR, and x87's environment as its instruction stores it. */
+typedef struct grkan_whole_environment {
+    uint32_t sse, x87[7];
+} grkan_whole_environment;
+
+/** Begin with the default environment, long double having all of its digits. @param own out: the thread's own */
+static inline void grkan_float_enter_whole(grkan_whole_environment *own)
+{
+    own->sse = grkan_mxcsr();
+    __asm__ volatile("fnstenv %0\n\tfninit" : "=m"(own->x87) : : "memory");
+    grkan_set_mxcsr(GRKAN_MXCSR_DEFAULT);
+}
+
+/** Back to the thread's own environment, and its flags. */
+static inline void grkan_float_leave_whole(const grkan_whole_environment *own)
+{
+    __asm__ volatile("fldenv %0" : : "m"(own->x87) : "memory");
+    grkan_set_mxcsr(own->sse);
 }
 
 #elif defined(__aarch64__)
@@ -140,6 +164,27 @@ static inline void grkan_float_raise(unsigned raised)
     (void)fegetexceptflag(&flags, (int)raised);
     (void)fesetenv(&own);
     (void)fesetexceptflag(&flags, (int)raised);
+}
+
+#endif
+
+#if !defined(__x86_64__)
+
+#include <fenv.h>
+
+typedef struct grkan_whole_environment {
+    fenv_t own;
+} grkan_whole_environment;
+
+static inline void grkan_float_enter_whole(grkan_whole_environment *own)
+{
+    (void)fegetenv(&own->own);
+    (void)fesetenv(FE_DFL_ENV);
+}
+
+static inline void grkan_float_leave_whole(const grkan_whole_environment *own)
+{
+    (void)fesetenv(&own->own);
 }
 
 #endif

@@ -39,9 +39,13 @@ bool grkan_is_file(const char *path)
 FILE *grkan_file_open(const char *path, const char *mode)
 {
     wchar_t wide[WINDOWS_PATH], wide_mode[16];
-    return windows_path(path, wide) && windows_wide(mode, wide_mode, sizeof wide_mode / sizeof wide_mode[0])
-               ? _wfopen(wide, wide_mode)
-               : NULL;
+    if (!windows_path(path, wide) || !windows_wide(mode, wide_mode, sizeof wide_mode / sizeof wide_mode[0]))
+        return NULL;
+    FILE *const file = _wfopen(wide, wide_mode);
+    const DWORD attributes = file == NULL ? GetFileAttributesW(wide) : INVALID_FILE_ATTRIBUTES;
+    if (attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY) != 0)
+        errno = EISDIR; /* which the C library calls a want of rights */
+    return file;
 }
 
 void grkan_file_remove(const char *path)

@@ -105,7 +105,8 @@ double grkan_milliseconds(void)
 
 void *grkan_allocate_aligned(size_t bytes)
 {
-    return _aligned_malloc(bytes, 64);
+    const size_t line = 64;
+    return bytes <= SIZE_MAX - 2 * line ? _aligned_malloc(bytes, line) : NULL; /* which adds to it, unasked */
 }
 
 void grkan_free_aligned(void *memory)

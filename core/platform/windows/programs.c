@@ -33,6 +33,14 @@ static void begin_output(void)
         (void)atexit(restore_code_page);
 }
 
+/** Programs are known without what the system adds to their names. */
+static void strip_suffix(char *name)
+{
+    const size_t length = strlen(name), suffix = strlen(".exe");
+    if (length > suffix && _stricmp(name + length - suffix, ".exe") == 0)
+        name[length - suffix] = '\0';
+}
+
 /** The C library's arguments have lost what the machine's code page lacks. These last as long as the program. */
 void grkan_program_begin(int *argc, char ***argv)
 {
@@ -48,6 +56,8 @@ void grkan_program_begin(int *argc, char ***argv)
     (void)LocalFree(wide);
     if (!is_whole)
         return;
+    if (count > 0)
+        strip_suffix(arguments[0]);
     *argc = count;
     *argv = arguments;
 }

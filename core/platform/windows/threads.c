@@ -2,7 +2,8 @@
 /** @file threads.c @brief Threads, locks and semaphores of Windows. */
 #include "windows.h"
 
-#include <fenv.h>
+#include "../float_environment.h"
+
 #include <stdatomic.h>
 
 /* ------------------------------------------------------------------------------------------------------ threads */
@@ -19,8 +20,9 @@ static DWORD WINAPI begin(void *given)
     beginning *const read = given;
     void *(*const run)(void *) = read->run;
     void *const argument = read->argument;
+    grkan_whole_environment own;
     grkan_semaphore_post(&read->is_read);
-    (void)fesetenv(FE_DFL_ENV); /* the system has x87 compute with 53 bits */
+    grkan_float_enter_whole(&own); /* the system has x87 compute with 53 bits */
     (void)run(argument);
     return 0;
 }
