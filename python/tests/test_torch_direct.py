@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 import torch
-from grkan.torch import KAT_Group, _native, rational
+from grkan.torch import KAT_Group, _native, _prologues, norm_rational, rational, rational_linear
 from torch.autograd import forward_ad
 
 pytestmark = pytest.mark.skipif(
@@ -181,6 +181,36 @@ def test_without_gradients_nothing_is_left_to_python(monkeypatch, guard):
             rational(x[:, :, ::2], *module.parameters())
     with pytest.raises(LeftAsideError):
         module(x)
+
+
+PROLOGUES = {
+    "norm": lambda x, a, b, scale, shift: norm_rational(x, scale, shift, a, b),
+    "rms_norm": lambda x, a, b, scale, shift: norm_rational(x, scale, None, a, b, norm="rms_norm", eps=None),
+    "bias": lambda x, a, b, scale, shift: rational(x, a, b, bias=shift),
+    "narrow": lambda x, a, b, scale, shift: rational(x, a, b, bias=shift, out_dtype=torch.bfloat16),
+}
+
+
+@pytest.mark.parametrize("call", PROLOGUES.values(), ids=PROLOGUES)
+def test_prologues_without_gradients_take_the_short_way(monkeypatch, call):
+    inputs = (x_of(3, 64), *tables(), torch.ones(64), torch.zeros(64))
+    expected = call(*inputs)  # the long way, which gradients take
+    with torch.no_grad():
+        call(*inputs)  # which makes what stands for a table that is not there
+        monkeypatch.setattr(_prologues, "_without_gradients", _native.direct("prologue_rational_forward", refuse))
+        monkeypatch.setattr(_prologues, "compute", refuse)
+        assert torch.equal(call(*inputs), expected)
+        with pytest.raises(LeftAsideError):
+            call(torch._neg_view(inputs[0]), *inputs[1:])
+
+
+def test_prologues_with_gradients_pass_by_the_dispatcher(monkeypatch):
+    for name in ("forward", "norm_forward", "backward", "function"):
+        monkeypatch.setattr(_prologues.kernels, name, refuse)
+    inputs = [t.requires_grad_() for t in (x_of(3, 64), *tables(), torch.ones(64), torch.zeros(64))]
+    for call in PROLOGUES.values():
+        call(*inputs).sum().backward()
+    rational_linear(*inputs[:3], torch.ones(2, 64, requires_grad=True), bias=inputs[-1]).sum().backward()
 
 
 def test_references_are_given_back(forward):

@@ -16,7 +16,7 @@ from . import _native
 from ._formula import formula, gradients_of_formula
 from ._kernels import check_arguments, check_gradient, run_backward, run_forward, table_dtype
 from ._paths import PLAIN, has_memory, is_plain, is_watched, needs_formula, untraced
-from ._prologues import OutDtype, compute, inputs_of, some_gradients
+from ._prologues import OutDtype, compute, compute_plain, inputs_of, is_traced, some_gradients
 
 operator: Any
 forward_kernel: Any
@@ -113,6 +113,10 @@ def _by_dispatcher(x: torch.Tensor, tables: Sequence[torch.Tensor], form: Form, 
 def _with_bias(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: Form, channel_dim: int,
                bias: torch.Tensor | None, out_dtype: OutDtype) -> torch.Tensor:
     """rational() with more than its own operator takes."""
+    if bias is not None and not is_traced():
+        y = compute_plain(x, numerator, denominator, bias, None, form, channel_dim, "bias", 0.0, out_dtype)
+        if y is not None:
+            return y
     tensors = (x, numerator, denominator, bias)
     if has_torch_function(tensors) and (_is_compiling is None or not _is_compiling()):
         return handle_torch_function(rational, tensors, x, numerator, denominator, form, channel_dim, bias=bias,

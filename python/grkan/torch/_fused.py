@@ -13,7 +13,7 @@ from .._errors import InvalidArgumentError
 from .._names import Norm
 from ._autograd import rational
 from ._linear import rational_linear
-from ._modules import FlashKAT_Group, KAT_Group, Rational, coefficients_of
+from ._modules import FlashKAT_Group, KAT_Group, Rational, coefficients_of, parameters_of
 from ._prologues import OutDtype, norm_rational
 
 _FORWARDS = tuple(module.forward for module in (Rational, KAT_Group, FlashKAT_Group))
@@ -50,16 +50,17 @@ def kind_of_norm(norm: Any) -> NormKind:
 def norm_then_rational(norm: nn.Module, kind: NormKind, activation: nn.Module, x: torch.Tensor,
                        out_dtype: OutDtype) -> torch.Tensor:
     """activation(norm(x)), from the parameters of both."""
-    scale, shift = (getattr(norm, name, None) for name in ("weight", "bias"))
-    return norm_rational(x, scale, shift, *coefficients_of(activation), activation.form, eps=kind.eps, norm=kind.name,
+    scale, shift = parameters_of(norm, "weight", "bias")
+    numerator, denominator = coefficients_of(activation)
+    return norm_rational(x, scale, shift, numerator, denominator, activation.form, eps=kind.eps, norm=kind.name,
                          out_dtype=out_dtype)
 
 
 def is_plain_linear(module: nn.Module) -> bool:
     """Whether a module's call is that of a linear layer with its parameters, and nothing more."""
-    hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks,
-             getattr(module, "_backward_pre_hooks", None))  # since PyTorch 2.0
-    return type(module).forward is nn.Linear.forward and not any(hooks)
+    return (type(module).forward is nn.Linear.forward
+            and not (module._forward_hooks or module._forward_pre_hooks or module._backward_hooks
+                     or getattr(module, "_backward_pre_hooks", None)))  # since PyTorch 2.0
 
 
 class NormRational(nn.Sequential):
@@ -102,10 +103,12 @@ class RationalLinear(nn.Sequential):
 def rational_then_linear(activation: nn.Module, linear: nn.Module, x: torch.Tensor, bias: torch.Tensor | None,
                          recompute: bool) -> torch.Tensor:
     """linear(activation(x + bias)), from the parameters of both; a linear layer with more to it is called."""
-    coefficients, form = coefficients_of(activation), activation.form
+    numerator, denominator = coefficients_of(activation)
     if not is_plain_linear(linear):
-        return linear(rational(x, *coefficients, form, bias=bias, out_dtype="autocast"))
-    return rational_linear(x, *coefficients, linear.weight, linear.bias, form, bias=bias, recompute=recompute)
+        return linear(rational(x, numerator, denominator, activation.form, bias=bias, out_dtype="autocast"))
+    weight, linear_bias = parameters_of(linear, "weight", "bias")
+    return rational_linear(x, numerator, denominator, weight, linear_bias, activation.form, bias=bias,
+                           recompute=recompute)
 
 
 class DeferredNorm(nn.Module):

@@ -21,7 +21,7 @@ from .._names import Mode
 from ._autograd import rational
 from ._fused import (DeferredNorm, check_activation, is_plain_linear, kind_of_norm, norm_then_rational,
                      rational_then_linear)
-from ._modules import KAT_Group, coefficients_of
+from ._modules import KAT_Group, coefficients_of, parameters_of
 from ._paths import autocast_type
 from ._prologues import OutDtype
 from ._replace import function_of
@@ -116,20 +116,23 @@ class FusedGroupRationalMlp(GroupRationalMlp):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out_dtype: OutDtype = "autocast" if self.narrow_input else None
         (norm,) = self._norm
+        # Looked up once: an attribute that is a module takes the host as long as one of PyTorch's functions.
+        act1, fc1, act2, fc2 = self.act1, self.fc1, self.act2, self.fc2
         if norm is not None:
-            x = norm_then_rational(norm, norm.kind, self.act1, x, out_dtype)
+            x = norm_then_rational(norm, norm.kind, act1, x, out_dtype)
         else:
-            x = rational(x, *coefficients_of(self.act1), self.act1.form, out_dtype=out_dtype)
+            x = rational(x, *coefficients_of(act1), act1.form, out_dtype=out_dtype)
         if self.drop1 > 0:
             x = F.dropout(x, self.drop1, self.training)
-        if is_plain_linear(self.fc1):
-            x, bias = F.linear(x, self.fc1.weight), self.fc1.bias
+        if is_plain_linear(fc1):
+            weight, bias = parameters_of(fc1, "weight", "bias")
+            x = F.linear(x, weight)
         else:
-            x, bias = self.fc1(x), None
+            x, bias = fc1(x), None
         if self.drop2 > 0 and self.training:
-            x = rational(x, *coefficients_of(self.act2), self.act2.form, bias=bias)
-            return self.fc2(F.dropout(x, self.drop2))
-        return rational_then_linear(self.act2, self.fc2, x, bias, self.recompute)
+            x = rational(x, *coefficients_of(act2), act2.form, bias=bias)
+            return fc2(F.dropout(x, self.drop2))
+        return rational_then_linear(act2, fc2, x, bias, self.recompute)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, recompute={self.recompute}"

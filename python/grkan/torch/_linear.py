@@ -16,7 +16,7 @@ from ._formula import formula_of_prologue, gradients_of
 from ._kernels import WANTS_Y
 from ._paths import is_exporting, needs_formula
 from ._prologue_function import forward_of, wanted_of
-from ._prologues import explained, has_kernels, inputs_of, is_traced, kernels
+from ._prologues import eager_kernels, explained, has_kernels, inputs_of, is_traced
 
 _INPUTS, _TENSORS = 5, 7  # x and the tables; with weight and bias of the linear layer
 
@@ -35,6 +35,7 @@ class RationalLinearFunction(torch.autograd.Function):
     @staticmethod
     def forward(ctx, *arguments):
         inputs, (weight, bias), numbers = arguments[:_INPUTS], arguments[_INPUTS:_TENSORS], arguments[_TENSORS:]
+        kernels = eager_kernels()
         y, mean, rstd = forward_of(kernels.forward, kernels.norm_forward, (*inputs, *numbers))
         # Not left to autocast, which would keep its copy, made without a graph, for other uses of the same weight.
         narrow = weight.to(y.dtype)
@@ -50,7 +51,7 @@ class RationalLinearFunction(torch.autograd.Function):
             gradients = gradients_of(_formula, dz, (*inputs, weight, bias), wanted, ctx.numbers)
             return *gradients, *[None] * len(ctx.numbers)
         bits = wanted_of(wanted) | (WANTS_Y if wanted[_INPUTS] else 0)
-        *found, y = kernels.gradients(dz @ narrow, inputs, (mean, rstd), bits, ctx.numbers)
+        *found, y = eager_kernels().gradients(dz @ narrow, inputs, (mean, rstd), bits, ctx.numbers)
         rows, dweight = dz.reshape(-1, dz.shape[-1]), None
         if y is not None and wanted[_INPUTS]:
             dweight = rows.t().mm(y.reshape(-1, y.shape[-1])).to(weight.dtype)
@@ -85,8 +86,8 @@ def rational_linear(x: torch.Tensor, numerator: torch.Tensor, denominator: torch
     if has_torch_function(tensors) and not is_traced():
         return handle_torch_function(rational_linear, tensors, x, numerator, denominator, weight, linear_bias, form,
                                      bias=bias, recompute=recompute)
-    named = {"x": x, "numerator": numerator, "denominator": denominator, "bias": bias, "none": None}
     if recompute and _recomputes([t for t in tensors if t is not None]):
+        named = {"x": x, "numerator": numerator, "denominator": denominator, "bias": bias, "none": None}
         inputs, numbers = inputs_of(named, form, -1, "none" if bias is None else "bias", 0.0, "autocast")
         if is_traced():
             return RationalLinearFunction.apply(*inputs, weight, linear_bias, *numbers)

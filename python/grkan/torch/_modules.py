@@ -90,18 +90,20 @@ class _Activation(nn.Module):
         return plot(self, before, interval)
 
 
-def _coefficients(module: nn.Module, numerator: str, denominator: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """Two parameters. nn.Module looks at much else first, which takes the host as long as half a call of a kernel."""
+def parameters_of(module: nn.Module, first: str, second: str) -> tuple[Any, Any]:
+    """Two parameters, None for one that there is not. nn.Module looks at much else first, which takes the host as long
+    as half a call of a kernel."""
     parameters: dict[str, Any] = module._parameters
     try:
-        return parameters[numerator], parameters[denominator]
+        return parameters[first], parameters[second]
     except KeyError:  # a parametrization has them
-        return getattr(module, numerator), getattr(module, denominator)
+        return getattr(module, first, None), getattr(module, second, None)
 
 
 def coefficients_of(activation: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
     """Numerator and denominator of one of the modules here."""
-    return _coefficients(activation, *activation.table_names)
+    first, second = activation.table_names
+    return parameters_of(activation, first, second)
 
 
 class Rational(_Activation):
@@ -137,7 +139,7 @@ class Rational(_Activation):
         self._set_tables(init, (1 if shared_numerator else groups, groups), device=device, dtype=dtype)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        numerator, denominator = _coefficients(self, "numerator", "denominator")
+        numerator, denominator = parameters_of(self, "numerator", "denominator")
         return rational(x, numerator, denominator, self.form, self.channel_dim)
 
     def extra_repr(self) -> str:
@@ -171,7 +173,7 @@ class KAT_Group(_Activation):
         # An attribute of the module, or a star before arguments, takes the host as long as one of PyTorch's functions.
         if isinstance(input, Tensor) and not 1 <= input.dim() <= 3:
             raise InvalidArgumentError(f"input has shape {tuple(input.shape)}; expected {self.expected}")
-        numerator, denominator = _coefficients(self, "weight_numerator", "weight_denominator")
+        numerator, denominator = parameters_of(self, "weight_numerator", "weight_denominator")
         return rational(input, numerator, denominator)
 
     def extra_repr(self) -> str:
@@ -186,7 +188,7 @@ class KAT_Group2D(KAT_Group):
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         if isinstance(input, Tensor) and input.dim() != 4:
             raise InvalidArgumentError(f"input has shape {tuple(input.shape)}; expected {self.expected}")
-        numerator, denominator = _coefficients(self, "weight_numerator", "weight_denominator")
+        numerator, denominator = parameters_of(self, "weight_numerator", "weight_denominator")
         return rational(input, numerator, denominator, "abs_terms", 1)
 
 
@@ -235,7 +237,7 @@ class FlashKAT_Group(_Activation):
         if isinstance(input, torch.Tensor) and (input.dim() == 0 or shape_of(input)[-1] != self.in_features):
             raise InvalidArgumentError(f"input has shape {tuple(input.shape)}; expected [..., {self.in_features}], the "
                                        "in_features")
-        numerator, denominator = _coefficients(self, "numerator_v", "denominator_v")
+        numerator, denominator = parameters_of(self, "numerator_v", "denominator_v")
         return rational(input, numerator, denominator)
 
     def extra_repr(self) -> str:

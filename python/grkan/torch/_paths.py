@@ -92,13 +92,16 @@ def is_exporting() -> bool:
     return bool(getattr(getattr(torch, "compiler", None), "_is_exporting_flag", False))
 
 
+_HAS_AUTOCAST_TYPES = hasattr(torch, "get_autocast_dtype")  # since PyTorch 2.4
+
+
 def autocast_type(x: torch.Tensor) -> torch.dtype:
     """What autocast would have a linear layer take for x: x's own type where autocast is off, or x is f64."""
-    kind = x.device.type
-    if x.dtype is torch.float64:
-        return x.dtype
-    if hasattr(torch, "get_autocast_dtype"):
-        return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
+    kind, own = x.device.type, x.dtype
+    if own is torch.float64:
+        return own
+    if _HAS_AUTOCAST_TYPES:
+        return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else own
     if kind == "cuda":
-        return torch.get_autocast_gpu_dtype() if torch.is_autocast_enabled() else x.dtype
-    return torch.get_autocast_cpu_dtype() if torch.is_autocast_cpu_enabled() else x.dtype
+        return torch.get_autocast_gpu_dtype() if torch.is_autocast_enabled() else own
+    return torch.get_autocast_cpu_dtype() if torch.is_autocast_cpu_enabled() else own

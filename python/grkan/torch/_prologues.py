@@ -21,10 +21,10 @@ from ._prologue_function import Kernels, wanted_of
 operator: Any
 try:
     from ._operators import prepare_sharding
-    from ._prologue_operators import kernels, operator
+    from ._prologue_operators import direct_kernels, kernels, operator
 except ImportError:  # before PyTorch 2.4
     operator = None
-    kernels = Kernels(run_prologue_forward, run_norm_forward, run_prologue_backward, by_address=True)
+    kernels = direct_kernels = Kernels(run_prologue_forward, run_norm_forward, run_prologue_backward, by_address=True)
 
 # x, and the four tables.
 Tensors: TypeAlias = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
@@ -34,11 +34,18 @@ OutDtype: TypeAlias = torch.dtype | Literal["autocast"] | None
 
 _is_dynamo_compiling = torch.compiler.is_dynamo_compiling if operator is not None else None
 _absent: dict[tuple[torch.device, torch.dtype], torch.Tensor] = {}
+_FORMS = {form: number for number, form in enumerate(FORMS)}
+_PROLOGUES = {prologue: number for number, prologue in enumerate(PROLOGUES)}
 
 
 def is_traced() -> bool:
     """Whether torch.compile's tracer, TorchDynamo, is in this call."""
     return _is_dynamo_compiling is not None and _is_dynamo_compiling()
+
+
+def eager_kernels() -> Kernels:
+    """What a call goes to by itself; where TorchDynamo traces it, operators that it knows."""
+    return kernels if is_traced() else direct_kernels
 
 
 def _empty(x: torch.Tensor) -> torch.Tensor:
@@ -101,6 +108,34 @@ def has_kernels(*tensors: torch.Tensor) -> bool:
     return all(type(t) in PLAIN for t in tensors) and is_plain(*tensors)
 
 
+def _refuse(*_: Any) -> None:
+    return None
+
+
+_without_gradients = _native.direct("prologue_rational_forward", _refuse)
+
+
+def compute_plain(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, first: torch.Tensor | None,
+                  second: torch.Tensor | None, form: Form, channel_dim: int, prologue: str, epsilon: float | None,
+                  out_dtype: OutDtype) -> torch.Tensor | None:
+    """F(z) of plain tensors where nobody records gradients, by the function of C, which asks all that is to be asked.
+    None: the call has to go the long way. Each line here counts, as in rational(). Not where TorchDynamo traces."""
+    if type(x) not in PLAIN or torch.is_grad_enabled():
+        return None
+    try:
+        if out_dtype == "autocast":
+            out_dtype = autocast_type(x)
+        if first is None or second is None:
+            absent = _absent[x.device, table_dtype(x)]
+            first, second = absent if first is None else first, absent if second is None else second
+        if epsilon is None:
+            epsilon = torch.finfo(x.dtype).eps
+        return _without_gradients(x, numerator, denominator, first, second, _FORMS[form], channel_dim,
+                                  _PROLOGUES[prologue], epsilon, 0 if out_dtype is x.dtype else OUTPUTS[out_dtype])
+    except (KeyError, TypeError):  # the long way says what is wrong with it
+        return None
+
+
 def compute(inputs: Tensors, numbers: Numbers) -> torch.Tensor:
     """F(z), differentiable."""
     if is_traced():
@@ -108,8 +143,8 @@ def compute(inputs: Tensors, numbers: Numbers) -> torch.Tensor:
     if has_kernels(*inputs):
         try:
             if torch.is_grad_enabled() and any(t.requires_grad for t in inputs):
-                return kernels.function.apply(*inputs, *numbers)
-            return kernels.forward(*inputs, *numbers)
+                return direct_kernels.function.apply(*inputs, *numbers)
+            return direct_kernels.forward(*inputs, *numbers)
         except RuntimeError as error:
             if has_memory(*inputs):
                 raise explained(error, inputs, numbers) from None
@@ -127,7 +162,7 @@ def some_gradients(dy: torch.Tensor, inputs: Sequence[torch.Tensor], wanted: Seq
                    channel_dim: int) -> tuple[torch.Tensor | None, ...]:
     """Of x and its two tables, without a prologue, those that are wanted: the others are not computed."""
     empty = _empty(inputs[0])
-    found = kernels.gradients(dy, (*inputs, empty, empty), (empty, empty), wanted_of(wanted),
+    found = direct_kernels.gradients(dy, (*inputs, empty, empty), (empty, empty), wanted_of(wanted),
                               (form, channel_dim, 0, 0.0, 0))
     return tuple(g if is_wanted else None for g, is_wanted in zip(found, wanted))
 
@@ -148,6 +183,10 @@ def norm_rational(x: torch.Tensor, scale: torch.Tensor | None, shift: torch.Tens
         out_dtype: of the result: float32, float16 or bfloat16, whichever of them x has; "autocast": autocast's, so that
             a linear layer behind it has nothing to cast; None: x's own.
     """
+    if norm in NORMS and not is_traced():
+        y = compute_plain(x, numerator, denominator, scale, shift, form, -1, norm, eps, out_dtype)
+        if y is not None:
+            return y
     tensors = (x, scale, shift, numerator, denominator)
     if has_torch_function(tensors) and not is_traced():
         return handle_torch_function(norm_rational, tensors, *tensors, form, eps=eps, norm=norm, out_dtype=out_dtype)
