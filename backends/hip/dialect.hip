@@ -25,8 +25,8 @@ typedef double scalar;
 #else
 typedef float scalar;
 #define REAL(c) c##f
-#define FMA(a, b, c) __builtin_fmaf(a, b, c)
-#define ABS(x) __builtin_fabsf(x)
+#define FMA(a, b, c) hip_fma(a, b, c)
+#define ABS(x) hip_abs(x)
 #define MAXIMUM(a, b) __builtin_fmaxf(a, b)
 #endif
 typedef scalar real;
@@ -51,6 +51,7 @@ typedef scalar real;
 #define THREAD_INDEX() ((int)__builtin_amdgcn_workitem_id_x())
 #define OFFSET(pointer, elements) (pointer)
 #define AFTER(value, other) hip_after(value, other)
+#define ANY_WORD() hip_any_word()
 #define HIDE_REAL(value) hip_hide_real(value)
 #define BARRIER() hip_barrier()
 #define LAST_BLOCK_REDUCES
@@ -60,8 +61,9 @@ typedef scalar real;
 #define RELEASE_PARTIALS() __builtin_amdgcn_fence(__ATOMIC_RELEASE, "agent")
 #define ACQUIRE_PARTIALS() __builtin_amdgcn_fence(__ATOMIC_ACQUIRE, "agent")
 
-#define FLIP(v, by) ((by) < REAL(0.0) ? -(v) : (v))
-#define PLUS_ZERO(x) (x)
+#define FLIP(v, by) hip_flip(v, by)
+#define FLIP_POSITIVE(v, by) hip_flip_positive(v, by)
+#define PLUS_ZERO(x) ((x) + REAL(0.0))
 #define DIVIDE(a, b) hip_divide(a, b)
 #define SQRT(v) hip_sqrt(v)
 #if GRKAN_DTYPE != 3 && !GRKAN_IEEE
@@ -79,6 +81,33 @@ typedef scalar real;
 /* The compiler takes the instruction only where it is right for any memory and any value, else a loop of exchanges:
    some devices' own float atomics do nothing in memory that host and device share, or flush subnormals. */
 #define ATOMIC_ADD(pointer, value) __hip_atomic_fetch_add(pointer, value, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT)
+
+#if GRKAN_DTYPE != 3
+static __device__ inline float hip_fma(float a, float b, float c)
+{
+    return __builtin_fmaf(a, b, c);
+}
+
+static __device__ inline float hip_abs(float value)
+{
+    return __builtin_fabsf(value);
+}
+#endif
+
+static __device__ inline real hip_flip(real value, real by)
+{
+    return by < REAL(0.0) ? -value : value;
+}
+
+/** One instruction; a comparison and a choice are two. */
+static __device__ inline real hip_flip_positive(real value, real by)
+{
+#if GRKAN_DTYPE == 3
+    return __builtin_copysign(value, by);
+#else
+    return __builtin_copysignf(value, by);
+#endif
+}
 
 /** The compiler's own quotient is not correctly rounded where b's significand is all ones and a is a power of two: it is a unit
     too small then, since the hardware's approximation is. Of the two, the one that leaves less. */
@@ -167,6 +196,12 @@ static __device__ inline real hip_hide_real(real value)
     return value;
 }
 
+static __device__ inline unsigned int hip_any_word(void)
+{
+    unsigned int word; /* none is set: the compiler takes the register that a load would fill */
+    return word;
+}
+
 /** Wait for the block, with its writes to any memory visible in it. */
 static __device__ inline void hip_barrier(void)
 {
@@ -188,7 +223,7 @@ static __device__ inline unsigned int hip_ticket(unsigned int *counter, unsigned
 static __device__ inline float hip_reciprocal(float q, int is_shown)
 {
     const float r = __builtin_amdgcn_rcpf(q);
-    return is_shown ? __builtin_fmaf(__builtin_fmaf(-q, r, 1.0f), r, r) : r;
+    return is_shown ? FMA(FMA(-q, r, 1.0f), r, r) : r;
 }
 
 /** Ties a value to another, for the compiler that would otherwise compute all of a vector's elements side by side. */
@@ -214,3 +249,13 @@ static __device__ inline float hip_opaque(float value)
 /* The hardware converts as storage.h says: to nearest even, subnormals kept. */
 #define HALF_TO_FLOAT(bits) ((float)__builtin_bit_cast(_Float16, (unsigned short)(bits)))
 #define FLOAT_TO_HALF(value) ((unsigned int)__builtin_bit_cast(unsigned short, (_Float16)hip_opaque(value)))
+
+/** A float's bits, rounded to nearest even where bf16 ends, in the upper half; a NaN stays one. */
+static __device__ inline unsigned int hip_round_bf16(float value)
+{
+    const unsigned int bits = BITS_OF(value);
+    return value != value ? 0x7FC00000u : bits + 0x7FFFu + (bits >> 16 & 1u);
+}
+
+#define FLOAT_TO_BF16(value) (hip_round_bf16(value) >> 16)
+#define PACK_BF16S(low, high) __builtin_amdgcn_perm(hip_round_bf16(high), hip_round_bf16(low), 0x07060302u)

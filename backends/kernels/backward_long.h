@@ -51,7 +51,7 @@ DEVICE void long_gradients(const coefficients *c, real limit, const real *zs, re
     if (!(largest_of(zs, GRKAN_VECTOR) > limit)) {
         UNROLL
         for (int v = 0; v < GRKAN_VECTOR; ++v) {
-            element_terms unused;
+            OF_REALS(element_terms) unused;
             dzs[v] = slope_near(the_family(), c, ASKS_SIGN_OF_X ? PLUS_ZERO(zs[v]) : zs[v], dzs[v], &unused);
         }
     } else {

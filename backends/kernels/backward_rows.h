@@ -52,7 +52,7 @@ DEVICE void sum_rows(const worker *w, const grkan_launch *launch, const argument
                          : w->rows;
     while (row < rows) {
         const int end = row + g->rows.chain < rows ? row + g->rows.chain : rows;
-        real sums[SUMS];
+        running_sum sums[SUMS];
         UNROLL
         for (int i = 0; i < SUMS; ++i)
             sums[i] = REAL(0.0);
@@ -80,7 +80,7 @@ DEVICE void sum_rows(const worker *w, const grkan_launch *launch, const argument
         UNROLL
         for (int i = 0; i < SUMS; ++i)
             if (is_wanted(i))
-                sums_of_thread[place_of_sum(i)] += sums[i];
+                sums_of_thread[place_of_sum(i)] += TOTAL_OF(sums[i]);
 #if HAS_PROLOGUE
         end_chain(channels);
 #endif

@@ -81,6 +81,22 @@ DEVICE int place_of_sum(int sum)
     return sum % FAMILY_SUMS * GRKAN_BACKWARD_BLOCK * GRKAN_VECTOR_GROUPS + sum / FAMILY_SUMS;
 }
 
+/** dx and y of count elements of vectors that are near zero, and what they add to the sums. @param dxs in: dy */
+DEVICE void backward_near_elements(const coefficients *c, int count, const real *xs, real *dxs, real *ys,
+                                   running_sum *sums)
+{
+    UNROLL
+    for (int i = 0; i < count; i += ABREAST) {
+        abreast x = ELEMENTS_AT(xs, i), y;
+        if (i > 0)
+            x = AFTER(x, ELEMENTS_AT(dxs, i - ABREAST));
+        SET_ELEMENTS(dxs, i,
+                     backward_near(the_family(), &c[i % GRKAN_VECTOR_GROUPS], x, ELEMENTS_AT(dxs, i), &y,
+                                   sums + i % GRKAN_VECTOR_GROUPS * FAMILY_SUMS));
+        SET_ELEMENTS(ys, i, y);
+    }
+}
+
 #if !HAS_NORM
 /** What is rare, copied, so that the loop around it keeps registers; and one of the thread's vectors. */
 typedef struct thread_state {
@@ -133,7 +149,7 @@ DEVICE void unpack_arguments(const thread_numbers *numbers, vector x, int exists
 
 /** The rows of a step whose elements are near zero, and what they add to the sums. */
 DEVICE void backward_step(const worker *w, const pipeline *p, const thread_numbers *numbers, const vector *x_now,
-                          const vector *dy_now, int left, row_iterator *at, real *sums, channel_sums *channels)
+                          const vector *dy_now, int left, row_iterator *at, running_sum *sums, channel_sums *channels)
 {
     real xs[BACKWARD_ROWS * GRKAN_VECTOR];
     coefficients renewed[GRKAN_VECTOR_GROUPS];
@@ -151,15 +167,12 @@ DEVICE void backward_step(const worker *w, const pipeline *p, const thread_numbe
     for (int r = 0; r < BACKWARD_ROWS; ++r) {
         real dys[GRKAN_VECTOR], ys[GRKAN_VECTOR];
         unpack_vector(Y_DTYPE, dy_now[r], dys);
-        UNROLL
-        for (int v = 0; v < GRKAN_VECTOR; ++v) {
-            const real x = xs[r * GRKAN_VECTOR + v];
-            dys[v] = backward_near(the_family(), &renewed[v % GRKAN_VECTOR_GROUPS], v == 0 ? x : AFTER(x, dys[v - 1]),
-                                   dys[v], &ys[v], sums + v % GRKAN_VECTOR_GROUPS * FAMILY_SUMS);
+        backward_near_elements(renewed, GRKAN_VECTOR, xs + r * GRKAN_VECTOR, dys, ys, sums);
 #if HAS_PROLOGUE
-            add_to_channel(channels, v, dys[v], x);
+        UNROLL
+        for (int v = 0; v < GRKAN_VECTOR; ++v)
+            add_to_channel(channels, v, dys[v], xs[r * GRKAN_VECTOR + v]);
 #endif
-        }
         GLOBAL char *const result = result_at(backward_shape(), p, at);
         if (!GRKAN_FROZEN_X && has_result(w, at, r, left))
             store_vector(X_DTYPE, result, dys);
@@ -173,7 +186,7 @@ DEVICE void backward_step(const worker *w, const pipeline *p, const thread_numbe
 
 /** The rows of a step that are rare. */
 DEVICE void backward_rare_step(const worker *w, const pipeline *p, const thread_numbers *numbers, tensors first,
-                               int left, row_iterator *at, real *sums, channel_sums *channels)
+                               int left, row_iterator *at, running_sum *sums, channel_sums *channels)
 {
     thread_state state;
     UNROLL
@@ -181,7 +194,7 @@ DEVICE void backward_rare_step(const worker *w, const pipeline *p, const thread_
         state.numbers.c[s] = numbers->c[s];
     UNROLL
     for (int i = 0; i < SUMS; ++i)
-        state.sums[i] = sums[i];
+        state.sums[i] = FIRST_OF(sums[i]);
 #if HAS_PROLOGUE
     UNROLL
     for (int v = 0; v < GRKAN_VECTOR; ++v)
@@ -203,7 +216,7 @@ DEVICE void backward_rare_step(const worker *w, const pipeline *p, const thread_
     }
     UNROLL
     for (int i = 0; i < SUMS; ++i)
-        sums[i] = state.sums[i];
+        sums[i] = WITH_FIRST(sums[i], state.sums[i]);
 #if HAS_PROLOGUE
     *channels = state.channels;
 #endif
@@ -212,7 +225,7 @@ DEVICE void backward_rare_step(const worker *w, const pipeline *p, const thread_
 /** The rows of a step. @param limit up to which elements of x need only plain arithmetic */
 DEVICE void sum_step(const worker *w, const pipeline *p, const grkan_launch *launch, const arguments *a,
                      const thread_numbers *numbers, real limit, const vector *x_now, const vector *dy_now, int left,
-                     row_iterator *at, real *sums, channel_sums *channels)
+                     row_iterator *at, running_sum *sums, channel_sums *channels)
 {
     if (!(largest_in(x_now, BACKWARD_ROWS) > limit))
         backward_step(w, p, numbers, x_now, dy_now, left, at, sums, channels);

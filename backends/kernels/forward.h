@@ -115,9 +115,7 @@ grkan_forward(GLOBAL const char *x, TABLE_PARAMETERS(GLOBAL const scalar *, tabl
             add_channels(channels, FORWARD_ROWS, values);
 #endif
 #endif
-            UNROLL
-            for (int v = 0; v < FORWARD_ROWS * GRKAN_VECTOR; ++v)
-                values[v] = forward_near(the_family(), &c[v % GRKAN_VECTOR_GROUPS], values[v]);
+            forward_near_elements(c, FORWARD_ROWS * GRKAN_VECTOR, values);
             UNROLL
             for (int r = 0; r < FORWARD_ROWS; ++r) {
                 GLOBAL char *const result = result_at(shape, &p, &at);

@@ -91,9 +91,7 @@ DEVICE void forward_long_vector(const grkan_geometry *g, const arguments *a, con
         values[v] = argument_of(the_prologue(), load_channel(l->launch, a, first + v),
                                 normalised(the_prologue(), row, values[v]));
     if (!(largest_of(values, GRKAN_VECTOR) > step_limit(l->launch, &c))) {
-        UNROLL
-        for (int v = 0; v < GRKAN_VECTOR; ++v)
-            values[v] = forward_near(the_family(), &c, values[v]);
+        forward_near_elements(&c, GRKAN_VECTOR, values);
         store_vector(Y_DTYPE, y, values);
     } else {
         forward_rare_vector(g, l->launch, a, &c, row, first, FURTHER(GLOBAL const, l->x, VECTOR_BYTES(X_DTYPE), index),

@@ -135,6 +135,14 @@ DEVICE real limit_of_x(real limit, const channel *channels)
 }
 #endif
 
+/** F of count elements of vectors that are near zero, in place. */
+DEVICE void forward_near_elements(const coefficients *c, int count, real *values)
+{
+    UNROLL
+    for (int i = 0; i < count; i += ABREAST)
+        SET_ELEMENTS(values, i, forward_near(the_family(), &c[i % GRKAN_VECTOR_GROUPS], ELEMENTS_AT(values, i)));
+}
+
 /** Up to where steps need only plain arithmetic: none does where a coefficient is large, or vectors are not requested
     beforehand. */
 DEVICE real step_limit(const grkan_launch *launch, const coefficients *c)

@@ -168,28 +168,33 @@ DEVICE QUEUE *queued_vector(pipeline_shape s, QUEUE *queue, int place, int tenso
                : QUEUE_AT(step, TENSOR_PLACES(s, X_DTYPE) + r * s.stride * of_dy + QUEUE_START() * (of_dy - of_x));
 }
 
-/** Request a vector; zeros come where none exists. */
-DEVICE void request_vector(int dtype, QUEUE *to, GLOBAL const char *from, int exists)
+/** Request a vector. Where none exists zeros come, or anything if nobody looks. */
+DEVICE void request_vector(int dtype, QUEUE *to, GLOBAL const char *from, int exists, int is_looked_at)
 {
 #if defined(COPY_ASYNC) && !HAS_MANY_ROWS
     COPY_ASYNC(to, from, VECTOR_BYTES(dtype), exists);
+    (void)is_looked_at;
 #else
     if (exists)
         *to = load_global(dtype, from);
     else
-        *to = zero_vector();
+        *to = is_looked_at ? zero_vector() : any_vector();
 #endif
 }
 
 /** Request the vectors of a step: x's, then dy's. @param left rows from there, of those that are requested */
 DEVICE void request_step(pipeline_shape s, const worker *w, pipeline *p, int left, QUEUE *queue, int place)
 {
+    /* A step of one row that does not exist is not computed. Of tensors that are not aligned no step is near zero. */
+    const int is_looked_at = s.rows > 1 || GRKAN_SEGMENTED || HAS_NORM;
     UNROLL
     for (int r = 0; r < s.rows; ++r) {
         const int exists = has_vector(w, &p->next, r, left);
-        request_vector(X_DTYPE, queued_vector(s, queue, place, 0, r), AT(X_DTYPE, p->x, &p->next), exists);
+        request_vector(X_DTYPE, queued_vector(s, queue, place, 0, r), AT(X_DTYPE, p->x, &p->next), exists,
+                       is_looked_at);
         if (s.tensors > 1)
-            request_vector(Y_DTYPE, queued_vector(s, queue, place, 1, r), AT(Y_DTYPE, p->dy, &p->next), exists);
+            request_vector(Y_DTYPE, queued_vector(s, queue, place, 1, r), AT(Y_DTYPE, p->dy, &p->next), exists,
+                           is_looked_at);
         next_row(w->block.g, &p->next);
     }
     QUEUE_END();

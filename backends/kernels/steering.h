@@ -17,6 +17,8 @@
  *                           of two factors first, and neighbours whose first factor is the same register read it once
  *                           (docs/notebook/nvidia.md).
  *     RENEWED(value, after) The value, computed anew after another where that saves reading registers. ptx.h; likewise.
+ *     ANY_WORD()            0, or any other number of 32 bits where nobody will look. dialect.hip: what a load may leave
+ *                           without a value is cleared before it otherwise, 1 or 2 instructions an element.
  *     UNROLL_RARE           In front of loops over coefficients in the rare formulas: those stay loops, unless no function can
  *                           have an array in memory. dialect.hip.
  *     PARTIALS_BATCH        Partials that a thread loads before it adds them, a multiple of 12, so that the additions are
@@ -46,6 +48,9 @@
 #endif
 #ifndef RENEWED
 #define RENEWED(value, after) ((void)(after), (value))
+#endif
+#ifndef ANY_WORD
+#define ANY_WORD() 0
 #endif
 #ifndef UNROLL_RARE
 #define UNROLL_RARE NO_UNROLL

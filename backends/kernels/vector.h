@@ -61,6 +61,16 @@ DEVICE vector zero_vector(void)
     return zero;
 }
 
+/** A vector that nobody looks at. */
+DEVICE vector any_vector(void)
+{
+    vector any;
+    UNROLL
+    for (int i = 0; i < VECTOR_WORDS; ++i)
+        WORD(any, i) = ANY_WORD();
+    return any;
+}
+
 /** A function that loads a vector from an address space. */
 #define LOAD_FUNCTION(name, space)                                                                                     \
     DEVICE vector name(int dtype, space const char *from)                                                              \

@@ -25,6 +25,7 @@
  *     ABS(x)               absolute value; SCALAR_ABS(x), of a scalar, where real is another type
  *     FLIP(v, by)          by < 0 ? -v : v, so that sign(0) = +1, for a by that has been through PLUS_ZERO
  *     PLUS_ZERO(by)        by, with +0 in the place of -0 if FLIP takes that for negative
+ *     FLIP_POSITIVE(v, by) FLIP of a v that has no sign, or is NaN; has a default
  *     ANY_ABOVE(v, limit)  v > limit, in any lane; has a default
  *     BITS_OF(float), FLOAT_OF(unsigned int)
  *     DOUBLE_OF(low, high), LOW_OF(double), HIGH_OF(double)   for f64 only
@@ -71,6 +72,21 @@
  *     WAVE_XOR(value, mask)                             the value of the thread whose index differs by the mask, 1, 2, 4, 8 or
  *                                                       16: all threads of an aligned 32 exchange theirs. Elsewhere shared
  *                                                       memory serves (row_reduction.h)
+ *
+ * Where instructions take two elements at once, PAIRS is defined. The formulas near zero are templates there, of elements
+ * alone and of pairs of neighbours in a vector; so what they are written with has names, which are plain elsewhere:
+ *
+ *     reals                        what such a formula works with: real, or a pair
+ *     NEAR                         qualifiers of the formula
+ *     NEAR_STRUCT(name)            declares a struct of reals, and OF_REALS(name) is that type
+ *     running_sum                  what a thread keeps of each sum: real, or where bits are not everybody's a pair, of the
+ *                                  elements with even and with odd places in their vectors
+ *     ADD_TERM(sum, term), ADD_PRODUCT(a, b, sum)   a running sum with a term or a product added; of pairs to a real, one element
+ *                                  after the other
+ *     FIRST_OF(sum), TOTAL_OF(sum), WITH_FIRST(sum, value)   of a running sum: what rare elements are added to; both added; a
+ *                                  running sum with another first part
+ *     ABREAST, abreast             how many elements of a vector are computed at once, 1 or 2; the type of those
+ *     ELEMENTS_AT(values, i), SET_ELEMENTS(values, i, value) of an array of real: elements i to i + ABREAST - 1
  */
 #ifndef GRKAN_WORDS_H
 #define GRKAN_WORDS_H
@@ -80,6 +96,27 @@
 #endif
 #include "steering.h"
 
+#ifndef PAIRS
+#define ABREAST 1
+#define NEAR DEVICE
+#define NEAR_STRUCT(name)                                                                                              \
+    typedef struct name name;                                                                                          \
+    struct name
+#define OF_REALS(name) name
+#define ADD_TERM(sum, term) ((sum) + (term))
+#define ADD_PRODUCT(a, b, sum) FMA(a, b, sum)
+#define FIRST_OF(sum) (sum)
+#define TOTAL_OF(sum) (sum)
+#define WITH_FIRST(sum, value) (value)
+#define ELEMENTS_AT(values, i) (values)[i]
+#define SET_ELEMENTS(values, i, value) (values)[i] = (value)
+#define reals real
+#define abreast real
+#define running_sum real
+#endif
+#ifndef FLIP_POSITIVE
+#define FLIP_POSITIVE(v, by) FLIP(v, by)
+#endif
 #ifndef ANY_ABOVE
 #define ANY_ABOVE(v, limit) ((v) > (limit))
 #endif

@@ -201,15 +201,16 @@ DEVICE scalar near_limit(family f)
 }
 
 /** A polynomial and its derivative at one x. */
-typedef struct polynomial {
-    real value;
-    real slope;
-} polynomial;
+NEAR_STRUCT(polynomial)
+{
+    reals value;
+    reals slope;
+};
 
 /** Horner's scheme for c0 + c1 x + ... and its derivative: one fma for each term of either. */
-DEVICE polynomial horner(const real *c, int degree, real x)
+NEAR OF_REALS(polynomial) horner(const real *c, int degree, reals x)
 {
-    polynomial p;
+    OF_REALS(polynomial) p;
     p.value = c[degree];
     p.slope = REAL(0.0);
     UNROLL
@@ -232,18 +233,18 @@ DEVICE int has_abs_sum(family f)
 }
 
 /** B and its derivative by x. x has been through PLUS_ZERO. */
-DEVICE polynomial inner_near(family f, const coefficients *c, real x)
+NEAR OF_REALS(polynomial) inner_near(family f, const coefficients *c, reals x)
 {
-    polynomial b = horner(c->b, f.n, f.form == FORM_ABS_TERMS ? ABS(x) : x);
+    OF_REALS(polynomial) b = horner(c->b, f.n, f.form == FORM_ABS_TERMS ? ABS(x) : x);
     if (f.form == FORM_ABS_TERMS)
-        b.slope = FLIP(b.slope, x);
+        b.slope = FLIP_POSITIVE(b.slope, x);
     if (has_abs_sum(f))
         b.value = PLUS_ZERO(b.value);
     return b;
 }
 
 /** Q, of B's value. */
-DEVICE real denominator_of(family f, real b)
+NEAR reals denominator_of(family f, reals b)
 {
     if (has_abs_sum(f))
         return sum_offset(f) + ABS(b);
@@ -251,7 +252,7 @@ DEVICE real denominator_of(family f, real b)
 }
 
 /** v dQ/dB, of B's value: the closing step's part in every derivative. */
-DEVICE real times_closing_slope(family f, real v, real b)
+NEAR reals times_closing_slope(family f, reals v, reals b)
 {
     if (has_abs_sum(f))
         return FLIP(v, b);
@@ -259,44 +260,46 @@ DEVICE real times_closing_slope(family f, real v, real b)
 }
 
 /** P(x) and P'(x). A constant function has to look at x all the same: NaN in gives NaN out. */
-DEVICE polynomial numerator_near(family f, const coefficients *c, real x)
+NEAR OF_REALS(polynomial) numerator_near(family f, const coefficients *c, reals x)
 {
-    polynomial p = horner(c->a, f.m, x);
+    OF_REALS(polynomial) p = horner(c->a, f.m, x);
     if (f.m == 0 && f.n == 0)
         p.value = p.value + (x - x);
     return p;
 }
 
 /** F(x) near zero, for the kernels. */
-DEVICE real forward_near(family f, const coefficients *c, real x)
+NEAR reals forward_near(family f, const coefficients *c, reals x)
 {
-    const real q = denominator_of(f, inner_near(f, c, x).value);
+    const reals q = denominator_of(f, inner_near(f, c, x).value);
     return numerator_near(f, c, x).value * RESULT_RECIPROCAL(q);
 }
 
 /** What an element adds to the sums, for the kernels: w x^i for each a_i, and u x^j (abs_terms: u |x|^j) for each b_j. */
-typedef struct element_terms {
-    real w; /* dy / Q */
-    real u; /* -w F dQ/dB */
-} element_terms;
+NEAR_STRUCT(element_terms)
+{
+    reals w; /* dy / Q */
+    reals u; /* -w F dQ/dB */
+};
 
 /** dx and y near zero, and what the element adds. x has been through PLUS_ZERO. */
-DEVICE real value_and_slope_near(family f, const coefficients *c, real x, real dy, real *y, element_terms *terms)
+NEAR reals value_and_slope_near(family f, const coefficients *c, reals x, reals dy, reals *y,
+                                OF_REALS(element_terms) * terms)
 {
-    const polynomial p = numerator_near(f, c, x);
-    const polynomial b = inner_near(f, c, x);
-    const real inverse = RECIPROCAL(denominator_of(f, b.value));
+    const OF_REALS(polynomial) p = numerator_near(f, c, x);
+    const OF_REALS(polynomial) b = inner_near(f, c, x);
+    const reals inverse = RECIPROCAL(denominator_of(f, b.value));
     *y = p.value * inverse;
-    const real y_closing = times_closing_slope(f, *y, b.value);
+    const reals y_closing = times_closing_slope(f, *y, b.value);
     terms->w = dy * inverse;
     terms->u = -(terms->w * y_closing);
     return terms->w * FMA(-y_closing, b.slope, p.slope);
 }
 
 /** dx near zero, and what the element adds, for the kernels. x has been through PLUS_ZERO. */
-DEVICE real slope_near(family f, const coefficients *c, real x, real dy, element_terms *terms)
+NEAR reals slope_near(family f, const coefficients *c, reals x, reals dy, OF_REALS(element_terms) * terms)
 {
-    real y;
+    reals y;
     return value_and_slope_near(f, c, x, dy, &y, terms);
 }
 
@@ -304,27 +307,27 @@ DEVICE real slope_near(family f, const coefficients *c, real x, real dy, element
  * Add term x^i to sums[i] for i from first (0 or 1) to last. By way of the even powers: half of the sums are plain
  * additions then, which read fewer registers than an fma.
  */
-DEVICE void add_powers(real term, real x, real square, int first, int last, real *sums)
+NEAR void add_powers(reals term, reals x, reals square, int first, int last, running_sum *sums)
 {
     UNROLL
     for (int i = 0; i <= last; i += 2) {
         if (i > 0 && i == last) {
-            sums[i] = FMA(term, square, sums[i]);
+            sums[i] = ADD_PRODUCT(term, square, sums[i]);
         } else {
             if (i > 0)
                 term = term * square;
             if (i >= first)
-                sums[i] = sums[i] + term;
+                sums[i] = ADD_TERM(sums[i], term);
             if (i < last)
-                sums[i + 1] = FMA(term, x, sums[i + 1]);
+                sums[i + 1] = ADD_PRODUCT(term, x, sums[i + 1]);
         }
     }
 }
 
 /** Add what an element adds, for the kernels; see is_negated for what is left. */
-DEVICE void add_terms(family f, real x, element_terms terms, real *sums)
+NEAR void add_terms(family f, reals x, OF_REALS(element_terms) terms, running_sum *sums)
 {
-    const real square = x * x;
+    const reals square = x * x;
     add_powers(terms.w, x, square, 0, f.m, sums);
     if (f.form == FORM_ABS_SUM_OFFSET)
         add_powers(terms.u, x, square, 0, f.n, sums + f.m + 1);
@@ -333,10 +336,10 @@ DEVICE void add_terms(family f, real x, element_terms terms, real *sums)
 }
 
 /** dx and y near zero; adds to sums what the element adds. For the kernels. x has been through PLUS_ZERO. */
-DEVICE real backward_near(family f, const coefficients *c, real x, real dy, real *y, real *sums)
+NEAR reals backward_near(family f, const coefficients *c, reals x, reals dy, reals *y, running_sum *sums)
 {
-    element_terms terms;
-    const real dx = value_and_slope_near(f, c, x, dy, y, &terms);
+    OF_REALS(element_terms) terms;
+    const reals dx = value_and_slope_near(f, c, x, dy, y, &terms);
     add_terms(f, x, terms, sums);
     return dx;
 }
