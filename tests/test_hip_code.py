@@ -9,7 +9,6 @@ Usage: test_hip_code.py PROGRAM [all] [unittest's options]; exit status 77 when 
 or the tools are not there. Without `all`, one architecture of each kind and compiler, fewer types, a third of the time.
 """
 
-import collections
 import concurrent.futures
 import functools
 import glob
@@ -17,11 +16,11 @@ import json
 import os
 import re
 import shutil
-import struct
-import subprocess
 import sys
 import tempfile
 import unittest
+
+from hip_code import ADDITION, OBJDUMP, READELF, WIDE_LOAD, WIDE_STORE, Program, output_of, run
 
 PROGRAM = ""
 
@@ -39,16 +38,20 @@ if sys.argv[2:3] == ["all"]:
     TREE_DTYPES += ("bf16",)
     ELEMENT_DTYPES += ("f32",)
     OTHER_FORMS += ("abs_sum_offset", "plain")
-CLANG, LINKER, OBJDUMP, READELF = "clang-19", "ld.lld-19", "llvm-objdump-19", "llvm-readelf-19"
+CLANG, LINKER = "clang-19", "ld.lld-19"
 
 PACKED = ("gfx90a", "gfx942")  # multiply and add two floats at once, which no compiler contracts
 FMA = r"v_(dual_|pk_)?fma(c|mk|ak)?_f32.*"
-ADDITION = r"v_(dual_|pk_)?(add|sub|subrev)_f32.*"
 
 # Instructions with their operands.
 BARRIER = r"s_barrier(_signal)?\b"
 LOAD, STORE, ATOMIC = r"global_load_", r"global_store_", r"global_atomic_"
 NONE = r"(?!)"
+LOADS_ARRIVED = r"s_waitcnt .*\bvmcnt\(|s_waitcnt_vmcnt |s_wait_loadcnt"
+
+# Most vector instructions of an element of a row, run_to_run, f32, by the system's clang (docs/amd.md).
+FORWARD_INSTRUCTIONS = {"gfx942": 13, "gfx1100": 17, "gfx1201": 17}
+BACKWARD_INSTRUCTIONS = {"gfx942": 30, "gfx1100": 40, "gfx1201": 40}
 
 KERNELS = {"tree": {"grkan_forward", "grkan_backward"},
            "block": {"grkan_forward", "grkan_backward", "grkan_clear"},
@@ -81,18 +84,6 @@ def invalidation(architecture):
     return of_others.get(architecture, r"buffer_gl1_inv\b" if is_rdna(architecture) else r"buffer_wbinvl1_vol\b")
 
 
-def run(*command):
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False)
-    return done.returncode, done.stdout, done.stderr
-
-
-def output_of(*command):
-    status, out, err = run(*command)
-    if status != 0:
-        raise AssertionError(f"{' '.join(command)} ended with {status}: {err}")
-    return out
-
-
 def compile_into(folder, architectures, strategy, determinism, dtypes, compiler=None, more=()):
     """Compile; the JSON documents of the programs."""
     os.makedirs(folder)
@@ -103,112 +94,6 @@ def compile_into(folder, architectures, strategy, determinism, dtypes, compiler=
         arguments += ["--dtype", dtype]
     output_of(PROGRAM, *arguments, *(["--compiler", compiler] if compiler else []), *more)
     return [Program(path, compiler) for path in sorted(glob.glob(os.path.join(folder, "*.json")))]
-
-
-class Kernel:
-    def __init__(self, name, lines, descriptor):
-        self.name = name
-        self.instructions = []  # [mnemonic, operands]
-        addresses, targets = [], []
-        for line in lines:  # as "s_branch 6   // 000000004AA4: BF820006 <grkan_backward+0x1fc0>"
-            text, _, comment = line.partition("//")
-            self.instructions.append([*text.split(None, 1), ""][:2])
-            addresses.append(int(comment.partition(":")[0], 16))
-            targets.append(re.search(rf"<{name}\+0x(\w+)>", comment))
-        self.texts = [f"{name} {operands.strip()}" for name, operands in self.instructions]
-        places = {address - addresses[0]: place for place, address in enumerate(addresses)}
-        self.targets = [target and places[int(target[1], 16)] for target in targets]
-        self.counts = collections.Counter(name for name, _ in self.instructions)
-        self.mode = struct.unpack_from("<I", descriptor, 48)[0] >> 12 & 0xFF  # FLOAT_MODE of COMPUTE_PGM_RSRC1
-
-    def count(self, pattern):
-        return sum(count for name, count in self.counts.items() if re.fullmatch(pattern, name))
-
-    def places(self, pattern):
-        return [place for place, text in enumerate(self.texts) if re.match(pattern, text)]
-
-    def reached(self, place, *ends):
-        """The places that execution may come to after one, up to and with those of the patterns."""
-        found, ways = set(), [place]
-        while ways:
-            place = ways.pop()
-            name = self.instructions[place][0]
-            following = [] if name in ("s_endpgm", "s_branch") else [place + 1]
-            if name.startswith(("s_branch", "s_cbranch")):
-                following.append(self.targets[place])
-            for other in following:
-                if other not in found:
-                    found.add(other)
-                    if not any(re.match(end, self.texts[other]) for end in ends):
-                        ways.append(other)
-        return found
-
-    def added_products(self):
-        """Additions of what a multiplication gave, in the order of the text: contraction leaves few."""
-        found, products = 0, set()
-        for instruction in self.instructions:
-            # gfx11 and later issue two at once: "v_dual_mul_f32 ... :: v_dual_add_f32 ..."
-            for name, operands in instruction_halves(*instruction):
-                written, *read = [registers(operand) for operand in operands.split(",")] or [set()]
-                if re.match(ADDITION, name):
-                    found += any(r & products for r in read)
-                if name.startswith("v_"):
-                    products -= written
-                if re.match(r"v_(dual_|pk_)?mul_f32", name):
-                    products |= written
-        return found
-
-
-def instruction_halves(name, operands):
-    first, _, second = operands.partition(" :: ")
-    yield name, first
-    if second:
-        yield tuple(second.split(None, 1))
-
-
-def registers(operand):
-    """The vector registers of an operand, as v3, -v3, |v3| or v[4:5]."""
-    match = re.search(r"\bv\[(\d+):(\d+)\]|\bv(\d+)\b", operand)
-    if not match:
-        return set()
-    first, last, only = match.groups()
-    return {int(only)} if only else set(range(int(first), int(last) + 1))
-
-
-class Program:
-    """A code object and the document beside it."""
-
-    def __init__(self, path, compiler):
-        with open(path, encoding="utf-8") as file:
-            self.document = json.load(file)
-        self.compiler = compiler  # None: hipRTC
-        self.architecture = self.document["architecture"]
-        self.strategy, self.dtype = self.document["strategy"], self.document["dtype"]
-        self.is_ieee = self.document["determinism"] == "device_to_device"
-        self.label = " ".join((self.architecture, self.dtype, self.strategy, self.document["determinism"]))
-        self.file = os.path.join(os.path.dirname(path), self.document["binary"])
-        self.notes = output_of(READELF, "--notes", self.file)
-        self.kernels = [self.read_kernel(name, lines) for name, lines in self.disassemble()]
-
-    def disassemble(self):
-        text = output_of(OBJDUMP, "--disassemble", "--no-show-raw-insn", "--no-leading-addr", self.file)
-        for part in re.split(r"^(?=<grkan_\w+>:$)", text, flags=re.M)[1:]:
-            head, *lines = part.splitlines()
-            yield head[1:-2], [line for line in lines if "//" in line]
-
-    def read_kernel(self, name, lines):
-        with open(self.file, "rb") as file:
-            data = file.read()
-        symbols = output_of(READELF, "--symbols", "--sections", self.file)
-        address = int(re.search(rf"(\w{{16}})\s+64\s+OBJECT.*\s{name}\.kd$", symbols, flags=re.M)[1], 16)
-        start, offset = re.search(r"\.rodata\s+PROGBITS\s+(\w+)\s+(\w+)", symbols).groups()
-        return Kernel(name, lines, data[address - int(start, 16) + int(offset, 16):][:64])
-
-    def backward(self):
-        return next(kernel for kernel in self.kernels if kernel.name == "grkan_backward")
-
-    def resources(self):
-        return {kernel["kernel"]: kernel for kernel in self.document["kernels"]}
 
 
 def compile_all(folder):
@@ -270,6 +155,27 @@ class TestCode(unittest.TestCase):
         for kernel in program.kernels:
             self.assertGreater(kernel.count(r"global_load_(dwordx4|b128)"), 0, kernel.name)
             self.assertGreater(kernel.count(r"global_store_(dwordx4|b128)"), 0, kernel.name)
+
+    @for_each(strategy="tree")
+    def test_a_row_is_computed_while_the_next_is_on_its_way(self, program):
+        """No wait stands between the request of a row and the store of the one before it."""
+        for kernel in program.kernels:
+            *row, _ = kernel.row_loop()
+            requests = [i for i, place in enumerate(row) if re.match(WIDE_LOAD, kernel.texts[place])]
+            end = next(i for i, place in enumerate(row) if re.match(WIDE_STORE, kernel.texts[place]))
+            self.assertEqual(len(requests), 2 if kernel.name == "grkan_backward" else 1)
+            self.assertLess(requests[-1], end)
+            meanwhile = [kernel.texts[place] for place in row[:end]]
+            self.assertGreater(sum(re.match(FMA, text) is not None for text in meanwhile), 16, kernel.name)
+            self.assertEqual([text for text in meanwhile if re.match(LOADS_ARRIVED, text)], [], kernel.name)
+            self.assertTrue(any(re.match(LOADS_ARRIVED, kernel.texts[place]) for place in row[end:]), kernel.name)
+
+    @for_each(strategy="tree", dtype="f32", is_ieee=False, compiler=CLANG)
+    def test_rows_take_few_vector_instructions(self, program):
+        for kernel in program.kernels:
+            most = FORWARD_INSTRUCTIONS if kernel.name == "grkan_forward" else BACKWARD_INSTRUCTIONS
+            vector = sum(kernel.instructions[place][0].startswith("v_") for place in kernel.row_loop())
+            self.assertLessEqual(vector / 4, most[program.architecture], kernel.name)
 
     @for_each()
     def test_waves_have_the_width_of_the_device(self, program):
