@@ -31,10 +31,7 @@
 #endif
 
 #if CPU_BYTES == 0 && !CPU_DOUBLE
-#define IN_EVERY_LANE(word)                                                                                            \
-    {                                                                                                                  \
-        [0 ... 15] = (word)                                                                                            \
-    }
+#define IN_EVERY_LANE(word) {[0 ... 15] = (word)}
 const cpu_bf16_words grkan_cpu_bf16_words = {IN_EVERY_LANE(1), IN_EVERY_LANE(0x7FFF), IN_EVERY_LANE(0x7FC00000)};
 #endif
 

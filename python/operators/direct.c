@@ -103,6 +103,14 @@ static bool read_tensor(const dlpack_exchange *exchange, python_object *object, 
     return is_on_gpu || found.device_type == dlpack_cpu;
 }
 
+/** A function of C++ in one of PyTorch's libraries; NULL: it is not there. The library stays loaded, as PyTorch's others do. */
+static void *find_function(const char *stem, const char *name)
+{
+    char path[GRKAN_PATH_BYTES];
+    grkan_library *const library = grkan_library_loaded(stem, 0, path, sizeof path) ? grkan_library_open(path) : NULL;
+    return library != NULL ? grkan_library_symbol(library, name) : NULL;
+}
+
 /** PyTorch's function that makes an object of Python's of a tensor: takes it by reference, or by value, which passes alike;
     what it may move from is deleted next. */
 static python_object *(*wrap)(torch_tensor *tensor);
@@ -112,14 +120,28 @@ static bool find_wrap(void)
     static const char *const names[] = {"_Z16THPVariable_WrapRKN2at10TensorBaseE",
                                         "_Z16THPVariable_WrapN2at10TensorBaseE",
                                         "_Z16THPVariable_WrapON2at10TensorBaseE"};
-    char path[GRKAN_PATH_BYTES];
-    grkan_library *const library =
-        grkan_library_loaded("libtorch_python", 0, path, sizeof path) ? grkan_library_open(path) : NULL;
     void *address = NULL;
     for (size_t i = 0; address == NULL && i < sizeof names / sizeof names[0]; ++i)
-        address = library != NULL ? grkan_library_symbol(library, names[i]) : NULL;
+        address = find_function("libtorch_python", names[i]);
     memcpy(&wrap, &address, sizeof address);
-    return address != NULL; /* the library stays loaded, as PyTorch's others do */
+    return address != NULL;
+}
+
+/** PyTorch's function that counts the modes of __torch_dispatch__ that are active in this thread. */
+static int64_t (*count_modes)(void);
+
+/** That for where this thread's trace of torch.jit is: NULL if there is none. It gives a std::shared_ptr by reference, whose first
+    word that is. */
+static void *const *(*find_trace)(void);
+
+/** By Python, these two take a tenth of a call. */
+static bool find_watchers(void)
+{
+    void *const modes = find_function("libc10", "_ZN3c104impl20TorchDispatchModeTLS9stack_lenEv");
+    void *const trace = find_function("libtorch_cpu", "_ZN5torch3jit6tracer15getTracingStateEv");
+    memcpy(&count_modes, &modes, sizeof modes);
+    memcpy(&find_trace, &trace, sizeof trace);
+    return modes != NULL && trace != NULL;
 }
 
 /* -------------------------------------------------------------------------------------------------------- the call */
@@ -153,15 +175,16 @@ static bool is_no(python_object *answer)
 }
 
 /**
- * Whether what lies at a tensor's address is the tensor: no subclass, and no lazy sign. A parameter is not asked for that, which
+ * Whether what lies at a tensor's address is the tensor: no subclass, and no lazy sign, if that is asked for. A parameter is not asked for that, which
  * takes a twentieth of the call: as the imaginary part of a conjugate it would have gaps, and kernels take no such table.
  */
-static bool is_plain(const direct *d, python_object *object)
+static bool is_plain(const direct *d, python_object *object, bool may_have_sign)
 {
     python_object *const type = python.PyObject_Type(object);
     const bool is_parameter = type == d->rules.parameter, is_tensor = type == d->rules.tensor;
     python.Py_DecRef(type);
-    return is_parameter || (is_tensor && is_no(python.PyObject_CallFunctionObjArgs(d->rules.is_neg, object, NULL)));
+    return is_parameter || (is_tensor && !may_have_sign) ||
+           (is_tensor && is_no(python.PyObject_CallFunctionObjArgs(d->rules.is_neg, object, NULL)));
 }
 
 /** Whether nothing is active that wants to see operations. */
@@ -173,7 +196,7 @@ static bool is_unwatched(const direct *d)
     for (int i = 0; i < d->question_count; ++i)
         if (!is_no(python.PyObject_CallNoArgs(d->questions[i])))
             return false;
-    return true;
+    return count_modes() == 0 && *find_trace() == NULL;
 }
 
 /** The arguments of a call. */
@@ -187,7 +210,8 @@ typedef struct call_arguments {
 static bool read_arguments(const direct *d, python_object *const *objects, call_arguments *a)
 {
     for (int i = 0; i < d->tensors; ++i) {
-        if (!is_plain(d, objects[i]) || !read_tensor(d->exchange, objects[i], &a->tensors[i], &a->is_gpu))
+        if (!is_plain(d, objects[i], i > 0 || d->results > 0) ||
+            !read_tensor(d->exchange, objects[i], &a->tensors[i], &a->is_gpu))
             return false;
         a->values[i] = (uint64_t)i;
     }
@@ -331,7 +355,7 @@ static void keep_rules(const direct_rules *rules)
 python_object *direct_function(const char *name, const char *schema, void (*compute)(call *c, uint64_t *values),
                                const direct_rules *rules)
 {
-    direct *const d = find_python() && find_wrap() ? calloc(1, sizeof *d) : NULL;
+    direct *const d = find_python() && find_wrap() && find_watchers() ? calloc(1, sizeof *d) : NULL;
     if (d == NULL)
         return NULL;
     d->method = (python_method){name, run, takes_fast_call, NULL};

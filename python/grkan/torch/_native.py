@@ -60,7 +60,7 @@ def direct(name: str, otherwise: Callable[..., Any]) -> Callable[..., Any]:
     exchange = getattr(torch.Tensor, "__dlpack_c_exchange_api__", None)  # since PyTorch 2.10
     if library is None or exchange is None or any(name not in where for where, name, _ in flags):
         return otherwise
-    questions = torch._C._is_torch_function_mode_enabled, torch._C._len_torch_dispatch_stack, torch._C._is_tracing
+    questions = (torch._C._is_torch_function_mode_enabled,)
     make = ctypes.PyDLL(library._name).grkan_torch_direct  # which keeps Python's lock
     make.restype, make.argtypes = ctypes.py_object, (ctypes.c_char_p, ctypes.POINTER(_Rules))
     try:
