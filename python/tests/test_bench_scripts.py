@@ -25,9 +25,14 @@ def test_compare_torch(tmp_path):
                       "--json", path)
     assert done.returncode == 0, done.stderr
     document = json.loads(path.read_text(encoding="utf-8"))
-    assert document["schema"] == "grkan-compare-torch/1" and document["grkan"]["version"] == grkan.version()[0]
+    assert document["schema"] == "grkan-compare-torch/2" and document["grkan"]["version"] == grkan.version()[0]
+    assert document["machine"]["torch"] == torch.__version__ and torch.__version__ in done.stdout
+    assert [(row["dtype"], row["pass"], row["beside"]) for row in document["passes"]] == [
+        (dtype, *case) for dtype in ("f32", "bf16")
+        for case in (("forward", "torch GELU"), ("backward", "torch GELU"), ("device_to_device", "grkan"))]
     for row in document["passes"]:
-        assert row["ratio"] == row["grkan_milliseconds"] / row["torch_gelu_milliseconds"] > 0
+        for times in (row["median"], row["least"]):
+            assert times["ratio"] == times["grkan_milliseconds"] / times["beside_milliseconds"] > 0
         assert row["pass"] in done.stdout
 
 
