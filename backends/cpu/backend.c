@@ -311,7 +311,9 @@ static size_t numbers_of(const grkan_table *table)
 static cpu_job job_of(const grkan_backend_program *program, const grkan_plan_data *plan, const grkan_call *call,
                       grkan_dtype result)
 {
+    static _Atomic uint64_t calls;
     cpu_job job = {.plan = plan,
+                   .call = atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed) + 1,
                    .scratches = program->scratches,
                    .x = tensor_of(call->x, plan->operation.dtype),
                    .dy = tensor_of(call->dy, grkan_operation_output_dtype(&plan->operation)),

@@ -17,8 +17,17 @@ typedef struct cpu_scratches cpu_scratches;
 /** Bytes of one: the sums, coefficients and staged rows of a block of the widest rows, with room to spare. */
 #define CPU_SCRATCH_BYTES (640 << 10)
 
+/** Which runs of columns (runs.h) the memory of a block of backward holds: the next block with the same need not find them. */
+typedef struct cpu_known_runs {
+    uint64_t call;    /* cpu_job's; 0: none */
+    int64_t start;    /* of the column tile */
+    int first, width; /* of the strip */
+    int count;
+} cpu_known_runs;
+
 typedef struct cpu_scratch {
     char *bytes; /* CPU_SCRATCH_BYTES, from a cache line on; NULL: none was left */
+    cpu_known_runs *runs;
     atomic_int *is_taken;
 } cpu_scratch;
 
@@ -38,6 +47,7 @@ typedef struct cpu_tensor {
 /** One call, with buffers resolved to addresses. */
 typedef struct cpu_job {
     const grkan_plan_data *plan;
+    uint64_t call; /* its number, from 1 on */
     cpu_scratches *scratches;
     cpu_tensor x;
     cpu_tensor dy;

@@ -31,7 +31,43 @@ DEVICE int has_no_lane(real_bits mask)
 #endif
 }
 
-#define ANY_ABOVE(v, limit) (!has_no_lane(IS_ABOVE(v, limit)))
+DEVICE int any_above(real v, scalar limit)
+{
+#if CPU_BYTES == 64 && defined(__AVX512F__) && CPU_DOUBLE
+    return _mm512_cmp_pd_mask((__m512d)v, _mm512_set1_pd(limit), _CMP_GT_OQ) != 0;
+#elif CPU_BYTES == 64 && defined(__AVX512F__)
+    return _mm512_cmp_ps_mask((__m512)v, _mm512_set1_ps(limit), _CMP_GT_OQ) != 0;
+#else
+    return !has_no_lane(IS_ABOVE(v, limit));
+#endif
+}
+
+#define ANY_ABOVE any_above
+
+DEVICE real_bits bits_of_lanes(real v)
+{
+    real_bits bits;
+    memcpy(&bits, &v, sizeof bits);
+    return bits;
+}
+
+DEVICE real_bits larger_bits(real_bits a, real_bits b)
+{
+#if CPU_BYTES == 0
+    return a > b ? a : b;
+#elif CPU_BYTES == 64 && defined(__AVX512F__) && CPU_DOUBLE
+    return (real_bits)_mm512_max_epi64((__m512i)a, (__m512i)b);
+#elif CPU_BYTES == 64 && defined(__AVX512F__)
+    return (real_bits)_mm512_max_epi32((__m512i)a, (__m512i)b);
+#elif CPU_BYTES == 32 && defined(__AVX2__) && !CPU_DOUBLE
+    return (real_bits)_mm256_max_epi32((__m256i)a, (__m256i)b);
+#elif CPU_BYTES == 16 && defined(__aarch64__) && !CPU_DOUBLE
+    return (real_bits)vmaxq_s32((int32x4_t)a, (int32x4_t)b);
+#else
+    const real_bits is_larger = a > b;
+    return (a & is_larger) | (b & ~is_larger);
+#endif
+}
 
 #if !CPU_DOUBLE && CPU_BYTES == 0
 

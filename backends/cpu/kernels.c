@@ -100,6 +100,18 @@ static int columns_of_strip(const grkan_geometry *g, int count, const strip_prol
     return least(left / column, most) / CPU_LANES * CPU_LANES;
 }
 
+/** The runs of a strip, at the beginning of the memory that is left. */
+static int runs_of_strip(const cpu_job *job, const tile *b, strip *s, run *runs, cpu_known_runs *known)
+{
+    if (known != NULL && known->call == job->call && known->start == b->start && known->first == s->first &&
+        known->width == s->width)
+        return known->count;
+    const int count = find_runs(job, b, s, runs, s->width / CPU_LANES);
+    if (known != NULL)
+        *known = (cpu_known_runs){job->call, b->start, s->first, s->width, count};
+    return count;
+}
+
 /** Arrays of a strip of backward, cut from what the block's memory has left; as many rows as it holds at once. */
 static void prepare_strip(const cpu_job *job, const tile *b, memory m, backward_state *state)
 {
@@ -107,7 +119,7 @@ static void prepare_strip(const cpu_job *job, const tile *b, memory m, backward_
     strip *const s = &state->s;
     const size_t sums = (size_t)(count * s->width) * sizeof(scalar);
     state->runs = (run *)m.next;
-    state->run_count = find_runs(job, b, s, state->runs, s->width / CPU_LANES);
+    state->run_count = runs_of_strip(job, b, s, state->runs, state->known);
     take(&m, (size_t)state->run_count * sizeof(run));
     state->thread_sums = take(&m, sums);
     state->sums = take(&m, sums);
@@ -194,15 +206,14 @@ static void add_block_row(int count, int is_first, const backward_state *state)
 {
     const strip *const s = &state->s;
     const real *own = state->thread_sums;
-    for (int column = 0; column < s->columns; column += CPU_LANES)
-        for (int i = 0; i < count; ++i, ++own) {
-            scalar *const total = state->totals + i * s->width + column;
-            if (is_first)
-                store_lanes(total, *own);
-            else
-                for (int lane = 0; lane < least(CPU_LANES, s->columns - column); ++lane)
-                    total[lane] = total[lane] + LANE(*own, lane);
-        }
+    for (int column = 0; column < s->columns; column += CPU_LANES) {
+        scalar *total = state->totals + column;
+        for (int i = 0; is_first && i < count; ++i, total += s->width)
+            store_lanes(total, *own++);
+        for (int i = 0; !is_first && i < count; ++i, ++own, total += s->width)
+            for (int lane = 0; lane < least(CPU_LANES, s->columns - column); ++lane)
+                total[lane] = total[lane] + LANE(*own, lane);
+    }
     const scalar *const of_channels = state->prologue.thread_sums;
     scalar *const totals = state->totals + count * s->width;
     for (int i = 0; i < channel_sums(&state->prologue) * s->width; ++i)
@@ -263,12 +274,13 @@ static void store_nothing(const gradients *d, const tile *b, const strip_prologu
             store_output(d, destination_of(d, b, output_of_channel(d, b, of, t, i)), 0);
 }
 
-/** @param m of least_bytes at least; of as many as a scratch has, so that whole rows are computed, and memory streams */
-static void backward_in(const cpu_job *job, int64_t block, memory m)
+/** @param m of least_bytes at least; of as many as a scratch has, so that whole rows are computed, and memory streams
+    @param known which runs m holds; NULL: none */
+static void backward_in(const cpu_job *job, int64_t block, memory m, cpu_known_runs *known)
 {
     const gradients d = gradients_of(job);
     const tile b = tile_of_block(d.g, (int)block);
-    backward_state state = {.has_sums = has_gradient(&d), .prologue = start_prologue(job, d.g)};
+    backward_state state = {.has_sums = has_gradient(&d), .known = known, .prologue = start_prologue(job, d.g)};
     if (worker_of_thread(&b, 0).rows == 0) {
         store_nothing(&d, &b, &state.prologue);
         return;
@@ -282,7 +294,7 @@ static void backward_in(const cpu_job *job, int64_t block, memory m)
 static __attribute__((noinline)) void backward_on_stack(const cpu_job *job, int64_t block)
 {
     char bytes[least_bytes] __attribute__((aligned(line)));
-    backward_in(job, block, (memory){bytes, bytes + sizeof bytes});
+    backward_in(job, block, (memory){bytes, bytes + sizeof bytes}, NULL);
 }
 
 static void backward_block(const cpu_job *job, int64_t block)
@@ -295,7 +307,7 @@ static void backward_block(const cpu_job *job, int64_t block)
             backward_on_stack(job, block);
         return;
     }
-    backward_in(job, block, (memory){scratch.bytes, scratch.bytes + CPU_SCRATCH_BYTES});
+    backward_in(job, block, (memory){scratch.bytes, scratch.bytes + CPU_SCRATCH_BYTES}, scratch.runs);
     cpu_scratch_give_back(scratch);
 }
 
@@ -406,6 +418,7 @@ static void work_in_scratch(work_in_memory work, const cpu_job *job, int64_t ind
         work_on_stack(work, job, index);
         return;
     }
+    scratch.runs->call = 0;
     work(job, index, (memory){scratch.bytes, scratch.bytes + CPU_SCRATCH_BYTES});
     cpu_scratch_give_back(scratch);
 }

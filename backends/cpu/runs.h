@@ -106,16 +106,18 @@ static int find_runs(const cpu_job *job, const tile *b, strip *s, run *runs, int
     return count;
 }
 
-/** Whether no element of a run's row needs the rare formulas. */
+/** Whether no element of a run's row needs the rare formulas. For NaN it is not: integers, which are larger for it, are
+    compared with fewer instructions. */
 DEVICE int row_is_near(const run *r, grkan_dtype dtype, int vector, const char *x)
 {
     const int bytes = vector * stored_bytes(dtype); /* of a column */
     const char *const end = x + r->end * bytes;
-    const scalar limit = r->limit;
-    real_bits rare = {0};
+    real_bits largest = {0};
+    scalar_bits limit;
+    memcpy(&limit, &r->limit, sizeof limit);
     for (x += r->first * bytes; x < end; x += CPU_LANES * stored_bytes(dtype))
-        rare |= IS_ABOVE(ABS(load_stored(dtype, x)), limit);
-    return has_no_lane(rare);
+        largest = larger_bits(largest, bits_of_lanes(ABS(load_stored(dtype, x))));
+    return has_no_lane(IS_ABOVE(largest, limit));
 }
 
 /* -------------------------------------------------------------------------------------------------- forward */
@@ -211,11 +213,12 @@ typedef struct backward_state {
     kept_element *kept; /* [SIMD vector of columns][staged row] */
     run *runs;
     int run_count;
-    int has_sums;        /* whether a gradient of the family's tables is wanted */
-    real *sums;          /* first level, between stages of a chain */
-    real *thread_sums;   /* second level */
-    scalar *totals;      /* over the block's rows: [sum][column] */
-    scalar *output_sums; /* see reduce.h */
+    cpu_known_runs *known; /* see runs_of_strip; may be NULL */
+    int has_sums;          /* whether a gradient of the family's tables is wanted */
+    real *sums;            /* first level, between stages of a chain */
+    real *thread_sums;     /* second level */
+    scalar *totals;        /* over the block's rows: [sum][column] */
+    scalar *output_sums;   /* see reduce.h */
     strip_prologue prologue;
 } backward_state;
 
@@ -226,19 +229,43 @@ typedef struct chain {
     int is_first; /* nothing is in the second level yet */
 } chain;
 
-/** The first pass over CPU_LANES columns of a row. */
-DEVICE void slopes_of_columns(family f, const coefficients *c, grkan_dtype dtype, int vector, const char *x,
-                              const char *dy, char *dx, kept_element *kept)
+/** The first pass over a run of a row, whose columns are single elements. @param step from a SIMD vector's kept to the next one's */
+DEVICE void slopes_of_elements(family f, const coefficients *c, grkan_dtype dtype, int size, const char *x,
+                               const char *dy, char *dx, int step, kept_element *kept)
 {
-    real here[most_vector], dys[most_vector], slopes[most_vector];
-    load_vectors(dtype, vector, x, here);
-    load_vectors(dtype, vector, dy, dys);
-    NO_UNROLL
-    for (int v = 0; v < vector; ++v) {
-        kept[v].x = here[v];
-        slopes[v] = slope_near(f, c, here[v], dys[v], &kept[v].terms);
+    for (int at = 0; at < size; at += CPU_LANES * stored_bytes(dtype), kept += step) {
+        const real here = load_stored(dtype, x + at);
+        kept->x = here;
+        store_stored(dtype, dx + at, slope_near(f, c, here, load_stored(dtype, dy + at), &kept->terms));
     }
-    store_vectors(dtype, vector, dx, slopes);
+}
+
+/**
+ * Likewise, of vectors of several. Three loops, since what is done to a SIMD vector one after the other in one of them is too
+ * long for a processor to begin with the next ones meanwhile.
+ * @param dys memory for as many elements as a run has
+ */
+DEVICE void slopes_of_vectors(family f, const coefficients *c, grkan_dtype dtype, int vector, int size, const char *x,
+                              const char *dy, char *dx, int step, kept_element *kept, real *dys)
+{
+    const int bytes = CPU_LANES * vector * stored_bytes(dtype), count = size / bytes;
+    real own[most_vector];
+    for (int i = 0; i < count; ++i) {
+        load_vectors(dtype, vector, x + i * bytes, own);
+        UNROLL
+        for (int v = 0; v < vector; ++v)
+            kept[i * step + v].x = own[v];
+        load_vectors(dtype, vector, dy + i * bytes, dys + i * vector);
+    }
+    for (int i = 0; i < count; ++i) {
+        NO_UNROLL
+        for (int v = 0; v < vector; ++v) {
+            kept_element *const k = &kept[i * step + v];
+            dys[i * vector + v] = slope_near(f, c, k->x, dys[i * vector + v], &k->terms);
+        }
+    }
+    for (int i = 0; i < count; ++i)
+        store_vectors(dtype, vector, dx + i * bytes, dys + i * vector);
 }
 
 /** First pass: dx, and what the second one needs. Rows with rare elements are left to it. */
@@ -249,15 +276,15 @@ DEVICE void backward_slopes(family f, grkan_dtype dtype, int vector, int rows, b
         const char *const x = state->rows.x[row / vector], *const dy = state->rows.dy[row / vector];
         char *const dx = state->rows.result[row / vector];
         for (run *r = state->runs; r < state->runs + state->run_count; ++r) {
-            const coefficients *const c = &r->c;
-            kept_element *kept = state->kept + r->first / CPU_LANES * rows + row;
-            if (!row_is_near(r, dtype, vector, x)) {
+            kept_element *const kept = state->kept + r->first / CPU_LANES * rows + row;
+            const int at = r->first * bytes, size = (r->end - r->first) * bytes;
+            if (!row_is_near(r, dtype, vector, x))
                 r->rare_rows |= (((uint64_t)1 << vector) - 1) << row;
-                continue;
-            }
-            const int end = r->end * bytes;
-            for (int at = r->first * bytes; at < end; at += CPU_LANES * bytes, kept += rows)
-                slopes_of_columns(f, c, dtype, vector, x + at, dy + at, dx + at, kept);
+            else if (vector == 1)
+                slopes_of_elements(f, &r->c, dtype, size, x + at, dy + at, dx + at, rows, kept);
+            else
+                slopes_of_vectors(f, &r->c, dtype, vector, size, x + at, dy + at, dx + at, rows, kept,
+                                  (real *)state->x);
         }
     }
 }

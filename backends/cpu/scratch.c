@@ -6,15 +6,21 @@
 #include "../../core/platform/platform.h"
 #include "cpu.h"
 
+/** What is known of one. */
+typedef struct loan {
+    atomic_int is_taken;
+    cpu_known_runs runs; /* whoever takes it sees to that they are right */
+} loan;
+
 struct cpu_scratches {
     int count;
     char *bytes;
-    atomic_int is_taken[];
+    loan loans[];
 };
 
 cpu_scratches *cpu_scratches_create(int count)
 {
-    cpu_scratches *const made = calloc(1, sizeof *made + (size_t)count * sizeof made->is_taken[0]);
+    cpu_scratches *const made = calloc(1, sizeof *made + (size_t)count * sizeof made->loans[0]);
     if (made == NULL)
         return NULL;
     made->count = count;
@@ -37,14 +43,15 @@ void cpu_scratches_destroy(cpu_scratches *scratches)
 /** A thread begins at a place that its stack gives, so that it mostly finds what it has in its cache. */
 cpu_scratch cpu_scratch_take(cpu_scratches *scratches)
 {
-    const cpu_scratch none = {NULL, NULL};
+    const cpu_scratch none = {NULL, NULL, NULL};
     const int count = scratches == NULL ? 0 : scratches->count;
     const uintptr_t start = (uintptr_t)&none >> 16;
     for (int i = 0; i < count; ++i) {
         const size_t place = (start + (uintptr_t)i) % (uintptr_t)count;
-        if (atomic_load_explicit(&scratches->is_taken[place], memory_order_relaxed) == 0 &&
-            atomic_exchange_explicit(&scratches->is_taken[place], 1, memory_order_acquire) == 0)
-            return (cpu_scratch){scratches->bytes + place * CPU_SCRATCH_BYTES, &scratches->is_taken[place]};
+        loan *const l = &scratches->loans[place];
+        if (atomic_load_explicit(&l->is_taken, memory_order_relaxed) == 0 &&
+            atomic_exchange_explicit(&l->is_taken, 1, memory_order_acquire) == 0)
+            return (cpu_scratch){scratches->bytes + place * CPU_SCRATCH_BYTES, &l->runs, &l->is_taken};
     }
     return none;
 }
