@@ -92,15 +92,13 @@ DEVICE void backward_rare_elements(const coefficients *c, const real *zs, real *
 }
 
 /** A step all of whose elements are near zero. */
-DEVICE void backward_near_elements(const coefficients *c, real *zs, real *dzs, real *ys, real *sums)
+DEVICE void backward_near_step(const coefficients *c, real *zs, real *dzs, real *ys, real *sums)
 {
     UNROLL
     for (int i = 0; i < STEP_ELEMENTS; ++i)
         zs[i] = SETTLED(ASKS_SIGN_OF_X ? PLUS_ZERO(zs[i]) : zs[i]);
     const coefficients renewed = renewed_coefficients(the_family(), c, zs[STEP_ELEMENTS - 1]);
-    UNROLL
-    for (int i = 0; i < STEP_ELEMENTS; ++i)
-        dzs[i] = backward_near(the_family(), &renewed, i == 0 ? zs[i] : AFTER(zs[i], dzs[i - 1]), dzs[i], &ys[i], sums);
+    backward_near_elements(&renewed, STEP_ELEMENTS, zs, dzs, ys, sums);
 }
 
 #if !GRKAN_FROZEN_X
@@ -174,7 +172,7 @@ DEVICE void norm_step(const worker *w, const pipeline *p, const grkan_launch *la
     if (norm->may_be_far)
         largest = SETTLED(largest_of(zs, STEP_ELEMENTS)); /* else compilers work it out in any case */
     if (!(largest > limit))
-        backward_near_elements(numbers->c, zs, dzs, ys, sums);
+        backward_near_step(numbers->c, zs, dzs, ys, sums);
     else
         backward_rare_elements(numbers->c, zs, dzs, ys, sums);
     UNROLL
