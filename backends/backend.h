@@ -63,6 +63,7 @@ typedef struct grkan_pass_shape {
         numbers; /**< of the family's tables that a thread keeps, of all those groups; backward keeps as many sums */
     grkan_prologue prologue;
     int32_t channel_numbers; /**< of the prologue's tables that it keeps; backward keeps twice as many sums */
+    int32_t row_threads;     /**< that take a whole row, all in one block; 0 where rows are cut */
 } grkan_pass_shape;
 
 /** Limits that the planner needs. */
@@ -78,8 +79,11 @@ typedef struct grkan_device_limits {
     grkan_tuning (*tune)(const grkan_pass_shape *shape);
     int32_t last_block_reduces; /**< 1: the last block of a launch may read what the others wrote; 0: a second launch */
     int32_t has_async_copies;   /**< 1: vectors on their way lie in local memory, which the hardware fills by itself */
-    uint64_t local_bytes;       /**< shared (local) memory of a block, at most */
-    int32_t lacks_f64_atomics;  /**< 1: GRKAN_STRATEGY_ELEMENT and _BLOCK do not run for f64 */
+    int32_t
+        exchanges_registers; /**< 1: 32 threads tell each other numbers by registers, so that a row's sums take little local
+                                      memory */
+    uint64_t local_bytes;      /**< shared (local) memory of a block, at most */
+    int32_t lacks_f64_atomics; /**< 1: GRKAN_STRATEGY_ELEMENT and _BLOCK do not run for f64 */
 } grkan_device_limits;
 
 /** Most numbers that fix a family's formulas. */
@@ -120,6 +124,7 @@ typedef struct grkan_compile_request {
     const char *source;       /**< the kernels; a backend's dialect goes in front of it */
     const char *definitions;  /**< "-DNAME=VALUE" separated by spaces, understood by every compiler */
     int32_t is_ieee;          /**< 1: keep what IEEE 754 fixes (correctly rounded division) */
+    int32_t has_norm;         /**< 1: threads wait for each other in each step */
     const char *architecture; /**< as grkan_device_properties.architecture */
     const char *compiler;     /**< a program to compile with; NULL: the compiler that the vendor's runtime has */
 } grkan_compile_request;

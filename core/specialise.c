@@ -109,6 +109,7 @@ grkan_compile_request grkan_request_of(const grkan_plan_data *data, const char *
     return (grkan_compile_request){.source = grkan_family_of(&data->operation)->source,
                                    .definitions = definitions,
                                    .is_ieee = data->options.determinism == GRKAN_DEVICE_TO_DEVICE,
+                                   .has_norm = grkan_row_statistics(&data->operation) > 0,
                                    .architecture = architecture};
 }
 

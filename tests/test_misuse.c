@@ -383,7 +383,7 @@ static grkan_backend_device *open_opencl(const grkan_backend **backend)
 
 static grkan_compile_request request_of(const char *source)
 {
-    return (grkan_compile_request){source, "-DGRKAN_DTYPE=0 -DGRKAN_STRATEGY=3 -DGRKAN_SEGMENTED=0", 0, "", NULL};
+    return (grkan_compile_request){source, "-DGRKAN_DTYPE=0 -DGRKAN_STRATEGY=3 -DGRKAN_SEGMENTED=0", 0, 0, "", NULL};
 }
 
 static void test_a_compile_error_holds_the_log(void **state)

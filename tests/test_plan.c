@@ -60,6 +60,7 @@ static const grkan_device_limits devices[] = {
      .max_vector_bytes = 16,
      .tune = gpu_tune_nvidia,
      .has_async_copies = 1,
+     .exchanges_registers = 1,
      .local_bytes = 49152},
     {.compute_units = 1024,
      .least_elements = 1,
@@ -400,6 +401,48 @@ static void test_tunings_leave_registers_for_what_threads_keep(void **state)
     }
 }
 
+/* -------------------------------------------------------------------------------------------------- rows of norms */
+
+static bool rows_are_whole(const grkan_device_limits *limits, grkan_dtype x, grkan_output_dtype y, int64_t count,
+                           grkan_prologue prologue, bool is_backward)
+{
+    grkan_operation o = GRKAN_OPERATION_INIT;
+    grkan_plan_data data = {0};
+    o.outer = 1000;
+    o.channels = count;
+    o.dtype = x;
+    o.output_dtype = y;
+    o.prologue = prologue;
+    o.norm = (grkan_norm){.epsilon = 1e-5, .has_scale = 1, .has_shift = 1};
+    assert_int_equal(grkan_plan_decide(&o, NULL, &data), GRKAN_SUCCESS);
+    assert_int_equal(grkan_plan_shape(limits, &data), GRKAN_SUCCESS);
+    return grkan_has_whole_rows(is_backward ? &data.backward.columns : &data.forward.columns);
+}
+
+/** A norm reads x once, forward and backward, in rows up to so many channels, on GPUs of NVIDIA with 48 KiB for a block. */
+static void test_norms_take_whole_rows(void **state)
+{
+    static const struct {
+        grkan_dtype x;
+        grkan_output_dtype y;
+        int64_t forward, backward;
+    } cases[] = {{GRKAN_F32, GRKAN_OUTPUT_BF16, 4096, 4096},
+                 {GRKAN_F32, GRKAN_OUTPUT_F32, 4096, 3328},
+                 {GRKAN_BF16, GRKAN_OUTPUT_F32, 4096, 4096},
+                 {GRKAN_BF16, GRKAN_OUTPUT_BF16, 8192, 4096},
+                 {GRKAN_F64, GRKAN_OUTPUT_F64, 2048, 1024}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        for (int64_t count = 64; count <= 8192; count += 64)
+            for (int prologue = GRKAN_PROLOGUE_LAYER_NORM; prologue <= GRKAN_PROLOGUE_RMS_NORM; prologue++)
+                for (int is_backward = 0; is_backward < 2; is_backward++)
+                    if (count <= (is_backward ? cases[i].backward : cases[i].forward) &&
+                        !rows_are_whole(&devices[1], cases[i].x, cases[i].y, count, (grkan_prologue)prologue,
+                                        is_backward))
+                        fail_msg("case %zu: rows of %lld channels are cut %s", i, (long long)count,
+                                 is_backward ? "backward" : "forward");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -408,6 +451,7 @@ int main(void)
         cmocka_unit_test(test_the_longest_chain_is_as_kernels_add),
         cmocka_unit_test(test_atomics_follow_one_another),
         cmocka_unit_test(test_tunings_leave_registers_for_what_threads_keep),
+        cmocka_unit_test(test_norms_take_whole_rows),
     };
     return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
 }

@@ -73,6 +73,7 @@ static grkan_device_limits limits_of(int compute_units, int max_block, uint64_t 
                                  .max_vector_bytes = 16,
                                  .last_block_reduces = 1,
                                  .has_async_copies = HAS_ASYNC_COPIES,
+                                 .exchanges_registers = 1,
                                  .local_bytes = shared_bytes};
 }
 

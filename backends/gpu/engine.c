@@ -183,14 +183,21 @@ static void set_more(const grkan_plan_data *plan, const grkan_call *call, prepar
                                        .y = (int64_t)call->y.offset};
 }
 
+/** What a vector has to be aligned to: some take two accesses. */
+static size_t access_bytes(size_t vector_bytes)
+{
+    enum { widest = 16 };
+    return vector_bytes < widest ? vector_bytes : widest;
+}
+
 /** Member by member: most of a call's room for tables is never touched, and a call should cost the host little. */
 static grkan_status prepare_call(const grkan_plan_data *plan, const grkan_geometry *geometry, const grkan_call *call,
                                  prepared_call *p)
 {
     const grkan_operation *const o = &plan->operation;
     const size_t vector = (size_t)plan->backward.columns.vector;
-    const size_t x_vector = vector * grkan_dtype_bytes(o->dtype);
-    const size_t y_vector = vector * grkan_dtype_bytes(grkan_operation_output_dtype(o));
+    const size_t x_vector = access_bytes(vector * grkan_dtype_bytes(o->dtype));
+    const size_t y_vector = access_bytes(vector * grkan_dtype_bytes(grkan_operation_output_dtype(o)));
     uintptr_t x_place = 0, y_place = 0; /* of x and dx, and of y and dy */
     grkan_status status;
     p->plan = plan;

@@ -77,15 +77,32 @@ static int vector_bytes(const grkan_pass_shape *shape)
     return shape->vector * (int)grkan_dtype_bytes(shape->dtype);
 }
 
-/** At most four rows of a step are summed at once, however narrow vectors are. */
+/** Threads that a compute unit holds at once in blocks of whole rows. */
+static int held_threads(const grkan_tuning *tuning, int row_threads)
+{
+    return row_threads > 0 ? tuning->occupancy / row_threads * row_threads : tuning->occupancy;
+}
+
+/**
+ * Backward with a norm. At most four rows of a step are summed at once, however narrow vectors are. Half of the elements leave
+ * registers for more threads: where rows are so long that many more are held then (1024 channels at f32: 512 threads instead
+ * of 256).
+ */
 static grkan_tuning tune_backward_norm(const gpu_tunings *all, const grkan_pass_shape *shape, int registers)
 {
-    enum { rows = 4, of_element = 3 }; /* x, dy and z at least, as rows are computed before any of it is stored */
-    const int most = rows * shape->vector * (int)grkan_coefficient_bytes(shape->dtype) / 4;
-    grkan_tuning tuning = all->backward_norm;
-    if (most < tuning.step)
-        tuning.step = most;
-    return within_registers(all, tuning, registers + of_element * tuning.step);
+    enum { rows = 4, of_element = 4 }; /* x, dy, z and dz, as rows are computed before any of it is stored */
+    const int words = (int)grkan_coefficient_bytes(shape->dtype) / 4;
+    grkan_tuning tuning = all->backward_norm, halved;
+    if (rows * shape->vector * words < tuning.step)
+        tuning.step = rows * shape->vector * words;
+    halved = tuning;
+    halved.step /= 2;
+    tuning = within_registers(all, tuning, registers + of_element * tuning.step);
+    if (halved.step < shape->vector * words)
+        return tuning;
+    halved = within_registers(all, halved, registers + of_element * halved.step);
+    const int held = held_threads(&tuning, shape->row_threads);
+    return held_threads(&halved, shape->row_threads) * 3 > held * 4 || held == 0 ? halved : tuning;
 }
 
 /** Backward keeps the numbers of tables and their sums in registers. */

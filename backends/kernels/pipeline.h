@@ -172,6 +172,13 @@ DEVICE QUEUE *queued_vector(pipeline_shape s, QUEUE *queue, int place, int tenso
 DEVICE void request_vector(int dtype, QUEUE *to, GLOBAL const char *from, int exists, int is_looked_at)
 {
 #if defined(COPY_ASYNC) && !HAS_MANY_ROWS
+#if VECTOR_WORDS > 4
+    if (VECTOR_BYTES(dtype) == 32) {
+        COPY_ASYNC(to, from, 16, exists);
+        COPY_ASYNC(FURTHER(SHARED, to, 16, 1), FURTHER(GLOBAL const, from, 16, 1), 16, exists);
+        return;
+    }
+#endif
     COPY_ASYNC(to, from, VECTOR_BYTES(dtype), exists);
     (void)is_looked_at;
 #else

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file vector.h
- * @brief The elements that a GPU's thread takes from a row at once: loaded and stored by one instruction each.
+ * @brief The elements that a GPU's thread takes from a row at once: loaded and stored by one instruction each, or by two
+ * where a block would have too few threads for a row.
  *
  * x and dx are of one storage type, y and dy of another or the same. Tensors are bytes here, and functions get the type
  * (grkan_dtype's number) as a constant, so that a compiler keeps what that type needs.
@@ -26,10 +27,11 @@
 /** A pointer so many elements or vectors of `bytes` each further on. Counted in bytes it would take compilers an instruction
     and a register more. @param space GLOBAL, GLOBAL const or SHARED */
 #define FURTHER(space, pointer, bytes, count)                                                                          \
-    ((bytes) == 16  ? (space char *)((space words4 *)(pointer) + (count))                                              \
-     : (bytes) == 8 ? (space char *)((space words2 *)(pointer) + (count))                                              \
-     : (bytes) == 4 ? (space char *)((space unsigned int *)(pointer) + (count))                                        \
-                    : (space char *)((space unsigned short *)(pointer) + (count)))
+    ((bytes) == 32   ? (space char *)((space words4 *)(pointer) + 2 * (count))                                         \
+     : (bytes) == 16 ? (space char *)((space words4 *)(pointer) + (count))                                             \
+     : (bytes) == 8  ? (space char *)((space words2 *)(pointer) + (count))                                             \
+     : (bytes) == 4  ? (space char *)((space unsigned int *)(pointer) + (count))                                       \
+                     : (space char *)((space unsigned short *)(pointer) + (count)))
 
 /** Bytes of as many elements of a type as are so many bytes of another. */
 #define CONVERTED_BYTES(bytes, from, to)                                                                               \
@@ -71,17 +73,32 @@ DEVICE vector any_vector(void)
     return any;
 }
 
+/* The second half of a vector of two accesses. */
+#if VECTOR_WORDS > 4
+#define LOAD_SECOND(dtype, space, from, c)                                                                             \
+    if (VECTOR_BYTES(dtype) == 32) {                                                                                   \
+        const words4 second = ((space const words4 *)(from))[1];                                                       \
+        WORD(c, 4) = second.x;                                                                                         \
+        WORD(c, 5) = second.y;                                                                                         \
+        WORD(c, 6) = second.z;                                                                                         \
+        WORD(c, 7) = second.w;                                                                                         \
+    }
+#else
+#define LOAD_SECOND(dtype, space, from, c)
+#endif
+
 /** A function that loads a vector from an address space. */
 #define LOAD_FUNCTION(name, space)                                                                                     \
     DEVICE vector name(int dtype, space const char *from)                                                              \
     {                                                                                                                  \
         vector c;                                                                                                      \
-        if (VECTOR_BYTES(dtype) == 16) {                                                                               \
+        if (VECTOR_BYTES(dtype) >= 16) {                                                                               \
             const words4 words = *(space const words4 *)from;                                                          \
             WORD(c, 0) = words.x;                                                                                      \
             WORD(c, 1) = words.y;                                                                                      \
             WORD(c, 2) = words.z;                                                                                      \
             WORD(c, 3) = words.w;                                                                                      \
+            LOAD_SECOND(dtype, space, from, c)                                                                         \
         } else if (VECTOR_BYTES(dtype) == 8) {                                                                         \
             const words2 words = *(space const words2 *)from;                                                          \
             WORD(c, 0) = words.x;                                                                                      \
@@ -249,13 +266,23 @@ DEVICE vector pack_vector(int dtype, const real *in)
 DEVICE void store_vector(int dtype, GLOBAL char *to, const real *in)
 {
     const vector c = pack_vector(dtype, in);
-    if (VECTOR_BYTES(dtype) == 16) {
+    if (VECTOR_BYTES(dtype) >= 16) {
         words4 words;
         words.x = WORD(c, 0);
         words.y = WORD(c, 1);
         words.z = WORD(c, 2);
         words.w = WORD(c, 3);
         *(GLOBAL words4 *)to = words;
+#if VECTOR_WORDS > 4
+        if (VECTOR_BYTES(dtype) == 32) {
+            words4 second;
+            second.x = WORD(c, 4);
+            second.y = WORD(c, 5);
+            second.z = WORD(c, 6);
+            second.w = WORD(c, 7);
+            ((GLOBAL words4 *)to)[1] = second;
+        }
+#endif
     } else if (VECTOR_BYTES(dtype) == 8) {
         words2 words;
         words.x = WORD(c, 0);

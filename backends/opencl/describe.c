@@ -225,6 +225,7 @@ grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_pr
     limits->tune = is_nvidia ? gpu_tune_nvidia : gpu_tune_other;
     limits->last_block_reduces = is_nvidia; /* OpenCL 1.2 orders no memory between groups */
     limits->has_async_copies = device->ptx_architecture >= 800;
+    limits->exchanges_registers = device->ptx_architecture > 0;
     limits->least_elements = properties->is_gpu ? 32 : 256;
     const int32_t most = (int32_t)read_number(&r, CL_DEVICE_MAX_WORK_GROUP_SIZE);
     limits->max_block = most < most_block ? most : most_block;

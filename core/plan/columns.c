@@ -60,10 +60,15 @@ int64_t grkan_bytes_for_threads(const grkan_device_limits *limits)
     return (int64_t)limits->local_bytes - flag_bytes - (limits->has_async_copies ? line_bytes : 0);
 }
 
-/** Rows side by side. block_rows is 0 where a block has too few threads for one. */
-static void cut_rows(grkan_columns *c)
+int64_t grkan_row_threads(const grkan_operation *o, int vector)
 {
-    const int64_t vectors = ceil_div(larger(1, c->row_elements / c->vector), wave) * wave;
+    return ceil_div(larger(1, o->channels * o->inner / vector), wave) * wave;
+}
+
+/** Rows side by side. block_rows is 0 where a block has too few threads for one. */
+static void cut_rows(const grkan_operation *o, grkan_columns *c)
+{
+    const int64_t vectors = grkan_row_threads(o, c->vector);
     c->tile_groups = c->groups;
     c->block_rows = (int)(c->block / vectors);
     if (c->block_rows > 0)
@@ -103,7 +108,7 @@ static grkan_columns columns_of(const grkan_columns_request *r, cut by)
                        .block_rows = 1,
                        .row_elements = o->channels * o->inner};
     if (r->cut == GRKAN_CUT_ROWS) {
-        cut_rows(&c);
+        cut_rows(o, &c);
     } else if (fitting > 0) {
         c.tile_groups = smaller(by.most_groups, fitting);
         c.tile_vectors = (int)larger(1, grkan_operation_group_start(o, c.tile_groups) * o->inner / r->vector);
@@ -176,7 +181,10 @@ static int64_t utilisation(const grkan_columns_request *r, const grkan_columns *
 static int bytes_of_thread(const grkan_columns_request *r)
 {
     const int scalar = (int)grkan_coefficient_bytes(r->operation->dtype);
-    return r->local_numbers * scalar + (int)larger(2 * scalar, r->limits->has_async_copies ? 2 * vector_bytes : 0);
+    const int64_t elements = (int64_t)grkan_dtype_bytes(r->operation->dtype) +
+                             (int64_t)grkan_dtype_bytes(grkan_operation_output_dtype(r->operation));
+    const int64_t vectors = larger(2 * vector_bytes, r->vector * elements); /* more where they take two accesses each */
+    return r->local_numbers * scalar + (int)larger(2 * scalar, r->limits->has_async_copies ? vectors : 0);
 }
 
 /** Threads that a block may have; less than block_step where the device cannot run one. */

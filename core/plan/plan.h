@@ -75,6 +75,9 @@ typedef struct grkan_columns_request {
     one; with a prologue and inner > 1, of one channel. */
 int grkan_vector_of(const grkan_operation *operation, int bytes);
 
+/** Threads that a whole row takes in a block, of a vector each: a multiple of 32. */
+int64_t grkan_row_threads(const grkan_operation *operation, int vector);
+
 /** Whether there is a cut. Of vectors of one group there is one wherever a block fits, of whole rows where it holds one; others
     may end within a group. */
 bool grkan_columns_exist(const grkan_columns_request *request);

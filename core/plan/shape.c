@@ -26,6 +26,7 @@ static grkan_device_limits fixed_limits(const grkan_device_limits *limits)
     fixed.max_row_block = fixed_block;
     fixed.local_bytes = fixed_local_bytes;
     fixed.has_async_copies = 0;
+    fixed.exchanges_registers = 0;
     fixed.max_vector_bytes = fixed_vector_bytes;
     fixed.least_elements = fixed_least_elements;
     fixed.is_fixed = 1;
@@ -52,49 +53,79 @@ static int numbers_of(const grkan_plan_data *data, bool of_channels)
     return numbers;
 }
 
-/** What a thread has in local memory: in backward its sums of the family, and what threads of a row tell each other. */
-static int local_numbers(const grkan_plan_data *data, bool is_backward, int vector_groups)
+/** Numbers of local memory for each thread where those of a row tell each other sums: at most. */
+static int exchanged_numbers(const grkan_device_limits *limits, const grkan_plan_data *data, bool is_backward,
+                             int vector)
 {
     enum {
-        rows = 4,
-        sums = 2 /* of forward's step, and of backward's row, where threads tell by local memory alone */
+        rows = 4, /* of a step, in a place each, twice (row_reduction.h) */
+        sums = 2, /* of a row in backward, where mean and rstd come by way of local memory, too (row_queue.h) */
+        wave = 32
     };
-    const bool tells =
-        grkan_row_statistics(&data->operation) > 0; /* whether it has to or not: see request_for_prologue */
-    return (is_backward ? vector_groups * numbers_of(data, false) : 0) + (tells ? (is_backward ? sums : rows) : 0);
+    if (!limits->exchanges_registers)
+        return is_backward ? sums : rows;
+    const int64_t waves = grkan_row_threads(&data->operation, vector) / wave, places = ceil_div(waves, 4) * 4;
+    const int numbers = is_backward ? sums * rows : rows;
+    return (int)ceil_div(2 * numbers * places / waves + (is_backward ? 2 * numbers : 0), wave);
 }
 
-/** What a pass has columns for: numbers of all groups that a vector may be of. Forward has no sums. */
+/** What a thread has in local memory: in backward its sums of the family, and what threads of a row tell each other, whether they
+    have to or not: see request_for_prologue. */
+static int local_numbers(const grkan_device_limits *limits, const grkan_plan_data *data, bool is_backward,
+                         int vector_groups, int vector)
+{
+    return (is_backward ? vector_groups * numbers_of(data, false) : 0) +
+           (grkan_row_statistics(&data->operation) > 0 ? exchanged_numbers(limits, data, is_backward, vector) : 0);
+}
+
+/** What a pass has columns for: numbers of all groups that a vector may be of. Forward has no sums.
+    @param accesses that a vector may take */
 static grkan_columns_request request_columns(const grkan_device_limits *limits, const grkan_plan_data *data,
-                                             bool is_backward, int vector_groups, grkan_column_cut cut)
+                                             bool is_backward, int vector_groups, grkan_column_cut cut, int accesses)
 {
     const grkan_operation *o = &data->operation;
-    const int vector = vector_groups > 1 ? vector_groups : grkan_vector_of(o, limits->max_vector_bytes);
+    const int vector = vector_groups > 1 ? vector_groups : grkan_vector_of(o, accesses * limits->max_vector_bytes);
     const grkan_pass_shape shape = {.is_backward = is_backward,
                                     .dtype = grkan_wider_dtype(o),
                                     .vector = vector,
                                     .vector_groups = vector_groups,
                                     .numbers = vector_groups * numbers_of(data, false),
                                     .prologue = o->prologue,
-                                    .channel_numbers = numbers_of(data, true) * (o->inner == 1 ? vector : 1)};
+                                    .channel_numbers = numbers_of(data, true) * (o->inner == 1 ? vector : 1),
+                                    .row_threads = cut == GRKAN_CUT_ROWS ? (int)grkan_row_threads(o, vector) : 0};
     return (grkan_columns_request){.operation = o,
                                    .cut = cut,
                                    .limits = limits,
                                    .tuning = limits->tune(&shape),
                                    .vector = vector,
                                    .vector_groups = vector_groups,
-                                   .local_numbers = local_numbers(data, is_backward, vector_groups)};
+                                   .local_numbers = local_numbers(limits, data, is_backward, vector_groups, vector)};
 }
 
 /** With a prologue: whole rows if that needs them and a block holds one, else columns that keep their channels. Threads have as
     much local memory for either, so that the latter are whole rows for no norm. */
 static grkan_columns_request request_for_prologue(const grkan_device_limits *limits, const grkan_plan_data *data,
-                                                  bool is_backward)
+                                                  bool is_backward, int accesses)
 {
-    const grkan_columns_request rows = request_columns(limits, data, is_backward, 1, GRKAN_CUT_ROWS);
+    const grkan_columns_request rows = request_columns(limits, data, is_backward, 1, GRKAN_CUT_ROWS, accesses);
     if (grkan_row_statistics(&data->operation) > 0 && grkan_columns_exist(&rows))
         return rows;
-    return request_columns(limits, data, is_backward, 1, GRKAN_CUT_CHANNELS);
+    return request_columns(limits, data, is_backward, 1, GRKAN_CUT_CHANNELS, accesses);
+}
+
+/**
+ * Accesses by which a thread takes a vector: one; or two, where a norm's backward has whole rows only then.
+ * Its time is half of what the general kernels take (4096 channels, H200). Vectors of two accesses are in local memory until they
+ * are needed: registers have no room for them.
+ */
+static int accesses_of(const grkan_device_limits *limits, const grkan_plan_data *data)
+{
+    if (grkan_row_statistics(&data->operation) == 0 || !limits->has_async_copies || is_same_everywhere(data) ||
+        grkan_coefficient_bytes(data->operation.dtype) > grkan_dtype_bytes(grkan_wider_dtype(&data->operation)))
+        return 1;
+    const grkan_columns_request narrow = request_columns(limits, data, true, 1, GRKAN_CUT_ROWS, 1);
+    const grkan_columns_request wide = request_columns(limits, data, true, 1, GRKAN_CUT_ROWS, 2);
+    return !grkan_columns_exist(&narrow) && grkan_columns_exist(&wide) ? 2 : 1;
 }
 
 /** Pairs of 16-bit elements, where groups allow single ones only: accesses of 2 bytes use half of what memory can do. */
@@ -104,8 +135,8 @@ static bool has_pairs(const grkan_device_limits *limits, const grkan_plan_data *
     if (has_prologue(data) || is_same_everywhere(data) || grkan_dtype_bytes(grkan_wider_dtype(o)) != 2 ||
         limits->max_vector_bytes < 4 || grkan_vector_of(o, 4) > 1 || o->channels * o->inner % 2 != 0)
         return false;
-    const grkan_columns_request forward = request_columns(limits, data, false, 2, GRKAN_CUT_GROUPS);
-    const grkan_columns_request backward = request_columns(limits, data, true, 2, GRKAN_CUT_GROUPS);
+    const grkan_columns_request forward = request_columns(limits, data, false, 2, GRKAN_CUT_GROUPS, 1);
+    const grkan_columns_request backward = request_columns(limits, data, true, 2, GRKAN_CUT_GROUPS, 1);
     return grkan_columns_exist(&forward) && grkan_columns_exist(&backward);
 }
 
@@ -141,12 +172,13 @@ static grkan_status shape_columns(const grkan_device_limits *limits, const grkan
                                   grkan_plan_data *data)
 {
     const int vector_groups = has_pairs(limits, data) ? 2 : 1;
-    const grkan_columns_request forward = has_prologue(data)
-                                              ? request_for_prologue(limits, data, false)
-                                              : request_columns(limits, data, false, vector_groups, GRKAN_CUT_GROUPS);
-    grkan_columns_request backward = has_prologue(data)
-                                         ? request_for_prologue(of_backward, data, true)
-                                         : request_columns(of_backward, data, true, vector_groups, GRKAN_CUT_GROUPS);
+    const int accesses = accesses_of(limits, data);
+    const grkan_columns_request forward =
+        has_prologue(data) ? request_for_prologue(limits, data, false, accesses)
+                           : request_columns(limits, data, false, vector_groups, GRKAN_CUT_GROUPS, accesses);
+    grkan_columns_request backward =
+        has_prologue(data) ? request_for_prologue(of_backward, data, true, accesses)
+                           : request_columns(of_backward, data, true, vector_groups, GRKAN_CUT_GROUPS, accesses);
     data->forward_tuning = forward.tuning;
     data->backward_tuning = backward.tuning;
     if (is_same_everywhere(data))
@@ -236,8 +268,10 @@ grkan_status grkan_plan_shape(const grkan_device_limits *limits, grkan_plan_data
         return grkan_fail(GRKAN_ERROR_UNSUPPORTED,
                           "device_to_device needs blocks of %d threads here; the device runs at most %d",
                           backward->block, limits->max_block);
-    fit_pipeline(limits, scalar, x_bytes, local_numbers(data, false, 1), forward, &data->forward_tuning);
-    fit_pipeline(limits, scalar, x_bytes + y_bytes, local_numbers(data, true, backward->vector_groups), backward,
+    fit_pipeline(limits, scalar, x_bytes, local_numbers(limits, data, false, 1, forward->vector), forward,
+                 &data->forward_tuning);
+    fit_pipeline(limits, scalar, x_bytes + y_bytes,
+                 local_numbers(limits, data, true, backward->vector_groups, backward->vector), backward,
                  &data->backward_tuning);
     shape_forward(limits, data);
     shape_backward(&of_backward, data);
