@@ -91,7 +91,11 @@ typedef enum grkan_prologue {
                                         Normalization", NeurIPS 2019) */
 } grkan_prologue;
 
-/** Parameters of GRKAN_PROLOGUE_LAYER_NORM and _RMS_NORM. */
+/**
+ * Parameters of GRKAN_PROLOGUE_LAYER_NORM and _RMS_NORM. Sums over a row are of the tables' type: where that of the squares is
+ * beyond its largest number (of f32, with about 1e18 in a row of 768), rstd is 0, and so are (x - mean) rstd and dx, as in
+ * PyTorch; where that of x itself is (about 1e35), the row is NaN.
+ */
 typedef struct grkan_norm {
     double epsilon; /**< finite, >= 0; rounded to f32 unless x is f64 */
     int has_scale;  /**< 1: a table of factors; 0: it is empty, and stands for ones */
