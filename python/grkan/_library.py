@@ -63,7 +63,7 @@ def library_path() -> str:
     chosen = os.environ.get(LIBRARY_VARIABLE)
     if chosen:
         return os.path.abspath(chosen)
-    return inside("lib", soname()) or soname()  # else the system's
+    return inside("bin" if os.name == "nt" else "lib", soname()) or soname()  # else the system's
 
 
 def _declare(library: ctypes.CDLL) -> ctypes.CDLL:

@@ -9,16 +9,18 @@ import sys
 
 # NVRTC's packages for CUDA 13 and 12: where NVIDIA's cuda-pathfinder looks, too, but it loads what it finds; and
 # PyTorch's own copies, of ROCm's for example.
-_PACKAGES = (os.path.join("nvidia", "cu13", "lib"), os.path.join("nvidia", "cuda_nvrtc", "lib"),
-             os.path.join("torch", "lib"))
+_PACKAGES = (("nvidia", "cu13", "lib"), ("nvidia", "cuda_nvrtc", "lib"), ("torch", "lib"))
+_PACKAGES_OF_WINDOWS = (("nvidia", "cu13", "bin", "x86_64"), ("nvidia", "cuda_nvrtc", "bin"), ("torch", "lib"))
+_IS_WINDOWS = os.name == "nt"
 
 
 def library_folders() -> list[str]:
     """The folders that are there, in the order of sys.path. No package is imported."""
     roots = [root for root in sys.path if os.path.isabs(root)]
-    folders = [os.path.join(root, package) for root in roots for package in _PACKAGES]
+    folders = [os.path.join(root, *package) for root in roots
+               for package in (_PACKAGES_OF_WINDOWS if _IS_WINDOWS else _PACKAGES)]
     if os.environ.get("CONDA_PREFIX") == sys.prefix:
-        folders.append(os.path.join(sys.prefix, "lib"))
+        folders.append(os.path.join(sys.prefix, *(("Library", "bin") if _IS_WINDOWS else ("lib",))))
     return [folder for folder in dict.fromkeys(folders) if os.path.isdir(folder)]
 
 
