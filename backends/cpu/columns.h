@@ -19,7 +19,7 @@ DEVICE int stored_bytes(grkan_dtype dtype)
 DEVICE real load_halves(const void *from)
 {
     uint16_t words[CPU_LANES];
-    real v;
+    real v = {0};
     memcpy(words, from, sizeof words);
     for (int lane = 0; lane < CPU_LANES; ++lane)
         LANE(v, lane) = half_to_float(words[lane]);
@@ -67,7 +67,7 @@ DEVICE void store_stored(grkan_dtype dtype, void *to, real v)
 /** CPU_LANES elements so many bytes apart, one by one. */
 DEVICE real gather_stored(grkan_dtype dtype, const char *from, int step)
 {
-    real v;
+    real v = {0};
     for (int lane = 0; lane < CPU_LANES; ++lane, from += step) {
         scalar element;
         if (dtype == SCALAR_DTYPE) {
