@@ -144,19 +144,20 @@ DEVICE forward_row row_in_place(scalar *z, const run *runs, int run_count)
 
 DEVICE void forward_runs(const cpu_job *job, family f, grkan_dtype dtype, const forward_row *row)
 {
+    const forward_row at = *row; /* which y may not alias */
     const int bytes = stored_bytes(dtype);
-    const char *next_x = row->next_x, *next_y = row->next_y;
+    const run *const last = at.runs + at.run_count;
+    const char *next_x = at.next_x, *next_y = at.next_y, *x = at.x;
+    char *y = at.y;
     int asked = next_x != NULL ? 0 : INT_MAX; /* elements whose lines were asked for */
-    for (const run *r = row->runs; r < row->runs + row->run_count; ++r) {
-        const coefficients c = r->c; /* which y may not alias */
+    for (const run *r = at.runs; r < last; ++r) {
+        const coefficients c = r->c;
         const scalar limit = r->limit;
-        for (; asked < r->end; asked += row->line_elements, next_x += row->x_step, next_y += row->y_step) {
+        for (; asked < r->end; asked += at.line_elements, next_x += at.x_step, next_y += at.y_step) {
             __builtin_prefetch(next_x);
             __builtin_prefetch(next_y, 1);
         }
-        const char *x = row->x + r->first * bytes;
-        const char *const end = row->x + r->end * bytes;
-        for (char *y = row->y + r->first * bytes; x < end; x += CPU_LANES * bytes, y += CPU_LANES * bytes) {
+        for (const char *const end = at.x + r->end * bytes; x < end; x += CPU_LANES * bytes, y += CPU_LANES * bytes) {
             const real here = load_stored(dtype, x);
             if (__builtin_expect(ANY_ABOVE(ABS(here), limit), 0))
                 store_stored(dtype, y, forward_lanes(job->plan, &r->c, here));
