@@ -84,6 +84,8 @@ typedef struct grkan_device_limits {
                                       memory */
     uint64_t local_bytes;      /**< shared (local) memory of a block, at most */
     int32_t lacks_f64_atomics; /**< 1: GRKAN_STRATEGY_ELEMENT and _BLOCK do not run for f64 */
+    int32_t lanes; /**< numbers of f32 in a vector, of a processor that runs a block as one work-item: 4, 8 or
+                                    16; 0: all threads of a block are work-items */
 } grkan_device_limits;
 
 /** Most numbers that fix a family's formulas. */
@@ -100,6 +102,8 @@ typedef struct grkan_plan_data {
     grkan_geometry forward;
     grkan_geometry backward;
     int32_t last_block_reduces; /**< the partials of all blocks; 0: a second launch does */
+    int32_t lanes;              /**< threads that one work-item, which has the whole block, computes at once; 0: each
+                                   thread is a work-item */
     grkan_tuning forward_tuning;
     grkan_tuning backward_tuning;
     size_t workspace_bytes;

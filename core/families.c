@@ -3,6 +3,7 @@
 #include "families.h"
 
 #include "kernel_source.h"
+#include "lane_source.h"
 
 /* -------------------------------------------------------------------------------------------------- rational */
 
@@ -90,6 +91,8 @@ static const grkan_family_row families[] = {
     [GRKAN_FAMILY_RATIONAL] = {.name = "rational",
                                .source = grkan_kernel_source,
                                .source_hash = grkan_kernel_source_hash,
+                               .lane_source = grkan_lane_source,
+                               .lane_source_hash = grkan_lane_source_hash,
                                .table_count = 2,
                                .parameter_count = 4,
                                .check = rational_check,

@@ -21,6 +21,8 @@ typedef struct grkan_family_row {
     const char *name;
     const char *source;      /**< the kernels, as text */
     const char *source_hash; /**< of what a compiler sees of it */
+    const char *lane_source; /**< likewise, of processors */
+    const char *lane_source_hash;
     int32_t table_count;     /**< at most GRKAN_MOST_TABLES */
     int32_t parameter_count; /**< that kernels are specialised for, at most GRKAN_MOST_PARAMETERS */
     /** Check what an operation says of the family alone. The text names the field and what was expected. */

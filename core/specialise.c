@@ -99,6 +99,7 @@ void grkan_write_definitions(const grkan_plan_data *data, char text[GRKAN_DEFINI
     define(text, "SEGMENTED", forward->segments > 1 || backward->segments > 1);
     define(text, "STRATEGY", (int)data->options.strategy);
     define(text, "IEEE", data->options.determinism == GRKAN_DEVICE_TO_DEVICE);
+    define_if(text, "LANES", data->lanes);
     define_prologue(text, data);
     define_pass(text, "FORWARD", forward, &data->forward_tuning, row_waves(data, forward));
     define_pass(text, "BACKWARD", backward, &data->backward_tuning, row_waves(data, backward));
@@ -106,7 +107,8 @@ void grkan_write_definitions(const grkan_plan_data *data, char text[GRKAN_DEFINI
 
 grkan_compile_request grkan_request_of(const grkan_plan_data *data, const char *definitions, const char *architecture)
 {
-    return (grkan_compile_request){.source = grkan_family_of(&data->operation)->source,
+    const grkan_family_row *const family = grkan_family_of(&data->operation);
+    return (grkan_compile_request){.source = data->lanes > 0 ? family->lane_source : family->source,
                                    .definitions = definitions,
                                    .is_ieee = data->options.determinism == GRKAN_DEVICE_TO_DEVICE,
                                    .has_norm = grkan_row_statistics(&data->operation) > 0,
@@ -117,7 +119,8 @@ grkan_cache_key grkan_program_key(const grkan_backend *backend, const grkan_back
                                   const grkan_plan_data *data, const grkan_compile_request *request)
 {
     const char *const identity = backend->identity != NULL ? backend->identity(device) : NULL;
-    const char *const hash = grkan_family_of(&data->operation)->source_hash;
+    const grkan_family_row *const family = grkan_family_of(&data->operation);
+    const char *const hash = data->lanes > 0 ? family->lane_source_hash : family->source_hash;
     const char *const parts[] = {backend->name,        backend->dialect_hash, hash,
                                  request->definitions, request->architecture, identity};
     return grkan_cache_key_of(parts, sizeof parts / sizeof parts[0]);

@@ -78,6 +78,7 @@ static inline unsigned int high_of(double value)
 #endif
 
 #define DIVIDE(a, b) ((a) / (b))
+#define SCALAR(c) ((scalar)(c))
 #define PLUS_ZERO(x) (x)
 
 #if CPU_BYTES == 0

@@ -275,8 +275,9 @@ static grkan_status launch_all(const grkan_backend_program *program, kernel_id k
         list->arguments[list->count++] = (grkan_kernel_argument){"more", &p->more, sizeof p->more};
     grkan_kernel_launch one = {.pass = kernels[kernel].pass,
                                .kernel = kernels[kernel].name,
-                               .block = kernel == MEANS ? means_block(p->geometry->columns.block)
-                                                        : p->geometry->columns.block,
+                               .block = p->plan->lanes > 0 ? 1
+                                        : kernel == MEANS  ? means_block(p->geometry->columns.block)
+                                                           : p->geometry->columns.block,
                                .arguments = list->arguments,
                                .argument_count = list->count};
     p->launch.blocks = (int)blocks;

@@ -9,6 +9,7 @@
 
 #include "backward_long.h"
 #include "backward_rows.h"
+#include "block_outputs.h"
 #include "grid_reduction.h"
 
 /* The last block of a launch adds up the partials where it may, and where they are few enough for one. */
@@ -16,103 +17,9 @@
 #undef LAST_BLOCK_REDUCES
 #endif
 
-/** The gradients of a call, found again where they are needed, so that no loop keeps them in registers. */
-DEVICE gradients gradients_of(const grkan_geometry *g, const grkan_launch *launch, const arguments *a)
-{
-    gradients d;
-    d.g = g;
-    d.f = the_family();
-#define ADD_OFFSETS(i)                                                                                                 \
-    d.tables[i] = OFFSET(a->tables[i], launch->tables[i]);                                                             \
-    d.gradients[i] = OFFSET(a->gradients[i], launch->gradients[i]);
-    EACH_POINTER(ADD_OFFSETS)
-#undef ADD_OFFSETS
-    d.partials = (GLOBAL scalar *)(OFFSET(a->workspace, launch->workspace) + GRKAN_WORKSPACE_COUNTER_BYTES);
-    d.strategy = GRKAN_STRATEGY;
-    d.add = launch->add;
-    return d;
-}
-
 #if GRKAN_STRATEGY != STRATEGY_ELEMENT
 
 /* ------------------------------------------------------------------------------- phases 2 to 4: a block's sums */
-
-/**
- * Phase 2: each column's sums over the block's rows, until column_partials of them are left. The few threads of those add
- * all of a thread's sums side by side: what else they execute counts for little then.
- */
-DEVICE void add_block_rows(const grkan_geometry *g, int thread, SHARED scalar *sums)
-{
-    const int step =
-        g->block.column_partials * g->columns.tile_vectors; /* to the next row that is added to a column's */
-    if (thread < step) {
-        SHARED scalar *const own = sums + thread * GRKAN_VECTOR_GROUPS;
-        scalar totals[SUMS];
-        UNROLL
-        for (int i = 0; i < SUMS; ++i)
-            totals[i] = is_wanted(i) ? own[place_of_sum(i)] : 0;
-        NO_UNROLL
-        for (int other = thread + step; other < g->columns.block_rows * g->columns.tile_vectors; other += step) {
-            SHARED const scalar *const added = sums + other * GRKAN_VECTOR_GROUPS;
-            scalar terms[SUMS];
-            UNROLL
-            for (int i = 0; i < SUMS; ++i)
-                terms[i] = is_wanted(i) ? added[place_of_sum(i)] : 0;
-            UNROLL
-            for (int i = 0; i < SUMS; ++i)
-                totals[i] = totals[i] + terms[i];
-        }
-        UNROLL
-        for (int i = 0; i < SUMS; ++i)
-            if (is_wanted(i))
-                own[place_of_sum(i)] = totals[i];
-    }
-}
-
-/** Where a thread leaves its sum for another: one place of 16 is left out, so that the first of outputs lie in all banks. */
-DEVICE int exchange_place(int thread)
-{
-    return thread + (int)((unsigned int)thread / MOST_OUTPUT_THREADS);
-}
-
-/** What a thread adds up, of all that a block's outputs need. */
-DEVICE output_columns columns_of_block_thread(const gradients *d, const tile *b, int thread)
-{
-    int table = 0;
-    UNROLL
-    for (int i = 1; i < FAMILY_TABLES; ++i)
-        table = thread >= table_of(d->g, i).first_thread ? i : table;
-    const grkan_table_reduction t = table_of(d->g, table);
-    const int own = thread - t.first_thread;
-    const int index = own >> t.output_threads_log2;
-    const output o = output_of(d, table, b->first_group, index);
-    output_columns s = columns_of_thread(b, o, own & ((1 << t.output_threads_log2) - 1), 1 << t.output_threads_log2);
-    if (index >= outputs_of_groups(d, table, b->end_group - b->first_group))
-        s.left = 0;
-    return s;
-}
-
-/** An output that a thread finishes. */
-typedef struct finished_output {
-    int exists;
-    int place; /* where the first of its threads left its sum */
-    int threads;
-    destination to;
-} finished_output;
-
-/** @param index of the output @param first of the threads that leave their sums this time */
-DEVICE finished_output output_of_thread(const gradients *d, const tile *b, int index, int first)
-{
-    finished_output e;
-    const output_index i = index_of_output(d, index);
-    const grkan_table_reduction t = table_of(d->g, i.table);
-    const output o = output_at(d, b, i);
-    e.exists = o.exists;
-    e.place = exchange_place((i.own << t.output_threads_log2) + t.first_thread - first);
-    e.threads = 1 << t.output_threads_log2;
-    e.to = destination_of(d, b, o);
-    return e;
-}
 
 /**
  * From the sums of a block's threads to its outputs. A short call spends as much time here as with its rows: so what a phase
@@ -170,18 +77,6 @@ DEVICE void reduce_grid(const gradients *d, int thread, SHARED scalar *exchange)
             BARRIER(); /* before the next round's exchange */
     }
 }
-#endif
-
-/* Parameters that not every plan's kernel has. */
-#if GRKAN_WRITES_Y
-#define Y_PARAMETER GLOBAL char *y,
-#else
-#define Y_PARAMETER
-#endif
-#if HAS_NORM || GRKAN_WRITES_Y
-#define MORE_OFFSETS , const grkan_more_offsets more
-#else
-#define MORE_OFFSETS
 #endif
 
 KERNEL(GRKAN_BACKWARD_BLOCK, GRKAN_BACKWARD_RESIDENT)

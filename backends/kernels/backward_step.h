@@ -7,19 +7,12 @@
 #ifndef GRKAN_BACKWARD_STEP_H
 #define GRKAN_BACKWARD_STEP_H
 
+#include "block_outputs.h"
 #include "channel_sums.h"
 #include "kernel.h"
 
-#ifndef GRKAN_WRITES_Y
-#define GRKAN_WRITES_Y 0
-#endif
-#ifndef GRKAN_FROZEN_X
-#define GRKAN_FROZEN_X 0
-#endif
-
 #define BACKWARD_ROWS STEP_ROWS(GRKAN_BACKWARD_STEP)
 #define BACKWARD_STAGES STAGES(GRKAN_BACKWARD_STAGES)
-#define SUMS (GRKAN_VECTOR_GROUPS * FAMILY_SUMS) /* of a thread: one group's after the other's */
 
 DEVICE pipeline_shape backward_shape(void)
 {
@@ -62,24 +55,6 @@ typedef struct thread_numbers {
     channel channels[GRKAN_VECTOR];
 #endif
 } thread_numbers;
-
-/** Whether the gradient of the table of a sum is wanted: other sums are not computed, as nobody reads them. */
-DEVICE int is_wanted(int sum)
-{
-    int wanted = 1;
-    UNROLL
-    for (int table = 0; table < FAMILY_TABLES; ++table) {
-        const int own = sum % FAMILY_SUMS - first_sum(the_family(), table);
-        wanted &= !(IS_FROZEN(, table) && own >= 0 && own < table_width(the_family(), table));
-    }
-    return wanted;
-}
-
-/** Where one of a thread's sums is in shared memory, from the thread's first: ordered by sums, threads, groups of a vector. */
-DEVICE int place_of_sum(int sum)
-{
-    return sum % FAMILY_SUMS * GRKAN_BACKWARD_BLOCK * GRKAN_VECTOR_GROUPS + sum / FAMILY_SUMS;
-}
 
 /** dx and y of count elements of vectors that are near zero, and what they add to the sums. @param dxs in: dy */
 DEVICE void backward_near_elements(const coefficients *c, int count, const real *xs, real *dxs, real *ys,

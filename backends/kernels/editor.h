@@ -76,6 +76,21 @@ typedef float real;
 #define BARRIER()
 #define OFFSET(pointer, elements) ((pointer) + (elements))
 
+/* One lane. */
+#define GRKAN_LANES 1
+#define PRIVATE
+#define LOAD_LANES(space, from) (*(space const real *)(from))
+#define STORE_LANES(space, to, lanes) (*(space real *)(to) = (lanes))
+#define LOAD_SHORTS(space, from) (*(space const unsigned short *)(from))
+#define STORE_SHORTS(space, to, shorts) (*(space unsigned short *)(to) = (shorts))
+#define BITS_OF_LANES(shorts) ((unsigned int)(shorts))
+#define SHORTS_OF_LANES(bits) ((unsigned short)(bits))
+#define BROADCAST(value) (value)
+#define EVEN_LANES(a, b) (a)
+#define ODD_LANES(a, b) (b)
+#define MERGED_LOW(a, b) (a)
+#define MERGED_HIGH(a, b) (b)
+
 typedef struct words2 {
     unsigned int x, y;
 } words2;

@@ -1,49 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file kernel.h @brief What the kernels of GPUs share: their arguments, and the numbers of tables that a thread reads. */
+/** @file kernel.h @brief What the kernels of GPUs share: the numbers of tables that a thread reads. */
 #ifndef GRKAN_KERNEL_H
 #define GRKAN_KERNEL_H
 
 #include "pipeline.h"
 #include "row_reduction.h"
-#include "tables.h"
-
-/* A parameter of a kernel for each table, and an array of them, as kernels cannot have one for a parameter. */
-#if TABLES == 1
-#define TABLE_PARAMETERS(type, name) type name##0
-#define TABLE_ARRAY(array, name) (array)[0] = name##0
-#elif TABLES == 2
-#define TABLE_PARAMETERS(type, name) type name##0, type name##1
-#define TABLE_ARRAY(array, name) (array)[0] = name##0, (array)[1] = name##1
-#elif TABLES == 3
-#define TABLE_PARAMETERS(type, name) type name##0, type name##1, type name##2
-#define TABLE_ARRAY(array, name) (array)[0] = name##0, (array)[1] = name##1, (array)[2] = name##2
-#else
-#define TABLE_PARAMETERS(type, name) type name##0, type name##1, type name##2, type name##3
-#define TABLE_ARRAY(array, name) (array)[0] = name##0, (array)[1] = name##1, (array)[2] = name##2, (array)[3] = name##3
-#endif
-
-/* Parameters that not every plan's kernel has. */
-#if HAS_MEAN
-#define NORM_PARAMETERS GLOBAL scalar *mean, GLOBAL scalar *rstd,
-#elif HAS_NORM
-#define NORM_PARAMETERS GLOBAL scalar *rstd,
-#else
-#define NORM_PARAMETERS
-#endif
-
-/** The buffers of a kernel as it gets them; offsets, where a vendor has them, are in the launch. */
-typedef struct arguments {
-    GLOBAL const char *x;
-    GLOBAL const char *dy; /* this and what follows: of backward */
-    GLOBAL const scalar *tables[TABLES];
-    GLOBAL char *result; /* y, or dx */
-    GLOBAL scalar *gradients[TABLES];
-    GLOBAL char *workspace;
-    GLOBAL const scalar *mean; /* these with offsets added */
-    GLOBAL const scalar *rstd;
-    GLOBAL const scalar *means; /* see row_means */
-    GLOBAL char *y;
-} arguments;
 
 /** The coefficients of one group that come of one table. */
 DEVICE void load_row(int table, GLOBAL const scalar *row, coefficients *c)

@@ -11,8 +11,7 @@
 #ifndef GRKAN_PIPELINE_H
 #define GRKAN_PIPELINE_H
 
-#include "grid.h"
-#include "launch.h"
+#include "arguments.h"
 #include "vector.h"
 
 /** Whether vectors are so narrow that steps have many rows, where every instruction of a row counts. */
@@ -51,7 +50,7 @@
 
 /** Rows of a step of so many elements, whose vectors are requested, waited for and computed together: narrow ones need many. */
 #define STEP_ROWS(elements)                                                                                            \
-    ((elements) * 4 / SCALAR_BYTES > GRKAN_VECTOR ? (elements) * 4 / SCALAR_BYTES / GRKAN_VECTOR : 1)
+    ((elements)*4 / SCALAR_BYTES > GRKAN_VECTOR ? (elements)*4 / SCALAR_BYTES / GRKAN_VECTOR : 1)
 
 /**
  * A thread's way through its rows, in bytes from its first vector, which pointers to tensors begin at. Without segments, the
@@ -109,7 +108,7 @@ typedef struct pipeline {
     GLOBAL const char *x; /* of the thread's first vector; so is dy */
     GLOBAL const char *dy;
     GLOBAL char *result; /* behind by the steps under way, without segments */
-#ifdef GRKAN_WRITES_Y
+#if GRKAN_WRITES_Y
     GLOBAL char *y; /* likewise */
 #endif
     row_iterator here;  /* the step at hand, with segments */

@@ -13,11 +13,6 @@
 #include "family.h"
 #include "storage.h"
 
-#define X_DTYPE GRKAN_DTYPE        /* of x and dx */
-#define Y_DTYPE GRKAN_OUTPUT_DTYPE /* of y and dy */
-
-#define DTYPE_BYTES(dtype) ((dtype) == 3 ? 8 : (dtype) == 0 ? 4 : 2)
-#define IS_16_BIT(dtype) ((dtype) == 1 || (dtype) == 2)
 #define SCALAR_BYTES (X_DTYPE == 3 ? 8 : 4)
 
 /** Of an element of whichever type has fewer. */

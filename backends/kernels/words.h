@@ -117,6 +117,9 @@
 #ifndef FLIP_POSITIVE
 #define FLIP_POSITIVE(v, by) FLIP(v, by)
 #endif
+#ifndef SCALAR
+#define SCALAR(c) REAL(c)
+#endif
 #ifndef ANY_ABOVE
 #define ANY_ABOVE(v, limit) ((v) > (limit))
 #endif

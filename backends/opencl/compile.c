@@ -69,23 +69,76 @@ static grkan_status read_binary(const grkan_backend_device *device, cl_program p
     return status;
 }
 
+static void write_options(const grkan_backend_device *device, const grkan_compile_request *request,
+                          char options[OPENCL_OPTION_BYTES])
+{
+    char ptx[64] = "";
+    if (device->ptx_architecture > 0)
+        snprintf(ptx, sizeof ptx, " -DPTX_ARCHITECTURE=%d", device->ptx_architecture);
+    snprintf(options, OPENCL_OPTION_BYTES, OPENCL_OPTIONS " %s%s%s", request->definitions,
+             request->is_ieee ? " -cl-fp32-correctly-rounded-divide-sqrt" : "", ptx);
+}
+
+/** The text that a program is kept as: options and source, each with the zero at its end. */
+static grkan_status write_text(const char *source, const char *options, grkan_blob *binary)
+{
+    const size_t lengths[] = {strlen(options) + 1, strlen(opencl_dialect), strlen(source) + 1};
+    char *const data = malloc(lengths[0] + lengths[1] + lengths[2]);
+    if (data == NULL)
+        return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for an OpenCL program");
+    memcpy(data, options, lengths[0]);
+    memcpy(data + lengths[0], opencl_dialect, lengths[1]);
+    memcpy(data + lengths[0] + lengths[1], source, lengths[2]);
+    *binary = (grkan_blob){data, lengths[0] + lengths[1] + lengths[2]};
+    return GRKAN_SUCCESS;
+}
+
 grkan_status opencl_compile(grkan_backend_device *device, const grkan_compile_request *request, grkan_blob *binary,
                             grkan_compiler_report *report)
 {
     (void)report; /* OpenCL has no words for it */
-    char options[1024], ptx[64] = "";
+    char options[OPENCL_OPTION_BYTES];
     const char *sources[] = {opencl_dialect, request->source};
     cl_int code;
     const cl_program program = opencl.CreateProgramWithSource(device->context, 2, sources, NULL, &code);
     if (code != CL_SUCCESS)
         return opencl_failed("clCreateProgramWithSource", code);
-    if (device->ptx_architecture > 0)
-        snprintf(ptx, sizeof ptx, " -DPTX_ARCHITECTURE=%d", device->ptx_architecture);
-    snprintf(options, sizeof options, OPENCL_OPTIONS " %s%s%s", request->definitions,
-             request->is_ieee ? " -cl-fp32-correctly-rounded-divide-sqrt" : "", ptx);
+    write_options(device, request, options);
     code = opencl.BuildProgram(program, 1, &device->id, options, NULL, NULL);
-    const grkan_status status =
-        code == CL_SUCCESS ? read_binary(device, program, binary) : opencl_build_failed(device, program, code);
+    const grkan_status status = code != CL_SUCCESS      ? opencl_build_failed(device, program, code)
+                                : device->keeps_sources ? write_text(request->source, options, binary)
+                                                        : read_binary(device, program, binary);
     opencl.ReleaseProgram(program);
     return status;
+}
+
+static grkan_status create_of_binary(const grkan_backend_device *device, const grkan_blob *binary, cl_program *program)
+{
+    const unsigned char *data = binary->data;
+    cl_int code, of_device;
+    *program =
+        opencl.CreateProgramWithBinary(device->context, 1, &device->id, &binary->bytes, &data, &of_device, &code);
+    return code == CL_SUCCESS ? GRKAN_SUCCESS : opencl_failed("clCreateProgramWithBinary", code);
+}
+
+static grkan_status create_of_text(const grkan_backend_device *device, const grkan_blob *binary, cl_program *program,
+                                   char options[OPENCL_OPTION_BYTES])
+{
+    const char *const text = binary->data;
+    const char *const end = text != NULL ? memchr(text, '\0', binary->bytes) : NULL;
+    cl_int code;
+    if (end == NULL || end + 1 >= text + binary->bytes || text[binary->bytes - 1] != '\0')
+        return opencl_failed("clCreateProgramWithSource", CL_INVALID_VALUE);
+    const char *source = end + 1;
+    snprintf(options, OPENCL_OPTION_BYTES, "%s", text);
+    *program = opencl.CreateProgramWithSource(device->context, 1, &source, NULL, &code);
+    return code == CL_SUCCESS ? GRKAN_SUCCESS : opencl_failed("clCreateProgramWithSource", code);
+}
+
+grkan_status opencl_create_program(const grkan_backend_device *device, const grkan_blob *binary, cl_program *program,
+                                   char options[OPENCL_OPTION_BYTES])
+{
+    options[0] = '\0';
+    return device->keeps_sources ? create_of_text(device, binary, program, options)
+                                 : create_of_binary(device, binary, program);
 }

@@ -135,6 +135,17 @@ static int ptx_architecture_of(reader *r)
     return architecture >= volta ? architecture : 0;
 }
 
+/**
+ * PoCL's binaries hold each kernel as compiled for groups of any size, beside what it compiles at the first launch for the size
+ * at hand: twice the time before a first call is done. It keeps what it compiled of sources on disk itself.
+ */
+static int is_pocl(reader *r)
+{
+    char version[64];
+    copy_text(r, CL_DEVICE_VERSION, version, sizeof version);
+    return strstr(version, " PoCL") != NULL;
+}
+
 /** @return a text to free; NULL without memory, or with *code */
 static char *read_platform_text(cl_platform_id platform, cl_platform_info what, cl_int *code)
 {
@@ -150,12 +161,13 @@ static char *read_platform_text(cl_platform_id platform, cl_platform_info what, 
 static grkan_status write_identity(grkan_backend_device *device, const char *platform, const char *version,
                                    const char *name, const char *driver)
 {
-    static const char format[] = "%s|%s|%s|%s|" OPENCL_OPTIONS;
-    const int length = snprintf(NULL, 0, format, platform, version, name, driver);
+    static const char format[] = "%s|%s|%s|%s|%s" OPENCL_OPTIONS;
+    const char *const kept = device->keeps_sources ? "text|" : "";
+    const int length = snprintf(NULL, 0, format, platform, version, name, driver, kept);
     device->identity = malloc((size_t)length + 1);
     if (device->identity == NULL)
         return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for an OpenCL device");
-    snprintf(device->identity, (size_t)length + 1, format, platform, version, name, driver);
+    snprintf(device->identity, (size_t)length + 1, format, platform, version, name, driver, kept);
     return GRKAN_SUCCESS;
 }
 
@@ -166,6 +178,7 @@ grkan_status opencl_identify(grkan_backend_device *device)
     char *const name = read_text(&r, CL_DEVICE_NAME), *const driver = read_text(&r, CL_DRIVER_VERSION);
     char *platform_name = NULL, *version = NULL;
     device->ptx_architecture = ptx_architecture_of(&r);
+    device->keeps_sources = is_pocl(&r);
     if (r.code == CL_SUCCESS)
         r.code = opencl.GetDeviceInfo(device->id, CL_DEVICE_PLATFORM, sizeof platform, &platform, NULL);
     grkan_status status = status_of(&r);
@@ -193,6 +206,13 @@ static int keeps_ieee(reader *r)
     const cl_device_fp_config needed =
         CL_FP_DENORM | CL_FP_INF_NAN | CL_FP_ROUND_TO_NEAREST | CL_FP_FMA | CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT;
     return (read_number(r, CL_DEVICE_SINGLE_FP_CONFIG) & needed) == needed;
+}
+
+/** Floats in a vector of a processor. */
+static int32_t lanes_of(reader *r)
+{
+    const uint64_t width = read_number(r, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT);
+    return width >= 16 ? 16 : width >= 8 ? 8 : 4;
 }
 
 grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_properties *properties,
@@ -233,6 +253,8 @@ grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_pr
     limits->max_vector_bytes = 16;
     limits->local_bytes = read_number(&r, CL_DEVICE_LOCAL_MEM_SIZE);
     /* NVIDIA's compiler gets an instruction for it. */
+    if ((read_number(&r, CL_DEVICE_TYPE) & CL_DEVICE_TYPE_CPU) != 0 && !properties->is_gpu)
+        limits->lanes = lanes_of(&r);
     limits->lacks_f64_atomics = !is_nvidia && !has_extension(&r, "cl_khr_int64_base_atomics");
     return status_of(&r);
 }

@@ -1,27 +1,73 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The kernels' words in OpenCL C 1.2. */
 #pragma OPENCL FP_CONTRACT OFF
+#ifdef __clang__ /* what is a constant of one plan is none of another */
+#pragma clang diagnostic ignored "-Wconstant-logical-operand"
+#endif
 
 typedef long grkan_int64;
 
 #if GRKAN_DTYPE == 3
 #pragma OPENCL EXTENSION cl_khr_fp64 : enable
 typedef double scalar;
-#define REAL(c) c
+#define SCALAR(c) c
 #define DOUBLE_OF(low, high) as_double((uint2)(low, high))
 #define LOW_OF(value) (as_uint2(value).x)
 #define HIGH_OF(value) (as_uint2(value).y)
 #else
 typedef float scalar;
-#define REAL(c) c##f
+#define SCALAR(c) c##f
 #endif
+
+#ifdef GRKAN_LANES
+#define LANES
+#define JOINED(a, b) a##b
+#define JOIN(a, b) JOINED(a, b)
+#if GRKAN_DTYPE == 3
+typedef JOIN(double, GRKAN_LANES) real;
+#else
+typedef JOIN(float, GRKAN_LANES) real;
+#endif
+#define STORED_FLOAT JOIN(float, GRKAN_LANES)
+#define STORED_BITS JOIN(uint, GRKAN_LANES)
+/* At any address: PoCL's vloadn and vstoren take short vectors apart. */
+typedef real __attribute__((aligned(sizeof(scalar)))) real_in_memory;
+typedef JOIN(ushort, GRKAN_LANES) __attribute__((aligned(2))) shorts_in_memory;
+#define LOAD_LANES(space, from) (*(space const real_in_memory *)(from))
+#define STORE_LANES(space, to, lanes) (*(space real_in_memory *)(to) = (lanes))
+#define LOAD_SHORTS(space, from) (*(space const shorts_in_memory *)(from))
+#define STORE_SHORTS(space, to, shorts) (*(space shorts_in_memory *)(to) = (shorts))
+#define BITS_OF_LANES(shorts) JOIN(convert_uint, GRKAN_LANES)(shorts)
+#define SHORTS_OF_LANES(bits) JOIN(convert_ushort, GRKAN_LANES)(bits)
+#define BROADCAST(value) ((real)(value))
+#define EVEN_LANES(a, b) ((real)((a).even, (b).even))
+#define ODD_LANES(a, b) ((real)((a).odd, (b).odd))
+#if __has_builtin(__builtin_reduce_or) /* one instruction; any() of PoCL is a dozen, and branches */
+#define ANY_ABOVE(v, limit) (__builtin_reduce_or((v) > (limit)) != 0)
+#else
+#define ANY_ABOVE(v, limit) any((v) > (limit))
+#endif
+#define SCALAR_ABS(v) fabs(v)
+#else
 typedef scalar real;
+#endif
 
 #define DEVICE static inline
 #define GLOBAL __global
+#define PRIVATE __private
+#ifdef GRKAN_LANES /* a block is one work-item, which has its memory for itself */
+#define SHARED __private
+#define SHARED_ARRAY(type, name, size) type name[size]
+#else
 #define SHARED __local
 #define SHARED_ARRAY(type, name, size) __local type name[size]
+#endif
+#define REAL(c) ((real)(SCALAR(c)))
+#ifdef GRKAN_LANES
+#define KERNEL(threads, resident) __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+#else
 #define KERNEL(threads, resident) __kernel __attribute__((reqd_work_group_size(threads, 1, 1))) void
+#endif
 #define UNROLL _Pragma("unroll")
 #define NO_UNROLL _Pragma("nounroll")
 #define SEGMENTS(g) (GRKAN_SEGMENTED ? (g)->columns.segments : 1)
@@ -39,8 +85,46 @@ typedef scalar real;
 #define MAXIMUM(a, b) fmax(a, b)
 #define DIVIDE(a, b) ((a) / (b))
 #define SQRT(v) sqrt(v)
+#ifdef GRKAN_LANES
+#define OVERLOADED static inline __attribute__((overloadable))
+OVERLOADED uint bits_of(float value)
+{
+    return as_uint(value);
+}
+OVERLOADED STORED_BITS bits_of(STORED_FLOAT value)
+{
+    return JOIN(as_uint, GRKAN_LANES)(value);
+}
+OVERLOADED float float_of(uint bits)
+{
+    return as_float(bits);
+}
+OVERLOADED STORED_FLOAT float_of(STORED_BITS bits)
+{
+    return JOIN(as_float, GRKAN_LANES)(bits);
+}
+#define BITS_OF(value) bits_of(value)
+#define FLOAT_OF(bits) float_of(bits)
+DEVICE real merged_low(real a, real b)
+{
+    real merged;
+    merged.even = a.lo;
+    merged.odd = b.lo;
+    return merged;
+}
+DEVICE real merged_high(real a, real b)
+{
+    real merged;
+    merged.even = a.hi;
+    merged.odd = b.hi;
+    return merged;
+}
+#define MERGED_LOW(a, b) merged_low(a, b)
+#define MERGED_HIGH(a, b) merged_high(a, b)
+#else
 #define BITS_OF(value) as_uint(value)
 #define FLOAT_OF(bits) as_float(bits)
+#endif
 
 typedef uint2 words2;
 typedef uint4 words4;
@@ -51,9 +135,9 @@ typedef uint4 words4;
 #define PTX_SHARED(pointer) ((unsigned int)(size_t)(pointer))
 #else
 #define OUTLINE static __attribute__((noinline))
-#define FLIP(v, by) ((by) < REAL(0.0) ? -(v) : (v))
+#define FLIP(v, by) ((by) < SCALAR(0.0) ? -(v) : (v))
 #define PLUS_ZERO(x) (x)
-#define RECIPROCAL(q) (REAL(1.0) / (q))
+#define RECIPROCAL(q) (SCALAR(1.0) / (q))
 
 #if GRKAN_STRATEGY != 3
 #if GRKAN_DTYPE == 3

@@ -26,37 +26,33 @@ struct gpu_kernel {
  * What cuda.c asks of the same assembler: the first level, and a block's share of the registers, since OpenCL has no word
  * for how many groups a compute unit shall hold.
  */
-static void load_options(const grkan_backend_device *device, const grkan_plan_data *plan, char *options, size_t bytes)
+static void nvidia_options(const grkan_plan_data *plan, char options[OPENCL_OPTION_BYTES])
 {
     enum { most_registers = 255 }; /* of a thread, on every NVIDIA GPU */
     const int block = plan->backward.columns.block, threads = plan->backward_tuning.occupancy;
     const int registers = gpu_nvidia_registers / (threads > block ? threads / block * block : block) / 8 * 8;
-    options[0] = '\0';
-    if (device->ptx_architecture > 0)
-        snprintf(options, bytes, "-cl-nv-opt-level=1 -cl-nv-maxrregcount=%d",
-                 registers < most_registers ? registers : most_registers);
+    snprintf(options, OPENCL_OPTION_BYTES, "-cl-nv-opt-level=1 -cl-nv-maxrregcount=%d",
+             registers < most_registers ? registers : most_registers);
 }
 
 grkan_status gpu_module_load(grkan_backend_device *device, const grkan_plan_data *plan, const grkan_blob *binary,
                              gpu_module **module)
 {
-    char options[64];
-    const unsigned char *data = binary->data;
-    cl_int code, of_device;
+    char options[OPENCL_OPTION_BYTES];
     gpu_module *made = calloc(1, sizeof *made);
     if (made == NULL)
         return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for an OpenCL program");
     made->device = device;
-    made->program =
-        opencl.CreateProgramWithBinary(device->context, 1, &device->id, &binary->bytes, &data, &of_device, &code);
-    if (code != CL_SUCCESS) {
+    grkan_status status = opencl_create_program(device, binary, &made->program, options);
+    if (status != GRKAN_SUCCESS) {
         free(made);
-        return opencl_failed("clCreateProgramWithBinary", code);
+        return status;
     }
-    load_options(device, plan, options, sizeof options);
-    code = opencl.BuildProgram(made->program, 1, &device->id, options, NULL, NULL);
+    if (device->ptx_architecture > 0)
+        nvidia_options(plan, options);
+    const cl_int code = opencl.BuildProgram(made->program, 1, &device->id, options, NULL, NULL);
     if (code != CL_SUCCESS) {
-        const grkan_status status = opencl_build_failed(device, made->program, code);
+        status = opencl_build_failed(device, made->program, code);
         gpu_module_unload(made);
         return status;
     }

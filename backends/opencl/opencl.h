@@ -14,9 +14,13 @@
 /** That all programs have in common. */
 #define OPENCL_OPTIONS "-cl-std=CL1.2"
 
+/** Room for the options of one program, definitions included. */
+enum { OPENCL_OPTION_BYTES = 1024 };
+
 struct grkan_backend_device {
     int index;            /* -1: opened in the caller's context */
     int ptx_architecture; /* of an NVIDIA GPU, 800 for sm_80; 0: another vendor's, or too old for ptx.h */
+    int keeps_sources;    /* 1: programs are kept as text, see describe.c */
     cl_device_id id;
     cl_context context;
     cl_command_queue queue; /* the default stream, with profiling */
@@ -87,7 +91,7 @@ void opencl_close(grkan_backend_device *device);
 
 /** Whether grkan's kernels can run there. @return GRKAN_ERROR_UNSUPPORTED, with what it lacks */
 grkan_status opencl_check_usable(cl_device_id id);
-/** Fill in the device's ptx_architecture and identity. */
+/** Fill in the device's ptx_architecture, keeps_sources and identity. */
 grkan_status opencl_identify(grkan_backend_device *device);
 grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_properties *properties,
                              grkan_device_limits *limits);
@@ -95,6 +99,9 @@ grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_pr
 /* compile.c */
 grkan_status opencl_compile(grkan_backend_device *device, const grkan_compile_request *request, grkan_blob *binary,
                             grkan_compiler_report *report);
+/** Make a program of what opencl_compile gave, which is to be built with these options. */
+grkan_status opencl_create_program(const grkan_backend_device *device, const grkan_blob *binary, cl_program *program,
+                                   char options[OPENCL_OPTION_BYTES]);
 
 /* native.c */
 grkan_status opencl_check_stream(const grkan_backend_device *device, void *stream);

@@ -43,6 +43,21 @@ static bool is_same_everywhere(const grkan_plan_data *data)
     return data->options.determinism == GRKAN_DEVICE_TO_DEVICE;
 }
 
+/** Whether a block is one work-item: the kernels for that have neither atomics nor prologues. */
+static bool has_lanes(const grkan_device_limits *limits, const grkan_plan_data *data)
+{
+    return limits->lanes > 0 && data->options.strategy == GRKAN_STRATEGY_TREE && !has_prologue(data);
+}
+
+/** A device's limits for a plan: where lanes are neighbouring threads, vectors of one element make them neighbouring elements, too. */
+static grkan_device_limits limits_for(const grkan_device_limits *limits, const grkan_plan_data *data)
+{
+    grkan_device_limits own = *limits;
+    if (has_lanes(limits, data) && !is_same_everywhere(data))
+        own.max_vector_bytes = 0;
+    return own;
+}
+
 /** Numbers of a row of each table of channels, or of each other table. */
 static int numbers_of(const grkan_plan_data *data, bool of_channels)
 {
@@ -254,8 +269,9 @@ static grkan_column_cut cut_of(const grkan_plan_data *data, const grkan_columns 
     return grkan_row_statistics(&data->operation) > 0 && grkan_has_whole_rows(c) ? GRKAN_CUT_ROWS : GRKAN_CUT_CHANNELS;
 }
 
-grkan_status grkan_plan_shape(const grkan_device_limits *limits, grkan_plan_data *data)
+grkan_status grkan_plan_shape(const grkan_device_limits *of_device, grkan_plan_data *data)
 {
+    const grkan_device_limits own = limits_for(of_device, data), *const limits = &own;
     const int64_t scalar = (int64_t)grkan_coefficient_bytes(data->operation.dtype);
     const size_t x_bytes = grkan_dtype_bytes(data->operation.dtype);
     const size_t y_bytes = grkan_dtype_bytes(grkan_operation_output_dtype(&data->operation));
@@ -276,5 +292,6 @@ grkan_status grkan_plan_shape(const grkan_device_limits *limits, grkan_plan_data
     shape_forward(limits, data);
     shape_backward(&of_backward, data);
     data->last_block_reduces = limits->last_block_reduces && !has_prologue(data);
+    data->lanes = has_lanes(limits, data) ? limits->lanes * 4 / (int)scalar : 0;
     return GRKAN_SUCCESS;
 }

@@ -111,6 +111,15 @@ static void calls_fail_with_a_cache(void **state)
     faults_with_cache(all);
 }
 
+/** Programs of PoCL, which is the runtime at hand; other tests have it pass for another, whose programs are kept as binaries. */
+static void calls_fail_with_programs_kept_as_text(void **state)
+{
+    (void)state;
+    static const char *const all[] = {"clCreateProgramWithSource", "clBuildProgram", "clReleaseProgram", NULL};
+    opencl_layer_answer(CL_DEVICE_VERSION, NULL, 0);
+    faults_without_cache(all);
+}
+
 static void calls_fail_without_a_cache(void **state)
 {
     (void)state;
@@ -131,10 +140,13 @@ int main(int argc, char **argv)
         cmocka_unit_test(calls_fail_with_a_cache),
         cmocka_unit_test(calls_fail_without_a_cache),
         cmocka_unit_test(plans_share_kernels),
+        cmocka_unit_test(calls_fail_with_programs_kept_as_text),
     };
+    static const char version[] = "OpenCL 1.2 of another";
     const int absent = watched_begin_apart();
     if (absent != 0)
         return absent;
+    opencl_layer_answer(CL_DEVICE_VERSION, version, sizeof version);
     if (!faults_begin(&opencl, argc > 1 && strcmp(argv[1], "all") == 0))
         return EXIT_FAILURE;
     return cmocka_run_group_tests_name("opencl_faults", tests, NULL, NULL);

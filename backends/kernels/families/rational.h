@@ -126,6 +126,16 @@ typedef struct coefficients {
     real b[MAX_DEGREE + 1]; /* constant term, b1..bn; see above */
 } coefficients;
 
+/** Of one lane. */
+#ifdef LANES
+typedef struct scalar_coefficients {
+    scalar a[MAX_DEGREE + 1];
+    scalar b[MAX_DEGREE + 1];
+} scalar_coefficients;
+#else
+typedef coefficients scalar_coefficients;
+#endif
+
 /** How many coefficients come of a row of a table, for the kernels. */
 DEVICE int coefficient_count(family f, int table)
 {
@@ -222,9 +232,9 @@ NEAR OF_REALS(polynomial) horner(const real *c, int degree, reals x)
 }
 
 /** What abs_sum and abs_sum_offset add to |B|. */
-DEVICE real sum_offset(family f)
+DEVICE scalar sum_offset(family f)
 {
-    return f.form == FORM_ABS_SUM ? REAL(1.0) : REAL(0.1);
+    return f.form == FORM_ABS_SUM ? SCALAR(1.0) : SCALAR(0.1);
 }
 
 DEVICE int has_abs_sum(family f)

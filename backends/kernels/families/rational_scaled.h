@@ -34,21 +34,21 @@
 
 /** value 2^exponent, the value a significand of any normal size. */
 typedef struct scaled {
-    real value;
+    scalar value;
     int exponent;
 } scaled;
 
 /** value factor 2^n, rounded once; 0 or infinity where that has no place. The factor is from 1/2 to 2, or 0 or infinite. */
-DEVICE real scaled_product(real value, real factor, int n)
+DEVICE scalar scaled_product(scalar value, scalar factor, int n)
 {
     const int most = n > MOST_SCALING ? MOST_SCALING : n;
     const int all = most < -MOST_SCALING ? -MOST_SCALING : most;
     return value * POWER(all / 2) * (factor * POWER(all - all / 2));
 }
 
-DEVICE real scale(real value, int n)
+DEVICE scalar scale(scalar value, int n)
 {
-    return scaled_product(value, REAL(1.0), n);
+    return scaled_product(value, SCALAR(1.0), n);
 }
 
 DEVICE int larger_of(int a, int b)
@@ -57,12 +57,12 @@ DEVICE int larger_of(int a, int b)
 }
 
 /** 1 <= |value| < 2, but of 0, infinity and NaN. The second step is for subnormals. */
-DEVICE scaled split(real v)
+DEVICE scaled split(scalar v)
 {
     scaled s;
     s.exponent = EXPONENT(v);
     s.value = scale(v, -s.exponent);
-    if (ABS(s.value) < REAL(1.0)) {
+    if (ABS(s.value) < SCALAR(1.0)) {
         const int more = EXPONENT(s.value);
         s.value = scale(s.value, -more);
         s.exponent += more;
@@ -71,31 +71,31 @@ DEVICE scaled split(real v)
 }
 
 /** x, with the sign of +0 for zeros. */
-DEVICE scaled split_argument(real x)
+DEVICE scaled split_argument(scalar x)
 {
     scaled s = split(x);
-    if (x == REAL(0.0)) {
-        s.value = REAL(1.0);
+    if (x == SCALAR(0.0)) {
+        s.value = SCALAR(1.0);
         s.exponent = -ENDLESS;
-    } else if (s.value - s.value != REAL(0.0)) {
+    } else if (s.value - s.value != SCALAR(0.0)) {
         s.exponent = ENDLESS;
     }
     return s;
 }
 
 /** Highest power with a coefficient that is not zero; 0 if there is none. */
-DEVICE int effective_degree(const real *c, int degree)
+DEVICE int effective_degree(const scalar *c, int degree)
 {
     int effective = 0;
     UNROLL_RARE
     for (int i = 1; i <= degree; ++i)
-        if (HIDE_REAL(c[i]) != REAL(0.0))
+        if (HIDE_REAL(c[i]) != SCALAR(0.0))
             effective = i;
     return effective;
 }
 
 /** base * x^k, by the factors x or t = 1 / x. */
-DEVICE real times_power(real base, real x, real t, int k)
+DEVICE scalar times_power(scalar base, scalar x, scalar t, int k)
 {
     for (; k > 0; --k)
         base = base * x;
@@ -105,22 +105,22 @@ DEVICE real times_power(real base, real x, real t, int k)
 }
 
 /** c(x) / x^effective, or with slope 1 c'(x) / x^(effective - 1): as a polynomial in t 2^exponent. */
-DEVICE scaled horner_reversed(const real *c, int degree, int effective, real t, int exponent, int slope)
+DEVICE scaled horner_reversed(const scalar *c, int degree, int effective, scalar t, int exponent, int slope)
 {
     scaled p;
-    p.value = REAL(0.0);
+    p.value = SCALAR(0.0);
     p.exponent = NO_EXPONENT;
     UNROLL_RARE
     for (int i = slope; i <= degree; ++i) {
-        const real own = HIDE_REAL(c[i]);
-        if (i <= effective && own != REAL(0.0))
+        const scalar own = HIDE_REAL(c[i]);
+        if (i <= effective && own != SCALAR(0.0))
             p.exponent = larger_of(p.exponent, EXPONENT(own) + (effective - i) * exponent);
     }
     UNROLL_RARE
     for (int i = slope; i <= degree; ++i) {
         if (i <= effective) {
-            const real own = scale(HIDE_REAL(c[i]), (effective - i) * exponent - p.exponent);
-            const real term = slope ? (real)i * own : own;
+            const scalar own = scale(HIDE_REAL(c[i]), (effective - i) * exponent - p.exponent);
+            const scalar term = slope ? (scalar)i * own : own;
             p.value = i == slope ? term : FMA(p.value, t, term);
         }
     }
@@ -130,7 +130,7 @@ DEVICE scaled horner_reversed(const real *c, int degree, int effective, real t, 
 /** What forward and backward share: F(x) = ratio x^(e - q_degree). */
 typedef struct scaled_point {
     scaled x;
-    real t;       /* 1 / x.value */
+    scalar t;       /* 1 / x.value */
     scaled q;     /* Q(x) / x^q_degree */
     scaled ratio; /* (P / x^e) / (Q / x^q_degree) */
     scaled turn;  /* dQ/dB / x^(q_degree - k); for abs_terms, where B is of |x|, sign(x)^k */
@@ -140,13 +140,13 @@ typedef struct scaled_point {
 } scaled_point;
 
 /** What the denominator's polynomial is evaluated in: 1 / x.value, or 1 / |x.value|. */
-DEVICE real denominator_argument(family f, const scaled_point *at)
+DEVICE scalar denominator_argument(family f, const scaled_point *at)
 {
     return f.form == FORM_ABS_TERMS ? ABS(at->t) : at->t;
 }
 
 /** Q over x^q_degree as the sum of its constant and another part, a value of exponent. @param sign of x^q_degree */
-DEVICE scaled plus_constant(real start, scaled part, real sign, const scaled_point *at)
+DEVICE scaled plus_constant(scalar start, scaled part, scalar sign, const scaled_point *at)
 {
     const int offset = -at->q_degree * at->x.exponent;
     scaled q;
@@ -156,27 +156,27 @@ DEVICE scaled plus_constant(real start, scaled part, real sign, const scaled_poi
     return q;
 }
 
-DEVICE scaled_point evaluate_scaled(family f, const coefficients *c, real x)
+DEVICE scaled_point evaluate_scaled(family f, const scalar_coefficients *c, scalar x)
 {
     scaled_point at;
-    real odd; /* sign(x)^k */
+    scalar odd; /* sign(x)^k */
     scaled b, p;
     at.x = split_argument(x);
-    at.t = DIVIDE(REAL(1.0), at.x.value);
+    at.t = DIVIDE(SCALAR(1.0), at.x.value);
     at.e = effective_degree(c->a, f.m);
     at.k = effective_degree(c->b, f.n);
     at.q_degree = at.k;
     b = horner_reversed(c->b, f.n, at.k, denominator_argument(f, &at), -at.x.exponent, 0);
     at.q = b;
-    at.turn.value = REAL(1.0);
+    at.turn.value = SCALAR(1.0);
     at.turn.exponent = 0;
-    odd = (at.k & 1) ? FLIP(REAL(1.0), at.x.value) : REAL(1.0);
+    odd = (at.k & 1) ? FLIP(SCALAR(1.0), at.x.value) : SCALAR(1.0);
     if (f.form == FORM_ABS_TERMS) {
         at.turn.value = odd;
         at.q.value = odd * b.value;
     }
     if (has_abs_sum(f)) {
-        at.turn.value = FLIP(odd, PLUS_ZERO(x == REAL(0.0) ? HIDE_REAL(c->b[0]) : b.value));
+        at.turn.value = FLIP(odd, PLUS_ZERO(x == SCALAR(0.0) ? HIDE_REAL(c->b[0]) : b.value));
         b.value = ABS(b.value);
         at.q = plus_constant(sum_offset(f), b, odd, &at);
     }
@@ -187,7 +187,7 @@ DEVICE scaled_point evaluate_scaled(family f, const coefficients *c, real x)
         at.turn.exponent = part.exponent + b.exponent;
         part.value = part.value * part.value;
         part.exponent = 2 * at.turn.exponent;
-        at.q = plus_constant(REAL(1.0), part, REAL(1.0), &at);
+        at.q = plus_constant(SCALAR(1.0), part, SCALAR(1.0), &at);
     }
     p = horner_reversed(c->a, f.m, at.e, at.t, -at.x.exponent, 0);
     at.ratio.value = DIVIDE(p.value, at.q.value);
@@ -196,17 +196,17 @@ DEVICE scaled_point evaluate_scaled(family f, const coefficients *c, real x)
 }
 
 /** base x^k as a plain number. */
-DEVICE real scaled_power(scaled base, const scaled_point *at, int k)
+DEVICE scalar scaled_power(scaled base, const scaled_point *at, int k)
 {
     /* One factor's product is rounded with the scale that the result has. */
     const int last = k > 0 ? 1 : k < 0 ? -1 : 0;
-    const real factor = k > 0 ? at->x.value : k < 0 ? at->t : REAL(1.0);
+    const scalar factor = k > 0 ? at->x.value : k < 0 ? at->t : SCALAR(1.0);
     return scaled_product(times_power(base.value, at->x.value, at->t, k - last), factor,
                           base.exponent + k * at->x.exponent);
 }
 
 /** P' - F Q', over x^(e - 1). */
-DEVICE scaled slope_scaled(family f, const coefficients *c, const scaled_point *at)
+DEVICE scaled slope_scaled(family f, const scalar_coefficients *c, const scaled_point *at)
 {
     const scaled p = horner_reversed(c->a, f.m, at->e, at->t, -at->x.exponent, 1);
     const scaled b = horner_reversed(c->b, f.n, at->k, denominator_argument(f, at), -at->x.exponent, 1);
@@ -219,14 +219,14 @@ DEVICE scaled slope_scaled(family f, const coefficients *c, const scaled_point *
 }
 
 /** F(x) where plain arithmetic could overflow. */
-DEVICE real forward_scaled(family f, const coefficients *c, real x)
+DEVICE scalar forward_scaled(family f, const scalar_coefficients *c, scalar x)
 {
     const scaled_point at = evaluate_scaled(f, c, x);
     return scaled_power(at.ratio, &at, at.e - at.q_degree);
 }
 
 /** As backward_near, where plain arithmetic could overflow. */
-DEVICE real backward_scaled(family f, const coefficients *c, real x, real dy, real *sums)
+DEVICE scalar backward_scaled(family f, const scalar_coefficients *c, scalar x, scalar dy, scalar *sums)
 {
     const int count = table_width(f, DENOMINATOR);
     const int lowest = f.form == FORM_ABS_SUM_OFFSET ? 0 : 1; /* the j of the first b_j */
@@ -234,7 +234,7 @@ DEVICE real backward_scaled(family f, const coefficients *c, real x, real dy, re
     scaled g = split(dy); /* w x^q_degree */
     scaled u;             /* -w F dQ/dB x^(q_degree + k - e) */
     scaled slope;
-    real dx;
+    scalar dx;
     g.value = DIVIDE(g.value, at.q.value);
     g.exponent -= at.q.exponent;
     slope = slope_scaled(f, c, &at);
@@ -251,12 +251,13 @@ DEVICE real backward_scaled(family f, const coefficients *c, real x, real dy, re
     UNROLL_RARE
     for (int i = 0; i < count; ++i) {
         const int j = i + lowest;
-        const real term = scaled_power(u, &at, at.e - at.q_degree - at.k + j);
+        const scalar term = scaled_power(u, &at, at.e - at.q_degree - at.k + j);
         sums[f.m + 1 + i] += (f.form == FORM_ABS_TERMS && (j & 1)) ? FLIP(term, at.x.value) : term;
     }
     return dx;
 }
 
+#ifndef LANES /* those look at all lanes first: see lanes.h */
 DEVICE int is_near(family f, const coefficients *c, real x)
 {
     return !(ABS(x) > (has_large(f, c) ? -REAL(1.0) : near_limit(f))); /* NaN is near */
@@ -274,5 +275,6 @@ DEVICE real backward_element(family f, const coefficients *c, real x, real dy, r
     real y;
     return is_near(f, c, x) ? backward_near(f, c, PLUS_ZERO(x), dy, &y, sums) : backward_scaled(f, c, x, dy, sums);
 }
+#endif
 
 #endif

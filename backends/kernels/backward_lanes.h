@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file backward_lanes.h @brief The kernels of backward where a block is one work-item: see lanes.h. */
+#ifndef GRKAN_BACKWARD_LANES_H
+#define GRKAN_BACKWARD_LANES_H
+
+#include "block_outputs.h"
+#include "grid_reduction.h"
+#include "lanes.h"
+
+/* ------------------------------------------------------------------------------------- vectors of threads */
+
+/**
+ * Elements of neighbouring threads' vectors, from the order that they have in memory to one register for each element of a
+ * vector. An element's place is a binary number, register and lane; each round makes its last digit the first.
+ */
+DEVICE void separate_vectors(real *v)
+{
+    UNROLL
+    for (int round = 1; round < GRKAN_VECTOR; round *= 2) {
+        real next[GRKAN_VECTOR];
+        UNROLL
+        for (int i = 0; i < GRKAN_VECTOR / 2; ++i) {
+            next[i] = EVEN_LANES(v[2 * i], v[2 * i + 1]);
+            next[i + GRKAN_VECTOR / 2] = ODD_LANES(v[2 * i], v[2 * i + 1]);
+        }
+        UNROLL
+        for (int i = 0; i < GRKAN_VECTOR; ++i)
+            v[i] = next[i];
+    }
+}
+
+/** And back. */
+DEVICE void merge_vectors(real *v)
+{
+    UNROLL
+    for (int round = 1; round < GRKAN_VECTOR; round *= 2) {
+        real next[GRKAN_VECTOR];
+        UNROLL
+        for (int i = 0; i < GRKAN_VECTOR / 2; ++i) {
+            next[2 * i] = MERGED_LOW(v[i], v[i + GRKAN_VECTOR / 2]);
+            next[2 * i + 1] = MERGED_HIGH(v[i], v[i + GRKAN_VECTOR / 2]);
+        }
+        UNROLL
+        for (int i = 0; i < GRKAN_VECTOR; ++i)
+            v[i] = next[i];
+    }
+}
+
+/** @param count elements that exist from there on */
+DEVICE void load_vectors(int dtype, GLOBAL const char *tensor, grkan_int64 element, int count, real *v)
+{
+    UNROLL
+    for (int i = 0; i < GRKAN_VECTOR; ++i)
+        v[i] = load_lanes(dtype, tensor, element + i * GRKAN_LANES, count - i * GRKAN_LANES);
+    separate_vectors(v);
+}
+
+DEVICE void store_vectors(int dtype, GLOBAL char *tensor, grkan_int64 element, int count, real *v)
+{
+    merge_vectors(v);
+    UNROLL
+    for (int i = 0; i < GRKAN_VECTOR; ++i)
+        store_lanes(dtype, tensor, element + i * GRKAN_LANES, count - i * GRKAN_LANES, v[i]);
+}
+
+/* ------------------------------------------------------------------------------ phase 1: the rows of a strip */
+
+/** Where tensors are, and gradients that are wanted of them. */
+typedef struct lane_tensors {
+    GLOBAL const char *x;
+    GLOBAL const char *dy;
+    GLOBAL char *dx;
+    GLOBAL char *y;
+} lane_tensors;
+
+/** dx, y and sums where elements are not near zero. */
+typedef struct lane_results {
+    real dx;
+    real y;
+    real sums[SUMS];
+} lane_results;
+
+/** @param before sums before the elements; those of lanes whose element is near have been added to. @param r in and out */
+OUTLINE void backward_far(const coefficients *c, real limits, real x, real dy, const real *before, lane_results *r)
+{
+    scalar limit[GRKAN_LANES], own_x[GRKAN_LANES], own_dy[GRKAN_LANES], own_dx[GRKAN_LANES], own_y[GRKAN_LANES];
+    STORE_LANES(PRIVATE, limit, limits);
+    STORE_LANES(PRIVATE, own_x, x);
+    STORE_LANES(PRIVATE, own_dy, dy);
+    STORE_LANES(PRIVATE, own_dx, r->dx);
+    STORE_LANES(PRIVATE, own_y, r->y);
+    for (int lane = 0; lane < GRKAN_LANES; ++lane) {
+        scalar_coefficients one;
+        scalar sums[SUMS], all[GRKAN_LANES];
+        if (!(ABS(own_x[lane]) > limit[lane]))
+            continue;
+        take_lane(c, lane, &one);
+        for (int i = 0; i < SUMS; ++i) {
+            STORE_LANES(PRIVATE, all, before[i]);
+            sums[i] = all[lane];
+        }
+        own_dx[lane] = backward_scaled(the_family(), &one, own_x[lane], own_dy[lane], sums);
+        if (GRKAN_WRITES_Y)
+            own_y[lane] = forward_scaled(the_family(), &one, own_x[lane]);
+        for (int i = 0; i < SUMS; ++i) {
+            STORE_LANES(PRIVATE, all, r->sums[i]);
+            all[lane] = sums[i];
+            r->sums[i] = LOAD_LANES(PRIVATE, all);
+        }
+    }
+    r->dx = LOAD_LANES(PRIVATE, own_dx);
+    r->y = LOAD_LANES(PRIVATE, own_y);
+}
+
+/** One element of each lane: near zero, or the rare way. */
+DEVICE real backward_lanes(const coefficients *c, real limits, real x, real dy, real *y, real *sums)
+{
+    if (ANY_ABOVE(ABS(x), limits)) {
+        real before[SUMS];
+        lane_results r;
+        UNROLL
+        for (int i = 0; i < SUMS; ++i)
+            r.sums[i] = before[i] = sums[i];
+        r.dx = backward_near(the_family(), c, PLUS_ZERO(x), dy, &r.y, r.sums);
+        backward_far(c, limits, x, dy, before, &r);
+        UNROLL
+        for (int i = 0; i < SUMS; ++i)
+            sums[i] = r.sums[i];
+        *y = r.y;
+        return r.dx;
+    }
+    return backward_near(the_family(), c, PLUS_ZERO(x), dy, y, sums);
+}
+
+/** The rows of neighbouring threads. @param vector of the column tile, the first lane's */
+DEVICE void sum_strip(const lane_tensors *t, const lane_rows *rows, int vector, const coefficients *c, real limits,
+                      real *sums)
+{
+    for (int row = 0; row < rows->count; ++row) {
+        const grkan_int64 at = rows->elements[row] + (grkan_int64)vector * GRKAN_VECTOR;
+        const int count = rows->lengths[row] - vector * GRKAN_VECTOR;
+        real x[GRKAN_VECTOR], dy[GRKAN_VECTOR];
+        if (count <= 0)
+            continue;
+        load_vectors(X_DTYPE, t->x, at, count, x);
+        load_vectors(Y_DTYPE, t->dy, at, count, dy);
+        UNROLL
+        for (int v = 0; v < GRKAN_VECTOR; ++v)
+            dy[v] = backward_lanes(c, limits, x[v], dy[v], &x[v], sums);
+        if (!GRKAN_FROZEN_X)
+            store_vectors(X_DTYPE, t->dx, at, count, dy);
+        if (GRKAN_WRITES_Y)
+            store_vectors(Y_DTYPE, t->y, at, count, x);
+    }
+}
+
+/** Numbers of neighbouring threads, one for each sum, in shared memory. */
+DEVICE void load_sums(SHARED const scalar *own, int threads, real *sums)
+{
+    UNROLL
+    for (int i = 0; i < SUMS; ++i) {
+        scalar all[GRKAN_LANES];
+        if (threads >= GRKAN_LANES) {
+            sums[i] = LOAD_LANES(SHARED, own + place_of_sum(i));
+        } else {
+            for (int lane = 0; lane < GRKAN_LANES; ++lane)
+                all[lane] = lane < threads ? own[place_of_sum(i) + lane] : 0;
+            sums[i] = LOAD_LANES(PRIVATE, all);
+        }
+    }
+}
+
+DEVICE void store_sums(const real *sums, int threads, SHARED scalar *own)
+{
+    UNROLL
+    for (int i = 0; i < SUMS; ++i) {
+        scalar all[GRKAN_LANES];
+        if (threads >= GRKAN_LANES) {
+            STORE_LANES(SHARED, own + place_of_sum(i), sums[i]);
+        } else {
+            STORE_LANES(PRIVATE, all, sums[i]);
+            for (int lane = 0; lane < threads; ++lane)
+                own[place_of_sum(i) + lane] = all[lane];
+        }
+    }
+}
+
+/** A strip of some rows of a chain. @param starts whether they are its first @param ends whether they are its last
+    @param chain sums since a chain's start @param total of the chains before */
+DEVICE void sum_chain(const lane_tensors *t, const lane_rows *rows, int vector, int threads, const strip_numbers *n,
+                      int starts, int ends, SHARED scalar *chain, SHARED scalar *total)
+{
+    real sums[SUMS], before[SUMS];
+    UNROLL
+    for (int i = 0; i < SUMS; ++i)
+        sums[i] = REAL(0.0);
+    if (!starts)
+        load_sums(chain, threads, sums);
+    sum_strip(t, rows, vector, &n->c, n->limits, sums);
+    if (!ends) {
+        store_sums(sums, threads, chain);
+        return;
+    }
+    load_sums(total, threads, before);
+    UNROLL
+    for (int i = 0; i < SUMS; ++i)
+        sums[i] = before[i] + sums[i];
+    store_sums(sums, threads, total);
+}
+
+/** @param chains room for sums of chains, of all threads, where those have more than MOST_LANE_ROWS rows */
+DEVICE void sum_threads(const tile *b, const grkan_launch *launch, const arguments *a, const lane_tensors *t,
+                        SHARED scalar *chains, SHARED scalar *totals)
+{
+    const grkan_geometry *const g = b->g;
+    const int width = longest_lane_row(b), vectors = width / GRKAN_VECTOR;
+    const int all = rows_of_thread(b, 0); /* of the block's first row, which has most */
+    const int step = g->rows.chain < MOST_LANE_ROWS ? g->rows.chain : MOST_LANE_ROWS;
+    for (int i = 0; i < SUMS * GRKAN_BACKWARD_BLOCK; ++i)
+        totals[i] = 0;
+    for (int first = 0, of_chain = 0; first < all; first += step) {
+        const int starts = of_chain == 0;
+        of_chain = of_chain + step < g->rows.chain ? of_chain + step : 0;
+        for (int block_row = 0; block_row < g->columns.block_rows; ++block_row) {
+            const int ends = of_chain == 0 || first + step >= rows_of_thread(b, block_row);
+            SHARED scalar *const total = totals + block_row * g->columns.tile_vectors;
+            SHARED scalar *const chain = chains + block_row * g->columns.tile_vectors;
+            strip_numbers n;
+            lane_rows rows;
+            n.end = 0;
+            find_lane_rows(b, block_row, first, step, &rows);
+            for (int vector = 0; rows.count > 0 && vector < vectors; vector += GRKAN_LANES) {
+                load_strip(b, launch, a, vector * GRKAN_VECTOR, GRKAN_VECTOR, width, &n);
+                sum_chain(t, &rows, vector, vectors - vector, &n, starts, ends, chain + vector, total + vector);
+            }
+        }
+    }
+}
+
+/* ------------------------------------------------------------------------------- phases 2 to 4: a block's sums */
+
+DEVICE void reduce_block(const gradients *d, const tile *b, SHARED scalar *sums, SHARED scalar *exchange)
+{
+    const grkan_geometry *const g = d->g;
+    if (g->columns.block_rows > g->block.column_partials)
+        for (int thread = 0; thread < g->block.column_partials * g->columns.tile_vectors; ++thread)
+            add_block_rows(g, thread, sums);
+    for (int first = 0; first < g->block.threads; first += GRKAN_BACKWARD_BLOCK) {
+        const int left = g->block.threads - first;
+        const int threads = left < GRKAN_BACKWARD_BLOCK ? left : GRKAN_BACKWARD_BLOCK;
+        NO_UNROLL
+        for (int thread = 0; thread < threads; ++thread)
+            exchange[exchange_place(thread)] = sum_columns(g, columns_of_block_thread(d, b, first + thread), sums);
+        NO_UNROLL
+        for (int thread = 0; thread < threads; ++thread) {
+            const finished_output e = output_of_thread(d, b, first + thread, first);
+            if (e.exists)
+                store_output(d, e.to, sum_exchanged(exchange + e.place, 1, e.threads));
+        }
+    }
+}
+
+/* ---------------------------------------------------------------------------------------------- the kernels */
+
+KERNEL(GRKAN_BACKWARD_BLOCK, GRKAN_BACKWARD_RESIDENT)
+grkan_backward(GLOBAL const char *x, GLOBAL const char *dy, TABLE_PARAMETERS(GLOBAL const scalar *, table),
+               GLOBAL char *dx, TABLE_PARAMETERS(GLOBAL scalar *, gradient), GLOBAL char *workspace,
+               Y_PARAMETER const grkan_geometry geometry, const grkan_launch launch MORE_OFFSETS)
+{
+    SHARED_ARRAY(scalar, sums, SUMS * GRKAN_BACKWARD_BLOCK);
+    SHARED_ARRAY(scalar, exchange, GRKAN_BACKWARD_BLOCK / MOST_OUTPUT_THREADS * (MOST_OUTPUT_THREADS + 1));
+    const tile b = tile_of_block(&geometry, (int)BLOCK_INDEX() + launch.first_block);
+    arguments a;
+    a.workspace = workspace;
+    TABLE_ARRAY(a.tables, table);
+    TABLE_ARRAY(a.gradients, gradient);
+    const gradients d = gradients_of(&geometry, &launch, &a);
+    lane_tensors t;
+    t.x = OFFSET(x, launch.x);
+    t.dy = OFFSET(dy, launch.dy);
+    t.dx = OFFSET(dx, launch.result);
+#if GRKAN_WRITES_Y
+    t.y = OFFSET(y, more.y);
+#endif
+#if GRKAN_VECTOR * MOST_LANE_ROWS < 48 /* elements of a chain: rows.c */
+    SHARED_ARRAY(scalar, chains, SUMS * GRKAN_BACKWARD_BLOCK);
+#else
+    SHARED scalar *const chains = sums;
+#endif
+    sum_threads(&b, &launch, &a, &t, chains, sums);
+    reduce_block(&d, &b, sums, exchange);
+}
+
+KERNEL(GRKAN_BACKWARD_BLOCK, 1)
+grkan_reduce(TABLE_PARAMETERS(GLOBAL const scalar *, table), TABLE_PARAMETERS(GLOBAL scalar *, gradient),
+             GLOBAL char *workspace, const grkan_geometry geometry, const grkan_launch launch)
+{
+    SHARED_ARRAY(scalar, exchange, GRKAN_BACKWARD_BLOCK);
+    const int block = (int)BLOCK_INDEX() + launch.first_block;
+    arguments a;
+    a.workspace = workspace;
+    TABLE_ARRAY(a.tables, table);
+    TABLE_ARRAY(a.gradients, gradient);
+    const gradients d = gradients_of(&geometry, &launch, &a);
+    for (int thread = 0; thread < GRKAN_BACKWARD_BLOCK; ++thread) {
+        const partial_range p = partials_of_block(&geometry, block, thread);
+        if (p.exists)
+            exchange[thread] = sum_partials(&d, &p);
+    }
+    for (int thread = 0; thread < GRKAN_BACKWARD_BLOCK; ++thread) {
+        const partial_range p = partials_of_block(&geometry, block, thread);
+        if (p.exists && p.thread == 0)
+            finish(&d, gradient_at(&d, p.table, p.position),
+                   sum_exchanged(exchange + thread, numbers_of_block(p.threads), p.threads));
+    }
+}
+
+#endif
