@@ -26,6 +26,16 @@ extern "C" __attribute__((visibility("protected"))) struct standin_program stand
 #define __builtin_amdgcn_ds_bpermute(address, value)                                                                   \
     ((int)standin_program.now.exchange((unsigned)(address) / 4, (unsigned)(value)))
 
+/** Bytes of both words by number: 0 to 3 are the second's. */
+static inline unsigned __builtin_amdgcn_perm(unsigned first, unsigned second, unsigned bytes)
+{
+    const unsigned long long both = (unsigned long long)first << 32 | second;
+    unsigned result = 0;
+    for (int i = 0; i < 32; i += 8)
+        result |= (unsigned)(both >> (bytes >> i & 7) * 8 & 0xFF) << i;
+    return result;
+}
+
 /** The instruction is off by one unit, so this is too. */
 static inline float __builtin_amdgcn_rcpf(float value)
 {
