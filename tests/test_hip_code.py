@@ -30,6 +30,7 @@ BY_BOTH = ()
 TREE_DTYPES = ("f32", "f16")
 ELEMENT_DTYPES = ("f64",)
 OTHER_FORMS = ("abs_sum",)
+PROLOGUES = [("layer_norm", ["gfx942"], ["--output-dtype", "bf16"]), ("bias", ["gfx1201"], [])]
 if sys.argv[2:3] == ["all"]:
     del sys.argv[2]
     BY_HIPRTC += ("gfx906", "gfx908")
@@ -38,6 +39,8 @@ if sys.argv[2:3] == ["all"]:
     TREE_DTYPES += ("bf16",)
     ELEMENT_DTYPES += ("f32",)
     OTHER_FORMS += ("abs_sum_offset", "plain")
+    PROLOGUES = [(prologue, ["gfx90a", *BY_CLANG], more) for prologue, more in (
+        ("layer_norm", ["--output-dtype", "bf16"]), ("rms_norm", []), ("bias", ["--writes-y"]))]
 CLANG, LINKER = "clang-19", "ld.lld-19"
 
 PACKED = ("gfx90a", "gfx942")  # multiply and add two floats at once, which no compiler contracts
@@ -190,6 +193,24 @@ class TestCode(unittest.TestCase):
         """Such an exchange would have to know the width of a wave; threads meet in shared memory instead."""
         for kernel in program.kernels:
             self.assertEqual(kernel.count(r"ds_b?permute_.*|ds_swizzle_.*|v_permlane.*|.*_dpp\d*"), 0, kernel.name)
+
+    def test_prologues(self):
+        """No scratch memory, accesses of 16 bytes, and exchanges of lanes by what waves of any width have."""
+        for prologue, architectures, more in PROLOGUES:
+            options = ["--prologue", prologue, *more]
+            for program in compile_into(os.path.join(self.scratch, prologue), architectures, "tree", "device_to_device",
+                                        ["f32"], CLANG, options):
+                with self.subTest(prologue, program=program.label):
+                    for name, kernel in program.resources().items():
+                        self.assertEqual((name, kernel["stack_bytes"], kernel["spill_bytes"]), (name, 0, 0))
+                    for kernel in program.kernels:
+                        exchanges = kernel.count(r"ds_bpermute_.*")
+                        self.assertEqual(kernel.mode, 0xF0, kernel.name)
+                        others = kernel.count(r"ds_permute_.*|ds_swizzle_.*|v_permlane.*|.*_dpp\d*")
+                        self.assertEqual(others, 0, kernel.name)
+                        if kernel.name != "grkan_reduce":
+                            self.assertEqual(exchanges > 0, prologue != "bias", kernel.name)
+                            self.assertTrue(kernel.places(WIDE_LOAD) and kernel.places(r"global_store_"), kernel.name)
 
     @for_each()
     def test_threads_meet_at_barriers(self, program):
