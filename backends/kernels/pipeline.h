@@ -50,7 +50,7 @@
 
 /** Rows of a step of so many elements, whose vectors are requested, waited for and computed together: narrow ones need many. */
 #define STEP_ROWS(elements)                                                                                            \
-    ((elements)*4 / SCALAR_BYTES > GRKAN_VECTOR ? (elements)*4 / SCALAR_BYTES / GRKAN_VECTOR : 1)
+    ((elements) * 4 / SCALAR_BYTES > GRKAN_VECTOR ? (elements) * 4 / SCALAR_BYTES / GRKAN_VECTOR : 1)
 
 /**
  * A thread's way through its rows, in bytes from its first vector, which pointers to tensors begin at. Without segments, the

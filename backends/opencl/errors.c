@@ -7,10 +7,7 @@
 
 #include <CL/cl_ext.h>
 
-#define CODE(name)                                                                                                     \
-    {                                                                                                                  \
-        name, #name                                                                                                    \
-    }
+#define CODE(name) {name, #name}
 
 static const struct {
     cl_int code;

@@ -130,7 +130,7 @@ DEVICE scaled horner_reversed(const scalar *c, int degree, int effective, scalar
 /** What forward and backward share: F(x) = ratio x^(e - q_degree). */
 typedef struct scaled_point {
     scaled x;
-    scalar t;       /* 1 / x.value */
+    scalar t;     /* 1 / x.value */
     scaled q;     /* Q(x) / x^q_degree */
     scaled ratio; /* (P / x^e) / (Q / x^q_degree) */
     scaled turn;  /* dQ/dB / x^(q_degree - k); for abs_terms, where B is of |x|, sign(x)^k */
