@@ -69,14 +69,24 @@ static grkan_status read_binary(const grkan_backend_device *device, cl_program p
     return status;
 }
 
+/**
+ * PoCL 3.1 (LLVM 15) compiles the sums of a bias wrongly if it optimises: threads without a channel store, too, past
+ * the end of the gradient, whichever way the loop is written. Programs with a prologue do without its optimiser.
+ */
+static int is_compiled_wrongly(const grkan_backend_device *device, const grkan_compile_request *request)
+{
+    return device->keeps_sources && strstr(request->definitions, "-DGRKAN_PROLOGUE=") != NULL;
+}
+
 static void write_options(const grkan_backend_device *device, const grkan_compile_request *request,
                           char options[OPENCL_OPTION_BYTES])
 {
     char ptx[64] = "";
     if (device->ptx_architecture > 0)
         snprintf(ptx, sizeof ptx, " -DPTX_ARCHITECTURE=%d", device->ptx_architecture);
-    snprintf(options, OPENCL_OPTION_BYTES, OPENCL_OPTIONS " %s%s%s", request->definitions,
-             request->is_ieee ? " -cl-fp32-correctly-rounded-divide-sqrt" : "", ptx);
+    snprintf(options, OPENCL_OPTION_BYTES, OPENCL_OPTIONS " %s%s%s%s", request->definitions,
+             request->is_ieee ? " -cl-fp32-correctly-rounded-divide-sqrt" : "",
+             is_compiled_wrongly(device, request) ? " -cl-opt-disable" : "", ptx);
 }
 
 /** The text that a program is kept as: options and source, each with the zero at its end. */
