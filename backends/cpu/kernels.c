@@ -65,7 +65,6 @@ DEVICE gradients gradients_of(const cpu_job *job)
 
 enum {
     forward_elements = 1024, /* of a stage of forward */
-    most_forward_runs = (12 << 10) / (int)sizeof(run),
     most_staged =
         9216, /* elements of a stage of backward: memory brings 12 whole rows of 768 fastest, half of that slower */
     narrow_strip = 256 / (int)sizeof(scalar), /* columns, where memory is small: so that several rows fit */
@@ -343,30 +342,49 @@ static void backward_by_element(const cpu_job *job, int64_t block)
 }
 #endif
 
-/** A row of a strip of forward. @param next the first element of the row after it; -1: none @param of NULL: no prologue */
-static void forward_one_row(const cpu_job *job, grkan_int64 element, int columns, grkan_int64 next,
-                            const strip_prologue *of, forward_row *row, scalar *staged)
+/** Rows of a strip of forward. @param next the first element of those after them; -1: none @param of NULL: no prologue */
+static void forward_some_rows(const cpu_job *job, grkan_int64 element, int columns, grkan_int64 next,
+                              const strip_prologue *of, forward_row *row, scalar *staged)
 {
     const int width = row->runs[row->run_count - 1].end;
-    const int lies = of == NULL && job->x.dtype == job->result.dtype && columns == width;
     row->next_x = next < 0 ? NULL : element_of(&job->x, next);
     row->next_y = next < 0 ? NULL : element_of(&job->result, next);
-    if (lies) {
+    if (of == NULL && job->x.dtype == job->result.dtype && columns == width) {
         row->x = element_of(&job->x, element);
         row->y = element_of(&job->result, element);
         row->dtype = job->x.dtype;
         forward_unrolled(job, row);
         return;
     }
-    convert_in(&job->x, element, columns, staged);
-    for (int column = columns; column < width; ++column)
-        staged[column] = 0;
-    if (of != NULL)
-        elements_to_z(of->p, (row_numbers){0, 0}, NULL, of->shift, columns, staged, NULL, staged);
-    row->x = row->y = (char *)staged;
-    row->dtype = SCALAR_DTYPE;
-    forward_unrolled(job, row);
-    convert_out(staged, columns, &job->result, element);
+    forward_row one = *row;
+    one.x = one.y = (char *)staged;
+    one.dtype = SCALAR_DTYPE;
+    one.rows = 1;
+    for (int i = 0; i < row->rows; ++i, element += row->pitch) {
+        convert_in(&job->x, element, columns, staged);
+        for (int column = columns; column < width; ++column)
+            staged[column] = 0;
+        if (of != NULL)
+            elements_to_z(of->p, (row_numbers){0, 0}, NULL, of->shift, columns, staged, NULL, staged);
+        forward_unrolled(job, &one);
+        convert_out(staged, columns, &job->result, element);
+        if (next >= 0) {
+            one.next_x += row->pitch * job->x.bytes;
+            one.next_y += row->pitch * job->result.bytes;
+        }
+    }
+}
+
+/**
+ * From how many columns on a block's begin again: of rows that lie one behind the other, with the same groups each, so that
+ * what is found and loaded for one row serves all. All of them where that would take SIMD vectors apart, or gains nothing.
+ */
+static int columns_to_repeat(const tile *b, int all)
+{
+    const grkan_columns *const c = &b->g->columns;
+    const int repeats =
+        c->block_rows > 1 && rows_adjoin(b) && b->end_group - b->first_group > 1 && c->tile_vectors % CPU_LANES == 0;
+    return repeats ? c->tile_vectors : all;
 }
 
 /** In strips of as many columns as their runs have memory for: at least one. */
@@ -374,6 +392,7 @@ static void forward_in(const cpu_job *job, int64_t block, memory m)
 {
     const tile b = tile_of_block(&job->plan->forward, (int)block);
     const int all = worker_of_thread(&b, 0).rows > 0 ? columns_of_block(&b) : 0;
+    const int pitch = columns_to_repeat(&b, all);
     const int has_prologue = job->plan->operation.prologue != GRKAN_PROLOGUE_NONE;
     scalar staged[forward_elements] __attribute__((aligned(64)));
     const int elements = least(line / job->x.bytes, line / job->result.bytes);
@@ -381,22 +400,27 @@ static void forward_in(const cpu_job *job, int64_t block, memory m)
     block_rows at;
     strip s;
     of.shift = has_prologue ? take(&m, sizeof staged) : NULL;
-    forward_row row = {.runs = (run *)m.next,
+    forward_row row = {.rows = 1,
+                       .pitch = pitch,
+                       .runs = (run *)m.next,
                        .line_elements = elements,
                        .x_step = elements * job->x.bytes,
                        .y_step = elements * job->result.bytes};
-    for (int first = 0; first < all; first = column_after(&b, first + s.columns)) {
-        const int columns = least(columns_from(&b, first, all), forward_elements);
+    for (int first = 0; first < pitch; first = column_after(&b, first + s.columns)) {
+        const int columns = least(columns_from(&b, first, pitch), forward_elements);
         const worker w = worker_of_strip(&b, first);
         s = (strip){first, columns, whole_vectors(columns), 1, 0};
         row.run_count = find_runs(job, &b, &s, (run *)m.next, bytes_left(&m) / (int)sizeof(run));
         if (has_prologue)
             load_prologue(job, &b, &s, &of);
+        const strip rows = {first, pitch < all ? all - first : s.columns, s.width, 1, 0};
         for (int done = 0; done < w.rows; done += at.rows) {
-            find_rows(&w, &s, done, least(done + most_rows, w.rows), &at);
-            for (int i = 0; i < at.rows; ++i)
-                forward_one_row(job, at.element[i], at.count[i], i + 1 < at.rows ? at.element[i + 1] : -1,
-                                has_prologue ? &of : NULL, &row, staged);
+            find_rows(&w, &rows, done, least(done + most_rows, w.rows), &at);
+            for (int i = 0; i < at.rows; ++i) {
+                row.rows = pitch < all ? (at.count[i] + first) / pitch : 1;
+                forward_some_rows(job, at.element[i], least(at.count[i], s.columns),
+                                  i + 1 < at.rows ? at.element[i + 1] : -1, has_prologue ? &of : NULL, &row, staged);
+            }
         }
     }
 }

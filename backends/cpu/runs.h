@@ -122,11 +122,14 @@ DEVICE int row_is_near(const run *r, grkan_dtype dtype, int vector, const char *
 
 /* -------------------------------------------------------------------------------------------------- forward */
 
-/** A row of forward, where each run's coefficients are at hand. Vectors are of one element: cpu_describe asks for no others. */
+/** Rows of forward that lie one behind the other, where the coefficients of each run, which they share, are at hand. Vectors
+    are of one element: cpu_describe asks for no others. */
 typedef struct forward_row {
-    const char *x; /* where it lies, or staged */
+    const char *x; /* where the first lies, or staged */
     char *y;
     grkan_dtype dtype;  /* of both */
+    int rows;           /* more than one where they repeat the runs */
+    int pitch;          /* from a row to the next, in elements */
     const char *next_x; /* what is asked for meanwhile; NULL: nothing */
     const char *next_y;
     int line_elements;  /* of a cache line of the wider type */
@@ -139,30 +142,36 @@ typedef struct forward_row {
 DEVICE forward_row row_in_place(scalar *z, const run *runs, int run_count)
 {
     char *const own = (char *)z;
-    return (forward_row){.x = own, .y = own, .dtype = SCALAR_DTYPE, .runs = runs, .run_count = run_count};
+    return (forward_row){.x = own, .y = own, .dtype = SCALAR_DTYPE, .rows = 1, .runs = runs, .run_count = run_count};
 }
 
 DEVICE void forward_runs(const cpu_job *job, family f, grkan_dtype dtype, const forward_row *row)
 {
-    const forward_row at = *row; /* which y may not alias */
+    const forward_row all = *row; /* which y may not alias */
     const int bytes = stored_bytes(dtype);
-    const run *const last = at.runs + at.run_count;
-    const char *next_x = at.next_x, *next_y = at.next_y, *x = at.x;
-    char *y = at.y;
-    int asked = next_x != NULL ? 0 : INT_MAX; /* elements whose lines were asked for */
-    for (const run *r = at.runs; r < last; ++r) {
+    const run *const last = all.runs + all.run_count;
+    const char *next_x = all.next_x, *next_y = all.next_y;
+    int due = next_x != NULL ? 0 : INT_MIN / 2; /* elements whose lines are to be asked for */
+    int asked = 0;
+    for (const run *r = all.runs; r < last; ++r) {
         const coefficients c = r->c;
         const scalar limit = r->limit;
-        for (; asked < r->end; asked += at.line_elements, next_x += at.x_step, next_y += at.y_step) {
-            __builtin_prefetch(next_x);
-            __builtin_prefetch(next_y, 1);
-        }
-        for (const char *const end = at.x + r->end * bytes; x < end; x += CPU_LANES * bytes, y += CPU_LANES * bytes) {
-            const real here = load_stored(dtype, x);
-            if (__builtin_expect(ANY_ABOVE(ABS(here), limit), 0))
-                store_stored(dtype, y, forward_lanes(job->plan, &r->c, here));
-            else
-                store_stored(dtype, y, forward_near(f, &c, here));
+        const int size = (r->end - r->first) * bytes;
+        const char *x = all.x + r->first * bytes;
+        char *y = all.y + r->first * bytes;
+        for (int i = 0; i < all.rows; ++i, x += all.pitch * bytes, y += all.pitch * bytes) {
+            due += r->end - r->first;
+            for (; asked < due; asked += all.line_elements, next_x += all.x_step, next_y += all.y_step) {
+                __builtin_prefetch(next_x);
+                __builtin_prefetch(next_y, 1);
+            }
+            for (int at = 0; at < size; at += CPU_LANES * bytes) {
+                const real here = load_stored(dtype, x + at);
+                if (__builtin_expect(ANY_ABOVE(ABS(here), limit), 0))
+                    store_stored(dtype, y + at, forward_lanes(job->plan, &r->c, here));
+                else
+                    store_stored(dtype, y + at, forward_near(f, &c, here));
+            }
         }
     }
 }
