@@ -82,8 +82,9 @@ typedef struct grkan_device_limits {
     int32_t
         exchanges_registers; /**< 1: 32 threads tell each other numbers by registers, so that a row's sums take little local
                                       memory */
-    uint64_t local_bytes;      /**< shared (local) memory of a block, at most */
-    int32_t lacks_f64_atomics; /**< 1: GRKAN_STRATEGY_ELEMENT and _BLOCK do not run for f64 */
+    uint64_t local_bytes;        /**< shared (local) memory of a block, at most */
+    uint64_t launch_local_bytes; /**< likewise, where a launch asks for it; 0: that makes no difference */
+    int32_t lacks_f64_atomics;   /**< 1: GRKAN_STRATEGY_ELEMENT and _BLOCK do not run for f64 */
     int32_t lanes; /**< numbers of f32 in a vector, of a processor that runs a block as one work-item: 4, 8 or
                                     16; 0: all threads of a block are work-items */
 } grkan_device_limits;
@@ -106,6 +107,8 @@ typedef struct grkan_plan_data {
                                    thread is a work-item */
     grkan_tuning forward_tuning;
     grkan_tuning backward_tuning;
+    int32_t launch_local_bytes; /**< local memory that launches of backward's first kernel ask for, beside what its
+                                   program has: the pipeline's */
     size_t workspace_bytes;
 } grkan_plan_data;
 

@@ -103,6 +103,7 @@ void grkan_write_definitions(const grkan_plan_data *data, char text[GRKAN_DEFINI
     define_prologue(text, data);
     define_pass(text, "FORWARD", forward, &data->forward_tuning, row_waves(data, forward));
     define_pass(text, "BACKWARD", backward, &data->backward_tuning, row_waves(data, backward));
+    define_if(text, "LAUNCH_BYTES", data->launch_local_bytes);
 }
 
 grkan_compile_request grkan_request_of(const grkan_plan_data *data, const char *definitions, const char *architecture)

@@ -323,6 +323,31 @@ static void capture_and_expect(const call *run, const char *where)
     CHECK_CUDA(cuStreamDestroy_v2(stream));
 }
 
+/** Blocks of long rows take more shared memory than kernels have by themselves: whatever is current, launches get it. */
+static void test_launches_ask_for_shared_memory(void **state)
+{
+    static const check_case long_rows = {.name = "long rows",
+                                         .seed = 3,
+                                         .operation = {SHAPE(300, 4096, 1), GROUPS(8, PER_GROUP, PER_GROUP),
+                                                       RATIONAL(5, 4, GRKAN_ABS_TERMS),
+                                                       .prologue = GRKAN_PROLOGUE_LAYER_NORM, .norm = {1e-5, 1, 1}}};
+    (void)state;
+    grkan_device *const device = open_device("cuda");
+    call run = call_begin(device, &long_rows, NULL, 0);
+    call_spoil_outputs(&run);
+    call_run(&run, NULL);
+    char *const first = call_outputs(&run);
+    const CUcontext own = make_context();
+    call_spoil_outputs(&run);
+    call_run(&run, NULL);
+    call_expect(&run, first, "in another context");
+    pop(own);
+    CHECK_CUDA(cuCtxDestroy_v2(own));
+    call_end(&run);
+    grkan_device_close(device);
+    free(first);
+}
+
 /** The second plan shares the kernels of the first one, which were loaded in another context. */
 static void test_the_first_calls_may_be_captured(void **state)
 {
@@ -352,6 +377,7 @@ int main(void)
         cmocka_unit_test(test_contexts_may_change_between_calls),
         cmocka_unit_test(test_a_stream_brings_its_context),
         cmocka_unit_test(test_two_threads_have_a_context_each),
+        cmocka_unit_test(test_launches_ask_for_shared_memory),
         cmocka_unit_test(test_the_first_calls_may_be_captured),
     };
     setenv("CUDA_MODULE_LOADING", "LAZY", 1);

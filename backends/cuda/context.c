@@ -77,6 +77,13 @@ void vendor_load_code(gpu_calls *c, const void *code, CUlibrary *library)
     CALL(c, cuLibraryLoadData, (library, code, &option, &level, is_ptx, NULL, NULL, 0));
 }
 
+/** For all contexts of the device, whatever is loaded there. */
+void vendor_allow(gpu_calls *c, const grkan_backend_device *device, gpu_native_kernel *kernel, int local_bytes)
+{
+    CALL(c, cuKernelSetAttribute,
+         (CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, local_bytes, kernel->kernel, device->handle));
+}
+
 /** By a question about it where nothing else loads a kernel. The primary context stays as long as the device is open. */
 void vendor_prepare_kernel(gpu_calls *c, gpu_native_kernel *kernel)
 {
@@ -91,8 +98,8 @@ void vendor_prepare_kernel(gpu_calls *c, gpu_native_kernel *kernel)
         kernel->in_primary = function;
 }
 
-void vendor_launch(gpu_calls *c, const grkan_backend_device *device, gpu_native_kernel *kernel, unsigned int grid,
-                   unsigned int block, CUstream stream, void **arguments)
+void vendor_launch(gpu_calls *c, const grkan_backend_device *device, gpu_native_kernel *kernel,
+                   const grkan_kernel_launch *launch, CUstream stream, void **arguments)
 {
     /* A library's kernel goes to the stream's context, which may be another one where the caller's thread has none. */
     CUfunction function = c->is_primary && (stream == NULL || !c->is_changed) ? kernel->in_primary : NULL;
@@ -100,16 +107,17 @@ void vendor_launch(gpu_calls *c, const grkan_backend_device *device, gpu_native_
         function = (CUfunction)kernel->kernel;
     CUlaunchAttribute early = {.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION,
                                .value = {.programmaticStreamSerializationAllowed = 1}};
-    const CUlaunchConfig launch = {.gridDimX = grid,
+    const CUlaunchConfig config = {.gridDimX = (unsigned int)launch->blocks,
                                    .gridDimY = 1,
                                    .gridDimZ = 1,
-                                   .blockDimX = block,
+                                   .blockDimX = (unsigned int)launch->block,
                                    .blockDimY = 1,
                                    .blockDimZ = 1,
+                                   .sharedMemBytes = (unsigned int)launch->local_bytes,
                                    .hStream = stream,
                                    .attrs = &early,
                                    .numAttrs = device->starts_early ? 1 : 0};
-    CALL(c, cuLaunchKernelEx, (&launch, function, arguments, NULL));
+    CALL(c, cuLaunchKernelEx, (&config, function, arguments, NULL));
 }
 
 /* --------------------------------------------------------------------------------------------------- architectures */

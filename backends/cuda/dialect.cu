@@ -29,6 +29,7 @@ typedef scalar real;
 #define GLOBAL
 #define SHARED
 #define SHARED_ARRAY(type, name, size) __shared__ type name[size]
+#define LAUNCH_ARRAY(type, name) extern __shared__ type name[]
 #define OUTLINE static __device__ __noinline__
 #define KERNEL(threads, resident) extern "C" __global__ void __launch_bounds__(threads, resident)
 #define UNROLL _Pragma("unroll")

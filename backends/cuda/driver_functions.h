@@ -32,6 +32,7 @@ FUNCTION(CUresult, cuLibraryUnload, (CUlibrary library))
 FUNCTION(CUresult, cuLibraryGetKernel, (CUkernel * kernel, CUlibrary library, const char *name))
 FUNCTION(CUresult, cuKernelGetFunction, (CUfunction * function, CUkernel kernel))
 FUNCTION(CUresult, cuFuncGetAttribute, (int *value, CUfunction_attribute attribute, CUfunction function))
+FUNCTION(CUresult, cuKernelSetAttribute, (CUfunction_attribute attribute, int value, CUkernel kernel, CUdevice device))
 OPTIONAL(CUresult, cuFuncLoad, (CUfunction function)) /* since CUDA 12.4 */
 FUNCTION(CUresult, cuLaunchKernelEx,
          (const CUlaunchConfig *launch, CUfunction function, void **arguments, void **extra))

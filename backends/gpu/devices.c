@@ -5,8 +5,9 @@
 
 #include "calls.h"
 
-/** Threads of a block: more would leave too few registers to each. */
-enum { most_block = 512, most_row_block = 1024 };
+/** Threads of a block: more would leave too few registers to each. And shared memory that a launch asks for: what every GPU since
+    sm_70 gives, so that plans are the same on all of them. */
+enum { most_block = 512, most_row_block = 1024, most_launch_bytes = 64 << 10 };
 
 static grkan_status no_device(const gpu_calls *c)
 {
@@ -63,7 +64,7 @@ grkan_status runtime_open(int index, grkan_backend_device **device)
     return GRKAN_SUCCESS;
 }
 
-static grkan_device_limits limits_of(int compute_units, int max_block, uint64_t shared_bytes)
+static grkan_device_limits limits_of(int compute_units, int max_block, uint64_t shared_bytes, int launch_bytes)
 {
     return (grkan_device_limits){.compute_units = compute_units,
                                  .tune = device_tune,
@@ -74,14 +75,16 @@ static grkan_device_limits limits_of(int compute_units, int max_block, uint64_t 
                                  .last_block_reduces = 1,
                                  .has_async_copies = HAS_ASYNC_COPIES,
                                  .exchanges_registers = 1,
-                                 .local_bytes = shared_bytes};
+                                 .local_bytes = shared_bytes,
+                                 .launch_local_bytes =
+                                     (uint64_t)(launch_bytes < most_launch_bytes ? launch_bytes : most_launch_bytes)};
 }
 
 /** Whatever the architecture: the vendor's compiler is the one to know its names. */
 grkan_status runtime_assume(const char *architecture, grkan_device_limits *limits)
 {
     (void)architecture;
-    *limits = limits_of(1, most_row_block, vendor_shared_bytes);
+    *limits = limits_of(1, most_row_block, vendor_shared_bytes, most_launch_bytes);
     return GRKAN_SUCCESS;
 }
 
@@ -107,6 +110,7 @@ grkan_status runtime_describe(const grkan_backend_device *device, grkan_device_p
     p.cache_bytes = (uint64_t)attribute(&c, device, CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE);
     const int most_threads = attribute(&c, device, CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK);
     const int shared_bytes = attribute(&c, device, CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK);
+    const int launch_bytes = attribute(&c, device, CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN);
     CALL(&c, cuDeviceTotalMem, (&memory_bytes, device->handle));
     CALL(&c, cuDeviceGetName, (p.name, (int)sizeof p.name, device->handle));
     vendor_architecture(&c, device, p.architecture, sizeof p.architecture);
@@ -117,7 +121,7 @@ grkan_status runtime_describe(const grkan_backend_device *device, grkan_device_p
     snprintf(p.selector, sizeof p.selector, "%s:%d", BACKEND_NAME, device->index);
     snprintf(p.driver, sizeof p.driver, "driver %s", vendor_driver.version);
     *properties = p;
-    *limits = limits_of(p.compute_units, most_threads, (uint64_t)shared_bytes);
+    *limits = limits_of(p.compute_units, most_threads, (uint64_t)shared_bytes, launch_bytes);
     return GRKAN_SUCCESS;
 }
 

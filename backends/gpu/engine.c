@@ -71,12 +71,18 @@ grkan_status gpu_prepare(grkan_backend_program *program, const grkan_plan_data *
     return status;
 }
 
+/** Local memory that launches of a kernel ask for. */
+static int launch_bytes(const grkan_plan_data *plan, kernel_id kernel)
+{
+    return kernel == BACKWARD ? plan->launch_local_bytes : 0;
+}
+
 static grkan_status find_kernels(const grkan_plan_data *plan, grkan_backend_program *p)
 {
     grkan_status status = GRKAN_SUCCESS;
     for (int i = 0; status == GRKAN_SUCCESS && i < KERNELS; ++i)
         if (needs(plan, (kernel_id)i))
-            status = gpu_kernel_find(p->module, kernels[i].name, &p->kernels[i]);
+            status = gpu_kernel_find(p->module, kernels[i].name, launch_bytes(plan, (kernel_id)i), &p->kernels[i]);
     return status;
 }
 
@@ -278,6 +284,7 @@ static grkan_status launch_all(const grkan_backend_program *program, kernel_id k
                                .block = p->plan->lanes > 0 ? 1
                                         : kernel == MEANS  ? means_block(p->geometry->columns.block)
                                                            : p->geometry->columns.block,
+                               .local_bytes = launch_bytes(p->plan, kernel),
                                .arguments = list->arguments,
                                .argument_count = list->count};
     p->launch.blocks = (int)blocks;

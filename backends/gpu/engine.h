@@ -46,8 +46,9 @@ grkan_status gpu_module_load(grkan_backend_device *device, const grkan_plan_data
                              gpu_module **module);
 void gpu_module_unload(gpu_module *module);
 
-/** A kernel of a module. It lives as long as the module, but has a destructor for what a vendor keeps with it. */
-grkan_status gpu_kernel_find(gpu_module *module, const char *name, gpu_kernel **kernel);
+/** A kernel of a module. It lives as long as the module, but has a destructor for what a vendor keeps with it.
+    @param local_bytes that its launches ask for: 0 where limits have no launch_local_bytes */
+grkan_status gpu_kernel_find(gpu_module *module, const char *name, int local_bytes, gpu_kernel **kernel);
 void gpu_kernel_release(gpu_kernel *kernel);
 
 /** Have a kernel ready where the caller is now: a launch that is captured into a graph should have nothing to load. */

@@ -46,7 +46,7 @@ void gpu_module_unload(gpu_module *module)
     free(module);
 }
 
-grkan_status gpu_kernel_find(gpu_module *module, const char *name, gpu_kernel **kernel)
+grkan_status gpu_kernel_find(gpu_module *module, const char *name, int local_bytes, gpu_kernel **kernel)
 {
     gpu_kernel *made = calloc(1, sizeof *made);
     if (made == NULL)
@@ -54,6 +54,8 @@ grkan_status gpu_kernel_find(gpu_module *module, const char *name, gpu_kernel **
     made->device = module->device;
     gpu_calls c = calls_begin(module->device);
     CALL(&c, cuLibraryGetKernel, (&made->native.kernel, module->native, name));
+    if (local_bytes > 0)
+        vendor_allow(&c, module->device, &made->native, local_bytes);
     const grkan_status status = calls_end(&c);
     if (status != GRKAN_SUCCESS) {
         free(made);
@@ -83,8 +85,7 @@ grkan_status gpu_launch(gpu_kernel *kernel, const grkan_kernel_launch *launch, v
     for (int i = 0; i < launch->argument_count; ++i)
         pointers[i] = (void *)(uintptr_t)launch->arguments[i].value; /* the drivers' signatures are not const */
     gpu_calls c = calls_begin(kernel->device);
-    vendor_launch(&c, kernel->device, &kernel->native, (unsigned int)launch->blocks, (unsigned int)launch->block,
-                  (CUstream)stream, pointers);
+    vendor_launch(&c, kernel->device, &kernel->native, launch, (CUstream)stream, pointers);
     return calls_end(&c);
 }
 

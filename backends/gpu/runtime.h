@@ -109,12 +109,15 @@ void vendor_leave(gpu_calls *c);
 /** Load machine code. @param library out; NULL before */
 void vendor_load_code(gpu_calls *c, const void *code, CUlibrary *library);
 
+/** Have launches of a kernel ask for so much shared memory on the device. */
+void vendor_allow(gpu_calls *c, const grkan_backend_device *device, gpu_native_kernel *kernel, int local_bytes);
+
 /** Load a kernel where we are, so that its first launch there need not. */
 void vendor_prepare_kernel(gpu_calls *c, gpu_native_kernel *kernel);
 
-/** Enqueue a launch. @param stream NULL: the default one */
-void vendor_launch(gpu_calls *c, const grkan_backend_device *device, gpu_native_kernel *kernel, unsigned int grid,
-                   unsigned int block, CUstream stream, void **arguments);
+/** Enqueue a launch. @param arguments the addresses of the kernel's @param stream NULL: the default one */
+void vendor_launch(gpu_calls *c, const grkan_backend_device *device, gpu_native_kernel *kernel,
+                   const grkan_kernel_launch *launch, CUstream stream, void **arguments);
 
 /** What the device's kernels are compiled for. */
 void vendor_architecture(gpu_calls *c, const grkan_backend_device *device, char *text, size_t bytes);

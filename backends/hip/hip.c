@@ -107,17 +107,25 @@ void vendor_load_code(gpu_calls *c, const void *code, hipModule_t *module)
     CALL(c, hipModuleLoadData, (module, code));
 }
 
+/** Never called: a block has all memory that there is without being asked. */
+void vendor_allow(gpu_calls *c, const grkan_backend_device *device, gpu_native_kernel *kernel, int local_bytes)
+{
+    (void)c, (void)device, (void)kernel, (void)local_bytes;
+}
+
 /** Never called: it is loaded with its module. */
 void vendor_prepare_kernel(gpu_calls *c, gpu_native_kernel *kernel)
 {
     (void)c, (void)kernel;
 }
 
-void vendor_launch(gpu_calls *c, const grkan_backend_device *device, gpu_native_kernel *kernel, unsigned int grid,
-                   unsigned int block, hipStream_t stream, void **arguments)
+void vendor_launch(gpu_calls *c, const grkan_backend_device *device, gpu_native_kernel *kernel,
+                   const grkan_kernel_launch *launch, hipStream_t stream, void **arguments)
 {
     (void)device;
-    CALL(c, hipModuleLaunchKernel, (kernel->kernel, grid, 1, 1, block, 1, 1, 0, stream, arguments, NULL));
+    CALL(c, hipModuleLaunchKernel,
+         (kernel->kernel, (unsigned int)launch->blocks, 1, 1, (unsigned int)launch->block, 1, 1,
+          (unsigned int)launch->local_bytes, stream, arguments, NULL));
 }
 
 /** With its features, as "gfx90a:sramecc+:xnack-": code for other settings does not load. */

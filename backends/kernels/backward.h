@@ -79,6 +79,9 @@ DEVICE void reduce_grid(const gradients *d, int thread, SHARED scalar *exchange)
 }
 #endif
 
+/** What a thread has in the queue. */
+#define QUEUE_OF_THREAD (BACKWARD_STAGES * BACKWARD_ROWS * (QUEUE_SIZE(X_DTYPE) + QUEUE_SIZE(Y_DTYPE)))
+
 KERNEL(GRKAN_BACKWARD_BLOCK, GRKAN_BACKWARD_RESIDENT)
 grkan_backward(GLOBAL const char *x, GLOBAL const char *dy, TABLE_PARAMETERS(GLOBAL const scalar *, table),
                GLOBAL char *dx, TABLE_PARAMETERS(GLOBAL scalar *, gradient), GLOBAL char *workspace,
@@ -104,8 +107,12 @@ grkan_backward(GLOBAL const char *x, GLOBAL const char *dy, TABLE_PARAMETERS(GLO
     a.y = OFFSET(y, more.y);
 #endif
     SHARED_ARRAY(scalar, sums, SUMS * GRKAN_BACKWARD_BLOCK);
-    QUEUE_ARRAY(queue, BACKWARD_STAGES * BACKWARD_ROWS * (QUEUE_SIZE(X_DTYPE) + QUEUE_SIZE(Y_DTYPE)),
-                GRKAN_BACKWARD_BLOCK);
+#ifdef GRKAN_LAUNCH_BYTES
+    LAUNCH_ARRAY(char, queue) __attribute__((aligned(128)));
+    typedef char launch_has_room[QUEUE_OF_THREAD * GRKAN_BACKWARD_BLOCK <= GRKAN_LAUNCH_BYTES ? 1 : -1];
+#else
+    QUEUE_ARRAY(queue, QUEUE_OF_THREAD, GRKAN_BACKWARD_BLOCK);
+#endif
     EXCHANGE_ARRAY(exchange, queue);
 #if ROWS_TOGETHER
     SHARED_ARRAY(scalar, row_exchange,

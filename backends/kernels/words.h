@@ -42,6 +42,7 @@
  *     KERNEL(threads, resident)    qualifiers and type of a kernel; how many blocks a multiprocessor shall hold
  *     OUTLINE                      qualifiers of a function that is called, not inlined
  *     SHARED_ARRAY(type, n, size)  an array of a block
+ *     LAUNCH_ARRAY(type, n)        what the launch gives a block beside: GRKAN_LAUNCH_BYTES, where that is defined
  *     BLOCK_INDEX(), THREAD_INDEX(), BARRIER()
  *     OFFSET(pointer, elements)    pointer + elements, or the pointer where the host has added them already
  *     MAXIMUM(a, b)                the larger number

@@ -71,9 +71,10 @@ void gpu_module_unload(gpu_module *module)
  * less than what the kernel requires (KERNEL in dialect.cl) and runs in. A device that refuses a block for another reason
  * says so when the launch is enqueued.
  */
-grkan_status gpu_kernel_find(gpu_module *module, const char *name, gpu_kernel **kernel)
+grkan_status gpu_kernel_find(gpu_module *module, const char *name, int local_bytes, gpu_kernel **kernel)
 {
     cl_int code;
+    (void)local_bytes;
     gpu_kernel *made = calloc(1, sizeof *made);
     if (made == NULL)
         return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for an OpenCL kernel");

@@ -128,19 +128,33 @@ static grkan_columns_request request_for_prologue(const grkan_device_limits *lim
     return request_columns(limits, data, is_backward, 1, GRKAN_CUT_CHANNELS, accesses);
 }
 
+/** How a plan's threads and blocks take rows. */
+typedef struct row_access {
+    int accesses;         /* of a thread, for a vector */
+    uint64_t local_bytes; /* of a block of backward */
+} row_access;
+
 /**
- * Accesses by which a thread takes a vector: one; or two, where a norm's backward has whole rows only then.
- * Its time is half of what the general kernels take (4096 channels, H200). Vectors of two accesses are in local memory until they
- * are needed: registers have no room for them.
+ * One access for a vector; or two, where a norm's backward has whole rows only then, in what local memory a block has without being
+ * asked, or else in what a launch asks for: the time is half of what the general kernels take (4096 channels, H200). Vectors of two
+ * accesses are in local memory until they are needed: registers have no room for them.
  */
-static int accesses_of(const grkan_device_limits *limits, const grkan_plan_data *data)
+static row_access access_of(const grkan_device_limits *limits, const grkan_plan_data *data)
 {
+    const row_access all[] = {{1, limits->local_bytes}, {2, limits->local_bytes}, {2, limits->launch_local_bytes}};
     if (grkan_row_statistics(&data->operation) == 0 || !limits->has_async_copies || is_same_everywhere(data) ||
         grkan_coefficient_bytes(data->operation.dtype) > grkan_dtype_bytes(grkan_wider_dtype(&data->operation)))
-        return 1;
-    const grkan_columns_request narrow = request_columns(limits, data, true, 1, GRKAN_CUT_ROWS, 1);
-    const grkan_columns_request wide = request_columns(limits, data, true, 1, GRKAN_CUT_ROWS, 2);
-    return !grkan_columns_exist(&narrow) && grkan_columns_exist(&wide) ? 2 : 1;
+        return all[0];
+    for (size_t i = 0; i < sizeof all / sizeof *all; ++i) {
+        grkan_device_limits own = *limits;
+        own.local_bytes = all[i].local_bytes;
+        if (own.local_bytes > limits->local_bytes)
+            own.max_row_block = limits->max_block; /* memory helps no thread that has too few registers */
+        const grkan_columns_request rows = request_columns(&own, data, true, 1, GRKAN_CUT_ROWS, all[i].accesses);
+        if (grkan_columns_exist(&rows))
+            return all[i];
+    }
+    return all[0];
 }
 
 /** Pairs of 16-bit elements, where groups allow single ones only: accesses of 2 bytes use half of what memory can do. */
@@ -182,12 +196,12 @@ static grkan_status make_forward(const grkan_columns_request *request, grkan_col
     return status;
 }
 
-/** Columns and tunings of both passes. Forward has no sums, so its bits do not depend on its geometry. */
+/** Columns and tunings of both passes. Forward has no sums, so its bits do not depend on its geometry.
+    @param accesses of a thread, for a vector */
 static grkan_status shape_columns(const grkan_device_limits *limits, const grkan_device_limits *of_backward,
-                                  grkan_plan_data *data)
+                                  int accesses, grkan_plan_data *data)
 {
     const int vector_groups = has_pairs(limits, data) ? 2 : 1;
-    const int accesses = accesses_of(limits, data);
     const grkan_columns_request forward =
         has_prologue(data) ? request_for_prologue(limits, data, false, accesses)
                            : request_columns(limits, data, false, vector_groups, GRKAN_CUT_GROUPS, accesses);
@@ -244,15 +258,18 @@ static void shape_backward(const grkan_device_limits *limits, grkan_plan_data *d
     data->workspace_bytes = grkan_workspace_bytes(data, g->tables);
 }
 
-/** Shorten a pipeline until local memory holds it beside the numbers that a thread has there: fewer stages, then smaller steps. @param bytes of an
-    element of all tensors that it brings in */
+/** Local memory of a pipeline. @param bytes of an element of all tensors that it brings in */
+static int64_t pipeline_bytes(int64_t scalar, size_t bytes, const grkan_columns *c, const grkan_tuning *tuning)
+{
+    return tuning->stages * larger(c->vector, tuning->step * 4 / scalar) * (int64_t)bytes * c->block;
+}
+
+/** Shorten a pipeline until local memory holds it beside the numbers that a thread has there: fewer stages, then smaller steps. */
 static void fit_pipeline(const grkan_device_limits *limits, int64_t scalar, size_t bytes, int numbers,
                          const grkan_columns *c, grkan_tuning *tuning)
 {
-    const int64_t elements = (int64_t)bytes * c->block; /* bytes of one of each thread */
     const int64_t room = grkan_bytes_for_threads(limits) - c->block * numbers * scalar;
-    while (limits->has_async_copies &&
-           tuning->stages * larger(c->vector, tuning->step * 4 / scalar) * elements > room &&
+    while (limits->has_async_copies && pipeline_bytes(scalar, bytes, c, tuning) > room &&
            tuning->stages + tuning->step > 2) {
         if (tuning->stages > 1)
             tuning->stages -= 1;
@@ -275,9 +292,13 @@ grkan_status grkan_plan_shape(const grkan_device_limits *of_device, grkan_plan_d
     const int64_t scalar = (int64_t)grkan_coefficient_bytes(data->operation.dtype);
     const size_t x_bytes = grkan_dtype_bytes(data->operation.dtype);
     const size_t y_bytes = grkan_dtype_bytes(grkan_operation_output_dtype(&data->operation));
-    const grkan_device_limits of_backward = is_same_everywhere(data) ? fixed_limits(limits) : *limits;
+    const row_access access = access_of(limits, data);
+    grkan_device_limits of_device_backward = *limits;
+    of_device_backward.local_bytes = access.local_bytes;
+    const grkan_device_limits of_backward =
+        is_same_everywhere(data) ? fixed_limits(&of_device_backward) : of_device_backward;
     const grkan_columns *const forward = &data->forward.columns, *const backward = &data->backward.columns;
-    const grkan_status status = shape_columns(limits, &of_backward, data);
+    const grkan_status status = shape_columns(limits, &of_backward, access.accesses, data);
     if (status != GRKAN_SUCCESS)
         return status;
     if (backward->block > (cut_of(data, backward) == GRKAN_CUT_ROWS ? limits->max_row_block : limits->max_block))
@@ -286,9 +307,11 @@ grkan_status grkan_plan_shape(const grkan_device_limits *of_device, grkan_plan_d
                           backward->block, limits->max_block);
     fit_pipeline(limits, scalar, x_bytes, local_numbers(limits, data, false, 1, forward->vector), forward,
                  &data->forward_tuning);
-    fit_pipeline(limits, scalar, x_bytes + y_bytes,
+    fit_pipeline(&of_device_backward, scalar, x_bytes + y_bytes,
                  local_numbers(limits, data, true, backward->vector_groups, backward->vector), backward,
                  &data->backward_tuning);
+    if (access.local_bytes > limits->local_bytes)
+        data->launch_local_bytes = (int32_t)pipeline_bytes(scalar, x_bytes + y_bytes, backward, &data->backward_tuning);
     shape_forward(limits, data);
     shape_backward(&of_backward, data);
     data->last_block_reduces = limits->last_block_reduces && !has_prologue(data);

@@ -68,6 +68,8 @@ typedef struct grkan_kernel_launch {
     const char *kernel;
     int64_t blocks; /**< of the grid, which has one dimension, as blocks have */
     int block;      /**< threads of a block */
+    int local_bytes; /**< shared memory of a block that the launch asks for, beside what the kernel has. If both are more than
+                        48 KiB, CUDA's driver wants to be told before (CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES) */
     const grkan_kernel_argument *arguments;
     int argument_count;
 } grkan_kernel_launch;

@@ -14,12 +14,14 @@ typedef enum { A_KERNEL = 1, A_FUNCTION } launched;
 struct CUfunc_st {
     launched what;
     CUcontext context;
+    CUkernel kernel;
     int is_loaded;
 };
 
 struct CUkern_st {
     launched what;
     char name[32];
+    int most_shared_bytes;                             /* that a launch may ask for, on any device */
     struct CUfunc_st functions[standin_most_contexts]; /* guarded by the mutex */
 };
 
@@ -105,7 +107,7 @@ static CUfunction in_context(CUkernel kernel, CUcontext context)
     for (int i = 0; i < standin_most_contexts && found == NULL; ++i) {
         CUfunction function = &kernel->functions[i];
         if (function->context == NULL || standin_device_of(CONTEXT, function->context, 0) < 0)
-            *function = (struct CUfunc_st){A_FUNCTION, context, 0};
+            *function = (struct CUfunc_st){A_FUNCTION, context, kernel, 0};
         found = function->context == context ? function : NULL;
     }
     pthread_mutex_unlock(&mutex);
@@ -121,6 +123,18 @@ CUresult standin_cuKernelGetFunction(CUfunction *function, CUkernel kernel)
         return (CUresult)standin_invalid_handle;
     *function = in_context(kernel, standin_current());
     return *function != NULL ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+CUresult standin_cuKernelSetAttribute(CUfunction_attribute attribute, int value, CUkernel kernel, CUdevice device)
+{
+    ENTRY_POINT("cuKernelSetAttribute");
+    if (!is_a(A_KERNEL, kernel))
+        return (CUresult)standin_invalid_handle;
+    if (attribute != CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES || value < 0 || value > standin_launch_bytes ||
+        device < 0 || device >= standin_devices)
+        return (CUresult)standin_invalid_value;
+    kernel->most_shared_bytes = value;
+    return CUDA_SUCCESS;
 }
 
 CUresult standin_cuFuncLoad(CUfunction function)
@@ -147,8 +161,11 @@ CUresult standin_cuLaunchKernelEx(const CUlaunchConfig *launch, CUfunction funct
     if (!is_a(A_KERNEL, function) && (!is_a(A_FUNCTION, function) || function->context != context))
         return (CUresult)standin_invalid_handle;
     if (launch->gridDimX == 0 || launch->gridDimY != 1 || launch->gridDimZ != 1 || launch->blockDimX == 0 ||
-        launch->blockDimX > 1024 || launch->blockDimY != 1 || launch->blockDimZ != 1 || launch->sharedMemBytes != 0 ||
-        launch->numAttrs > 1 || arguments == NULL || extra != NULL)
+        launch->blockDimX > 1024 || launch->blockDimY != 1 || launch->blockDimZ != 1 || launch->numAttrs > 1 ||
+        arguments == NULL || extra != NULL)
+        return (CUresult)standin_invalid_value;
+    const CUkernel kernel = is_a(A_KERNEL, function) ? (CUkernel)function : function->kernel;
+    if (launch->sharedMemBytes > (unsigned)kernel->most_shared_bytes)
         return (CUresult)standin_invalid_value;
     CUfunction place = is_a(A_KERNEL, function) ? in_context((CUkernel)function, context) : function;
     if (place == NULL)

@@ -145,6 +145,9 @@ CUresult standin_cuDeviceGetAttribute(int *value, CUdevice_attribute attribute, 
     case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK:
         *value = 48 << 10;
         break;
+    case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN:
+        *value = standin_launch_bytes;
+        break;
     case CU_DEVICE_ATTRIBUTE_WARP_SIZE:
         *value = 32;
         break;

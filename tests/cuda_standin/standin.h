@@ -20,7 +20,7 @@
 #include "../cuda_program.h"
 #include "../standin/objects.h"
 
-enum { standin_devices = 2, standin_most_depth = 16, standin_most_contexts = 32 };
+enum { standin_devices = 2, standin_most_depth = 16, standin_most_contexts = 32, standin_launch_bytes = 227 << 10 };
 
 /* Codes beside those that grkan knows. */
 enum {

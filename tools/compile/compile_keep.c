@@ -103,7 +103,7 @@ static void add_launch(void *context, const grkan_kernel_launch *launch)
     cJSON_AddStringToObject(object, "kernel", launch->kernel);
     add_sizes(object, "grid", launch->blocks);
     add_sizes(object, "block", launch->block);
-    cJSON_AddNumberToObject(object, "dynamic_shared_bytes", 0);
+    cJSON_AddNumberToObject(object, "dynamic_shared_bytes", launch->local_bytes);
     cJSON *arguments = cJSON_AddArrayToObject(object, "arguments");
     for (int i = 0; i < launch->argument_count; i++)
         cJSON_AddItemToArray(arguments, json_of_argument(&launch->arguments[i], &offset));
