@@ -105,6 +105,21 @@ bool grkan_cache_load(const grkan_cache_key *key, grkan_blob *binary)
     return true;
 }
 
+/* Make a folder and those that it lies in. Whether this succeeded shows when a file is written there. */
+static void make_folders(char *path)
+{
+    for (char *at = path + 1; *at != '\0'; at++) {
+        const char separator = *at;
+        if (!grkan_is_separator(separator)) {
+            continue;
+        }
+        *at = '\0';
+        (void)grkan_make_folder(path, true);
+        *at = separator;
+    }
+    (void)grkan_make_folder(path, true);
+}
+
 void grkan_cache_store(const grkan_cache_key *key, const grkan_blob *binary)
 {
     char directory[GRKAN_PATH_BYTES];
@@ -117,6 +132,7 @@ void grkan_cache_store(const grkan_cache_key *key, const grkan_blob *binary)
         const cache_header header = header_of(key, binary->data, binary->bytes);
         memcpy(file, &header, sizeof header);
         memcpy(file + sizeof header, binary->data, binary->bytes);
+        make_folders(directory);
         (void)grkan_private_write(directory, key->text, file, bytes);
     }
     free(file);

@@ -200,6 +200,9 @@ bool grkan_library_folder(const void *address, char *path, size_t bytes);
 /** Bytes that hold the paths which the system takes. */
 #define GRKAN_PATH_BYTES 4096
 
+/** Whether a character stands between the names in a path. */
+bool grkan_is_separator(char character);
+
 /** Whether a path begins at the root, and does not depend on the current folder. */
 bool grkan_is_absolute(const char *path);
 
@@ -237,8 +240,7 @@ void *grkan_private_read(const char *folder, const char *name, size_t most, size
 
 /**
  * Give a file of a private folder this content: who reads it sees all of the old one or of the new one. It is not
- * flushed to the disk, so what a crash of the system leaves of it has to be told by its content. The folder, and those
- * that it lies in, are made if they are not there.
+ * flushed to the disk, so what a crash of the system leaves of it has to be told by its content.
  * @return false if anything went wrong; the file is then as it was
  */
 bool grkan_private_write(const char *folder, const char *name, const void *data, size_t bytes);

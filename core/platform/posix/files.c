@@ -9,6 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
+bool grkan_is_separator(char character)
+{
+    return character == '/';
+}
+
 bool grkan_is_absolute(const char *path)
 {
     return path[0] == '/';
@@ -102,20 +107,6 @@ bool posix_new_file_close(posix_new_file *file, const char *place)
 
 /* ---------------------------------------------------------------------------------------------- private folders */
 
-/** Whether this succeeded shows when the folder is opened. */
-static void make_folders(const char *folder)
-{
-    char path[GRKAN_PATH_BYTES];
-    if ((size_t)snprintf(path, sizeof path, "%s", folder) >= sizeof path)
-        return;
-    for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        (void)mkdir(path, 0700);
-        *slash = '/';
-    }
-    (void)mkdir(path, 0700);
-}
-
 /** @return a descriptor, or -1. Files are opened relative to it: the folder that was checked is the one used. */
 static int open_private(const char *path)
 {
@@ -184,7 +175,6 @@ void *grkan_private_read(const char *path, const char *name, size_t most, size_t
 bool grkan_private_write(const char *path, const char *name, const void *data, size_t bytes)
 {
     posix_new_file file;
-    make_folders(path);
     const int folder = open_private(path);
     bool is_written = folder >= 0 && posix_new_file_open(&file, folder, name, 0600);
     if (is_written) {

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_separator(char character)
+bool grkan_is_separator(char character)
 {
     return character == '/' || character == '\\';
 }
@@ -17,15 +17,15 @@ static bool is_separator(char character)
 /** On a drive or another machine. What begins with one separator is on the drive that is current. */
 bool grkan_is_absolute(const char *path)
 {
-    const bool is_on_drive = isalpha((unsigned char)path[0]) && path[1] == ':' && is_separator(path[2]);
-    return is_on_drive || (is_separator(path[0]) && is_separator(path[1]));
+    const bool is_on_drive = isalpha((unsigned char)path[0]) && path[1] == ':' && grkan_is_separator(path[2]);
+    return is_on_drive || (grkan_is_separator(path[0]) && grkan_is_separator(path[1]));
 }
 
 const char *grkan_path_name(const char *path)
 {
     const char *name = path;
     for (const char *at = path; *at != '\0'; at++)
-        if (is_separator(*at) || (at == path + 1 && *at == ':'))
+        if (grkan_is_separator(*at) || (at == path + 1 && *at == ':'))
             name = at + 1;
     return name;
 }
@@ -145,23 +145,6 @@ bool windows_new_file_close(windows_new_file *file, const char *place)
 
 /* ------------------------------------------------------------------------------------------------ private files */
 
-/** Whether this succeeded shows when the folder is opened. */
-static void make_folders(const char *folder)
-{
-    char path[GRKAN_PATH_BYTES];
-    if ((size_t)snprintf(path, sizeof path, "%s", folder) >= sizeof path)
-        return;
-    for (char *at = path + 1; *at != '\0'; at++) {
-        const char separator = *at;
-        if (!is_separator(separator))
-            continue;
-        *at = '\0';
-        (void)grkan_make_folder(path, true);
-        *at = separator;
-    }
-    (void)grkan_make_folder(path, true);
-}
-
 /** @return a handle, or INVALID_HANDLE_VALUE. While it is held, no other folder gets this name. */
 static HANDLE open_private(const char *path)
 {
@@ -246,7 +229,6 @@ bool grkan_private_write(const char *path, const char *name, const void *data, s
 {
     char full[GRKAN_PATH_BYTES];
     windows_new_file file;
-    make_folders(path);
     const HANDLE folder = open_private(path);
     if (folder == INVALID_HANDLE_VALUE)
         return false;
