@@ -79,12 +79,21 @@ size_t grkan_fit_limit_count(const fit_model *model)
     return (model->least_q > 0 ? model->samples.count + model->outside.count : 0) + 2 * model->outside.count;
 }
 
+/** By multiplications alone: the last digits of powl are each C library's own, and a search may end elsewhere for them. */
+static long double power(long double x, int exponent)
+{
+    long double product = 1;
+    for (int i = 0; i < exponent; i++)
+        product *= x;
+    return product;
+}
+
 /** A power of the distance from the middle that keeps P and Q outside in the range of numbers. */
 static long double factor_outside(const fit_model *model, size_t sample)
 {
     const int first = model->numerator_count, n = (model->parameters - first) * (model->has_square ? 2 : 1);
     const long double u = fabsl((model->outside.x[sample] - model->middle) / model->half_width);
-    return powl(u, -(first > n + 1 ? first : n + 1));
+    return 1 / power(u, first > n + 1 ? first : n + 1);
 }
 
 /** What Q has above its least value. */
@@ -183,7 +192,7 @@ void grkan_fit_convert(const fit_model *model, const long double *parameters, gr
             b[k] = parameters[first + k];
     const int lowest = model->form == GRKAN_ABS_SUM_OFFSET ? 0 : 1;
     for (int i = 0; i < GRKAN_MAX_COEFFICIENTS; i++) {
-        result->numerator[i] = i < first ? (double)(a[i] * model->y_scale / powl(model->x_scale, i)) : 0;
-        result->denominator[i] = i < count ? (double)(b[i] / powl(model->x_scale, i + lowest)) : 0;
+        result->numerator[i] = i < first ? (double)(a[i] * model->y_scale / power(model->x_scale, i)) : 0;
+        result->denominator[i] = i < count ? (double)(b[i] / power(model->x_scale, i + lowest)) : 0;
     }
 }
