@@ -203,6 +203,24 @@ static void add_each_frozen(table_builder *builder, check_random *random)
     }
 }
 
+/** The longest rows that a block of NVIDIA's GPUs has whole, and several of them for each block. */
+static void add_long_rows(table_builder *builder, check_random *random)
+{
+    static const struct {
+        int64_t channels;
+        grkan_dtype dtype;
+    } rows[] = {{4096, GRKAN_F32}, {1536, GRKAN_F64}};
+    for (int k = 0; k < LENGTH(rows); k++) {
+        const check_case one = {.seed = check_random_bits(random),
+                                .operation = {SHAPE(150, rows[k].channels, 1), GROUPS(8, SHARED, PER_GROUP),
+                                              RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = rows[k].dtype,
+                                              .prologue = norms[0].prologue, .norm = norms[0].norm},
+                                .options = {.determinism = GRKAN_RUN_TO_RUN},
+                                .values = CHECK_ROWS};
+        table_add(builder, one);
+    }
+}
+
 /** Few programs: levels of the factors up to VALUES, in their order. The first are not of norms. */
 static void add_quick(table_builder *builder, check_random *random)
 {
@@ -232,6 +250,7 @@ check_table check_table_prologues(uint64_t seed, bool quick)
         add_pairs(&builder, &random, false);
         add_pairs(&builder, &random, true);
         add_each_frozen(&builder, &random);
+        add_long_rows(&builder, &random);
     }
     return table_finish(&builder);
 }
