@@ -29,6 +29,9 @@ static const struct {
 /** As they are; halves of odd values, which are ties where they are subnormal; inexact; overflow; underflow. */
 static const float factors[] = {1, 0.5f, 1.0009766f, -3.1415927f, 70000, 3e-5f};
 
+/** NaNs by their bits, as factors. Rounded like numbers they would be zeros: a carry comes out on the left. */
+static const uint32_t nans[] = {0x7fffffffu, 0xffffffffu};
+
 /** The bits that a device has for y and for dx, one behind the other. */
 static void compute(grkan_device *device, const check_case *one, float factor, uint16_t *results)
 {
@@ -110,6 +113,12 @@ static void test_every_value_is_read_and_written(void **state)
     for (size_t f = 0; f < sizeof factors / sizeof factors[0]; ++f) {
         check_products(GRKAN_F16, factors[f]);
         check_products(GRKAN_BF16, factors[f]);
+    }
+    for (size_t n = 0; n < sizeof nans / sizeof nans[0]; ++n) {
+        float factor;
+        memcpy(&factor, &nans[n], sizeof factor);
+        check_products(GRKAN_F16, factor);
+        check_products(GRKAN_BF16, factor);
     }
 }
 
