@@ -64,8 +64,8 @@ typedef scalar real;
 #define FLIP(v, by) hip_flip(v, by)
 #define FLIP_POSITIVE(v, by) hip_flip_positive(v, by)
 #define PLUS_ZERO(x) ((x) + REAL(0.0))
-#define DIVIDE(a, b) hip_divide(a, b)
-#define SQRT(v) hip_sqrt(v)
+#define DIVIDE(a, b) rounded_quotient(a, b) /* rounded.h */
+#define SQRT(v) rounded_root(v)
 #if GRKAN_DTYPE != 3 && !GRKAN_IEEE
 #define RECIPROCAL_ROOT(v) __builtin_amdgcn_rsqf(v)
 #endif
@@ -110,31 +110,11 @@ static __device__ inline real hip_flip_positive(real value, real by)
 #endif
 }
 
-/** The compiler's own quotient is not correctly rounded where b's significand is all ones and a is a power of two: it is a unit
-    too small then, since the hardware's approximation is. Of the two, the one that leaves less. */
-static __device__ inline real hip_divide(real a, real b)
-{
-    const real q = a / b;
 #if GRKAN_DTYPE == 3
-    const real next = __builtin_bit_cast(double, __builtin_bit_cast(unsigned long long, q) + 1);
-#else
-    const real next = __builtin_bit_cast(float, __builtin_bit_cast(unsigned int, q) + 1);
-#endif
-    return ABS(FMA(-b, next, a)) < ABS(FMA(-b, q, a)) ? next : q;
-}
+typedef unsigned long long scalar_bits;
+#define SCALAR_OF(bits) __builtin_bit_cast(double, bits)
 
-/*
- * The square root, correctly rounded, which not all of the compilers' own are: the hardware's is off by one unit at most, and
- * the sign of v - root * neighbour says on which side of the middle between the two v lies. That remainder is exact unless v is
- * small; then it is multiplied by a power of 4 first.
- */
-#if GRKAN_DTYPE == 3
-static __device__ inline double hip_neighbour(double value, int steps)
-{
-    return __builtin_bit_cast(double, __builtin_bit_cast(long long, value) + steps);
-}
-
-/** The approximation has half of the bits: two steps of Newton's, of 1 / (2 root) in place of divisions. */
+/** Has half of the bits: two steps of Newton's, of 1 / (2 root) in place of divisions. */
 static __device__ inline double hip_root(double v)
 {
     const double inverse = __builtin_amdgcn_rsq(v);
@@ -146,35 +126,17 @@ static __device__ inline double hip_root(double v)
     }
     return FMA(FMA(-root, root, v), half, root);
 }
-#define HIP_SMALL 0x1p-700
-#define HIP_LARGER 0x1p200
-#define HIP_BACK 0x1p-100
+#define ROOT_ESTIMATE(v) hip_root(v)
 #else
-static __device__ inline float hip_neighbour(float value, int steps)
-{
-    return __builtin_bit_cast(float, __builtin_bit_cast(int, value) + steps);
-}
-
-static __device__ inline float hip_root(float v)
-{
-    return __builtin_amdgcn_sqrtf(v);
-}
-#define HIP_SMALL 0x1p-96f
-#define HIP_LARGER 0x1p64f
-#define HIP_BACK 0x1p-32f
+typedef unsigned int scalar_bits;
+#define SCALAR_OF(bits) __builtin_bit_cast(float, bits)
+#define ROOT_ESTIMATE(v) __builtin_amdgcn_sqrtf(v)
 #endif
-
-static __device__ inline real hip_sqrt(real v)
-{
-    const int is_small = v < HIP_SMALL;
-    const real scaled = is_small ? v * HIP_LARGER : v;
-    const real root = hip_root(scaled);
-    const real below = hip_neighbour(root, -1), above = hip_neighbour(root, 1);
-    real best = FMA(-below, root, scaled) <= REAL(0.0) ? below : root;
-    best = FMA(-above, root, scaled) > REAL(0.0) ? above : best;
-    best = is_small ? best * HIP_BACK : best;
-    return v == REAL(0.0) || v == (real)INFINITY ? v : best;
-}
+#define SCALAR_BITS(value) __builtin_bit_cast(scalar_bits, value)
+/* The compiler's own is not correctly rounded where b's significand is all ones and a is a power of two: it is a unit too
+   small then, since the hardware's approximation is. */
+#define QUOTIENT_ESTIMATE(a, b) ((a) / (b))
+DEVICE scalar rounded_quotient(scalar a, scalar b);
 
 /** A wave of 64 takes a lane's number modulo 64, and an exchange stays within 32 of them. */
 static __device__ inline unsigned int hip_exchange(unsigned int value, int mask)

@@ -66,7 +66,7 @@ static __device__ inline pair hip_flip_positive(pair value, pair by)
     return (pair){FLIP_POSITIVE(value.x, by.x), FLIP_POSITIVE(value.y, by.y)};
 }
 
-static __device__ inline pair hip_divide(real a, pair b)
+static __device__ inline pair rounded_quotient(real a, pair b)
 {
     return (pair){DIVIDE(a, b.x), DIVIDE(a, b.y)};
 }

@@ -18,8 +18,9 @@
  *     FMA(a, b, c)         fused multiply and add
  *     RECIPROCAL(q)        1 / q; correctly rounded where GRKAN_IEEE says so, and where GRKAN_MAY_HAVE_POLES does: an
  *                          approximation's refinement gives NaN at a pole
- *     DIVIDE(a, b)         a / b, correctly rounded
- *     SQRT(v)              the square root of a scalar that is not negative; correctly rounded where GRKAN_IEEE says so
+ *     DIVIDE(a, b)         a / b, correctly rounded; rounded.h has one by fma
+ *     SQRT(v)              the square root of a scalar that is not negative; correctly rounded where GRKAN_IEEE says so;
+ *                          likewise
  *     RECIPROCAL_ROOT(v)   1 / SQRT(v), the quotient likewise; has a default
  *     RESULT_RECIPROCAL(q) likewise, where only y is computed of it; has a default
  *     ABS(x)               absolute value; SCALAR_ABS(x), of a scalar, where real is another type

@@ -85,7 +85,9 @@ static void write_options(const grkan_backend_device *device, const grkan_compil
     if (device->ptx_architecture > 0)
         snprintf(ptx, sizeof ptx, " -DPTX_ARCHITECTURE=%d", device->ptx_architecture);
     snprintf(options, OPENCL_OPTION_BYTES, OPENCL_OPTIONS " %s%s%s%s", request->definitions,
-             request->is_ieee ? " -cl-fp32-correctly-rounded-divide-sqrt" : "",
+             !request->is_ieee          ? ""
+             : device->rounds_correctly ? " -cl-fp32-correctly-rounded-divide-sqrt"
+                                        : " -DOPENCL_ESTIMATES",
              is_compiled_wrongly(device, request) ? " -cl-opt-disable" : "", ptx);
 }
 

@@ -161,13 +161,14 @@ static char *read_platform_text(cl_platform_id platform, cl_platform_info what, 
 static grkan_status write_identity(grkan_backend_device *device, const char *platform, const char *version,
                                    const char *name, const char *driver)
 {
-    static const char format[] = "%s|%s|%s|%s|%s" OPENCL_OPTIONS;
+    static const char format[] = "%s|%s|%s|%s|%s%s" OPENCL_OPTIONS;
     const char *const kept = device->keeps_sources ? "text|" : "";
-    const int length = snprintf(NULL, 0, format, platform, version, name, driver, kept);
+    const char *const rounded = device->rounds_correctly ? "" : "estimates|";
+    const int length = snprintf(NULL, 0, format, platform, version, name, driver, kept, rounded);
     device->identity = malloc((size_t)length + 1);
     if (device->identity == NULL)
         return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY, "no memory for an OpenCL device");
-    snprintf(device->identity, (size_t)length + 1, format, platform, version, name, driver, kept);
+    snprintf(device->identity, (size_t)length + 1, format, platform, version, name, driver, kept, rounded);
     return GRKAN_SUCCESS;
 }
 
@@ -179,6 +180,7 @@ grkan_status opencl_identify(grkan_backend_device *device)
     char *platform_name = NULL, *version = NULL;
     device->ptx_architecture = ptx_architecture_of(&r);
     device->keeps_sources = is_pocl(&r);
+    device->rounds_correctly = (read_number(&r, CL_DEVICE_SINGLE_FP_CONFIG) & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT) != 0;
     if (r.code == CL_SUCCESS)
         r.code = opencl.GetDeviceInfo(device->id, CL_DEVICE_PLATFORM, sizeof platform, &platform, NULL);
     grkan_status status = status_of(&r);
@@ -201,10 +203,13 @@ grkan_status opencl_identify(grkan_backend_device *device)
     return status;
 }
 
+/**
+ * What of IEEE 754 OpenCL leaves to a device. It fixes fma, whether CL_FP_FMA says that it is fast or not; of quotients and
+ * square roots see kernels/rounded.h.
+ */
 static int keeps_ieee(reader *r)
 {
-    const cl_device_fp_config needed =
-        CL_FP_DENORM | CL_FP_INF_NAN | CL_FP_ROUND_TO_NEAREST | CL_FP_FMA | CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT;
+    const cl_device_fp_config needed = CL_FP_DENORM | CL_FP_INF_NAN | CL_FP_ROUND_TO_NEAREST;
     return (read_number(r, CL_DEVICE_SINGLE_FP_CONFIG) & needed) == needed;
 }
 

@@ -10,13 +10,19 @@ typedef long grkan_int64;
 #if GRKAN_DTYPE == 3
 #pragma OPENCL EXTENSION cl_khr_fp64 : enable
 typedef double scalar;
+typedef ulong scalar_bits;
 #define SCALAR(c) c
+#define SCALAR_BITS(value) as_ulong(value)
+#define SCALAR_OF(bits) as_double(bits)
 #define DOUBLE_OF(low, high) as_double((uint2)(low, high))
 #define LOW_OF(value) (as_uint2(value).x)
 #define HIGH_OF(value) (as_uint2(value).y)
 #else
 typedef float scalar;
+typedef uint scalar_bits;
 #define SCALAR(c) c##f
+#define SCALAR_BITS(value) as_uint(value)
+#define SCALAR_OF(bits) as_float(bits)
 #endif
 
 #ifdef GRKAN_LANES
@@ -83,8 +89,21 @@ typedef scalar real;
 #define FMA(a, b, c) fma(a, b, c)
 #define ABS(x) fabs(x)
 #define MAXIMUM(a, b) fmax(a, b)
+#ifdef OPENCL_ESTIMATES /* where bits are everybody's, and the device's own are up to 4 units off: rounded.h */
+#define INVERSE_ESTIMATE(b) (SCALAR(1.0) / (b))
+#define ROOT_ESTIMATE(v) root_estimate(v)
+#define DIVIDE(a, b) rounded_quotient(a, b)
+#define SQRT(v) rounded_root(v)
+/** A step of Newton's brings it within one. */
+DEVICE scalar root_estimate(scalar v)
+{
+    const scalar root = sqrt(v);
+    return fma(fma(-root, root, v), SCALAR(0.5) / root, root);
+}
+#else
 #define DIVIDE(a, b) ((a) / (b))
 #define SQRT(v) sqrt(v)
+#endif
 #ifdef GRKAN_LANES
 #define OVERLOADED static inline __attribute__((overloadable))
 OVERLOADED uint bits_of(float value)
@@ -137,19 +156,19 @@ typedef uint4 words4;
 #define OUTLINE static __attribute__((noinline))
 #define FLIP(v, by) ((by) < SCALAR(0.0) ? -(v) : (v))
 #define PLUS_ZERO(x) (x)
+#if defined(OPENCL_ESTIMATES) && defined(GRKAN_LANES)
+#define RECIPROCAL(q) rounded_reciprocal(q)
+#elif defined(OPENCL_ESTIMATES)
+#define RECIPROCAL(q) DIVIDE(SCALAR(1.0), q)
+#else
 #define RECIPROCAL(q) (SCALAR(1.0) / (q))
+#endif
 
 #if GRKAN_STRATEGY != 3
 #if GRKAN_DTYPE == 3
 #pragma OPENCL EXTENSION cl_khr_int64_base_atomics : enable
-typedef ulong scalar_bits;
-#define SCALAR_BITS(value) as_ulong(value)
-#define SCALAR_OF(bits) as_double(bits)
 #define SCALAR_EXCHANGE(pointer, old, next) atom_cmpxchg(pointer, old, next)
 #else
-typedef uint scalar_bits;
-#define SCALAR_BITS(value) as_uint(value)
-#define SCALAR_OF(bits) as_float(bits)
 #define SCALAR_EXCHANGE(pointer, old, next) atomic_cmpxchg(pointer, old, next)
 #endif
 
