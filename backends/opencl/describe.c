@@ -213,11 +213,11 @@ static int keeps_ieee(reader *r)
     return (read_number(r, CL_DEVICE_SINGLE_FP_CONFIG) & needed) == needed;
 }
 
-/** Floats in a vector of a processor. */
+/** Floats in a vector of a processor; 0: its compiler makes vectors of work-items, not of OpenCL C's (Mesa's llvmpipe). */
 static int32_t lanes_of(reader *r)
 {
     const uint64_t width = read_number(r, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT);
-    return width >= 16 ? 16 : width >= 8 ? 8 : 4;
+    return width >= 16 ? 16 : width >= 8 ? 8 : width >= 2 ? 4 : 0;
 }
 
 grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_properties *properties,

@@ -48,7 +48,8 @@ typedef JOIN(ushort, GRKAN_LANES) __attribute__((aligned(2))) shorts_in_memory;
 #define BROADCAST(value) ((real)(value))
 #define EVEN_LANES(a, b) ((real)((a).even, (b).even))
 #define ODD_LANES(a, b) ((real)((a).odd, (b).odd))
-#if __has_builtin(__builtin_reduce_or) /* one instruction; any() of PoCL is a dozen, and branches */
+/* One instruction; any() of PoCL is a dozen, and branches. SPIR-V, which others (rusticl) go through, has no word for it. */
+#if __has_builtin(__builtin_reduce_or) && (defined(__x86_64__) || defined(__aarch64__))
 #define ANY_ABOVE(v, limit) (__builtin_reduce_or((v) > (limit)) != 0)
 #else
 #define ANY_ABOVE(v, limit) any((v) > (limit))
