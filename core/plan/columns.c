@@ -187,8 +187,7 @@ static int bytes_of_thread(const grkan_columns_request *r)
     return r->local_numbers * scalar + (int)larger(2 * scalar, r->limits->has_async_copies ? vectors : 0);
 }
 
-/** Threads that a block may have; less than block_step where the device cannot run one. */
-static int most_threads(const grkan_columns_request *r)
+int grkan_columns_most_threads(const grkan_columns_request *r)
 {
     const int64_t fitting = grkan_bytes_for_threads(r->limits) / bytes_of_thread(r);
     const int most = r->cut == GRKAN_CUT_ROWS ? r->limits->max_row_block : r->limits->max_block;
@@ -198,7 +197,7 @@ static int most_threads(const grkan_columns_request *r)
 /** The best utilisation of all cuts; negative if there is none. */
 static int64_t best_utilisation(const grkan_columns_request *r)
 {
-    const int limit = most_threads(r);
+    const int limit = grkan_columns_most_threads(r);
     int64_t best = -1;
     cut by = first_cut(r);
     grkan_columns c;
@@ -225,7 +224,7 @@ static grkan_status check_block(const grkan_columns_request *r)
                           "a block of the device has %llu bytes of local memory; the operation needs at least %d",
                           (unsigned long long)r->limits->local_bytes,
                           least + (int)((int64_t)r->limits->local_bytes - room));
-    if (most_threads(r) < block_step)
+    if (grkan_columns_most_threads(r) < block_step)
         return grkan_fail(GRKAN_ERROR_UNSUPPORTED, "the device runs blocks of %d threads; expected at least %d",
                           r->limits->max_block, block_step);
     return GRKAN_SUCCESS;
@@ -236,7 +235,7 @@ grkan_status grkan_columns_make(const grkan_columns_request *r, grkan_columns *c
     const grkan_status status = check_block(r);
     if (status != GRKAN_SUCCESS)
         return status;
-    const int limit = most_threads(r);
+    const int limit = grkan_columns_most_threads(r);
     const int64_t best = best_utilisation(r);
     int64_t chosen_busy = 0;
     bool is_chosen = false;

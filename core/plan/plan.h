@@ -78,6 +78,9 @@ int grkan_vector_of(const grkan_operation *operation, int bytes);
 /** Threads that a whole row takes in a block, of a vector each: a multiple of 32. */
 int64_t grkan_row_threads(const grkan_operation *operation, int vector);
 
+/** Threads that a block may have, by its local memory, too: a multiple of the least block; 0 where the device runs none. */
+int grkan_columns_most_threads(const grkan_columns_request *request);
+
 /** Whether there is a cut. Of vectors of one group there is one wherever a block fits, of whole rows where it holds one; others
     may end within a group. */
 bool grkan_columns_exist(const grkan_columns_request *request);

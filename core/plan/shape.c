@@ -196,6 +196,25 @@ static grkan_status make_forward(const grkan_columns_request *request, grkan_col
     return status;
 }
 
+/** Whether a device runs the blocks that all devices have. */
+static grkan_status check_fixed_block(const grkan_device_limits *limits, const grkan_columns_request *fixed, int block)
+{
+    grkan_columns_request own = *fixed;
+    grkan_device_limits with_own = *fixed->limits;
+    with_own.max_block = limits->max_block;
+    with_own.max_row_block = limits->max_row_block;
+    with_own.local_bytes = limits->local_bytes;
+    own.limits = &with_own;
+    const int most = grkan_columns_most_threads(&own);
+    if (block > most)
+        return grkan_fail(
+            GRKAN_ERROR_UNSUPPORTED,
+            "device_to_device needs blocks of %d threads here; the device runs at most %d, with %llu bytes "
+            "of local memory",
+            block, most, (unsigned long long)limits->local_bytes);
+    return GRKAN_SUCCESS;
+}
+
 /** Columns and tunings of both passes. Forward has no sums, so its bits do not depend on its geometry.
     @param accesses of a thread, for a vector */
 static grkan_status shape_columns(const grkan_device_limits *limits, const grkan_device_limits *of_backward,
@@ -212,7 +231,9 @@ static grkan_status shape_columns(const grkan_device_limits *limits, const grkan
     data->backward_tuning = backward.tuning;
     if (is_same_everywhere(data))
         backward.tuning = (grkan_tuning){.block = fixed_preferred_block};
-    const grkan_status status = grkan_columns_make(&backward, &data->backward.columns);
+    grkan_status status = grkan_columns_make(&backward, &data->backward.columns);
+    if (status == GRKAN_SUCCESS && is_same_everywhere(data))
+        status = check_fixed_block(limits, &backward, data->backward.columns.block);
     return status == GRKAN_SUCCESS ? make_forward(&forward, &data->forward.columns) : status;
 }
 
@@ -278,14 +299,6 @@ static void fit_pipeline(const grkan_device_limits *limits, int64_t scalar, size
     }
 }
 
-/** How a pass's columns have come to be cut. */
-static grkan_column_cut cut_of(const grkan_plan_data *data, const grkan_columns *c)
-{
-    if (!has_prologue(data))
-        return GRKAN_CUT_GROUPS;
-    return grkan_row_statistics(&data->operation) > 0 && grkan_has_whole_rows(c) ? GRKAN_CUT_ROWS : GRKAN_CUT_CHANNELS;
-}
-
 grkan_status grkan_plan_shape(const grkan_device_limits *of_device, grkan_plan_data *data)
 {
     const grkan_device_limits own = limits_for(of_device, data), *const limits = &own;
@@ -301,10 +314,6 @@ grkan_status grkan_plan_shape(const grkan_device_limits *of_device, grkan_plan_d
     const grkan_status status = shape_columns(limits, &of_backward, access.accesses, data);
     if (status != GRKAN_SUCCESS)
         return status;
-    if (backward->block > (cut_of(data, backward) == GRKAN_CUT_ROWS ? limits->max_row_block : limits->max_block))
-        return grkan_fail(GRKAN_ERROR_UNSUPPORTED,
-                          "device_to_device needs blocks of %d threads here; the device runs at most %d",
-                          backward->block, limits->max_block);
     fit_pipeline(limits, scalar, x_bytes, local_numbers(limits, data, false, 1, forward->vector), forward,
                  &data->forward_tuning);
     fit_pipeline(&of_device_backward, scalar, x_bytes + y_bytes,

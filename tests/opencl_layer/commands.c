@@ -58,13 +58,18 @@ static cl_int check_groups(cl_kernel kernel, cl_device_id device, cl_uint dimens
 {
     size_t of_device = 0, of_kernel = 0, fixed[3] = {0}, most_of[3] = {0}, all = 1;
     cl_uint bits = 0;
+    cl_ulong memory = 0, most_memory = 0;
     REQUIRE(dimensions >= 1 && dimensions <= 3, CL_INVALID_WORK_DIMENSION, "%u dimensions", dimensions);
     REQUIRE(global != NULL, CL_INVALID_GLOBAL_WORK_SIZE, "no global size");
     (void)layer_ask_kernel(kernel, device, CL_KERNEL_WORK_GROUP_SIZE, sizeof of_kernel, &of_kernel);
     (void)layer_ask_kernel(kernel, device, CL_KERNEL_COMPILE_WORK_GROUP_SIZE, sizeof fixed, fixed);
+    (void)layer_ask_kernel(kernel, device, CL_KERNEL_LOCAL_MEM_SIZE, sizeof memory, &memory);
+    (void)layer_ask_device(device, CL_DEVICE_LOCAL_MEM_SIZE, sizeof most_memory, &most_memory);
     (void)layer_ask_device(device, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof of_device, &of_device);
     (void)layer_ask_device(device, CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof most_of, most_of);
     (void)layer_ask_device(device, CL_DEVICE_ADDRESS_BITS, sizeof bits, &bits);
+    REQUIRE(memory <= most_memory, CL_OUT_OF_RESOURCES, "groups with %llu bytes of local memory; the device has %llu",
+            (unsigned long long)memory, (unsigned long long)most_memory);
     for (cl_uint i = 0; i < dimensions; ++i) {
         REQUIRE(global[i] > 0 && (bits >= 64 || global[i] >> bits == 0), CL_INVALID_GLOBAL_WORK_SIZE, "%zu items",
                 global[i]);

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file test_less.c
+ * @brief Devices with less than those at hand, and GPUs, for which a processor that answers so stands in: a few calls have
+ * the cpu's bits, or where those are not promised what the oracle has.
+ *
+ * Only here do the GPUs' kernels run on a processor: as one, it has those of lanes.h.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../call.h"
+#include "runner.h"
+#include "watched.h"
+
+/** Answers of a device; the list ends with a question 0. */
+typedef struct answer {
+    cl_device_info what;
+    const void *value;
+    size_t bytes;
+} answer;
+
+static const cl_device_type gpu = CL_DEVICE_TYPE_GPU;
+static const cl_device_fp_config estimates = CL_FP_DENORM | CL_FP_INF_NAN | CL_FP_ROUND_TO_NEAREST;
+static const cl_device_fp_config no_subnormals = CL_FP_INF_NAN | CL_FP_ROUND_TO_NEAREST;
+static const cl_ulong little_memory = 16384;
+static const size_t small_groups = 64;
+static const cl_uint short_addresses = 32;
+
+#define ANSWER(what, value) {what, &(value), sizeof(value)}
+#define TEXT(what, text) {what, text, sizeof(text)}
+
+static grkan_device *open_as(const answer *answers)
+{
+    for (; answers->what != 0; answers++)
+        opencl_layer_answer(answers->what, answers->value, answers->bytes);
+    return open_device("opencl:0:0");
+}
+
+static void close_as(const answer *answers, grkan_device *device)
+{
+    grkan_device_close(device);
+    for (; answers->what != 0; answers++)
+        opencl_layer_answer(answers->what, NULL, 0);
+}
+
+/* ---------------------------------------------------------------------------------------------------------- cases */
+
+/** Of any size, so that quotients of every kind come up. */
+static const check_case limits = {.name = "limits",
+                                  .seed = 1,
+                                  .operation = {SHAPE(3, 96, 1), GROUPS(96, PER_GROUP, PER_GROUP),
+                                                RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F32},
+                                  .values = CHECK_LIMITS};
+static const check_case f64 = {.name = "f64",
+                               .seed = 2,
+                               .operation = {SHAPE(40, 64, 1), GROUPS(4, PER_GROUP, PER_GROUP),
+                                             RATIONAL(3, 2, GRKAN_ABS_SUM), .dtype = GRKAN_F64},
+                               .values = CHECK_HUGE};
+static const check_case bf16 = {.name = "bf16",
+                                .seed = 3,
+                                .operation = {SHAPE(300, 64, 1), GROUPS(4, PER_GROUP, PER_GROUP),
+                                              RATIONAL(3, 2, GRKAN_ABS_SUM), .dtype = GRKAN_BF16}};
+static const check_case norm = {.name = "norm",
+                                .seed = 4,
+                                .operation = {SHAPE(60, 96, 1), GROUPS(8, SHARED, PER_GROUP),
+                                              RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F32,
+                                              .prologue = GRKAN_PROLOGUE_LAYER_NORM,
+                                              .norm = {.epsilon = 1e-5, .has_scale = 1, .has_shift = 1}}};
+
+static void expect_passed(const check_case *one, const check_report *report)
+{
+    if (report->outcome != CHECK_PASSED)
+        fail_msg("%s: %s", one->name, report->text);
+}
+
+static void expect_bits_of_cpu(grkan_device *device, const check_case *plain)
+{
+    check_report report = {0};
+    check_case one = *plain;
+    grkan_device *const cpu = open_device("cpu");
+    one.options.determinism = GRKAN_DEVICE_TO_DEVICE;
+    check_same_bits(cpu, NULL, device, NULL, &one, "the cpu and the device", &report);
+    grkan_device_close(cpu);
+    expect_passed(&one, &report);
+}
+
+static void refuse(grkan_device *device, const check_case *one, grkan_determinism determinism, const char *words)
+{
+    const grkan_options options = {.determinism = determinism};
+    grkan_plan *plan = NULL;
+    assert_int_equal(grkan_plan_create(device, &one->operation, &options, &plan), GRKAN_ERROR_UNSUPPORTED);
+    if (strstr(grkan_last_error(), words) == NULL)
+        fail_msg("\"%s\" does not say \"%s\"", grkan_last_error(), words);
+}
+
+/** As the oracle has it. */
+static void expect_right(grkan_device *device, const check_case *one)
+{
+    check_report report = {0};
+    check_run(device, one, &report);
+    expect_passed(one, &report);
+}
+
+/* ---------------------------------------------------------------------------------------------------------- tests */
+
+static void a_gpu(void **state)
+{
+    (void)state;
+    static const answer answers[] = {ANSWER(CL_DEVICE_TYPE, gpu), {0}};
+    grkan_device *const device = open_as(answers);
+    expect_bits_of_cpu(device, &limits);
+    expect_right(device, &bf16);
+    close_as(answers, device);
+}
+
+/** See kernels/rounded.h. */
+static void quotients_that_are_not_rounded_correctly(void **state)
+{
+    (void)state;
+    static const answer processor[] = {ANSWER(CL_DEVICE_SINGLE_FP_CONFIG, estimates), {0}};
+    static const answer answers[] = {
+        ANSWER(CL_DEVICE_SINGLE_FP_CONFIG, estimates), ANSWER(CL_DEVICE_TYPE, gpu), {0}};
+    grkan_device *device = open_as(processor);
+    expect_bits_of_cpu(device, &limits);
+    expect_bits_of_cpu(device, &f64);
+    close_as(processor, device);
+    device = open_as(answers);
+    expect_bits_of_cpu(device, &limits);
+    expect_bits_of_cpu(device, &norm);
+    close_as(answers, device);
+}
+
+/** The bits of everybody need blocks whose size is not the device's to choose. */
+static void little_local_memory_and_short_addresses(void **state)
+{
+    (void)state;
+    static const answer answers[] = {ANSWER(CL_DEVICE_LOCAL_MEM_SIZE, little_memory),
+                                     ANSWER(CL_DEVICE_ADDRESS_BITS, short_addresses),
+                                     ANSWER(CL_DEVICE_TYPE, gpu),
+                                     {0}};
+    grkan_device *const device = open_as(answers);
+    expect_right(device, &norm);
+    refuse(device, &limits, GRKAN_DEVICE_TO_DEVICE, "with 16384 bytes of local memory");
+    expect_bits_of_cpu(device, &bf16);
+    close_as(answers, device);
+}
+
+/** An embedded device has fewer extensions: here no cl_khr_icd, no numbers of 16 or 64 bits, no atomics of those. */
+static void small_groups_of_an_embedded_device(void **state)
+{
+    (void)state;
+    static const answer answers[] = {ANSWER(CL_DEVICE_MAX_WORK_GROUP_SIZE, small_groups),
+                                     ANSWER(CL_DEVICE_LOCAL_MEM_SIZE, little_memory),
+                                     ANSWER(CL_DEVICE_SINGLE_FP_CONFIG, no_subnormals),
+                                     TEXT(CL_DEVICE_PROFILE, "EMBEDDED_PROFILE"),
+                                     TEXT(CL_DEVICE_EXTENSIONS, "cles_khr_int64"),
+                                     ANSWER(CL_DEVICE_TYPE, gpu),
+                                     {0}};
+    grkan_device *const device = open_as(answers);
+    expect_right(device, &bf16);
+    refuse(device, &f64, GRKAN_RUN_TO_RUN, "operation.dtype is f64; opencl:0:0");
+    refuse(device, &bf16, GRKAN_DEVICE_TO_DEVICE, "options.determinism is device_to_device; opencl:0:0");
+    close_as(answers, device);
+}
+
+/* --------------------------------------------------------------------------------------------------------------- */
+
+static int tear_down(void **state)
+{
+    (void)state;
+    return watched_end();
+}
+
+#define WATCHED(test) cmocka_unit_test_teardown(test, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WATCHED(a_gpu),
+        WATCHED(quotients_that_are_not_rounded_correctly),
+        WATCHED(little_local_memory_and_short_addresses),
+        WATCHED(small_groups_of_an_embedded_device),
+    };
+    cl_device_id id = NULL;
+    cl_uint count = 0;
+    const int absent = watched_begin(&id, 1, &count);
+    return absent != 0 ? absent : cmocka_run_group_tests_name("opencl_less", tests, NULL, NULL);
+}
