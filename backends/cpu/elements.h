@@ -30,7 +30,7 @@ DEVICE void load_group(family f, const cpu_job *job, const grkan_geometry *g, in
 {
     for (int table = 0; table < FAMILY_TABLES; ++table) {
         const scalar *const row =
-            (const scalar *)job->tables[table] + (g->tables[table].is_shared ? 0 : group * table_width(f, table));
+            (const scalar *)job->tables[table] + (has_one_row(g, table) ? 0 : group * table_width(f, table));
         for (int i = 0; i < coefficient_count(f, table); ++i)
             SET_LANES_FROM(COEFFICIENT(c, table, i), lane, coefficient_of(f, table, row, i));
     }

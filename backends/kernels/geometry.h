@@ -85,7 +85,9 @@ typedef struct grkan_columns {
 
 /** Which rows of a column tile a block has, and which of those a thread. */
 typedef struct grkan_rows {
-    int whole_splits; /* the first splits, where a thread has `most` rows; else it has: */
+    int splits;
+    unsigned int shared_tables; /* not of rows, but read as early, see has_one_row */
+    int whole_splits;           /* the first splits, where a thread has `most` rows; else it has: */
     int most;
     int fewer;                 /* or, if its first row is before `remainder`, one more */
     int chain;                 /* rows after which a thread's register sums go to its sums in shared memory */
@@ -97,8 +99,6 @@ typedef struct grkan_rows {
     grkan_int64 split_rows;    /* tile rows from a split's first to its end, at most */
     grkan_int64 step_segments; /* step % segments */
     grkan_int64 wrap_elements; /* to add where a thread passes the end of a segmented row */
-    int splits;
-    int unused;
 } grkan_rows;
 
 /** How a block adds up the sums of its threads. */
@@ -109,10 +109,11 @@ typedef struct grkan_block_reduction {
 
 /** How the gradient of one table is added up. An output is one number of it, as one block has it. */
 typedef struct grkan_table_reduction {
-    grkan_int64 partials;      /* sums of each number in the workspace; 1: none, a block writes the gradient itself */
-    int is_shared;             /* 1: one row of the table for all groups; 0: one for each, or for each channel */
-    int numbers;               /* of the whole table; 0: nobody wants its gradient */
-    int first_thread;          /* of the block, of those that its outputs have, which those of channels are not among */
+    grkan_int64 partials; /* sums of each number in the workspace; 1: none, a block writes the gradient itself */
+    int is_shared;    /* 1: one row of the table for all groups; 0: one for each, or for each channel (for reductions
+                                  alone: others ask has_one_row) */
+    int numbers;      /* of the whole table; 0: nobody wants its gradient */
+    int first_thread; /* of the block, of those that its outputs have, which those of channels are not among */
     int output_threads_log2;   /* 2^this many threads share the sum of one output */
     int grid_threads;          /* that share the sum of one number over its partials; 0 where there are none */
     unsigned int grid_inverse; /* 2^31 / numbers, rounded up; 0 where nobody has a use for it */

@@ -23,7 +23,7 @@ DEVICE coefficients load_group(const grkan_geometry *g, const grkan_launch *laun
     if ((i) < FAMILY_TABLES)                                                                                           \
         load_row(i,                                                                                                    \
                  OFFSET(a->tables[i], launch->tables[i]) +                                                             \
-                     (g->tables[i].is_shared ? 0 : group * table_width(the_family(), i)),                              \
+                     (has_one_row(g, i) ? 0 : group * table_width(the_family(), i)),                                   \
                  &c);
     EACH_TABLE(LOAD)
 #undef LOAD

@@ -141,7 +141,7 @@ DEVICE GLOBAL const scalar *row_of_group(const grkan_geometry *g, const grkan_la
                                          int table, grkan_int64 group)
 {
     return OFFSET(a->tables[table], launch->tables[table]) +
-           (g->tables[table].is_shared ? 0 : group * table_width(the_family(), table));
+           (has_one_row(g, table) ? 0 : group * table_width(the_family(), table));
 }
 
 /** Of one group, in all lanes. */

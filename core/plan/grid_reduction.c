@@ -144,7 +144,8 @@ bool grkan_grid_reduction_holds(const grkan_plan_data *data, const grkan_geometr
         const grkan_table_reduction *t = &g->tables[k];
         holds = holds && t->partials >= 1 &&
                 t->numbers == (grkan_is_wanted(data, k) ? numbers_of(&data->tables[k]) : 0) &&
-                t->is_shared == (data->tables[k].scope == GRKAN_SCOPE_SHARED) && t->grid_threads >= 0 &&
+                t->is_shared == (data->tables[k].scope == GRKAN_SCOPE_SHARED) &&
+                t->is_shared == (int)(g->rows.shared_tables >> k & 1) && t->grid_threads >= 0 &&
                 t->grid_threads <= MOST_GRID_THREADS && (t->grid_threads > 0) == (t->partials > 1);
         is_one_pass = is_one_pass && t->grid_threads <= 1;
         threads += (int64_t)t->numbers * t->grid_threads;

@@ -250,6 +250,14 @@ static int64_t least_blocks_of(const grkan_device_limits *limits)
     return limits->is_fixed ? 0 : limits->compute_units;
 }
 
+static uint32_t shared_tables(const grkan_plan_data *data)
+{
+    uint32_t bits = 0;
+    for (int32_t k = 0; k < data->table_count; ++k)
+        bits |= (uint32_t)(data->tables[k].scope == GRKAN_SCOPE_SHARED) << k;
+    return bits;
+}
+
 static void shape_forward(const grkan_device_limits *limits, grkan_plan_data *data)
 {
     grkan_geometry *const g = &data->forward;
@@ -260,8 +268,7 @@ static void shape_forward(const grkan_device_limits *limits, grkan_plan_data *da
                                         .least_elements = limits->least_elements,
                                         .is_interleaved = !limits->is_fixed};
     g->rows = grkan_rows_make(&request, &g->columns);
-    for (int32_t k = 0; k < data->table_count; ++k)
-        g->tables[k].is_shared = data->tables[k].scope == GRKAN_SCOPE_SHARED;
+    g->rows.shared_tables = shared_tables(data);
 }
 
 static void shape_backward(const grkan_device_limits *limits, grkan_plan_data *data)
@@ -274,6 +281,7 @@ static void shape_backward(const grkan_device_limits *limits, grkan_plan_data *d
                                         .least_elements = limits->least_elements,
                                         .is_interleaved = !limits->is_fixed || is_same_everywhere(data)};
     g->rows = grkan_rows_make(&request, &g->columns);
+    g->rows.shared_tables = shared_tables(data);
     grkan_grid_reduction_make(data, &g->columns, &g->rows, g->tables);
     g->block = grkan_block_reduction_make(data, &g->columns, g->tables);
     data->workspace_bytes = grkan_workspace_bytes(data, g->tables);
