@@ -14,6 +14,7 @@
 #define GRKAN_BACKEND_H
 
 #include <grkan/compile.h>
+#include <grkan/tune.h>
 
 #include "kernels/geometry.h"
 
@@ -42,17 +43,6 @@ typedef struct grkan_backend_device grkan_backend_device;
 /** Kernels loaded on a device, for all plans that have their definitions, opaque to the core. */
 typedef struct grkan_backend_program grkan_backend_program;
 
-/** How a pass runs best on a device: measured, so data of the backend rather than copies of kernels. */
-typedef struct grkan_tuning {
-    int32_t block;           /**< threads of a block, where the shape leaves a choice */
-    int32_t occupancy;       /**< threads that a compute unit holds at once: a bound for registers; 0: unknown */
-    int32_t grid_waves;      /**< blocks of a grid for each that the device holds at once */
-    int32_t stages;          /**< of the pipeline: steps that are on their way while one is computed; at least 1 */
-    int32_t step;            /**< elements that a thread takes at once, of several rows if need be: 1, 2, 4, 8 or 16 */
-    int32_t least_row_bytes; /**< of a row of a block that has fewer groups than fit for the sake of its size; 0: none
-                                has */
-} grkan_tuning;
-
 /** What a tuning depends on: what a thread of a pass loads and keeps. */
 typedef struct grkan_pass_shape {
     int32_t is_backward;
@@ -66,8 +56,10 @@ typedef struct grkan_pass_shape {
     int32_t row_threads;     /**< that take a whole row, all in one block; 0 where rows are cut */
 } grkan_pass_shape;
 
+typedef struct grkan_device_limits grkan_device_limits;
+
 /** Limits that the planner needs. */
-typedef struct grkan_device_limits {
+struct grkan_device_limits {
     int32_t compute_units;
     int32_t is_fixed;       /**< 1: the geometry shall not depend on the device's size */
     int32_t least_elements; /**< of a thread, so that the reduction of its block stays small beside them */
@@ -75,8 +67,13 @@ typedef struct grkan_device_limits {
     int32_t max_row_block;  /**< likewise, where it shall hold whole rows, however few registers that leaves a thread */
     int32_t
         max_vector_bytes; /**< widest access of a thread, in bytes; 0: one element, whatever its type, of one group */
-    /** How a pass of a shape runs best: a pure function. Not NULL. */
-    grkan_tuning (*tune)(const grkan_pass_shape *shape);
+    int32_t block_step;   /**< threads that a block has a multiple of, itself one of 32; 0: 32 */
+    int32_t registers;    /**< of 32 bits in a compute unit, of four parts with a quarter each; 0: unknown */
+    /** The one of these limits' tunings that suits a shape, as far as registers allow: a pure function. Not NULL. */
+    grkan_tuning (*tune)(const grkan_device_limits *limits, const grkan_pass_shape *shape);
+    /** What follows from what the device tells; all 0 where it has no tunings. The core puts those in use here. */
+    grkan_tuning tunings[GRKAN_TUNING_KINDS];
+    const grkan_tunings *known; /**< those that grkan comes with for such a device; NULL: none */
     int32_t last_block_reduces; /**< 1: the last block of a launch may read what the others wrote; 0: a second launch */
     int32_t has_async_copies;   /**< 1: vectors on their way lie in local memory, which the hardware fills by itself */
     int32_t
@@ -87,7 +84,7 @@ typedef struct grkan_device_limits {
     int32_t lacks_f64_atomics;   /**< 1: GRKAN_STRATEGY_ELEMENT and _BLOCK do not run for f64 */
     int32_t lanes; /**< numbers of f32 in a vector, of a processor that runs a block as one work-item: 4, 8 or
                                     16; 0: all threads of a block are work-items */
-} grkan_device_limits;
+};
 
 /** Most numbers that fix a family's formulas. */
 #define GRKAN_MOST_PARAMETERS 8

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file cache.c
- * @brief Compiled kernels on disk, in a directory that only its owner can enter. Every failure is soft.
+ * @brief Compiled kernels and tunings on disk, in a directory that only its owner can enter. Every failure is soft.
  *
  * The directory is GRKAN_CACHE_DIR, else $XDG_CACHE_HOME/grkan, else $HOME/.cache/grkan; GRKAN_CACHE=off turns the
  * cache off. A file is a header and the program; what a crash leaves of it fails the check of its hash.
@@ -120,12 +120,23 @@ static void make_folders(char *path)
     (void)grkan_make_folder(path, true);
 }
 
-void grkan_cache_store(const grkan_cache_key *key, const grkan_blob *binary)
+const char *grkan_cache_complaint(const grkan_cache_key *key)
 {
+    char directory[GRKAN_PATH_BYTES], path[GRKAN_PATH_BYTES];
+    if (!find_directory(directory) || snprintf(path, sizeof path, "%s/%s", directory, key->text) >= GRKAN_PATH_BYTES ||
+        !grkan_is_file(path)) {
+        return NULL;
+    }
+    return grkan_is_private_folder(directory) ? "it is damaged, or another's" : "others can enter its folder";
+}
+
+bool grkan_cache_store(const grkan_cache_key *key, const grkan_blob *binary)
+{
+    bool is_kept = false;
     char directory[GRKAN_PATH_BYTES];
     const size_t bytes = sizeof(cache_header) + binary->bytes;
     if (binary->bytes == 0 || binary->bytes > LARGEST_PROGRAM || !find_directory(directory)) {
-        return;
+        return false;
     }
     char *const file = malloc(bytes);
     if (file != NULL) {
@@ -133,7 +144,8 @@ void grkan_cache_store(const grkan_cache_key *key, const grkan_blob *binary)
         memcpy(file, &header, sizeof header);
         memcpy(file + sizeof header, binary->data, binary->bytes);
         make_folders(directory);
-        (void)grkan_private_write(directory, key->text, file, bytes);
+        is_kept = grkan_private_write(directory, key->text, file, bytes);
     }
     free(file);
+    return is_kept;
 }

@@ -28,8 +28,10 @@ static grkan_status assume_plan(const char *backend, const char *architecture, c
                           "backend \"%s\" compiles for a device that is there only; expected "
                           "cuda or hip",
                           backend);
-    status = (*found)->assume(architecture, &limits);
-    return status == GRKAN_SUCCESS ? grkan_plan_shape(&limits, data) : status;
+    if ((status = (*found)->assume(architecture, &limits)) != GRKAN_SUCCESS)
+        return status;
+    grkan_tunings_assume(&limits);
+    return grkan_plan_shape(&limits, data);
 }
 
 grkan_status grkan_compile(const char *backend, const char *architecture, const char *compiler,
@@ -55,7 +57,7 @@ grkan_status grkan_compile(const char *backend, const char *architecture, const 
         return status;
     if (compiler == NULL) { /* a plan would look for what the vendor's own compiler makes */
         const grkan_cache_key key = grkan_program_key(found, NULL, &data, &request);
-        grkan_cache_store(&key, &binary);
+        (void)grkan_cache_store(&key, &binary);
     }
     compilation->binary = binary.data;
     compilation->bytes = binary.bytes;

@@ -85,6 +85,7 @@ static grkan_status wrap_state(const grkan_backend *backend, grkan_backend_devic
         grkan_device_close(made);
         return status;
     }
+    grkan_tunings_open(made);
     *device = made;
     return GRKAN_SUCCESS;
 }

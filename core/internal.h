@@ -17,8 +17,11 @@ struct grkan_device {
     grkan_backend_device *state;
     grkan_device_properties properties;
     grkan_device_limits limits;
-    grkan_lock lock;      /* of loaded */
-    grkan_loaded *loaded; /* see programs.c */
+    grkan_tuning told[GRKAN_TUNING_KINDS]; /* the tunings that follow from what it tells */
+    grkan_tuning_source tuning_source;     /* of those in limits */
+    const char *tuning_complaint;          /* why the file is not used; NULL: there is none, or it is */
+    grkan_lock lock;                       /* of loaded */
+    grkan_loaded *loaded;                  /* see programs.c */
 };
 
 /** A plan: what was decided, and the kernels that do it. */
@@ -99,8 +102,19 @@ grkan_cache_key grkan_cache_key_of(const char *const parts[], size_t count);
 /** Read a program. false, and nothing allocated, when it is not there, damaged, or the cache is not to be trusted. */
 bool grkan_cache_load(const grkan_cache_key *key, grkan_blob *binary);
 
-/** Keep a program. Every failure is soft: the next process compiles again. */
-void grkan_cache_store(const grkan_cache_key *key, const grkan_blob *binary);
+/** Keep a program. Every failure is soft: the next process compiles again. @return whether it is kept */
+bool grkan_cache_store(const grkan_cache_key *key, const grkan_blob *binary);
+
+/** Why there is no file of a key to be used though there is one, after grkan_cache_load. @return NULL: there is none */
+const char *grkan_cache_complaint(const grkan_cache_key *key);
+
+/* tunings.c */
+
+/** Put the tunings of a device that has been described into its limits. Every failure is soft: a note says why. */
+void grkan_tunings_open(grkan_device *device);
+
+/** Likewise for a device that is not there, which has no file. */
+void grkan_tunings_assume(grkan_device_limits *limits);
 
 /* programs.c */
 

@@ -61,3 +61,45 @@ const char *grkan_determinism_name(grkan_determinism determinism)
     }
     return NULL;
 }
+
+const char *grkan_tuning_name(grkan_tuning_kind kind)
+{
+    switch (kind) {
+    case GRKAN_TUNING_FORWARD:
+        return "forward";
+    case GRKAN_TUNING_FORWARD_16_BIT:
+        return "forward_16_bit";
+    case GRKAN_TUNING_FORWARD_NORM:
+        return "forward_norm";
+    case GRKAN_TUNING_BACKWARD:
+        return "backward";
+    case GRKAN_TUNING_BACKWARD_16_BIT:
+        return "backward_16_bit";
+    case GRKAN_TUNING_BACKWARD_LARGE:
+        return "backward_large";
+    case GRKAN_TUNING_BACKWARD_NARROW:
+        return "backward_narrow";
+    case GRKAN_TUNING_BACKWARD_NORM:
+        return "backward_norm";
+    case GRKAN_TUNING_BACKWARD_BIAS:
+        return "backward_bias";
+    }
+    return NULL;
+}
+
+const char *grkan_tuning_source_name(grkan_tuning_source source)
+{
+    switch (source) {
+    case GRKAN_TUNING_NONE:
+        return "none";
+    case GRKAN_TUNING_DEFAULT:
+        return "default";
+    case GRKAN_TUNING_TABLE:
+        return "table";
+    case GRKAN_TUNING_FILE:
+        return "file";
+    case GRKAN_TUNING_CALLER:
+        return "caller";
+    }
+    return NULL;
+}

@@ -171,7 +171,7 @@ static grkan_status build(grkan_plan *plan, const grkan_cache_key *key)
     plan->is_compiled = true;
     status = backend->load(device->state, &plan->data, &binary, &plan->program);
     if (status == GRKAN_SUCCESS)
-        grkan_cache_store(key, &binary);
+        (void)grkan_cache_store(key, &binary);
     free(binary.data);
     return status;
 }

@@ -15,6 +15,7 @@ cat >"$scratch/use.cpp" <<'CODE'
 #include <grkan/fit.h>
 #include <grkan/grkan.h>
 #include <grkan/predict.h>
+#include <grkan/tune.h>
 
 constexpr grkan_operation operation = GRKAN_OPERATION_INIT;
 static_assert(operation.outer == 0 && operation.channels == 8 && operation.inner == 1, "the tensor");
@@ -43,6 +44,7 @@ cat >"$scratch/use.c" <<'CODE'
 #include <grkan/fit.h>
 #include <grkan/grkan.h>
 #include <grkan/predict.h>
+#include <grkan/tune.h>
 
 static const grkan_operation operation = GRKAN_OPERATION_INIT;
 static const grkan_fit_problem problem = GRKAN_FIT_PROBLEM_INIT;

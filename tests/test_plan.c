@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -26,26 +27,27 @@ typedef int64_t grkan_int64;
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define ONE_MIB ((size_t)1 << 20)
 
-static grkan_tuning tune_small(const grkan_pass_shape *shape)
+static grkan_tuning tune_small(const grkan_device_limits *limits, const grkan_pass_shape *shape)
 {
-    (void)shape;
+    (void)limits, (void)shape;
     return (grkan_tuning){.block = 64, .occupancy = 1, .grid_waves = 1, .stages = 1};
 }
 
-static grkan_tuning tune_large(const grkan_pass_shape *shape)
+static grkan_tuning tune_large(const grkan_device_limits *limits, const grkan_pass_shape *shape)
 {
-    (void)shape;
+    (void)limits, (void)shape;
     return (grkan_tuning){.block = 1024, .occupancy = 16384, .grid_waves = 1, .stages = 1};
 }
 
-static grkan_tuning tune_rows(const grkan_pass_shape *shape)
+static grkan_tuning tune_rows(const grkan_device_limits *limits, const grkan_pass_shape *shape)
 {
-    (void)shape;
+    (void)limits, (void)shape;
     return (grkan_tuning){.block = 768};
 }
 
-/** From a device with little of everything to one with more than there is yet. */
-static const grkan_device_limits devices[] = {
+/** From a device with little of everything to one with more than there is yet. Two get their tunings from set_tunings. */
+enum { nvidia_device = 1, unknown_device = 4 };
+static grkan_device_limits devices[] = {
     {.compute_units = 1,
      .least_elements = 1,
      .max_block = 64,
@@ -58,7 +60,6 @@ static const grkan_device_limits devices[] = {
      .max_block = 512,
      .max_row_block = 1024,
      .max_vector_bytes = 16,
-     .tune = gpu_tune_nvidia,
      .has_async_copies = 1,
      .exchanges_registers = 1,
      .local_bytes = 49152,
@@ -78,7 +79,25 @@ static const grkan_device_limits devices[] = {
      .max_vector_bytes = 0,
      .tune = tune_rows,
      .local_bytes = 262144},
+    {.compute_units = 12,
+     .least_elements = 32,
+     .max_block = 256,
+     .max_row_block = 256,
+     .max_vector_bytes = 16,
+     .block_step = 64,
+     .local_bytes = 32768},
 };
+
+static int set_tunings(void **state)
+{
+    const gpu_told nvidia = {.maker = GPU_NVIDIA, .name = "NVIDIA H200"}, unknown = {.name = "a GPU", .wave = 64};
+    grkan_device_limits *const d = &devices[nvidia_device];
+    (void)state;
+    gpu_set_tunings(&nvidia, d);
+    memcpy(d->tunings, d->known->of, sizeof d->tunings);
+    gpu_set_tunings(&unknown, &devices[unknown_device]);
+    return devices[unknown_device].known == NULL ? 0 : -1;
+}
 
 static const int64_t outers[] = {1, 7, 197, 201728, INT64_C(1) << 32};
 static const int64_t channels[] = {1, 3, 24, 255, 768, 1000, 3072, 65536, 1000003};
@@ -309,7 +328,7 @@ static depth depth_of_table(const grkan_plan_data *data, int32_t k)
 static void test_a_short_tensor_occupies_the_device(void **state)
 {
     (void)state;
-    const grkan_device_limits *const limits = &devices[1]; /* of an H200 */
+    const grkan_device_limits *const limits = &devices[nvidia_device]; /* of an H200 */
     for (int dtype = GRKAN_F32; dtype <= GRKAN_F64; dtype++) {
         const grkan_operation o = {SHAPE(197, 768, 1), GROUPS(8, SHARED, PER_GROUP), RATIONAL(5, 4, GRKAN_ABS_TERMS),
                                    .dtype = (grkan_dtype)dtype};
@@ -373,32 +392,13 @@ static void test_atomics_follow_one_another(void **state)
         const grkan_options options = {.strategy = (grkan_strategy)strategy, .determinism = GRKAN_NONE};
         grkan_plan_data data = {0};
         assert_int_equal(grkan_plan_decide(&o, &options, &data), GRKAN_SUCCESS);
-        assert_int_equal(grkan_plan_shape(&devices[1], &data), GRKAN_SUCCESS);
+        assert_int_equal(grkan_plan_shape(&devices[nvidia_device], &data), GRKAN_SUCCESS);
         const int64_t blocks = data.backward.rows.splits * (int64_t)data.backward.columns.tiles;
         const int64_t chain = grkan_plan_longest_chain(&data);
         if (strategy == GRKAN_STRATEGY_ELEMENT)
             assert_int_equal(chain, grkan_operation_elements(&o)); /* the numerator is shared */
         else
             assert_true(chain > blocks && chain < blocks + 200);
-    }
-}
-
-/* ------------------------------------------------------------------------------------------------------ tunings */
-
-/** A device has registers for what the threads that it shall hold at once keep. */
-static void test_tunings_leave_registers_for_what_threads_keep(void **state)
-{
-    (void)state;
-    for (int i = 0; i < 2 * 4 * 33 * 5 * 2; i++) {
-        const grkan_pass_shape shape = {.is_backward = i % 2,
-                                        .dtype = (grkan_dtype)(i / 2 % 4),
-                                        .numbers = i / 8 % 33,
-                                        .vector = 1 << i / 8 / 33 % 4,
-                                        .vector_groups = 1};
-        const grkan_tuning t = gpu_tune_nvidia(&shape);
-        const int kept = shape.numbers * (shape.is_backward ? 2 : 1) * (int)grkan_coefficient_bytes(shape.dtype) / 4;
-        assert_true(t.occupancy > 0 && t.occupancy * (kept + 32) <= gpu_nvidia_registers);
-        assert_true(t.block > 0 && t.block <= 512 && t.grid_waves > 0 && t.stages > 0 && t.step > 0);
     }
 }
 
@@ -439,8 +439,8 @@ static void test_norms_take_whole_rows(void **state)
             for (int prologue = GRKAN_PROLOGUE_LAYER_NORM; prologue <= GRKAN_PROLOGUE_RMS_NORM; prologue++)
                 for (int is_backward = 0; is_backward < 2; is_backward++)
                     if (count <= (is_backward ? cases[i].backward : cases[i].forward) &&
-                        !rows_are_whole(&devices[1], cases[i].x, cases[i].y, count, (grkan_prologue)prologue,
-                                        is_backward))
+                        !rows_are_whole(&devices[nvidia_device], cases[i].x, cases[i].y, count,
+                                        (grkan_prologue)prologue, is_backward))
                         fail_msg("case %zu: rows of %lld channels are cut %s", i, (long long)count,
                                  is_backward ? "backward" : "forward");
 }
@@ -452,8 +452,7 @@ int main(void)
         cmocka_unit_test(test_a_short_tensor_occupies_the_device),
         cmocka_unit_test(test_the_longest_chain_is_as_kernels_add),
         cmocka_unit_test(test_atomics_follow_one_another),
-        cmocka_unit_test(test_tunings_leave_registers_for_what_threads_keep),
         cmocka_unit_test(test_norms_take_whole_rows),
     };
-    return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("plan", tests, set_tunings, NULL);
 }

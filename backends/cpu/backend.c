@@ -156,9 +156,9 @@ static void cpu_close(grkan_backend_device *device)
 }
 
 /** Blocks of whole rows, whatever the shape. */
-static grkan_tuning whole_rows(const grkan_pass_shape *shape)
+static grkan_tuning whole_rows(const grkan_device_limits *limits, const grkan_pass_shape *shape)
 {
-    (void)shape;
+    (void)limits, (void)shape;
     return (grkan_tuning){.block = CPU_MOST_THREADS};
 }
 

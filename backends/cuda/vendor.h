@@ -37,6 +37,6 @@ typedef struct gpu_native_kernel {
 
 /** Memory is copied to shared memory asynchronously, on architectures before sm_80 by a thread itself. */
 #define HAS_ASYNC_COPIES 1
-#define device_tune gpu_tune_nvidia
+#define DEVICE_MAKER GPU_NVIDIA
 
 #endif

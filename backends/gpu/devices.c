@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "calls.h"
+#include "tuning.h"
 
 /** Threads of a block: more would leave too few registers to each. And shared memory that a launch asks for: what every GPU since
     sm_70 gives, so that plans are the same on all of them. */
@@ -64,27 +65,30 @@ grkan_status runtime_open(int index, grkan_backend_device **device)
     return GRKAN_SUCCESS;
 }
 
-static grkan_device_limits limits_of(int compute_units, int max_block, uint64_t shared_bytes, int launch_bytes)
+static grkan_device_limits limits_of(const char *name, int compute_units, int max_block, uint64_t shared_bytes,
+                                     int launch_bytes)
 {
-    return (grkan_device_limits){.compute_units = compute_units,
-                                 .tune = device_tune,
-                                 .least_elements = 32,
-                                 .max_block = max_block < most_block ? max_block : most_block,
-                                 .max_row_block = max_block < most_row_block ? max_block : most_row_block,
-                                 .max_vector_bytes = 16,
-                                 .last_block_reduces = 1,
-                                 .has_async_copies = HAS_ASYNC_COPIES,
-                                 .exchanges_registers = 1,
-                                 .local_bytes = shared_bytes,
-                                 .launch_local_bytes =
-                                     (uint64_t)(launch_bytes < most_launch_bytes ? launch_bytes : most_launch_bytes)};
+    const gpu_told told = {.maker = DEVICE_MAKER, .name = name};
+    grkan_device_limits limits = {.compute_units = compute_units,
+                                  .least_elements = 32,
+                                  .max_block = max_block < most_block ? max_block : most_block,
+                                  .max_row_block = max_block < most_row_block ? max_block : most_row_block,
+                                  .max_vector_bytes = 16,
+                                  .last_block_reduces = 1,
+                                  .has_async_copies = HAS_ASYNC_COPIES,
+                                  .exchanges_registers = 1,
+                                  .local_bytes = shared_bytes,
+                                  .launch_local_bytes =
+                                      (uint64_t)(launch_bytes < most_launch_bytes ? launch_bytes : most_launch_bytes)};
+    gpu_set_tunings(&told, &limits);
+    return limits;
 }
 
 /** Whatever the architecture: the vendor's compiler is the one to know its names. */
 grkan_status runtime_assume(const char *architecture, grkan_device_limits *limits)
 {
     (void)architecture;
-    *limits = limits_of(1, most_row_block, vendor_shared_bytes, most_launch_bytes);
+    *limits = limits_of("", 1, most_row_block, vendor_shared_bytes, most_launch_bytes);
     return GRKAN_SUCCESS;
 }
 
@@ -121,7 +125,7 @@ grkan_status runtime_describe(const grkan_backend_device *device, grkan_device_p
     snprintf(p.selector, sizeof p.selector, "%s:%d", BACKEND_NAME, device->index);
     snprintf(p.driver, sizeof p.driver, "driver %s", vendor_driver.version);
     *properties = p;
-    *limits = limits_of(p.compute_units, most_threads, (uint64_t)shared_bytes, launch_bytes);
+    *limits = limits_of(p.name, p.compute_units, most_threads, (uint64_t)shared_bytes, launch_bytes);
     return GRKAN_SUCCESS;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file tuning.h @brief How passes run best on families of GPUs: what backends put into grkan_device_limits.tune. */
+/** @file tuning.h @brief How passes run best on GPUs: what backends put into grkan_device_limits. */
 #ifndef GRKAN_TUNING_H
 #define GRKAN_TUNING_H
 
@@ -8,23 +8,22 @@
 /** Registers of 32 bits in a multiprocessor of NVIDIA's. */
 enum { gpu_nvidia_registers = 65536 };
 
-/** A family's tunings; for storage types of 4 and 8 bytes unless they say otherwise. */
-typedef struct gpu_tunings {
-    int32_t registers; /**< of 32 bits in a compute unit, of four parts with a quarter each; 0: unknown */
-    grkan_tuning forward;
-    grkan_tuning forward_16_bit; /**< in vectors of 8 and 16 bytes */
-    grkan_tuning forward_norm;   /**< where rows are summed: its blocks wait for each other's threads */
-    grkan_tuning backward;
-    grkan_tuning backward_16_bit;
-    grkan_tuning backward_large;  /**< where a thread's numbers leave no registers for `backward` */
-    grkan_tuning backward_narrow; /**< in vectors of less than 16 bytes; 16-bit ones of several groups */
-    grkan_tuning backward_norm;   /**< with a norm, whatever the vectors */
-    grkan_tuning backward_bias;   /**< 16-bit, with a bias */
-} gpu_tunings;
+/** Whose a device is; 0: none that the table of known devices has. */
+typedef enum gpu_maker { GPU_NVIDIA = 1, GPU_AMD } gpu_maker;
 
-/* For grkan_device_limits.tune. */
-grkan_tuning gpu_tune_nvidia(const grkan_pass_shape *shape);
-grkan_tuning gpu_tune_amd(const grkan_pass_shape *shape);
-grkan_tuning gpu_tune_other(const grkan_pass_shape *shape);
+/** What a device tells of itself; 0 where it does not. */
+typedef struct gpu_told {
+    gpu_maker maker;
+    const char *name;     /**< as the vendor gives it; not NULL */
+    int32_t wave;         /**< threads that run in step, or that blocks should have a multiple of */
+    int32_t unit_threads; /**< that a compute unit holds at once */
+    int32_t is_processor; /**< 1: a block is one work-item */
+} gpu_told;
+
+/**
+ * Set what depends on how a device runs best: tune, tunings, known, registers. They follow from what it tells; those of a
+ * device that was measured, or of its maker, stand beside them.
+ */
+void gpu_set_tunings(const gpu_told *told, grkan_device_limits *limits);
 
 #endif

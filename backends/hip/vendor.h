@@ -88,6 +88,6 @@ typedef struct gpu_native_kernel {
 
 #define LOADS_LATE 0
 #define HAS_ASYNC_COPIES 0
-#define device_tune gpu_tune_amd
+#define DEVICE_MAKER GPU_AMD
 
 #endif

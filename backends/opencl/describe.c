@@ -57,6 +57,14 @@ static void copy_text(reader *r, cl_device_info what, char *text, size_t bytes)
     free(whole);
 }
 
+/** Of a question that devices need not answer. @return 0 without an answer */
+static uint64_t ask_number(const reader *r, cl_device_info what)
+{
+    reader own = {r->id, r->code};
+    const uint64_t number = read_number(&own, what);
+    return own.code == CL_SUCCESS ? number : 0;
+}
+
 static int has_extension(reader *r, const char *name)
 {
     char *const all = read_text(r, CL_DEVICE_EXTENSIONS);
@@ -220,6 +228,67 @@ static int32_t lanes_of(reader *r)
     return width >= 16 ? 16 : width >= 8 ? 8 : width >= 2 ? 4 : 0;
 }
 
+/* Questions of OpenCL 3.0 and of vendors; their numbers, as not all headers have them. */
+enum {
+    preferred_multiple = 0x1067, /* CL_DEVICE_PREFERRED_WORK_GROUP_SIZE_MULTIPLE */
+    amd_wavefront_width = 0x4043,
+    intel_slices = 0x4252,
+    intel_subslices_of_slice = 0x4253,
+    intel_units_of_subslice = 0x4254,
+    intel_threads_of_unit = 0x4255
+};
+
+/** Threads that blocks should have a multiple of; 0 where the device does not say. A kernel says, too, but it has to be compiled. */
+static int32_t wave_of(reader *r)
+{
+    const uint64_t preferred = ask_number(r, preferred_multiple);
+    const uint64_t wave = preferred > 0 || !has_extension(r, "cl_amd_device_attribute_query")
+                              ? preferred
+                              : ask_number(r, amd_wavefront_width);
+    return wave <= most_block ? (int32_t)wave : 0;
+}
+
+/**
+ * What a GPU of Intel's calls a compute unit has no local memory: 8 or 16 of them share it. Each holds some hardware threads, of
+ * 16 of ours.
+ */
+static void read_intel(reader *r, gpu_told *told, grkan_device_limits *limits)
+{
+    enum { threads_of_hardware_thread = 16 };
+    if (!has_extension(r, "cl_intel_device_attribute_query"))
+        return;
+    const uint64_t units = ask_number(r, intel_slices) * ask_number(r, intel_subslices_of_slice);
+    const uint64_t hardware_threads = ask_number(r, intel_units_of_subslice) * ask_number(r, intel_threads_of_unit);
+    if (units == 0 || units > (uint64_t)limits->compute_units || hardware_threads == 0 || hardware_threads > 256)
+        return;
+    limits->compute_units = (int32_t)units;
+    told->unit_threads = (int32_t)hardware_threads * threads_of_hardware_thread;
+}
+
+/** How passes run best, by what the device tells. */
+static void read_tunings(reader *r, const grkan_backend_device *device, const grkan_device_properties *properties,
+                         grkan_device_limits *limits)
+{
+    enum { least_elements = 32, least_elements_without_local = 128, least_elements_of_processor = 256 };
+    const int is_amd = has_extension(r, "cl_amd_device_attribute_query");
+    gpu_told told = {.maker = device->ptx_architecture > 0   ? GPU_NVIDIA
+                              : is_amd && properties->is_gpu ? GPU_AMD
+                                                             : (gpu_maker)0,
+                     .name = properties->name,
+                     .wave = properties->wave_width,
+                     .is_processor = limits->lanes > 0};
+    read_intel(r, &told, limits);
+    gpu_set_tunings(&told, limits);
+    if (properties->is_gpu && told.wave % 32 == 0)
+        limits->block_step = told.wave;
+    if (!properties->is_gpu)
+        limits->least_elements = least_elements_of_processor;
+    else if (read_number(r, CL_DEVICE_LOCAL_MEM_TYPE) == CL_LOCAL)
+        limits->least_elements = least_elements;
+    else
+        limits->least_elements = least_elements_without_local; /* sums meet in global memory */
+}
+
 grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_properties *properties,
                              grkan_device_limits *limits)
 {
@@ -237,7 +306,7 @@ grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_pr
     snprintf(properties->driver, sizeof properties->driver, "%s, driver %s", version, driver);
     snprintf(properties->architecture, sizeof properties->architecture, "%.60s", properties->name);
     properties->compute_units = (int32_t)read_number(&r, CL_DEVICE_MAX_COMPUTE_UNITS);
-    properties->wave_width = 0;
+    properties->wave_width = wave_of(&r);
     properties->is_gpu = (read_number(&r, CL_DEVICE_TYPE) & CL_DEVICE_TYPE_GPU) != 0;
     properties->dtypes = 1u << GRKAN_F32 | 1u << GRKAN_F16 | 1u << GRKAN_BF16 | (has_f64 ? 1u << GRKAN_F64 : 0u);
     properties->has_atomics = 1; /* of 32-bit integers, in every OpenCL 1.2 */
@@ -247,11 +316,9 @@ grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_pr
     properties->cache_bytes = properties->is_gpu ? 0 : read_number(&r, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE);
     limits->compute_units = properties->compute_units;
     limits->is_fixed = !properties->is_gpu;
-    limits->tune = is_nvidia ? gpu_tune_nvidia : gpu_tune_other;
     limits->last_block_reduces = is_nvidia; /* OpenCL 1.2 orders no memory between groups */
     limits->has_async_copies = device->ptx_architecture >= 800;
     limits->exchanges_registers = device->ptx_architecture > 0;
-    limits->least_elements = properties->is_gpu ? 32 : 256;
     const int32_t most = (int32_t)read_number(&r, CL_DEVICE_MAX_WORK_GROUP_SIZE);
     limits->max_block = most < most_block ? most : most_block;
     limits->max_row_block = most < most_row_block ? most : most_row_block;
@@ -260,6 +327,7 @@ grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_pr
     /* NVIDIA's compiler gets an instruction for it. */
     if ((read_number(&r, CL_DEVICE_TYPE) & CL_DEVICE_TYPE_CPU) != 0 && !properties->is_gpu)
         limits->lanes = lanes_of(&r);
+    read_tunings(&r, device, properties, limits);
     limits->lacks_f64_atomics = !is_nvidia && !has_extension(&r, "cl_khr_int64_base_atomics");
     return status_of(&r);
 }

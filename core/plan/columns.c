@@ -21,7 +21,7 @@
 #include "plan.h"
 
 enum {
-    block_step = 32,   /* a multiple of common wave widths */
+    least_step = 32,   /* of a block's threads: a multiple of common wave widths */
     wave = 32,         /* threads that a row's are a multiple of, where they add up what it has: kernels rely on it */
     flag_bytes = 64,   /* local memory for what a block agrees on, beside its sums */
     line_bytes = 128,  /* of local memory: pipelines start at a line */
@@ -124,10 +124,39 @@ static grkan_columns columns_of(const grkan_columns_request *r, cut by)
     return c;
 }
 
+/** Local memory of a thread: its own numbers, and what it exchanges in the end, in the place of one vector of x and of dy. */
+static int bytes_of_thread(const grkan_columns_request *r)
+{
+    const int scalar = (int)grkan_coefficient_bytes(r->operation->dtype);
+    const int64_t elements = (int64_t)grkan_dtype_bytes(r->operation->dtype) +
+                             (int64_t)grkan_dtype_bytes(grkan_operation_output_dtype(r->operation));
+    const int64_t vectors = larger(2 * vector_bytes, r->vector * elements); /* more where they take two accesses each */
+    return r->local_numbers * scalar + (int)larger(2 * scalar, r->limits->has_async_copies ? vectors : 0);
+}
+
+/** Threads that the device and its local memory allow a block. */
+static int allowed_threads(const grkan_columns_request *r)
+{
+    const int64_t fitting = grkan_bytes_for_threads(r->limits) / bytes_of_thread(r);
+    return (int)smaller(r->cut == GRKAN_CUT_ROWS ? r->limits->max_row_block : r->limits->max_block, fitting);
+}
+
+/** What its threads are a multiple of: as the device likes it, where that many are allowed. */
+static int block_step(const grkan_columns_request *r)
+{
+    return r->limits->block_step > 0 && r->limits->block_step <= allowed_threads(r) ? r->limits->block_step
+                                                                                    : least_step;
+}
+
+int grkan_columns_most_threads(const grkan_columns_request *r)
+{
+    return allowed_threads(r) / block_step(r) * block_step(r);
+}
+
 /** The widest cut there is. */
 static cut first_cut(const grkan_columns_request *r)
 {
-    return (cut){block_step, r->operation->groups};
+    return (cut){block_step(r), r->operation->groups};
 }
 
 /**
@@ -143,7 +172,7 @@ static bool next_cut(const grkan_columns_request *r, int most_threads, const grk
     if (r->cut != GRKAN_CUT_ROWS && r->tuning.least_row_bytes > 0 && by->most_groups > 0 &&
         by->most_groups * group_bytes >= r->tuning.least_row_bytes)
         return true;
-    *by = (cut){by->block + block_step, r->operation->groups};
+    *by = (cut){by->block + block_step(r), r->operation->groups};
     return by->block <= most_threads;
 }
 
@@ -177,23 +206,6 @@ static int64_t utilisation(const grkan_columns_request *r, const grkan_columns *
     return of_blocks * smaller(held, tuning->occupancy) / tuning->occupancy / (2 * c->block < tuning->block ? 2 : 1);
 }
 
-/** Local memory of a thread: its own numbers, and what it exchanges in the end, in the place of one vector of x and of dy. */
-static int bytes_of_thread(const grkan_columns_request *r)
-{
-    const int scalar = (int)grkan_coefficient_bytes(r->operation->dtype);
-    const int64_t elements = (int64_t)grkan_dtype_bytes(r->operation->dtype) +
-                             (int64_t)grkan_dtype_bytes(grkan_operation_output_dtype(r->operation));
-    const int64_t vectors = larger(2 * vector_bytes, r->vector * elements); /* more where they take two accesses each */
-    return r->local_numbers * scalar + (int)larger(2 * scalar, r->limits->has_async_copies ? vectors : 0);
-}
-
-int grkan_columns_most_threads(const grkan_columns_request *r)
-{
-    const int64_t fitting = grkan_bytes_for_threads(r->limits) / bytes_of_thread(r);
-    const int most = r->cut == GRKAN_CUT_ROWS ? r->limits->max_row_block : r->limits->max_block;
-    return (int)smaller(most, fitting) / block_step * block_step;
-}
-
 /** The best utilisation of all cuts; negative if there is none. */
 static int64_t best_utilisation(const grkan_columns_request *r)
 {
@@ -201,7 +213,7 @@ static int64_t best_utilisation(const grkan_columns_request *r)
     int64_t best = -1;
     cut by = first_cut(r);
     grkan_columns c;
-    if (limit < block_step)
+    if (limit < least_step)
         return -1;
     do {
         c = columns_of(r, by);
@@ -218,15 +230,15 @@ bool grkan_columns_exist(const grkan_columns_request *request)
 static grkan_status check_block(const grkan_columns_request *r)
 {
     const int64_t room = grkan_bytes_for_threads(r->limits);
-    const int least = block_step * bytes_of_thread(r);
+    const int least = least_step * bytes_of_thread(r);
     if (room < least)
         return grkan_fail(GRKAN_ERROR_UNSUPPORTED,
                           "a block of the device has %llu bytes of local memory; the operation needs at least %d",
                           (unsigned long long)r->limits->local_bytes,
                           least + (int)((int64_t)r->limits->local_bytes - room));
-    if (grkan_columns_most_threads(r) < block_step)
+    if (grkan_columns_most_threads(r) < least_step)
         return grkan_fail(GRKAN_ERROR_UNSUPPORTED, "the device runs blocks of %d threads; expected at least %d",
-                          r->limits->max_block, block_step);
+                          r->limits->max_block, least_step);
     return GRKAN_SUCCESS;
 }
 

@@ -27,6 +27,7 @@ static grkan_device_limits fixed_limits(const grkan_device_limits *limits)
     fixed.local_bytes = fixed_local_bytes;
     fixed.has_async_copies = 0;
     fixed.exchanges_registers = 0;
+    fixed.block_step = 0;
     fixed.max_vector_bytes = fixed_vector_bytes;
     fixed.least_elements = fixed_least_elements;
     fixed.is_fixed = 1;
@@ -111,7 +112,7 @@ static grkan_columns_request request_columns(const grkan_device_limits *limits, 
     return (grkan_columns_request){.operation = o,
                                    .cut = cut,
                                    .limits = limits,
-                                   .tuning = limits->tune(&shape),
+                                   .tuning = limits->tune(limits, &shape),
                                    .vector = vector,
                                    .vector_groups = vector_groups,
                                    .local_numbers = local_numbers(limits, data, is_backward, vector_groups, vector)};

@@ -73,8 +73,8 @@ typedef enum grkan_strategy {
 
 /** What is promised about the bits of the tables' gradients (y and dx never depend on scheduling). */
 typedef enum grkan_determinism {
-    GRKAN_RUN_TO_RUN = 0,      /**< same device, same plan: same bits. The default. */
-    GRKAN_NONE = 1,            /**< no promise; any strategy */
+    GRKAN_RUN_TO_RUN = 0, /**< same device (its tunings included, see tune.h), same plan: same bits. The default. */
+    GRKAN_NONE = 1,       /**< no promise; any strategy */
     GRKAN_DEVICE_TO_DEVICE = 2 /**< same bits in y, dx and all gradients on every device of every backend. The payload
                                      and sign of a NaN are not promised. */
 } grkan_determinism;

@@ -5,9 +5,9 @@
 #define FAKE_DESCRIBE describe_weakness
 #include "fake.h"
 
-static grkan_tuning tune(const grkan_pass_shape *shape)
+static grkan_tuning tune(const grkan_device_limits *limits, const grkan_pass_shape *shape)
 {
-    (void)shape;
+    (void)limits, (void)shape;
     return (grkan_tuning){.block = 64};
 }
 
