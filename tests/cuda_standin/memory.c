@@ -9,6 +9,7 @@
 struct CUevent_st {
     CUcontext context;
     int is_recorded;
+    double milliseconds; /* of standin_clock */
 };
 
 static atomic_int captures;
@@ -137,6 +138,7 @@ CUresult standin_cuEventRecord(CUevent event, CUstream stream)
     if (!is_event(event) || event->context != standin_context_of(stream))
         return (CUresult)standin_invalid_handle;
     event->is_recorded = 1;
+    event->milliseconds = standin_clock;
     return CUDA_SUCCESS;
 }
 
@@ -151,7 +153,7 @@ CUresult standin_cuEventElapsedTime(float *milliseconds, CUevent start, CUevent 
     ENTRY_POINT("cuEventElapsedTime");
     if (!is_event(start) || !is_event(stop) || !start->is_recorded || !stop->is_recorded)
         return (CUresult)standin_invalid_handle;
-    *milliseconds = 1;
+    *milliseconds = getenv("CUDA_STANDIN_BLOCK") != NULL ? (float)(stop->milliseconds - start->milliseconds) : 1;
     return CUDA_SUCCESS;
 }
 

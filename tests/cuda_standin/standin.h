@@ -9,7 +9,8 @@
  * NaN in it, and stays as callers wrote it.
  *
  * Environment: CUDA_STANDIN_VERSION is the driver's (13000), CUDA_STANDIN_CAPABILITY the devices' (90), CUDA_STANDIN_INIT
- * what cuInit gives (0), CUDA_STANDIN_LACKS the name of a function that the driver does not have, NVRTC_STANDIN_VERSION
+ * what cuInit gives (0), CUDA_STANDIN_BLOCK how many threads a block has that takes least time (a time is 1 ms whatever was
+ * launched), CUDA_STANDIN_LACKS the name of a function that the driver does not have, NVRTC_STANDIN_VERSION
  * the compiler's (124).
  */
 #ifndef CUDA_STANDIN_H
@@ -38,6 +39,9 @@ struct CUctx_st {
     int device;
     int holders; /* of a primary one */
 };
+
+/** Milliseconds that launches have taken. */
+extern double standin_clock;
 
 struct CUstream_st {
     CUcontext context;

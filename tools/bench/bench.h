@@ -23,6 +23,7 @@ typedef struct bench_request {
     int cpu_threads;
     int is_predicted; /**< 1: measure what the device reaches at best, too, and what follows for each case */
     int is_host_time; /**< 1: measure what the host spends on a call, not what the device does */
+    int is_tuned;     /**< 1: try tunings instead, and keep the best */
     const char *json; /**< NULL: no JSON; "-": the standard output */
     int is_study;     /**< its own cases instead of what and passes */
     unsigned parts;   /**< bit (1 << study_part) for each part of the study */
@@ -100,6 +101,7 @@ typedef struct study_error_case {
 } study_error_case;
 
 typedef struct bench_kernels bench_kernels;
+typedef struct bench_tuned bench_tuned;
 
 /** A device with its cases. */
 typedef struct bench_device {
@@ -113,6 +115,7 @@ typedef struct bench_device {
     int kernels_count;
     study_error_case *errors;
     int error_count;
+    bench_tuned *tuned; /**< see bench_tune.c; NULL: not asked for */
 } bench_device;
 
 /* bench_options.c */
@@ -193,6 +196,14 @@ grkan_status bench_random_memory(grkan_device *device, grkan_dtype dtype, size_t
 
 /** Allocate table k of an operation: of a mild function, varied a little by row. */
 grkan_status bench_table_memory(grkan_device *device, const grkan_operation *operation, int k, grkan_buffer *buffer);
+
+/* bench_tune.c */
+
+/** Find tunings for a device, print them, and keep them where that is possible. */
+grkan_status bench_tune(bench_device *device, FILE *stream);
+
+/** What was found, as the schema grkan-tuning/1 has it. */
+cJSON *bench_json_of_tuning(const bench_device *device);
 
 /* study_cases.c */
 

@@ -17,7 +17,8 @@ static int open_device(const char *who, const bench_request *request, const char
         status = grkan_device_describe(device->device, &device->properties);
     if (status != GRKAN_SUCCESS)
         return tool_complain(who, selector ? selector : "default device", status);
-    (request->is_study ? study_list_cases : bench_list_cases)(request, device);
+    if (!request->is_tuned)
+        (request->is_study ? study_list_cases : bench_list_cases)(request, device);
     return TOOL_GOOD;
 }
 
@@ -65,15 +66,25 @@ static int run_device(const char *who, const bench_request *request, bench_devic
     return status == GRKAN_SUCCESS ? TOOL_GOOD : tool_complain(who, label, status);
 }
 
+/** Find a device's tunings. */
+static int tune_device(const char *who, bench_device *device, FILE *tables)
+{
+    const grkan_status status = bench_tune(device, tables);
+    progress_clear();
+    return status == GRKAN_SUCCESS ? TOOL_GOOD : tool_complain(who, device->properties.selector, status);
+}
+
 /** Run all devices, each table as soon as it is complete. */
 static int run_devices(const char *who, const bench_request *request, bench_device *devices, FILE *tables)
 {
     for (int i = 0; i < request->selector_count; i++) {
-        int result = run_device(who, request, &devices[i]);
-        if (result != TOOL_GOOD)
-            return result;
         if (i > 0)
             fputc('\n', tables);
+        int result = request->is_tuned ? tune_device(who, &devices[i], tables) : run_device(who, request, &devices[i]);
+        if (result != TOOL_GOOD)
+            return result;
+        if (request->is_tuned)
+            continue;
         bench_print_table(request, &devices[i], tables);
         study_print_errors(&devices[i], tables);
         fflush(tables);
@@ -83,10 +94,14 @@ static int run_devices(const char *who, const bench_request *request, bench_devi
 
 static cJSON *make_document(const bench_request *request, const bench_device *devices, int argc, char **argv)
 {
-    cJSON *document = report_new(request->is_host_time ? "grkan-host-time/1" : "grkan-bench/1", argc, argv);
+    const char *const schema = request->is_tuned       ? "grkan-tuning/1"
+                               : request->is_host_time ? "grkan-host-time/1"
+                                                       : "grkan-bench/1";
+    cJSON *document = report_new(schema, argc, argv);
     cJSON *array = cJSON_AddArrayToObject(document, "devices");
     for (int i = 0; i < request->selector_count; i++)
-        cJSON_AddItemToArray(array, bench_json_of_device(request, &devices[i]));
+        cJSON_AddItemToArray(array, request->is_tuned ? bench_json_of_tuning(&devices[i])
+                                                      : bench_json_of_device(request, &devices[i]));
     return document;
 }
 
@@ -112,6 +127,7 @@ int grkan_tool_bench(int argc, char **argv)
     for (int i = 0; i < request.selector_count; i++) {
         bench_free_kernels(&devices[i]);
         bench_free_cases(&devices[i]);
+        free(devices[i].tuned);
         grkan_device_close(devices[i].device);
     }
     free(devices);

@@ -14,7 +14,8 @@ enum key {
     KEY_PREDICT,
     KEY_HOST_TIME,
     KEY_JSON,
-    KEY_STUDY
+    KEY_STUDY,
+    KEY_TUNE
 };
 
 static const command_option options[] = {
@@ -26,6 +27,10 @@ static const command_option options[] = {
      "Instead of these, the cases of a study, with predictions: the parts named (times, ladder, sizes, groups, "
      "degrees, "
      "determinism, errors), or all",
+     2},
+    {"tune", KEY_TUNE, NULL,
+     "Instead of these, find in a minute how forward and backward run best on the device, and keep that for plans "
+     "of later processes, beside the compiled kernels; `grkan devices' shows where a device's tunings come from",
      2},
     {NULL, 0, NULL, "How:", 3},
     {"repeats", KEY_REPEATS, "N", "Samples of each case (about half a second's worth, 5 at least)", 3},
@@ -96,6 +101,9 @@ static void take(void *to, const char *who, int key, const char *text)
     case KEY_STUDY:
         request->is_study = 1;
         break;
+    case KEY_TUNE:
+        request->is_tuned = 1;
+        break;
     }
 }
 
@@ -120,6 +128,9 @@ static void check(void *to, const char *who)
         options_complain(who, "--rounds are of the device; leave out --host-time");
     if (request->is_predicted && request->is_host_time)
         options_complain(who, "--predict is of the device; leave out --host-time");
+    if (request->is_tuned && (has_cases(&request->what) || request->passes || request->is_study ||
+                              request->is_host_time || request->is_predicted || request->rounds || request->repeats))
+        options_complain(who, "--tune has its own cases; leave out all but --device and --json");
     if (request->rounds == 0)
         request->rounds = 1;
     request->is_predicted |= request->is_study;
@@ -133,7 +144,7 @@ static const option_set own = {options, take, check};
 
 static const command_line command = {
     .summary = "Measure forward and backward, and the device's copy beside them.",
-    .operands = "[--study [PART...]]",
+    .operands = "[--study [PART...] | --tune]",
     .notes =
         {
             "Times are the device's own, of one call, after a warm-up, over more memory than its caches hold. GB/s "

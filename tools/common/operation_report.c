@@ -98,3 +98,19 @@ void report_add_device(cJSON *to, const grkan_device_properties *properties)
     cJSON_AddStringToObject(to, "driver", properties->driver);
     cJSON_AddStringToObject(to, "architecture", properties->architecture);
 }
+
+cJSON *report_add_tunings(cJSON *to, const grkan_tunings *tunings)
+{
+    cJSON *const all = cJSON_AddObjectToObject(to, "tunings");
+    for (int kind = 0; kind < GRKAN_TUNING_KINDS; kind++) {
+        const grkan_tuning *const one = &tunings->of[kind];
+        cJSON *const object = cJSON_AddObjectToObject(all, grkan_tuning_name((grkan_tuning_kind)kind));
+        cJSON_AddNumberToObject(object, "block", one->block);
+        cJSON_AddNumberToObject(object, "occupancy", one->occupancy);
+        cJSON_AddNumberToObject(object, "grid_waves", one->grid_waves);
+        cJSON_AddNumberToObject(object, "stages", one->stages);
+        cJSON_AddNumberToObject(object, "step", one->step);
+        cJSON_AddNumberToObject(object, "least_row_bytes", one->least_row_bytes);
+    }
+    return all;
+}

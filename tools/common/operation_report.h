@@ -3,6 +3,8 @@
 #ifndef GRKAN_OPERATION_REPORT_H
 #define GRKAN_OPERATION_REPORT_H
 
+#include <grkan/tune.h>
+
 #include "json_report.h"
 #include "text_table.h"
 
@@ -34,5 +36,8 @@ void report_add_options(cJSON *to, const grkan_operation *operation, const grkan
 
 /** Add "device", "backend", "name", "driver" and "architecture". */
 void report_add_device(cJSON *to, const grkan_device_properties *properties);
+
+/** Add "tunings": an object for each kind, by its name. @return it */
+cJSON *report_add_tunings(cJSON *to, const grkan_tunings *tunings);
 
 #endif

@@ -12,6 +12,7 @@
 /** What a backend answered: devices, or the reason why there are none. */
 typedef struct listed_device {
     grkan_device_properties properties;
+    grkan_tunings tunings;
     char *error; /**< why this device cannot be described; NULL when properties are good */
 } listed_device;
 
@@ -42,8 +43,10 @@ static const command_line command = {
     .notes =
         {
             "The column `device' is what --device and GRKAN_DEVICE take. `atomics' tells whether the strategies "
-            "element and block run for f32, f16 and bf16; `ieee' whether the device can promise device_to_device. "
-            "Below "
+            "element and block run for f32, f16 and bf16; `ieee' whether the device can promise device_to_device; "
+            "`tuning' where it comes from how passes run best there: a file that `grkan bench --tune' left, the "
+            "table that comes with grkan, or what the device tells (default); GRKAN_TUNING=table and "
+            "GRKAN_TUNING=default go without the ones before. Below "
             "the table stand the vendors' libraries that serve a backend, or why there is none.",
         },
     .own = &own,
@@ -57,6 +60,8 @@ static listed_device list_device(const char *backend, int index)
     grkan_status status = grkan_device_open_index(backend, index, &device);
     if (status == GRKAN_SUCCESS)
         status = grkan_device_describe(device, &listed.properties);
+    if (status == GRKAN_SUCCESS)
+        status = grkan_device_tunings(device, GRKAN_TUNING_CALLER, &listed.tunings);
     if (status != GRKAN_SUCCESS)
         listed.error = tool_copy_text(grkan_last_error());
     grkan_device_close(device);
@@ -113,6 +118,10 @@ static cJSON *json_of_device(const listed_device *device)
     cJSON_AddBoolToObject(object, "is_ieee", properties->is_ieee);
     report_add_count(object, "memory_bytes", properties->memory_bytes);
     report_add_count(object, "cache_bytes", properties->cache_bytes);
+    cJSON_AddStringToObject(object, "tuning", grkan_tuning_source_name(device->tunings.source));
+    cJSON_AddStringToObject(object, "tuning_note", device->tunings.note);
+    if (device->tunings.source != GRKAN_TUNING_NONE)
+        report_add_tunings(object, &device->tunings);
     return object;
 }
 
@@ -147,7 +156,7 @@ static int print_json(const listed_backend *backends, int count, int argc, char 
 
 static const text_table_column columns[] = {
     {"device", 'l'},    {"name", 'l'},  {"architecture", 'l'}, {"units", 'r'}, {"wave", 'r'},   {"memory MiB", 'r'},
-    {"cache KiB", 'r'}, {"types", 'l'}, {"atomics", 'l'},      {"ieee", 'l'},  {"driver", 'l'},
+    {"cache KiB", 'r'}, {"types", 'l'}, {"atomics", 'l'},      {"ieee", 'l'},  {"tuning", 'l'}, {"driver", 'l'},
 };
 
 static void join_dtypes(char *text, size_t size, uint32_t dtypes)
@@ -175,7 +184,18 @@ static void add_device_row(text_table *to, const listed_device *device)
     text_table_cell(to, "%s", dtypes);
     text_table_cell(to, "%s", properties->has_atomics ? "yes" : "no");
     text_table_cell(to, "%s", properties->is_ieee ? "yes" : "no");
+    text_table_cell(to, "%s", grkan_tuning_source_name(device->tunings.source));
     text_table_cell(to, "%s", properties->driver);
+}
+
+/** Of tunings: whose the table's are, and why a file is not used. */
+static void print_notes(const listed_backend *backends, int count)
+{
+    for (int i = 0; i < count; i++)
+        for (int k = 0; k < backends[i].count; k++)
+            if (backends[i].devices[k].error == NULL && backends[i].devices[k].tunings.note[0] != '\0')
+                printf("\ntuning of %s: %s\n", backends[i].devices[k].properties.selector,
+                       backends[i].devices[k].tunings.note);
 }
 
 static void print_table(const listed_backend *backends, int count)
@@ -198,6 +218,7 @@ static void print_table(const listed_backend *backends, int count)
         }
     }
     text_table_finish(listing, stdout);
+    print_notes(backends, count);
     for (int i = 0; i < count; i++)
         if (backends[i].libraries[0] != '\0')
             printf("\nlibraries of %s\n%s", backends[i].name, backends[i].libraries);
