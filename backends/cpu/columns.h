@@ -133,9 +133,9 @@ DEVICE void store_columns(void *to, const real_words *words)
     for (int k = 0; k < column_words; ++k)
         all[k] = (__m256i)words[k];
     transpose_halves(all);
-    for (int i = 0; i < column_words; ++i) {
-        _mm_storeu_si128(columns + i, _mm256_castsi256_si128(all[i]));
-        _mm_storeu_si128(columns + 4 + i, _mm256_extracti128_si256(all[i], 1));
+    for (int i = 0; i < column_words; i += 2) {
+        _mm256_storeu_si256((__m256i *)(columns + i), _mm256_permute2x128_si256(all[i], all[i + 1], 0x20));
+        _mm256_storeu_si256((__m256i *)(columns + 4 + i), _mm256_permute2x128_si256(all[i], all[i + 1], 0x31));
     }
 }
 
@@ -212,24 +212,55 @@ DEVICE void store_columns(void *to, const real_words *words)
 
 #endif
 
-/** The first or the second elements of words. */
-DEVICE real elements_of_words(grkan_dtype dtype, real_words words, int second)
+/** Halves that lie side by side, two in each word. */
+DEVICE void halves_of_words(real_words words, real *first, real *second)
 {
-    if (dtype == GRKAN_BF16)
-        return (real)(second ? words & 0xFFFF0000u : words << 16);
-    uint16_t halves[CPU_LANES];
-    store_words(halves, second ? words >> 16 : words & 0xFFFFu);
-    return load_halves(halves);
+#if CPU_BYTES == 32 && defined(__AVX2__)
+    const __m256i order =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15));
+    const __m256i parted = _mm256_permute4x64_epi64(_mm256_shuffle_epi8((__m256i)words, order), 0xD8);
+    *first = (real)_mm256_cvtph_ps(_mm256_castsi256_si128(parted));
+    *second = (real)_mm256_cvtph_ps(_mm256_extracti128_si256(parted, 1));
+#else
+    uint16_t halves[2][CPU_LANES];
+    store_words(halves[0], words & 0xFFFFu);
+    store_words(halves[1], words >> 16);
+    *first = load_halves(halves[0]);
+    *second = load_halves(halves[1]);
+#endif
+}
+
+DEVICE real_words words_of_halves(real first, real second)
+{
+#if CPU_BYTES == 32 && defined(__AVX2__)
+    const __m128i low = _mm256_cvtps_ph((__m256)first, _MM_FROUND_TO_NEAREST_INT);
+    const __m128i high = _mm256_cvtps_ph((__m256)second, _MM_FROUND_TO_NEAREST_INT);
+    return (real_words)_mm256_inserti128_si256(_mm256_castsi128_si256(_mm_unpacklo_epi16(low, high)),
+                                               _mm_unpackhi_epi16(low, high), 1);
+#else
+    uint16_t halves[2][CPU_LANES];
+    store_halves(halves[0], first);
+    store_halves(halves[1], second);
+    return load_words(halves[0]) | load_words(halves[1]) << 16;
+#endif
+}
+
+/** The elements of words of two, the first of each and the second. */
+DEVICE void elements_of_words(grkan_dtype dtype, real_words words, real *first, real *second)
+{
+    if (dtype == GRKAN_BF16) {
+        *first = (real)(words << 16);
+        *second = (real)(words & 0xFFFF0000u);
+    } else {
+        halves_of_words(words, first, second);
+    }
 }
 
 DEVICE real_words words_of_elements(grkan_dtype dtype, real first, real second)
 {
     if (dtype == GRKAN_BF16)
         return round_to_bf16(first) >> 16 | (round_to_bf16(second) & 0xFFFF0000u);
-    uint16_t halves[2][CPU_LANES];
-    store_halves(halves[0], first);
-    store_halves(halves[1], second);
-    return load_words(halves[0]) | load_words(halves[1]) << 16;
+    return words_of_halves(first, second);
 }
 #endif
 
@@ -251,12 +282,10 @@ DEVICE void load_vectors(grkan_dtype dtype, int vector, const void *from, real *
     load_columns(from, words);
     UNROLL
     for (int k = 0; k < column_words; ++k) {
-        if (dtype == SCALAR_DTYPE) {
+        if (dtype == SCALAR_DTYPE)
             v[k] = (real)words[k];
-        } else {
-            v[2 * k] = elements_of_words(dtype, words[k], 0);
-            v[2 * k + 1] = elements_of_words(dtype, words[k], 1);
-        }
+        else
+            elements_of_words(dtype, words[k], &v[2 * k], &v[2 * k + 1]);
     }
 #endif
 }

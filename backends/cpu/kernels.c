@@ -342,13 +342,13 @@ static void backward_by_element(const cpu_job *job, int64_t block)
 }
 #endif
 
-/** Rows of a strip of forward. @param next the first element of those after them; -1: none @param of NULL: no prologue */
+/** Rows of a strip of forward. @param next the first element of those after them @param of NULL: no prologue */
 static void forward_some_rows(const cpu_job *job, grkan_int64 element, int columns, grkan_int64 next,
                               const strip_prologue *of, forward_row *row, scalar *staged)
 {
     const int width = row->runs[row->run_count - 1].end;
-    row->next_x = next < 0 ? NULL : element_of(&job->x, next);
-    row->next_y = next < 0 ? NULL : element_of(&job->result, next);
+    row->next_x = element_of(&job->x, next);
+    row->next_y = element_of(&job->result, next);
     if (of == NULL && job->x.dtype == job->result.dtype && columns == width) {
         row->x = element_of(&job->x, element);
         row->y = element_of(&job->result, element);
@@ -368,10 +368,8 @@ static void forward_some_rows(const cpu_job *job, grkan_int64 element, int colum
             elements_to_z(of->p, (row_numbers){0, 0}, NULL, of->shift, columns, staged, NULL, staged);
         forward_unrolled(job, &one);
         convert_out(staged, columns, &job->result, element);
-        if (next >= 0) {
-            one.next_x += row->pitch * job->x.bytes;
-            one.next_y += row->pitch * job->result.bytes;
-        }
+        one.next_x += row->pitch * job->x.bytes;
+        one.next_y += row->pitch * job->result.bytes;
     }
 }
 
@@ -418,8 +416,8 @@ static void forward_in(const cpu_job *job, int64_t block, memory m)
             find_rows(&w, &rows, done, least(done + most_rows, w.rows), &at);
             for (int i = 0; i < at.rows; ++i) {
                 row.rows = pitch < all ? (at.count[i] + first) / pitch : 1;
-                forward_some_rows(job, at.element[i], least(at.count[i], s.columns),
-                                  i + 1 < at.rows ? at.element[i + 1] : -1, has_prologue ? &of : NULL, &row, staged);
+                forward_some_rows(job, at.element[i], least(at.count[i], s.columns), at.element[i + 1],
+                                  has_prologue ? &of : NULL, &row, staged);
             }
         }
     }

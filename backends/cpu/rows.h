@@ -157,12 +157,12 @@ static void forward_rows_in(const cpu_job *job, int64_t turn, memory m)
 DEVICE void slopes_of_runs(const cpu_job *job, family f, const row_turn *t)
 {
     for (const run *r = t->runs; r < t->runs + t->run_count; ++r) {
-        const int is_near = row_is_near(r, SCALAR_DTYPE, 1, (const char *)t->z);
+        const int is_plain = row_is_near(r, SCALAR_DTYPE, (const char *)(t->z + r->first));
         for (int column = r->first; column < r->end; column += CPU_LANES) {
             const real z = load_lanes(t->z + column), dy = load_lanes(t->dy + column);
             element_terms unused;
             real unused_sums[MOST_SUMS];
-            if (is_near)
+            if (is_plain)
                 store_lanes(t->dz + column, slope_near(f, &r->c, z, dy, &unused));
             else {
                 memset(unused_sums, 0, sizeof unused_sums);

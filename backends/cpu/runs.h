@@ -106,18 +106,23 @@ static int find_runs(const cpu_job *job, const tile *b, strip *s, run *runs, int
     return count;
 }
 
-/** Whether no element of a run's row needs the rare formulas. For NaN it is not: integers, which are larger for it, are
-    compared with fewer instructions. */
-DEVICE int row_is_near(const run *r, grkan_dtype dtype, int vector, const char *x)
+/** Whether no element of a run needs the rare formulas, the largest of whose |x| has these bits. For NaN it is not: integers,
+    which are larger for it, are compared with fewer instructions. */
+DEVICE int run_is_near(const run *r, real_bits largest)
 {
-    const int bytes = vector * stored_bytes(dtype); /* of a column */
-    const char *const end = x + r->end * bytes;
-    real_bits largest = {0};
     scalar_bits limit;
     memcpy(&limit, &r->limit, sizeof limit);
-    for (x += r->first * bytes; x < end; x += CPU_LANES * stored_bytes(dtype))
-        largest = larger_bits(largest, bits_of_lanes(ABS(load_stored(dtype, x))));
     return has_no_lane(IS_ABOVE(largest, limit));
+}
+
+/** Likewise, of a run's part of a row. */
+DEVICE int row_is_near(const run *r, grkan_dtype dtype, const char *x)
+{
+    const int size = (r->end - r->first) * stored_bytes(dtype);
+    real_bits largest = {0};
+    for (int at = 0; at < size; at += CPU_LANES * stored_bytes(dtype))
+        largest = larger_bits(largest, bits_of_lanes(ABS(load_stored(dtype, x + at))));
+    return run_is_near(r, largest);
 }
 
 /* -------------------------------------------------------------------------------------------------- forward */
@@ -239,62 +244,94 @@ typedef struct chain {
     int is_first; /* nothing is in the second level yet */
 } chain;
 
-/** The first pass over a run of a row, whose columns are single elements. @param step from a SIMD vector's kept to the next one's */
-DEVICE void slopes_of_elements(family f, const coefficients *c, grkan_dtype dtype, int size, const char *x,
-                               const char *dy, char *dx, int step, kept_element *kept)
+/** A run's part of a row. */
+typedef struct run_part {
+    const char *x;
+    const char *dy;
+    char *dx; /* may be either */
+} run_part;
+
+/** Ask for so many bytes from a place on. */
+DEVICE void ask_for(const char *place, int bytes)
 {
+    UNROLL
+    for (int at = 0; at < bytes; at += line)
+        __builtin_prefetch(place + at);
+}
+
+/**
+ * The first pass over a run of a row, whose columns are single elements.
+ * @param step from a SIMD vector's kept to the next one's
+ * @return whether no element needs the rare formulas; if one does, nothing is written
+ */
+DEVICE int slopes_of_elements(family f, const run *r, grkan_dtype dtype, run_part part, int step, kept_element *kept)
+{
+    const int size = (r->end - r->first) * stored_bytes(dtype);
+    if (!row_is_near(r, dtype, part.x))
+        return 0;
     for (int at = 0; at < size; at += CPU_LANES * stored_bytes(dtype), kept += step) {
-        const real here = load_stored(dtype, x + at);
+        const real here = load_stored(dtype, part.x + at);
         kept->x = here;
-        store_stored(dtype, dx + at, slope_near(f, c, here, load_stored(dtype, dy + at), &kept->terms));
+        store_stored(dtype, part.dx + at, slope_near(f, &r->c, here, load_stored(dtype, part.dy + at), &kept->terms));
     }
+    return 1;
 }
 
 /**
  * Likewise, of vectors of several. Three loops, since what is done to a SIMD vector one after the other in one of them is too
- * long for a processor to begin with the next ones meanwhile.
+ * long for a processor to begin with the next ones meanwhile. So the first would wait for memory, which no processor
+ * foresees, since such rows are far apart: it is asked for a row before.
+ * @param next_row bytes from here to the row after it
  * @param dys memory for as many elements as a run has
  */
-DEVICE void slopes_of_vectors(family f, const coefficients *c, grkan_dtype dtype, int vector, int size, const char *x,
-                              const char *dy, char *dx, int step, kept_element *kept, real *dys)
+DEVICE int slopes_of_vectors(family f, const run *r, grkan_dtype dtype, int vector, run_part part, ptrdiff_t next_row,
+                             int step, kept_element *kept, real *dys)
 {
-    const int bytes = CPU_LANES * vector * stored_bytes(dtype), count = size / bytes;
+    const int bytes = CPU_LANES * vector * stored_bytes(dtype), count = (r->end - r->first) / CPU_LANES;
     real own[most_vector];
+    real_bits largest = {0};
     for (int i = 0; i < count; ++i) {
-        load_vectors(dtype, vector, x + i * bytes, own);
+        ask_for(part.x + i * bytes + next_row, bytes);
+        ask_for(part.dy + i * bytes + next_row, bytes);
+        load_vectors(dtype, vector, part.x + i * bytes, own);
         UNROLL
-        for (int v = 0; v < vector; ++v)
+        for (int v = 0; v < vector; ++v) {
+            largest = larger_bits(largest, bits_of_lanes(ABS(own[v])));
             kept[i * step + v].x = own[v];
-        load_vectors(dtype, vector, dy + i * bytes, dys + i * vector);
+        }
+        load_vectors(dtype, vector, part.dy + i * bytes, dys + i * vector);
     }
+    if (!run_is_near(r, largest))
+        return 0;
     for (int i = 0; i < count; ++i) {
         NO_UNROLL
         for (int v = 0; v < vector; ++v) {
             kept_element *const k = &kept[i * step + v];
-            dys[i * vector + v] = slope_near(f, c, k->x, dys[i * vector + v], &k->terms);
+            dys[i * vector + v] = slope_near(f, &r->c, k->x, dys[i * vector + v], &k->terms);
         }
     }
-    for (int i = 0; i < count; ++i)
-        store_vectors(dtype, vector, dx + i * bytes, dys + i * vector);
+    for (int i = 0; i < count; ++i) {
+        ask_for(part.dx + i * bytes + next_row, bytes);
+        store_vectors(dtype, vector, part.dx + i * bytes, dys + i * vector);
+    }
+    return 1;
 }
 
 /** First pass: dx, and what the second one needs. Rows with rare elements are left to it. */
 DEVICE void backward_slopes(family f, grkan_dtype dtype, int vector, int rows, backward_state *state)
 {
-    const int bytes = vector * stored_bytes(dtype); /* of a column */
+    const staged_rows *const s = &state->rows;
     for (int row = 0; row < rows; row += vector) {
-        const char *const x = state->rows.x[row / vector], *const dy = state->rows.dy[row / vector];
-        char *const dx = state->rows.result[row / vector];
+        const int i = row / vector;
         for (run *r = state->runs; r < state->runs + state->run_count; ++r) {
             kept_element *const kept = state->kept + r->first / CPU_LANES * rows + row;
-            const int at = r->first * bytes, size = (r->end - r->first) * bytes;
-            if (!row_is_near(r, dtype, vector, x))
+            const int at = r->first * vector * stored_bytes(dtype);
+            const run_part part = {s->x[i] + at, s->dy[i] + at, s->result[i] + at};
+            const int is_done = vector == 1 ? slopes_of_elements(f, r, dtype, part, rows, kept)
+                                            : slopes_of_vectors(f, r, dtype, vector, part, s->x[i + 1] - s->x[i], rows,
+                                                                kept, (real *)state->x);
+            if (!is_done)
                 r->rare_rows |= (((uint64_t)1 << vector) - 1) << row;
-            else if (vector == 1)
-                slopes_of_elements(f, &r->c, dtype, size, x + at, dy + at, dx + at, rows, kept);
-            else
-                slopes_of_vectors(f, &r->c, dtype, vector, size, x + at, dy + at, dx + at, rows, kept,
-                                  (real *)state->x);
         }
     }
 }

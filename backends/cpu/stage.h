@@ -289,8 +289,8 @@ static void pack_row(const scalar *from, int count, const strip *s, const cpu_te
 /** Rows of a block that are at hand. */
 typedef struct block_rows {
     int rows;
-    grkan_int64 element[most_rows]; /* first of each row */
-    int count[most_rows];           /* vectors of each */
+    grkan_int64 element[most_rows + 1]; /* first of each row; then of the one after them, or the last again */
+    int count[most_rows];               /* vectors of each */
 } block_rows;
 
 /** @param w of worker_of_strip */
@@ -300,26 +300,27 @@ static void find_rows(const worker *w, const strip *s, int first, int end, block
     grkan_int64 left = rows_of_tile(&w->block) - first * g->rows.step;
     const int adjoin = rows_adjoin(&w->block);
     at->rows = end - first;
-    for (int row = 0; row < at->rows; ++row, left -= g->rows.step) {
-        const row_position p = position_of_row(w, first + row);
+    for (int row = 0; row <= at->rows; ++row, left -= g->rows.step) {
+        const row_position p = position_of_row(w, least(first + row, w->rows - 1));
+        at->element[row] = p.element + (adjoin ? (grkan_int64)s->first * s->vector : 0);
+        if (row == at->rows)
+            break;
         if (!adjoin) {
-            at->element[row] = p.element;
             at->count[row] = s->columns;
             continue;
         }
         const grkan_int64 vectors = (g->columns.block_rows > 1 ? smaller(left, g->columns.block_rows) * w->block.vectors
                                                                : vectors_left(w, p.segment)) -
                                     s->first;
-        at->element[row] = p.element + (grkan_int64)s->first * s->vector;
         at->count[row] = vectors > 0 ? (int)smaller(vectors, s->columns) : 0;
     }
 }
 
 /** Where the rows of a stage are: in memory of its own, by elements of a column's vector, or in the tensors. */
 typedef struct staged_rows {
-    grkan_dtype dtype; /* of all three */
-    int vector;        /* elements of a column's vector that lie side by side */
-    const char *x[most_rows];
+    grkan_dtype dtype;            /* of all three */
+    int vector;                   /* elements of a column's vector that lie side by side */
+    const char *x[most_rows + 1]; /* in tensors, where the row after them is, too; the last again if there is none */
     const char *dy[most_rows];
     char *result[most_rows];
 } staged_rows;
@@ -351,6 +352,7 @@ static void stay(const cpu_job *job, const strip *s, const block_rows *at, const
         rows->dy[i] = element_of(&job->dy, at->element[i]);
         rows->result[i] = result != NULL ? element_of(result, at->element[i]) : (char *)unwanted;
     }
+    rows->x[at->rows] = element_of(&job->x, at->element[at->rows]);
 }
 
 /** Whether a tensor has what a stage would hold: whole vectors of the type of arithmetic. */
