@@ -120,10 +120,36 @@ DEVICE void store_words(void *to, real_words words)
 #endif
 }
 
+#if CPU_BYTES == 64 && defined(__AVX512BW__)
+typedef uint16_t half_words __attribute__((vector_size(64)));
+
+/* Words of 16 bits move to the high halves of lanes and back by one instruction, where widening and a shift are two or three. */
+
+DEVICE real load_bf16s(const void *from)
+{
+    const half_words order = {0, 0, 1, 1, 2,  2,  3,  3,  4,  4,  5,  5,  6,  6,  7,  7,
+                              8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15};
+    const __m512i stored = _mm512_castsi256_si512(_mm256_loadu_si256(from));
+    return (real)_mm512_maskz_permutexvar_epi16(0xAAAAAAAAu, (__m512i)order, stored);
+}
+
+/** @param words their high halves are stored */
+DEVICE void store_high_words(void *to, real_words words)
+{
+    const half_words order = {1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31};
+    _mm256_storeu_si256(to, _mm512_castsi512_si256(_mm512_permutexvar_epi16((__m512i)order, (__m512i)words)));
+}
+#else
 DEVICE real load_bf16s(const void *from)
 {
     return (real)(load_words(from) << 16);
 }
+
+DEVICE void store_high_words(void *to, real_words words)
+{
+    store_words(to, words >> 16);
+}
+#endif
 
 DEVICE real_words these_words(const uint32_t *from)
 {
@@ -152,7 +178,7 @@ DEVICE real_words round_to_bf16(real v)
 
 DEVICE void store_bf16s(void *to, real v)
 {
-    store_words(to, round_to_bf16(v) >> 16);
+    store_high_words(to, round_to_bf16(v));
 }
 
 #if CPU_BYTES == 64 && defined(__AVX512F__)
