@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import torch
-from grkan.torch import KAT_Group, NormRational, _inductor, _native
+from grkan.torch import GroupRationalMlp, KAT_Group, NormRational, _inductor, _native
 
 pytestmark = pytest.mark.skipif(_native.library is None, reason="operators in C are not there")
 
@@ -67,6 +67,60 @@ def test_norms_too(written):
         y, programs = written(torch.compile(model), x)
         assert "grkan_prologue_rational_forward_into(" in "\n".join(programs)
         assert torch.equal(y, model(x))
+
+
+class Mlp(torch.nn.Module):
+    """GR-KAN's under autocast."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.mlp = GroupRationalMlp(torch.nn.Linear(64, 128), torch.nn.Linear(128, 64))
+
+    def forward(self, x):
+        with torch.autocast("cpu", torch.bfloat16):
+            return self.mlp(x)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_a_rational_takes_the_bias_of_the_linear_layer_before(written, training):
+    model, x = Mlp(), torch.randn(5, 7, 64)
+    with torch.no_grad():
+        model.mlp.fc1.bias.normal_()
+
+    def step(function):
+        model.zero_grad()
+        with torch.set_grad_enabled(training):
+            y = function(x)
+            if training:
+                y.square().sum().backward()
+        return [y, *(p.grad.clone() for p in model.parameters() if training)]
+
+    compiled = torch.compile(model)
+    found, programs = written(lambda: step(compiled))
+    text = "\n".join(programs)
+    assert text.count(" grkan_prologue_rational_forward_into(") == 1
+    assert text.count(" grkan_rational_forward_into(") == 1
+    expected = step(model)
+    for own, other in zip(found, expected, strict=True):
+        assert own.dtype is other.dtype
+        torch.testing.assert_close(own.float(), other.float(), rtol=0.03, atol=0.03 * float(other.abs().max()))
+
+
+def test_it_takes_no_bias_past_hooks_and_other_types(written):
+    def add_one(module, inputs, y):
+        return y + 1
+
+    for change in (lambda mlp: mlp.fc1.register_forward_hook(add_one),
+                   lambda mlp: mlp.act2.register_forward_hook(add_one),
+                   lambda mlp: mlp.fc1.to(torch.bfloat16)):  # whose bias the rational would have to cast
+        model, x = Mlp(), torch.randn(3, 64)
+        change(model.mlp)
+        torch._dynamo.reset()
+        with torch.no_grad():
+            y, programs = written(torch.compile(model), x)
+            assert "prologue" not in "\n".join(programs)
+            torch.testing.assert_close(y, model(x), rtol=0.02, atol=0.02)
 
 
 def test_in_programs_within_programs(written):

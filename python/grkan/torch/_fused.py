@@ -7,26 +7,39 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from .._errors import InvalidArgumentError
 from .._names import Norm
 from ._autograd import rational
+from ._kernels import table_dtype
 from ._linear import rational_linear
 from ._modules import FlashKAT_Group, KAT_Group, Rational, coefficients_of, parameters_of
-from ._prologues import OutDtype, norm_rational
+from ._paths import is_exporting
+from ._prologues import OutDtype, is_traced, norm_rational
 
-_FORWARDS = tuple(module.forward for module in (Rational, KAT_Group, FlashKAT_Group))
+_KINDS = Rational, KAT_Group, FlashKAT_Group
+_FORWARDS = tuple(kind.forward for kind in _KINDS)
+
+
+def is_rational(activation: Any) -> bool:
+    """Whether a module is a rational of channels in the last dimension, of its own forward.
+
+    Its type is asked for first, here and for linear layers: torch.compile guards that in any case, and what else is
+    asked takes a guard more at each call.
+    """
+    kind = type(activation)
+    return (kind in _KINDS or getattr(kind, "forward", None) in _FORWARDS) and activation.channel_dim == -1
 
 
 def check_activation(activation: Any, channels: int | None = None) -> None:
     """Raise for what is no rational of channels in the last dimension, of its own forward."""
-    if getattr(type(activation), "forward", None) not in _FORWARDS or getattr(activation, "channel_dim", -1) != -1:
+    if not is_rational(activation):
         raise InvalidArgumentError(f"activation is a {type(activation).__name__}; expected a Rational, KAT_Group or "
                                    "FlashKAT_Group, of channels in the last dimension")
-    found = getattr(activation, "in_features", channels)
-    if channels is not None and found != channels:
-        raise InvalidArgumentError(f"activation has {found} channels; expected {channels}")
+    if channels is not None and activation.in_features not in (None, channels):
+        raise InvalidArgumentError(f"activation has {activation.in_features} channels; expected {channels}")
 
 
 class NormKind(NamedTuple):
@@ -56,11 +69,31 @@ def norm_then_rational(norm: nn.Module, kind: NormKind, activation: nn.Module, x
                          out_dtype=out_dtype)
 
 
+def _has_hooks(module: nn.Module) -> bool:
+    return bool(module._forward_hooks or module._forward_pre_hooks or module._backward_hooks
+                or getattr(module, "_backward_pre_hooks", None))  # since PyTorch 2.0
+
+
 def is_plain_linear(module: nn.Module) -> bool:
     """Whether a module's call is that of a linear layer with its parameters, and nothing more."""
-    return (type(module).forward is nn.Linear.forward
-            and not (module._forward_hooks or module._forward_pre_hooks or module._backward_hooks
-                     or getattr(module, "_backward_pre_hooks", None)))  # since PyTorch 2.0
+    kind = type(module)
+    return (kind is nn.Linear or kind.forward is nn.Linear.forward) and not _has_hooks(module)
+
+
+def linear_then_activation(linear: nn.Module, activation: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """activation(linear(x)). In a compiled program the rational takes the linear layer's bias, if that has its tables'
+    type: under autocast it is then not cast at each call, and its gradient takes no pass of its own."""
+    if is_traced() and not is_exporting() and _takes_bias(activation, linear, x):
+        weight, bias = parameters_of(linear, "weight", "bias")
+        if bias is not None and bias.dtype is table_dtype(x):
+            return rational(F.linear(x, weight), *coefficients_of(activation), activation.form, bias=bias)
+    return activation(linear(x))
+
+
+def _takes_bias(activation: nn.Module, linear: nn.Module, x: torch.Tensor) -> bool:
+    """Whether calls of both do nothing more than to compute, nor refuse x."""
+    return (is_rational(activation) and is_plain_linear(linear) and not _has_hooks(activation) and x.dim() <= 3
+            and (activation.in_features is None or activation.in_features == linear.out_features))
 
 
 class NormRational(nn.Sequential):

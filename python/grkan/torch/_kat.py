@@ -19,8 +19,8 @@ from torch import nn
 from .._errors import InvalidArgumentError
 from .._names import Mode
 from ._autograd import rational
-from ._fused import (DeferredNorm, check_activation, is_plain_linear, kind_of_norm, norm_then_rational,
-                     rational_then_linear)
+from ._fused import (DeferredNorm, check_activation, is_plain_linear, kind_of_norm, linear_then_activation,
+                     norm_then_rational, rational_then_linear)
 from ._modules import KAT_Group, coefficients_of, parameters_of
 from ._paths import autocast_type
 from ._prologues import OutDtype
@@ -84,7 +84,7 @@ class GroupRationalMlp(nn.Module):
         x = self.act1(x)
         if self.drop1 > 0:
             x = F.dropout(x, self.drop1, self.training)
-        x = self.act2(self.fc1(x))
+        x = linear_then_activation(self.fc1, self.act2, x)
         if self.drop2 > 0:
             x = F.dropout(x, self.drop2, self.training)
         return self.fc2(x)

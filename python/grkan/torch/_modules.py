@@ -68,6 +68,8 @@ class _Activation(nn.Module):
 
     table_names: tuple[str, str]
     form: Form = "abs_terms"
+    channel_dim: int = -1
+    in_features: int | None = None  # None: any number of channels
     start: tuple[list[float], list[float]]  # the rows that their tables begin with
 
     def _set_tables(self, start: Fit, rows: tuple[int, int], **options: Any) -> None:
@@ -183,6 +185,7 @@ class KAT_Group(_Activation):
 class KAT_Group2D(KAT_Group):
     """The same for [batch, channels, height, width], which is read as it lies, not transposed."""
 
+    channel_dim = 1
     expected = "[batch, channels, height, width] (KAT_Group takes [batch, length, channels], Rational any shape)"
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
