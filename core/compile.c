@@ -26,7 +26,7 @@ static grkan_status assume_plan(const char *backend, const char *architecture, c
     if ((*found)->compile == NULL || (*found)->assume == NULL)
         return grkan_fail(GRKAN_ERROR_UNSUPPORTED,
                           "backend \"%s\" compiles for a device that is there only; expected "
-                          "cuda or hip",
+                          "cuda, hip or opencl",
                           backend);
     if ((status = (*found)->assume(architecture, &limits)) != GRKAN_SUCCESS)
         return status;

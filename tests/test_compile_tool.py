@@ -15,6 +15,41 @@ import test_tool
 from test_tool import BAD_USAGE, FAILED, GOOD, NO_DEVICE, ToolCase, run
 
 
+# Leaves what Intel's compiler does, of what is read.
+OCLOC = """#!/bin/sh
+echo "$@" >"$SAID"
+while [ "$1" != -output ]; do shift; done
+cat >"$2" <<'END'
+---
+version: '1.20'
+kernels:
+  - name:            grkan_forward
+    execution_env:
+      grf_count:       128
+      simd_size:       8
+    payload_arguments:
+      - arg_type:        arg_byvalue
+        size:            312
+    per_thread_memory_buffers:
+      - type:            global
+        usage:           private_space
+        size:            128
+  - name:            grkan_backward
+    execution_env:
+      grf_count:       256
+      simd_size:       16
+      slm_size:        1536
+    per_thread_memory_buffers:
+      - type:            scratch
+        usage:           single_space
+        size:            1024
+kernels_misc_info:
+  - name:            grkan_forward
+END
+echo 'warning: kernel grkan_backward  compiled SIMD16 allocated 256 regs and spilled around 8'
+"""
+
+
 class TestCompileUsage(ToolCase):
     def test_what_is_missing(self):
         for arguments, missing in (([], "--backend"), (["--backend", "cuda"], "--arch")):
@@ -23,12 +58,36 @@ class TestCompileUsage(ToolCase):
             self.assertIn(f"{missing} is missing, as in --backend cuda --arch sm_90", err)
 
     def test_backends_that_cannot(self):
-        cases = [("cpu", FAILED, 'backend "cpu" compiles for a device that is there only; expected cuda or hip'),
+        cases = [("cpu", FAILED, 'backend "cpu" compiles for a device that is there only; expected cuda, hip or opencl'),
                  ("cdua", NO_DEVICE, 'there is no backend "cdua"; did you mean "cuda"?')]
         for backend, expected, text in cases:
             status, out, err = run("compile", "--backend", backend, "--arch", "sm_90")
             self.assertEqual((status, out), (expected, ""))
             self.assertIn(text, err)
+
+    def test_a_device_of_opencl_that_is_not_there_needs_a_compiler(self):
+        status, out, err = run("compile", "--backend", "opencl", "--arch", "dg2")
+        self.assertEqual((status, out), (FAILED, ""))
+        self.assertIn("no OpenCL runtime compiles for a device that is not there; expected a compiler: Intel's ocloc", err)
+
+    def test_what_ocloc_says(self):
+        """A program in its place: what it is asked, and what is read of what it leaves and says."""
+        with tempfile.TemporaryDirectory() as folder:
+            ocloc = os.path.join(folder, "ocloc")
+            with open(ocloc, "w", encoding="utf-8") as file:
+                file.write(OCLOC)
+            os.chmod(ocloc, 0o755)
+            status, out, err = run("compile", "--backend", "opencl", "--compiler", ocloc, "--arch", "pvc", "--json", "-",
+                                   "--fail-on-spill", environment={"SAID": os.path.join(folder, "said")})
+            self.assertEqual(status, FAILED)
+            self.assertIn("1 of 2 kernels spill", err)
+            kernels = [[kernel[key] for key in ("kernel", "vector_registers", "spill_bytes", "stack_bytes", "shared_bytes",
+                                                "wave_width")] for kernel in json.loads(out)["programs"][0]["kernels"]]
+            self.assertEqual(kernels, [["grkan_forward", 128, 0, 128, 0, 8], ["grkan_backward", 256, 16, 64, 1536, 16]])
+            with open(os.path.join(folder, "said"), encoding="utf-8") as file:
+                said = file.read()
+            self.assertRegex(said, "^compile -file .*/source -device pvc -output .*/binary -output_no_suffix -options "
+                                   "-cl-std=CL1.2 .*-DOPENCL_WAVE=16 -internal_options -ze-allow-zebin$")
 
     def test_a_cache_that_others_can_enter(self):
         with tempfile.TemporaryDirectory() as folder:

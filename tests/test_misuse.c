@@ -221,7 +221,7 @@ static void test_misuse_of_compiling_without_a_device(void **state)
     EXPECT(grkan_compile("cdua", "sm_90", NULL, &operation, NULL, &made), GRKAN_ERROR_NO_BACKEND,
            "there is no backend \"cdua\"; did you mean \"cuda\"?...");
     EXPECT(grkan_compile("cpu", "sm_90", NULL, &operation, NULL, &made), GRKAN_ERROR_UNSUPPORTED,
-           "backend \"cpu\" compiles for a device that is there only; expected cuda or hip");
+           "backend \"cpu\" compiles for a device that is there only; expected cuda, hip or opencl");
     operation.groups = 9;
     EXPECT_INVALID(grkan_compile("cpu", "sm_90", NULL, &operation, NULL, &made),
                    "operation.groups is 9; expected 1 to 8, the channels");
@@ -234,7 +234,7 @@ static void test_misuse_of_compiling_without_a_device(void **state)
                    "operation is NULL; expected an operation");
     operation.groups = 8;
     EXPECT(grkan_list_launches("cpu", "sm_90", &operation, NULL, hear_nothing, NULL), GRKAN_ERROR_UNSUPPORTED,
-           "backend \"cpu\" compiles for a device that is there only; expected cuda or hip");
+           "backend \"cpu\" compiles for a device that is there only; expected cuda, hip or opencl");
 }
 
 /* ----------------------------------------------------------------------- devices that cannot do what is asked */

@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file compiler_program.c
- * @brief A compiler that is a program of its own, for architectures that the vendor's library does not know.
+ * @brief How a compiler that is a program runs: in a folder of ours, which is gone afterwards.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../../core/platform/platform.h"
-#include "runtime.h"
+#include "compiler_program.h"
+
+const char compiler_source[] = "SOURCE", compiler_binary[] = "BINARY";
 
 /** A folder of ours alone, and the files in it. */
 typedef struct workplace {
     char directory[GRKAN_PATH_BYTES / 2];
     char source[GRKAN_PATH_BYTES];
     char binary[GRKAN_PATH_BYTES];
+    char spirv[GRKAN_PATH_BYTES]; /* ocloc leaves it beside the binary */
     char log[GRKAN_PATH_BYTES];
 } workplace;
 
@@ -24,6 +27,7 @@ static int make_workplace(workplace *w)
         return 0;
     snprintf(w->source, sizeof w->source, "%s/source", w->directory);
     snprintf(w->binary, sizeof w->binary, "%s/binary", w->directory);
+    snprintf(w->spirv, sizeof w->spirv, "%s/binary.spv", w->directory);
     snprintf(w->log, sizeof w->log, "%s/log", w->directory);
     return 1;
 }
@@ -32,6 +36,7 @@ static void remove_workplace(const workplace *w)
 {
     grkan_file_remove(w->source);
     grkan_file_remove(w->binary);
+    grkan_file_remove(w->spirv);
     grkan_file_remove(w->log);
     grkan_remove_folder(w->directory);
 }
@@ -62,52 +67,48 @@ static grkan_blob read_file(const char *path)
     return content;
 }
 
-static grkan_status compile_in(const workplace *w, char *options, const grkan_compile_request *request,
-                               grkan_blob *binary, grkan_compiler_report *report)
+int compiler_split_options(char *text, const char **options, int most)
 {
-    enum { most_arguments = 64 };
-    const char *arguments[most_arguments] = {request->compiler};
-    int exit_status = -1, count = 1 + rtc_split_options(options, arguments + 1, most_arguments - 5);
-    arguments[count++] = "-o";
-    arguments[count++] = w->binary;
-    arguments[count++] = w->source;
-    arguments[count] = NULL;
-    const int error = grkan_run_program(arguments, w->log, &exit_status) ? 0 : errno;
-    const grkan_blob log = read_file(w->log);
-    char none[] = "";
-    char *const words = log.data != NULL ? log.data : none;
-    grkan_status status = GRKAN_SUCCESS;
-    if (error != 0)
-        status = gpu_host->set_error(GRKAN_ERROR_COMPILE, "compiler \"%s\" does not run: %s", request->compiler,
-                                     strerror(error));
-    else if (exit_status != 0)
-        status = gpu_host->set_error(GRKAN_ERROR_COMPILE, "compiler \"%s\" failed (%d):\n%s", request->compiler,
-                                     exit_status, words);
-    if (status == GRKAN_SUCCESS) {
-        *binary = read_file(w->binary);
-        if (binary->data == NULL)
-            status = gpu_host->set_error(GRKAN_ERROR_COMPILE, "compiler \"%s\" left nothing to read: %s",
-                                         request->compiler, strerror(errno));
-        else if (report != NULL)
-            vendor_report(words, binary, report);
-    }
-    free(log.data);
-    return status;
+    char *rest = NULL;
+    int count = 0;
+    for (char *word = strtok_r(text, " ", &rest); word != NULL && count < most; word = strtok_r(NULL, " ", &rest))
+        options[count++] = word;
+    return count;
 }
 
-grkan_status compiler_program_compile(const char *source, const grkan_compile_request *request, grkan_blob *binary,
-                                      grkan_compiler_report *report)
+static grkan_status run_in(const workplace *w, const char *const *command, grkan_blob *binary, char **log)
+{
+    const char *arguments[COMPILER_ARGUMENTS + 1] = {NULL};
+    int exit_status = -1;
+    for (int i = 0; i < COMPILER_ARGUMENTS && command[i] != NULL; ++i)
+        arguments[i] = command[i] == compiler_source   ? w->source
+                       : command[i] == compiler_binary ? w->binary
+                                                       : command[i];
+    const int error = grkan_run_program(arguments, w->log, &exit_status) ? 0 : errno;
+    *log = read_file(w->log).data;
+    if (error != 0)
+        return gpu_host->set_error(GRKAN_ERROR_COMPILE, "compiler \"%s\" does not run: %s", command[0],
+                                   strerror(error));
+    if (exit_status != 0)
+        return gpu_host->set_error(GRKAN_ERROR_COMPILE, "compiler \"%s\" failed (%d):\n%s", command[0], exit_status,
+                                   *log != NULL ? *log : "");
+    *binary = read_file(w->binary);
+    if (binary->data == NULL)
+        return gpu_host->set_error(GRKAN_ERROR_COMPILE, "compiler \"%s\" left nothing to read: %s", command[0],
+                                   strerror(errno));
+    return GRKAN_SUCCESS;
+}
+
+grkan_status compiler_program_run(const char *source, const char *const *command, grkan_blob *binary, char **log)
 {
     workplace w;
-    char options[1024];
-    grkan_status status = vendor_options(NULL, request, report != NULL, options, sizeof options);
-    if (status != GRKAN_SUCCESS)
-        return status;
+    grkan_status status;
+    *log = NULL;
     if (!make_workplace(&w))
         return gpu_host->set_error(GRKAN_ERROR_COMPILE, "no directory %s for compiler \"%s\": %s", w.directory,
-                                   request->compiler, strerror(errno));
+                                   command[0], strerror(errno));
     if (write_file(w.source, source))
-        status = compile_in(&w, options, request, binary, report);
+        status = run_in(&w, command, binary, log);
     else
         status = gpu_host->set_error(GRKAN_ERROR_COMPILE, "cannot write %s: %s", w.source, strerror(errno));
     remove_workplace(&w);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compiler_program.h"
 #include "calls.h"
 
 static grkan_status rtc_failed(const char *call, nvrtcResult code)
@@ -53,15 +54,6 @@ static grkan_status read_code(nvrtcProgram program, grkan_blob *binary)
     return GRKAN_SUCCESS;
 }
 
-int rtc_split_options(char *text, const char **options, int most)
-{
-    char *rest = NULL;
-    int count = 0;
-    for (char *word = strtok_r(text, " ", &rest); word != NULL && count < most; word = strtok_r(NULL, " ", &rest))
-        options[count++] = word;
-    return count;
-}
-
 grkan_status rtc_compile(const grkan_backend_device *device, const char *source, const grkan_compile_request *request,
                          grkan_blob *binary, grkan_compiler_report *report)
 {
@@ -74,7 +66,7 @@ grkan_status rtc_compile(const grkan_backend_device *device, const char *source,
         status = vendor_options(device, request, report != NULL, text, sizeof text);
     if (status != GRKAN_SUCCESS)
         return status;
-    const int count = rtc_split_options(text, options, most_options);
+    const int count = compiler_split_options(text, options, most_options);
     nvrtcResult code = rtc.nvrtcCreateProgram(&program, source, "grkan", 0, NULL, NULL);
     if (code != NVRTC_SUCCESS)
         return rtc_failed(NAME_OF(nvrtcCreateProgram), code);

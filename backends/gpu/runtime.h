@@ -59,18 +59,11 @@ grkan_status runtime_timer_stop(grkan_backend_device *device, double *millisecon
 /** Free what a time that is being taken needs. */
 void runtime_timer_forget(grkan_backend_device *device);
 
-/* The compilers: rtc.c and compiler_program.c. */
-
-/** Split "-DA=1 -DB=2" at its spaces. @return how many */
-int rtc_split_options(char *text, const char **options, int most);
+/* rtc.c */
 
 /** As grkan_backend.compile, with the dialect in front of the source. */
 grkan_status rtc_compile(const grkan_backend_device *device, const char *source, const grkan_compile_request *request,
                          grkan_blob *binary, grkan_compiler_report *report);
-
-/** The same by request->compiler. */
-grkan_status compiler_program_compile(const char *source, const grkan_compile_request *request, grkan_blob *binary,
-                                      grkan_compiler_report *report);
 
 /* By the vendor's own files. */
 

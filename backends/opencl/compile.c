@@ -81,14 +81,16 @@ static int is_compiled_wrongly(const grkan_backend_device *device, const grkan_c
 static void write_options(const grkan_backend_device *device, const grkan_compile_request *request,
                           char options[OPENCL_OPTION_BYTES])
 {
-    char ptx[64] = "";
+    char ptx[64] = "", wave[32] = "";
     if (device->ptx_architecture > 0)
         snprintf(ptx, sizeof ptx, " -DPTX_ARCHITECTURE=%d", device->ptx_architecture);
-    snprintf(options, OPENCL_OPTION_BYTES, OPENCL_OPTIONS " %s%s%s%s", request->definitions,
+    if (device->wave > 0)
+        snprintf(wave, sizeof wave, " -DOPENCL_WAVE=%d", device->wave);
+    snprintf(options, OPENCL_OPTION_BYTES, OPENCL_OPTIONS " %s%s%s%s%s", request->definitions,
              !request->is_ieee          ? ""
              : device->rounds_correctly ? " -cl-fp32-correctly-rounded-divide-sqrt"
                                         : " -DOPENCL_ESTIMATES",
-             is_compiled_wrongly(device, request) ? " -cl-opt-disable" : "", ptx);
+             is_compiled_wrongly(device, request) ? " -cl-opt-disable" : "", ptx, wave);
 }
 
 /** The text that a program is kept as: options and source, each with the zero at its end. */
@@ -105,13 +107,33 @@ static grkan_status write_text(const char *source, const char *options, grkan_bl
     return GRKAN_SUCCESS;
 }
 
+/** For a device that is not there, of those that ocloc knows: their quotients are rounded correctly. */
+static grkan_status compile_for_absent(const grkan_compile_request *request, grkan_blob *binary,
+                                       grkan_compiler_report *report)
+{
+    const grkan_backend_device absent = {.rounds_correctly = 1, .wave = opencl_offline_wave(request->architecture)};
+    char options[OPENCL_OPTION_BYTES];
+    grkan_blob text = {NULL, 0};
+    if (request->compiler == NULL)
+        return gpu_host->set_error(GRKAN_ERROR_UNSUPPORTED,
+                                   "no OpenCL runtime compiles for a device that is not there; expected a compiler: "
+                                   "Intel's ocloc");
+    write_options(&absent, request, options);
+    grkan_status status = write_text(request->source, "", &text);
+    if (status == GRKAN_SUCCESS)
+        status = opencl_compile_offline((const char *)text.data + 1, options, request, binary, report);
+    free(text.data);
+    return status;
+}
+
 grkan_status opencl_compile(grkan_backend_device *device, const grkan_compile_request *request, grkan_blob *binary,
                             grkan_compiler_report *report)
 {
-    (void)report; /* OpenCL has no words for it */
     char options[OPENCL_OPTION_BYTES];
     const char *sources[] = {opencl_dialect, request->source};
     cl_int code;
+    if (device == NULL)
+        return compile_for_absent(request, binary, report);
     const cl_program program = opencl.CreateProgramWithSource(device->context, 2, sources, NULL, &code);
     if (code != CL_SUCCESS)
         return opencl_failed("clCreateProgramWithSource", code);

@@ -143,6 +143,20 @@ static int ptx_architecture_of(reader *r)
     return architecture >= volta ? architecture : 0;
 }
 
+/** The narrowest wave of a GPU that lets kernels require one; 0: it does not. */
+static int least_wave(reader *r)
+{
+    enum { sub_group_sizes = 0x4108 /* CL_DEVICE_SUB_GROUP_SIZES_INTEL */ };
+    size_t sizes[16] = {0}, bytes = 0, least = 0;
+    if ((read_number(r, CL_DEVICE_TYPE) & CL_DEVICE_TYPE_GPU) == 0 ||
+        !has_extension(r, "cl_intel_required_subgroup_size") ||
+        opencl.GetDeviceInfo(r->id, sub_group_sizes, sizeof sizes, sizes, &bytes) != CL_SUCCESS)
+        return 0;
+    for (size_t i = 0; i < bytes / sizeof *sizes; ++i)
+        least = least == 0 || sizes[i] < least ? sizes[i] : least;
+    return (int)least;
+}
+
 /**
  * PoCL's binaries hold each kernel as compiled for groups of any size, beside what it compiles at the first launch for the size
  * at hand: twice the time before a first call is done. It keeps what it compiled of sources on disk itself.
@@ -188,6 +202,7 @@ grkan_status opencl_identify(grkan_backend_device *device)
     char *platform_name = NULL, *version = NULL;
     device->ptx_architecture = ptx_architecture_of(&r);
     device->keeps_sources = is_pocl(&r);
+    device->wave = least_wave(&r);
     device->rounds_correctly = (read_number(&r, CL_DEVICE_SINGLE_FP_CONFIG) & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT) != 0;
     if (r.code == CL_SUCCESS)
         r.code = opencl.GetDeviceInfo(device->id, CL_DEVICE_PLATFORM, sizeof platform, &platform, NULL);

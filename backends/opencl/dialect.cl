@@ -72,6 +72,9 @@ typedef scalar real;
 #define REAL(c) ((real)(SCALAR(c)))
 #ifdef GRKAN_LANES
 #define KERNEL(threads, resident) __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+#elif defined(OPENCL_WAVE) /* Intel's GPUs: threads of a wave, the narrower the more registers each has */
+#define KERNEL(threads, resident)                                                                                      \
+    __kernel __attribute__((intel_reqd_sub_group_size(OPENCL_WAVE), reqd_work_group_size(threads, 1, 1))) void
 #else
 #define KERNEL(threads, resident) __kernel __attribute__((reqd_work_group_size(threads, 1, 1))) void
 #endif
@@ -154,7 +157,11 @@ typedef uint4 words4;
 #define OUTLINE DEVICE /* a call would take registers of the f32 backward: 21 % more time on an H200 */
 #define PTX_SHARED(pointer) ((unsigned int)(size_t)(pointer))
 #else
+#ifdef OPENCL_WAVE
+#define OUTLINE DEVICE /* a call spills registers there */
+#else
 #define OUTLINE static __attribute__((noinline))
+#endif
 #define FLIP(v, by) ((by) < SCALAR(0.0) ? -(v) : (v))
 #define PLUS_ZERO(x) (x)
 #if defined(OPENCL_ESTIMATES) && defined(GRKAN_LANES)

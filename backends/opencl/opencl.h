@@ -22,6 +22,7 @@ struct grkan_backend_device {
     int ptx_architecture; /* of an NVIDIA GPU, 800 for sm_80; 0: another vendor's, or too old for ptx.h */
     int keeps_sources;    /* 1: programs are kept as text, see describe.c */
     int rounds_correctly; /* 1: quotients and square roots, where it is told to; 0: see kernels/rounded.h */
+    int wave;             /* threads of a wave that kernels require, of Intel's GPUs; 0: none */
     cl_device_id id;
     cl_context context;
     cl_command_queue queue; /* the default stream, with profiling */
@@ -92,7 +93,7 @@ void opencl_close(grkan_backend_device *device);
 
 /** Whether grkan's kernels can run there. @return GRKAN_ERROR_UNSUPPORTED, with what it lacks */
 grkan_status opencl_check_usable(cl_device_id id);
-/** Fill in the device's ptx_architecture, keeps_sources, rounds_correctly and identity. */
+/** Fill in the device's ptx_architecture, keeps_sources, rounds_correctly, wave and identity. */
 grkan_status opencl_identify(grkan_backend_device *device);
 grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_properties *properties,
                              grkan_device_limits *limits);
@@ -103,6 +104,14 @@ grkan_status opencl_compile(grkan_backend_device *device, const grkan_compile_re
 /** Make a program of what opencl_compile gave, which is to be built with these options. */
 grkan_status opencl_create_program(const grkan_backend_device *device, const grkan_blob *binary, cl_program *program,
                                    char options[OPENCL_OPTION_BYTES]);
+
+/* ocloc.c */
+grkan_status opencl_assume(const char *architecture, grkan_device_limits *limits);
+/** Threads of the narrowest wave that an architecture of Intel's has. */
+int opencl_offline_wave(const char *architecture);
+/** Compile by request->compiler, Intel's ocloc. @param source with the dialect in front */
+grkan_status opencl_compile_offline(const char *source, const char *options, const grkan_compile_request *request,
+                                    grkan_blob *binary, grkan_compiler_report *report);
 
 /* native.c */
 grkan_status opencl_check_stream(const grkan_backend_device *device, void *stream);

@@ -20,7 +20,7 @@ extern "C" {
 /** What a kernel takes of a device, as its compiler says; -1: the vendor has no such thing, or does not tell. */
 typedef struct grkan_kernel_resources {
     char name[32];
-    int32_t vector_registers; /**< of a thread */
+    int32_t vector_registers; /**< of a thread; of Intel's GPUs, of a wave */
     int32_t scalar_registers; /**< of a wave, where it has its own */
     int32_t spill_bytes;      /**< of a thread: what it keeps in memory for want of registers */
     int32_t stack_bytes;      /**< of a thread: all of its private memory */
@@ -41,10 +41,11 @@ typedef struct grkan_compilation {
 /**
  * Compile the kernels of an operation for an architecture, with no device present. A plan for the same kernels on such
  * a device finds them in the cache, if backend and compiler are of the same version.
- * @param backend      "cuda" or "hip": a backend whose compiler needs no device
- * @param architecture as in grkan_device_properties: "sm_90", "gfx90a"
+ * @param backend      "cuda", "hip" or "opencl": a backend whose compiler needs no device
+ * @param architecture as in grkan_device_properties: "sm_90", "gfx90a"; for opencl as ocloc has it: "dg2"
  * @param compiler     a program to compile with, for architectures that the vendor's own compiler does not know: nvcc for
- *                     cuda, clang for hip; such kernels do not go to the cache. NULL: the vendor's own
+ *                     cuda, clang for hip, Intel's ocloc for opencl, which has no other; such kernels do not go to the
+ *                     cache. NULL: the vendor's own
  * @param options      NULL for the defaults
  * @param compilation  out, not NULL
  */

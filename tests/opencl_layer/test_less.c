@@ -57,21 +57,20 @@ static const check_case limits = {.name = "limits",
                                   .operation = {SHAPE(3, 96, 1), GROUPS(96, PER_GROUP, PER_GROUP),
                                                 RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F32},
                                   .values = CHECK_LIMITS};
-static const check_case f64 = {.name = "f64",
-                               .seed = 2,
-                               .operation = {SHAPE(40, 64, 1), GROUPS(4, PER_GROUP, PER_GROUP),
-                                             RATIONAL(3, 2, GRKAN_ABS_SUM), .dtype = GRKAN_F64},
-                               .values = CHECK_HUGE};
+static const check_case f64 = {
+    .name = "f64",
+    .seed = 2,
+    .operation = {SHAPE(40, 64, 1), GROUPS(4, PER_GROUP, PER_GROUP), RATIONAL(3, 2, GRKAN_ABS_SUM), .dtype = GRKAN_F64},
+    .values = CHECK_HUGE};
 static const check_case bf16 = {.name = "bf16",
                                 .seed = 3,
                                 .operation = {SHAPE(300, 64, 1), GROUPS(4, PER_GROUP, PER_GROUP),
                                               RATIONAL(3, 2, GRKAN_ABS_SUM), .dtype = GRKAN_BF16}};
-static const check_case norm = {.name = "norm",
-                                .seed = 4,
-                                .operation = {SHAPE(60, 96, 1), GROUPS(8, SHARED, PER_GROUP),
-                                              RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F32,
-                                              .prologue = GRKAN_PROLOGUE_LAYER_NORM,
-                                              .norm = {.epsilon = 1e-5, .has_scale = 1, .has_shift = 1}}};
+static const check_case norm = {
+    .name = "norm",
+    .seed = 4,
+    .operation = {SHAPE(60, 96, 1), GROUPS(8, SHARED, PER_GROUP), RATIONAL(5, 4, GRKAN_ABS_TERMS), .dtype = GRKAN_F32,
+                  .prologue = GRKAN_PROLOGUE_LAYER_NORM, .norm = {.epsilon = 1e-5, .has_scale = 1, .has_shift = 1}}};
 
 static void expect_passed(const check_case *one, const check_report *report)
 {
@@ -124,8 +123,7 @@ static void quotients_that_are_not_rounded_correctly(void **state)
 {
     (void)state;
     static const answer processor[] = {ANSWER(CL_DEVICE_SINGLE_FP_CONFIG, estimates), {0}};
-    static const answer answers[] = {
-        ANSWER(CL_DEVICE_SINGLE_FP_CONFIG, estimates), ANSWER(CL_DEVICE_TYPE, gpu), {0}};
+    static const answer answers[] = {ANSWER(CL_DEVICE_SINGLE_FP_CONFIG, estimates), ANSWER(CL_DEVICE_TYPE, gpu), {0}};
     grkan_device *device = open_as(processor);
     expect_bits_of_cpu(device, &limits);
     expect_bits_of_cpu(device, &f64);

@@ -6,11 +6,11 @@ enum key { KEY_BACKEND = 256, KEY_ARCH, KEY_COMPILER, KEY_JSON, KEY_KEEP, KEY_OU
 
 static const command_option options[] = {
     {NULL, 0, NULL, "For what:", 1},
-    {"backend", KEY_BACKEND, "B", "cuda or hip", 1},
-    {"arch", KEY_ARCH, "A", "Architecture, as sm_90 or gfx90a; may be repeated", 1},
+    {"backend", KEY_BACKEND, "B", "cuda, hip or opencl", 1},
+    {"arch", KEY_ARCH, "A", "Architecture, as sm_90, gfx90a or dg2; may be repeated", 1},
     {"compiler", KEY_COMPILER, "PATH",
-     "Compile with this program, clang for hip and nvcc for cuda: for architectures that the vendor's library does not "
-     "know. Its kernels do not go to the cache",
+     "Compile with this program, clang for hip, nvcc for cuda and Intel's ocloc for opencl: for architectures that the "
+     "vendor's library does not know. Its kernels do not go to the cache",
      1},
     {NULL, 0, NULL, "How:", 3},
     {"fail-on-spill", KEY_FAIL_ON_SPILL, NULL, "Exit with 1 if a kernel spills registers to memory", 3},
@@ -71,10 +71,12 @@ static const command_line command = {
     .summary = "Compile kernels for a device that need not be there, and tell what they take of it.",
     .notes =
         {
-            "Registers, spills and stack are of a thread, scalar registers of a wave, shared memory of a block; - is "
-            "what a vendor does not have or its compiler does not say. Sizes of a tensor change no kernel, only its "
-            "launches, which --keep writes for a device of one compute unit. Kernels go to the cache, as those of a "
-            "plan do.",
+            "Registers, spills and stack are of a thread, scalar registers of a wave, shared memory of a block; "
+            "Intel's "
+            "registers are of a wave, too. - is what a vendor does not have or its compiler does not say. Sizes of a "
+            "tensor change no kernel, only its launches, which --keep writes for a device of one compute unit. Kernels "
+            "go "
+            "to the cache, as those of a plan do.",
         },
     .own = &own,
     .shared = &operation_options,
