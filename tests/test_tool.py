@@ -31,7 +31,7 @@ HOST_KEYS = {"host_microseconds", "plan_milliseconds", "is_compiled", "first_cal
              "first_result_milliseconds", "workspace_bytes"}
 DEVICE_TYPES = {"device": str, "backend": str, "name": str, "driver": str, "architecture": str, "compute_units": int,
                 "wave_width": int, "is_gpu": bool, "dtypes": list, "has_atomics": bool, "is_ieee": bool,
-                "memory_bytes": int, "cache_bytes": int}
+                "memory_bytes": int, "cache_bytes": int, "tuning": str, "tuning_note": str}
 
 
 def run(*arguments, environment=None):
@@ -201,7 +201,9 @@ class TestDevices(ToolCase):
         if "error" in device:
             self.assertTrue(device["error"])
             return
-        self.assertEqual({name: type(value) for name, value in device.items()}, DEVICE_TYPES)
+        tunings = {} if device["tuning"] == "none" else {"tunings": dict}
+        self.assertEqual({name: type(value) for name, value in device.items()}, DEVICE_TYPES | tunings)
+        self.assertEqual(device["tuning"] == "none", backend == "cpu")
         self.assertEqual(device["backend"], backend)
         self.assertEqual(device["device"].split(":")[0], backend)
         self.assertIn("f32", device["dtypes"])
