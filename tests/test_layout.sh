@@ -49,10 +49,10 @@ plant() {
     echo "refused: $1"
 }
 
-plant 'a geometry with padding on hosts of 64 bits' '^gcc$' '/int unused;/d; s/\(8 \+ 6/(7 + 5/'
+plant 'a geometry with padding on hosts of 64 bits' '^gcc$' '/unsigned int shared_tables;/d; s/\(8 \+ 6/(7 + 5/'
 narrow='^gcc -m32$|i386'
 if grep -qE -- "$narrow" <<<"$(printf '%s\n' "${compilers[@]}")"; then
-    plant 'a geometry that relies on such padding' "$narrow" '/int unused;/d'
+    plant 'a geometry that relies on such padding' "$narrow" '/unsigned int shared_tables;/d'
 else
     echo 'not tried: there is no compiler for a machine of 32 bits'
 fi
