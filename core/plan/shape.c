@@ -308,6 +308,21 @@ static void fit_pipeline(const grkan_device_limits *limits, int64_t scalar, size
     }
 }
 
+/** Shorten the steps of a norm's backward until local memory holds what the rows of one exchange, where threads do that by local
+    memory: a place for each number of a thread, and a quarter of them beside (row_reduction.h). */
+static void fit_exchange(const grkan_device_limits *limits, int64_t scalar, int numbers, const grkan_columns *c,
+                         grkan_tuning *tuning)
+{
+    enum { sums = 2 /* of a row */, in_the_end = 2 /* numbers of a thread that blocks exchange then */ };
+    const int64_t room = grkan_bytes_for_threads(limits) / scalar / c->block;
+    while (!limits->exchanges_registers && tuning->step > 1) {
+        const int64_t exchanged = sums * larger(1, tuning->step * 4 / scalar / c->vector);
+        if (numbers + exchanged + exchanged / 4 + in_the_end <= room)
+            return;
+        tuning->step /= 2;
+    }
+}
+
 grkan_status grkan_plan_shape(const grkan_device_limits *of_device, grkan_plan_data *data)
 {
     const grkan_device_limits own = limits_for(of_device, data), *const limits = &own;
@@ -328,6 +343,9 @@ grkan_status grkan_plan_shape(const grkan_device_limits *of_device, grkan_plan_d
     fit_pipeline(&of_device_backward, scalar, x_bytes + y_bytes,
                  local_numbers(limits, data, true, backward->vector_groups, backward->vector), backward,
                  &data->backward_tuning);
+    if (grkan_row_statistics(&data->operation) > 0)
+        fit_exchange(limits, scalar, backward->vector_groups * numbers_of(data, false), backward,
+                     &data->backward_tuning);
     if (access.local_bytes > limits->local_bytes)
         data->launch_local_bytes = (int32_t)pipeline_bytes(scalar, x_bytes + y_bytes, backward, &data->backward_tuning);
     shape_forward(limits, data);
