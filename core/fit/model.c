@@ -79,7 +79,7 @@ size_t grkan_fit_limit_count(const fit_model *model)
     return (model->least_q > 0 ? model->samples.count + model->outside.count : 0) + 2 * model->outside.count;
 }
 
-/** By multiplications alone: the last digits of powl are each C library's own, and a search may end elsewhere for them. */
+/** By multiplications alone: powl's last digits are each C library's own, and a search may end elsewhere for them. */
 static long double power(long double x, int exponent)
 {
     long double product = 1;
