@@ -58,7 +58,8 @@ class TestCompileUsage(ToolCase):
             self.assertIn(f"{missing} is missing, as in --backend cuda --arch sm_90", err)
 
     def test_backends_that_cannot(self):
-        cases = [("cpu", FAILED, 'backend "cpu" compiles for a device that is there only; expected cuda, hip or opencl'),
+        there_only = 'backend "cpu" compiles for a device that is there only; expected cuda, hip or opencl'
+        cases = [("cpu", FAILED, there_only),
                  ("cdua", NO_DEVICE, 'there is no backend "cdua"; did you mean "cuda"?')]
         for backend, expected, text in cases:
             status, out, err = run("compile", "--backend", backend, "--arch", "sm_90")
@@ -68,7 +69,8 @@ class TestCompileUsage(ToolCase):
     def test_a_device_of_opencl_that_is_not_there_needs_a_compiler(self):
         status, out, err = run("compile", "--backend", "opencl", "--arch", "dg2")
         self.assertEqual((status, out), (FAILED, ""))
-        self.assertIn("no OpenCL runtime compiles for a device that is not there; expected a compiler: Intel's ocloc", err)
+        self.assertIn("no OpenCL runtime compiles for a device that is not there; expected a compiler: Intel's ocloc",
+                      err)
 
     def test_what_ocloc_says(self):
         """A program in its place: what it is asked, and what is read of what it leaves and says."""
@@ -77,12 +79,12 @@ class TestCompileUsage(ToolCase):
             with open(ocloc, "w", encoding="utf-8") as file:
                 file.write(OCLOC)
             os.chmod(ocloc, 0o755)
-            status, out, err = run("compile", "--backend", "opencl", "--compiler", ocloc, "--arch", "pvc", "--json", "-",
-                                   "--fail-on-spill", environment={"SAID": os.path.join(folder, "said")})
+            status, out, err = run("compile", "--backend", "opencl", "--compiler", ocloc, "--arch", "pvc",
+                                   "--json", "-", "--fail-on-spill", environment={"SAID": os.path.join(folder, "said")})
             self.assertEqual(status, FAILED)
             self.assertIn("1 of 2 kernels spill", err)
-            kernels = [[kernel[key] for key in ("kernel", "vector_registers", "spill_bytes", "stack_bytes", "shared_bytes",
-                                                "wave_width")] for kernel in json.loads(out)["programs"][0]["kernels"]]
+            keys = ("kernel", "vector_registers", "spill_bytes", "stack_bytes", "shared_bytes", "wave_width")
+            kernels = [[kernel[key] for key in keys] for kernel in json.loads(out)["programs"][0]["kernels"]]
             self.assertEqual(kernels, [["grkan_forward", 128, 0, 128, 0, 8], ["grkan_backward", 256, 16, 64, 1536, 16]])
             with open(os.path.join(folder, "said"), encoding="utf-8") as file:
                 said = file.read()

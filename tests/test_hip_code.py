@@ -54,7 +54,8 @@ LOAD, STORE, ATOMIC = r"global_load_", r"global_store_", r"global_atomic_"
 NONE = r"(?!)"
 LOADS_ARRIVED = r"s_waitcnt .*\bvmcnt\(|s_waitcnt_vmcnt |s_wait_loadcnt"
 
-# Most vector instructions of an element of a row, forward and backward, run_to_run, by the system's clang (docs/amd.md).
+# Most vector instructions of an element of a row, forward and backward, run_to_run, by the system's clang
+# (docs/amd.md).
 MOST_INSTRUCTIONS = {"f32": {"gfx90a": (13, 30), "gfx942": (13, 30), "gfx1100": (17, 40), "gfx1201": (17, 40)},
                      "bf16": {"gfx90a": (14, 31), "gfx942": (14, 31), "gfx1100": (17, 43), "gfx1201": (17, 43)}}
 
