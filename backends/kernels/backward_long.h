@@ -20,7 +20,7 @@
                                    : 32)
 
 /** Vectors that a thread takes at once. */
-#define MEANS_SPANS 2
+#define MEANS_VECTORS 2
 
 /** What the threads of a block need of a row. */
 typedef struct means_row {
@@ -104,7 +104,7 @@ grkan_row_means(GLOBAL const char *x, GLOBAL const char *dy, TABLE_PARAMETERS(GL
                 GLOBAL char *workspace, NORM_PARAMETERS const grkan_geometry geometry, const grkan_launch launch,
                 const grkan_more_offsets more)
 {
-    SHARED_ARRAY(scalar, exchange, ROW_EXCHANGE(ROW_NUMBERS * MEANS_SPANS, MEANS_BLOCK, MEANS_BLOCK / WAVE_THREADS))
+    SHARED_ARRAY(scalar, exchange, ROW_EXCHANGE(ROW_NUMBERS * MEANS_VECTORS, MEANS_BLOCK, MEANS_BLOCK / WAVE_THREADS))
     EXCHANGE_ALIGNED;
     const grkan_int64 elements = geometry.columns.row_elements;
     const scalar divisor = divisor_of((scalar)elements);
@@ -119,7 +119,7 @@ grkan_row_means(GLOBAL const char *x, GLOBAL const char *dy, TABLE_PARAMETERS(GL
     a.rstd = OFFSET(rstd, more.rstd);
     GLOBAL scalar *const means = row_means(&geometry, OFFSET(workspace, launch.workspace));
     m.vectors = elements / GRKAN_VECTOR;
-    reduction.numbers = ROW_NUMBERS * MEANS_SPANS;
+    reduction.numbers = ROW_NUMBERS * MEANS_VECTORS;
     reduction.block = MEANS_BLOCK;
     reduction.waves = MEANS_BLOCK / WAVE_THREADS;
     const row_place place = place_in_row(reduction, 0, THREAD_INDEX());
@@ -137,10 +137,10 @@ grkan_row_means(GLOBAL const char *x, GLOBAL const char *dy, TABLE_PARAMETERS(GL
         m.at.x = FURTHER(GLOBAL const, OFFSET(x, launch.x), VECTOR_BYTES(X_DTYPE), r *m.vectors);
         m.at.dy = FURTHER(GLOBAL const, OFFSET(dy, launch.dy), VECTOR_BYTES(Y_DTYPE), r *m.vectors);
         NO_UNROLL
-        for (grkan_int64 first = 0; first < m.vectors; first += MEANS_SPANS * MEANS_BLOCK) {
+        for (grkan_int64 first = 0; first < m.vectors; first += MEANS_VECTORS * MEANS_BLOCK) {
             real sums[WAVE_THREADS];
             UNROLL
-            for (int s = 0; s < MEANS_SPANS; ++s)
+            for (int s = 0; s < MEANS_VECTORS; ++s)
                 add_long_vector(&geometry, &launch, &a, &m, first + s * MEANS_BLOCK + THREAD_INDEX(),
                                 sums + s * ROW_NUMBERS);
             sum_rows_of_block(reduction, place, turn, sums, exchange);

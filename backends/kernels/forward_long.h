@@ -4,9 +4,10 @@
  * @brief The kernel of forward on GPUs with a norm whose rows are longer than any block: a block takes a row at a time, and
  * goes over it three times, for mean, rstd and y. It finds x in a cache from the second time on.
  *
- * A row is cut into steps, and these into spans of a vector for each of the block's threads. Threads and elements of a vector
- * are powers of two, so spans and steps are subtrees of the row's sum (row_reduction.h), which is put together from the
- * steps' as they come: that of an even step waits for the next one's, that of two for the next two's, and so on.
+ * A row is cut into steps of some vectors for each of the block's threads, neighbours of which take neighbouring ones. Threads
+ * and elements of a vector are powers of two, so a vector of each thread, and a step, are subtrees of the row's sum
+ * (row_reduction.h), which is put together from the steps' as they come: that of an even step waits for the next one's, that
+ * of two for the next two's, and so on.
  */
 #ifndef GRKAN_FORWARD_LONG_H
 #define GRKAN_FORWARD_LONG_H
@@ -22,7 +23,8 @@
 
 #if IS_LONG_FORWARD
 
-#define LONG_SPANS STEP_ROWS(GRKAN_FORWARD_STEP)
+/** Vectors that a thread takes in a step. */
+#define LONG_VECTORS STEP_ROWS(GRKAN_FORWARD_STEP)
 
 /** A row. */
 typedef struct long_row {
@@ -30,7 +32,7 @@ typedef struct long_row {
     GLOBAL const char *x;
     GLOBAL char *y;
     grkan_int64 vectors;
-    row_reduction reduction; /* of the spans of a step */
+    row_reduction reduction; /* of the vectors of a step */
     row_place place;
     int turn;
 } long_row;
@@ -56,10 +58,10 @@ DEVICE real sum_of_long_row(long_row *l, int is_squares, row_statistics row, SHA
     waiting_sums all;
     all.steps = 0;
     NO_UNROLL
-    for (grkan_int64 first = 0; first < l->vectors; first += LONG_SPANS * GRKAN_FORWARD_BLOCK) {
-        real sums[LONG_SPANS];
+    for (grkan_int64 first = 0; first < l->vectors; first += LONG_VECTORS * GRKAN_FORWARD_BLOCK) {
+        real sums[LONG_VECTORS];
         UNROLL
-        for (int s = 0; s < LONG_SPANS; ++s) {
+        for (int s = 0; s < LONG_VECTORS; ++s) {
             const grkan_int64 index = first + s * GRKAN_FORWARD_BLOCK + THREAD_INDEX();
             real values[GRKAN_VECTOR];
             load_values(l, index, values);
@@ -72,7 +74,7 @@ DEVICE real sum_of_long_row(long_row *l, int is_squares, row_statistics row, SHA
         }
         sum_rows_of_block(l->reduction, l->place, l->turn, sums, exchange);
         l->turn ^= 1;
-        add_step(&all, sum_of_tree(sums, LONG_SPANS));
+        add_step(&all, sum_of_tree(sums, LONG_VECTORS));
     }
     return sum_of_steps(&all);
 }
@@ -103,7 +105,7 @@ KERNEL(GRKAN_FORWARD_BLOCK, GRKAN_FORWARD_RESIDENT)
 grkan_forward(GLOBAL const char *x, TABLE_PARAMETERS(GLOBAL const scalar *, table), GLOBAL char *y,
               NORM_PARAMETERS const grkan_geometry geometry, const grkan_launch launch NORM_OFFSETS)
 {
-    SHARED_ARRAY(scalar, exchange, ROW_EXCHANGE(LONG_SPANS, GRKAN_FORWARD_BLOCK, GRKAN_FORWARD_BLOCK / WAVE_THREADS))
+    SHARED_ARRAY(scalar, exchange, ROW_EXCHANGE(LONG_VECTORS, GRKAN_FORWARD_BLOCK, GRKAN_FORWARD_BLOCK / WAVE_THREADS))
     EXCHANGE_ALIGNED;
     const grkan_int64 elements = geometry.columns.row_elements;
     const scalar divisor = divisor_of((scalar)elements);
@@ -114,7 +116,7 @@ grkan_forward(GLOBAL const char *x, TABLE_PARAMETERS(GLOBAL const scalar *, tabl
     SET_NORM_RESULTS(statistics);
     l.launch = &launch;
     l.vectors = elements / GRKAN_VECTOR;
-    l.reduction.numbers = LONG_SPANS;
+    l.reduction.numbers = LONG_VECTORS;
     l.reduction.block = GRKAN_FORWARD_BLOCK;
     l.reduction.waves = GRKAN_FORWARD_BLOCK / WAVE_THREADS;
     l.place = place_in_row(l.reduction, 0, THREAD_INDEX());
