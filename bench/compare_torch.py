@@ -4,15 +4,23 @@
 
 Both run in this process, in turn, with the same number of threads, and write into tensors made beforehand. Backward is
 dx, and grkan's gradients of the coefficients with it; `device_to_device` is grkan's backward with the bits that every
-device has, beside its own of run_to_run.
+device has, beside its own of run_to_run. Where GRKAN_CPU_SIMD holds grkan to narrower instructions, PyTorch is held to them,
+too.
 """
 
 import argparse
 import math
 import os
+import re
 import statistics
 import sys
 import time
+
+# Before PyTorch is loaded: its own kernels, and those of the library that computes GELU for it at f32.
+INSTRUCTIONS_OF_TORCH = {"scalar": ("default", "SSE41"), "avx2": ("avx2", "AVX2")}
+if os.environ.get("GRKAN_CPU_SIMD") in INSTRUCTIONS_OF_TORCH:
+    names = INSTRUCTIONS_OF_TORCH[os.environ["GRKAN_CPU_SIMD"]]
+    os.environ["ATEN_CPU_CAPABILITY"], os.environ["ONEDNN_MAX_CPU_ISA"] = names
 
 import torch
 
@@ -146,9 +154,14 @@ def print_table(rows):
               "".join(f"{time:>{width}.3f}" for time, width in zip(times, 2 * (11, 10, 7))))
 
 
+def instructions_of_torch():
+    return re.search(r"CPU capability usage: (.+)", torch.__config__.show())[1].lower()
+
+
 def document_of(rows):
     return origin("grkan-compare-torch/2", "compare_torch.py", torch.device("cpu")) | {
-        "instructions": grkan.device("cpu").architecture, "shape": SHAPE, "passes": rows}
+        "instructions": grkan.device("cpu").architecture, "torch_instructions": instructions_of_torch(),
+        "shape": SHAPE, "passes": rows}
 
 
 def main():
@@ -167,8 +180,8 @@ def main():
     os.environ["GRKAN_LIBRARY"] = arguments.library
     rows = [row for dtype in arguments.dtype or DTYPES for threads in arguments.threads or [1]
             for row in compare(dtype, threads, arguments.repeats)]
-    print(f"{' x '.join(map(str, SHAPE))}, torch {torch.__version__}, {processor()}, "
-          f"{grkan.device('cpu').architecture}")
+    print(f"{' x '.join(map(str, SHAPE))}, {processor()}, grkan by {grkan.device('cpu').architecture}, "
+          f"torch {torch.__version__} by {instructions_of_torch()}")
     print_table(rows)
     if arguments.json:
         write_json(arguments.json, document_of(rows))

@@ -36,6 +36,16 @@ def test_compare_torch(tmp_path):
         assert row["pass"] in done.stdout
 
 
+def test_compare_torch_holds_torch_to_the_same_instructions(tmp_path):
+    path = tmp_path / "torch.json"
+    done = run_python(ROOT / "bench" / "compare_torch.py", "--library", os.environ["GRKAN_LIBRARY"], "--repeats", "1",
+                      "--dtype", "f32", "--json", path, GRKAN_CPU_SIMD="scalar")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(path.read_text(encoding="utf-8"))
+    assert document["instructions"] == "scalar"
+    assert document["torch_instructions"] in ("default", "no avx")
+
+
 def test_host_overhead(tmp_path):
     path = tmp_path / "host.json"
     done = run_python(ROOT / "bench" / "host_overhead.py", "--device", "cpu", "--repeats", "1", "--pairs", "1",
