@@ -113,8 +113,8 @@ class TestCompile(ToolCase):
     KERNEL_KEYS = {"kernel", "vector_registers", "scalar_registers", "spill_bytes", "stack_bytes", "shared_bytes",
                    "wave_width"}
     SMALL = ["--backend", "cuda", "--arch", "sm_80", "--outer", "100", "--channels", "24"]
-    BACKWARD = ["x", "dy", "numerator", "denominator", "dx", "dnumerator", "ddenominator", "workspace", "geometry",
-                "launch"]
+    BACKWARD = ["x", "dy", "numerator", "denominator", "dx", "dnumerator", "ddenominator", "workspace", "launch",
+                "geometry"]
 
     def setUp(self):
         reason = reason_without_cuda()
@@ -179,9 +179,9 @@ class TestCompile(ToolCase):
         self.assertEqual(document["tensors"]["x"], {"dtype": "f32", "shape": [100, 24, 1], "bytes": 100 * 24 * 4})
         self.assertEqual(document["tensors"]["ddenominator"]["shape"], [8, 4])
         self.check_launches(document["launches"]["forward"], [("grkan_forward", ["x", "numerator", "denominator", "y",
-                                                                                 "geometry", "launch"])], binary)
+                                                                                 "launch", "geometry"])], binary)
         self.check_launches(document["launches"]["backward"],
-                            [("grkan_clear", ["dnumerator", "ddenominator", "geometry", "launch"]),
+                            [("grkan_clear", ["dnumerator", "ddenominator", "launch", "geometry"]),
                              ("grkan_backward", self.BACKWARD)], binary)
 
     def test_keep_of_a_prologue(self):
@@ -213,10 +213,10 @@ class TestCompile(ToolCase):
             for argument in launch["arguments"]:
                 self.assertEqual(argument["offset"], end)
                 end += argument["bytes"]
-                is_value = argument["name"] in ("geometry", "launch")
+                is_value = argument["name"] in ("launch", "geometry")
                 self.assertEqual(argument["kind"], "value" if is_value else "pointer")
                 self.assertEqual(len(bytes.fromhex(argument["hex"])) if is_value else 8, argument["bytes"])
-            geometry = bytes.fromhex(launch["arguments"][-2]["hex"])
+            geometry = bytes.fromhex(launch["arguments"][-1]["hex"])
             self.assertEqual(int.from_bytes(geometry[68:72], sys.byteorder), 24)  # grkan_columns.tile_vectors
 
     def test_out_fills_a_cache_once(self):

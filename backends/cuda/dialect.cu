@@ -44,6 +44,7 @@ typedef scalar real;
 
 #define BLOCK_INDEX() ((grkan_int64)blockIdx.x)
 #define THREAD_INDEX() ((int)threadIdx.x)
+#define HAS_OFFSETS 0
 #define OFFSET(pointer, elements) (pointer)
 #define BARRIER() __syncthreads()
 

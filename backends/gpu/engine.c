@@ -182,7 +182,6 @@ static void set_more(const grkan_plan_data *plan, const grkan_call *call, prepar
     p->bases[MEAN] = base_of(call->mean);
     p->bases[RSTD] = base_of(call->rstd);
     p->bases[Y_AGAIN] = base_of(call->y);
-    p->more = (grkan_more_offsets){0};
     if (!gpu_uses_pointers)
         p->more = (grkan_more_offsets){.mean = numbers_before(call->mean, number),
                                        .rstd = numbers_before(call->rstd, number),
@@ -269,15 +268,16 @@ static int means_block(int block)
     return power;
 }
 
-/** Launch all blocks, in as many grids as it takes. The geometry and the launch follow the other arguments, then where a pass has
-    more of them their offsets. */
+/** Launch all blocks, in as many grids as it takes. The launch and the geometry follow the other arguments, then where a pass has
+    more of them their offsets. Kernels that get pointers have no offsets, in the launch or behind it. */
 static grkan_status launch_all(const grkan_backend_program *program, kernel_id kernel, prepared_call *p,
                                argument_list *list, int has_more_offsets, int64_t blocks, void *stream)
 {
     grkan_status status = GRKAN_SUCCESS;
+    const size_t argument_bytes = gpu_uses_pointers ? offsetof(grkan_launch, x) : sizeof p->launch;
+    list->arguments[list->count++] = (grkan_kernel_argument){"launch", &p->launch, argument_bytes};
     list->arguments[list->count++] = (grkan_kernel_argument){"geometry", p->geometry, sizeof *p->geometry};
-    list->arguments[list->count++] = (grkan_kernel_argument){"launch", &p->launch, sizeof p->launch};
-    if (has_more_offsets)
+    if (has_more_offsets && !gpu_uses_pointers)
         list->arguments[list->count++] = (grkan_kernel_argument){"more", &p->more, sizeof p->more};
     grkan_kernel_launch one = {.pass = kernels[kernel].pass,
                                .kernel = kernels[kernel].name,

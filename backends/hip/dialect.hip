@@ -49,6 +49,7 @@ typedef scalar real;
 
 #define BLOCK_INDEX() ((grkan_int64)__builtin_amdgcn_workgroup_id_x())
 #define THREAD_INDEX() ((int)__builtin_amdgcn_workitem_id_x())
+#define HAS_OFFSETS 0
 #define OFFSET(pointer, elements) (pointer)
 #define AFTER(value, other) hip_after(value, other)
 #define ANY_WORD() hip_any_word()

@@ -42,8 +42,13 @@
 #else
 #define Y_PARAMETER
 #endif
+#if HAS_OFFSETS
+#define MORE_PARAMETER , const grkan_more_offsets more
+#else
+#define MORE_PARAMETER
+#endif
 #if HAS_NORM || GRKAN_WRITES_Y
-#define MORE_OFFSETS , const grkan_more_offsets more
+#define MORE_OFFSETS MORE_PARAMETER
 #else
 #define MORE_OFFSETS
 #endif

@@ -46,7 +46,7 @@ DEVICE void backward_of_group(const gradients *d, grkan_int64 group, const coeff
 KERNEL(GRKAN_BACKWARD_BLOCK, GRKAN_BACKWARD_RESIDENT)
 grkan_backward(GLOBAL const char *x, GLOBAL const char *dy, TABLE_PARAMETERS(GLOBAL const scalar *, table),
                GLOBAL char *dx, TABLE_PARAMETERS(GLOBAL scalar *, gradient), GLOBAL char *workspace,
-               const grkan_geometry geometry, const grkan_launch launch)
+               const grkan_launch launch, const grkan_geometry geometry)
 {
     const tile b = tile_of_block(&geometry, (int)BLOCK_INDEX() + launch.first_block);
     const worker w = worker_of_thread(&b, THREAD_INDEX());
@@ -77,7 +77,7 @@ grkan_backward(GLOBAL const char *x, GLOBAL const char *dy, TABLE_PARAMETERS(GLO
 #if GRKAN_STRATEGY != STRATEGY_TREE
 /** Zero for the gradients that atomics add to. */
 KERNEL(GRKAN_BACKWARD_BLOCK, 1)
-grkan_clear(TABLE_PARAMETERS(GLOBAL scalar *, gradient), const grkan_geometry geometry, const grkan_launch launch)
+grkan_clear(TABLE_PARAMETERS(GLOBAL scalar *, gradient), const grkan_launch launch, const grkan_geometry geometry)
 {
     GLOBAL scalar *gradients[TABLES];
     TABLE_ARRAY(gradients, gradient);

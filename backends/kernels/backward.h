@@ -85,7 +85,7 @@ DEVICE void reduce_grid(const gradients *d, int thread, SHARED scalar *exchange)
 KERNEL(GRKAN_BACKWARD_BLOCK, GRKAN_BACKWARD_RESIDENT)
 grkan_backward(GLOBAL const char *x, GLOBAL const char *dy, TABLE_PARAMETERS(GLOBAL const scalar *, table),
                GLOBAL char *dx, TABLE_PARAMETERS(GLOBAL scalar *, gradient), GLOBAL char *workspace,
-               NORM_PARAMETERS Y_PARAMETER const grkan_geometry geometry, const grkan_launch launch MORE_OFFSETS)
+               NORM_PARAMETERS Y_PARAMETER const grkan_launch launch, const grkan_geometry geometry MORE_OFFSETS)
 {
     const tile b = tile_of_block(&geometry, (int)BLOCK_INDEX() + launch.first_block);
     const worker w = worker_of_thread(&b, THREAD_INDEX());
@@ -160,7 +160,7 @@ grkan_backward(GLOBAL const char *x, GLOBAL const char *dy, TABLE_PARAMETERS(GLO
 /** A launch of its own where blocks of one launch cannot wait for each other, or where there is work for more than one. */
 KERNEL(GRKAN_BACKWARD_BLOCK, 1)
 grkan_reduce(TABLE_PARAMETERS(GLOBAL const scalar *, table), TABLE_PARAMETERS(GLOBAL scalar *, gradient),
-             GLOBAL char *workspace, const grkan_geometry geometry, const grkan_launch launch)
+             GLOBAL char *workspace, const grkan_launch launch, const grkan_geometry geometry)
 {
     SHARED_ARRAY(scalar, exchange, GRKAN_BACKWARD_BLOCK);
     arguments a;

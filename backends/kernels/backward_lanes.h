@@ -265,7 +265,7 @@ DEVICE void reduce_block(const gradients *d, const tile *b, SHARED scalar *sums,
 KERNEL(GRKAN_BACKWARD_BLOCK, GRKAN_BACKWARD_RESIDENT)
 grkan_backward(GLOBAL const char *x, GLOBAL const char *dy, TABLE_PARAMETERS(GLOBAL const scalar *, table),
                GLOBAL char *dx, TABLE_PARAMETERS(GLOBAL scalar *, gradient), GLOBAL char *workspace,
-               Y_PARAMETER const grkan_geometry geometry, const grkan_launch launch MORE_OFFSETS)
+               Y_PARAMETER const grkan_launch launch, const grkan_geometry geometry MORE_OFFSETS)
 {
     SHARED_ARRAY(scalar, sums, SUMS * GRKAN_BACKWARD_BLOCK);
     SHARED_ARRAY(scalar, exchange, GRKAN_BACKWARD_BLOCK / MOST_OUTPUT_THREADS * (MOST_OUTPUT_THREADS + 1));
@@ -293,7 +293,7 @@ grkan_backward(GLOBAL const char *x, GLOBAL const char *dy, TABLE_PARAMETERS(GLO
 
 KERNEL(GRKAN_BACKWARD_BLOCK, 1)
 grkan_reduce(TABLE_PARAMETERS(GLOBAL const scalar *, table), TABLE_PARAMETERS(GLOBAL scalar *, gradient),
-             GLOBAL char *workspace, const grkan_geometry geometry, const grkan_launch launch)
+             GLOBAL char *workspace, const grkan_launch launch, const grkan_geometry geometry)
 {
     SHARED_ARRAY(scalar, exchange, GRKAN_BACKWARD_BLOCK);
     const int block = (int)BLOCK_INDEX() + launch.first_block;

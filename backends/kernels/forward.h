@@ -40,7 +40,7 @@ DEVICE void forward_rare(const coefficients *c, GLOBAL const char *x, GLOBAL cha
 
 KERNEL(GRKAN_FORWARD_BLOCK, GRKAN_FORWARD_RESIDENT)
 grkan_forward(GLOBAL const char *x, TABLE_PARAMETERS(GLOBAL const scalar *, table), GLOBAL char *y,
-              NORM_PARAMETERS const grkan_geometry geometry, const grkan_launch launch NORM_OFFSETS)
+              NORM_PARAMETERS const grkan_launch launch, const grkan_geometry geometry NORM_OFFSETS)
 {
     QUEUE_ARRAY(queue, FORWARD_STAGES * FORWARD_ROWS * QUEUE_SIZE(X_DTYPE), GRKAN_FORWARD_BLOCK);
     const pipeline_shape shape = forward_shape();

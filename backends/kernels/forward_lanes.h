@@ -64,7 +64,7 @@ DEVICE void forward_any(const lane_rows *rows, int element, const strip_numbers 
 /** Forward has no sums, so its lanes are neighbouring elements, whatever a thread's vectors are. */
 KERNEL(GRKAN_FORWARD_BLOCK, GRKAN_FORWARD_RESIDENT)
 grkan_forward(GLOBAL const char *x, TABLE_PARAMETERS(GLOBAL const scalar *, table), GLOBAL char *y,
-              const grkan_geometry geometry, const grkan_launch launch)
+              const grkan_launch launch, const grkan_geometry geometry)
 {
     const tile b = tile_of_block(&geometry, (int)BLOCK_INDEX() + launch.first_block);
     const int width = longest_lane_row(&b);

@@ -103,7 +103,7 @@ DEVICE void forward_long_vector(const grkan_geometry *g, const arguments *a, con
 
 KERNEL(GRKAN_FORWARD_BLOCK, GRKAN_FORWARD_RESIDENT)
 grkan_forward(GLOBAL const char *x, TABLE_PARAMETERS(GLOBAL const scalar *, table), GLOBAL char *y,
-              NORM_PARAMETERS const grkan_geometry geometry, const grkan_launch launch NORM_OFFSETS)
+              NORM_PARAMETERS const grkan_launch launch, const grkan_geometry geometry NORM_OFFSETS)
 {
     SHARED_ARRAY(scalar, exchange, ROW_EXCHANGE(LONG_VECTORS, GRKAN_FORWARD_BLOCK, GRKAN_FORWARD_BLOCK / WAVE_THREADS))
     EXCHANGE_ALIGNED;

@@ -54,13 +54,13 @@ typedef struct norm_results {
     GLOBAL scalar *rstd;
 } norm_results;
 
-/* A kernel's parameters for them behind its launch; and from those. */
+/* A kernel's parameters for them behind its geometry; and from those. */
 #if HAS_MEAN
 #define SET_NORM_RESULTS(results) (results).mean = OFFSET(mean, more.mean), (results).rstd = OFFSET(rstd, more.rstd)
 #else
 #define SET_NORM_RESULTS(results) (results).rstd = OFFSET(rstd, more.rstd)
 #endif
-#define NORM_OFFSETS , const grkan_more_offsets more
+#define NORM_OFFSETS MORE_PARAMETER
 
 DEVICE void store_row(norm_results to, grkan_int64 row, row_statistics statistics)
 {

@@ -83,17 +83,17 @@ typedef struct grkan_columns {
     grkan_int64 row_elements;  /* channels * inner */
 } grkan_columns;
 
-/** Which rows of a column tile a block has, and which of those a thread. */
+/** Which rows of a column tile a block has, and which of those a thread. What kernels need for their first load comes first. */
 typedef struct grkan_rows {
-    int splits;
-    unsigned int shared_tables; /* not of rows, but read as early, see has_one_row */
-    int whole_splits;           /* the first splits, where a thread has `most` rows; else it has: */
+    int whole_splits; /* the first splits, where a thread has `most` rows; else it has: */
     int most;
-    int fewer;                 /* or, if its first row is before `remainder`, one more */
+    int fewer;                  /* or, if its first row is before `remainder`, one more */
+    unsigned int shared_tables; /* not of rows, but read as early, see has_one_row */
+    grkan_int64 remainder;      /* see fewer */
+    grkan_int64 split_stride;   /* tile rows from a split's first to the next one's */
+    grkan_int64 step_elements;  /* from a thread's row to its next, unless it passes the end of a segmented row */
+    int splits;
     int chain;                 /* rows after which a thread's register sums go to its sums in shared memory */
-    grkan_int64 remainder;     /* see fewer */
-    grkan_int64 split_stride;  /* tile rows from a split's first to the next one's */
-    grkan_int64 step_elements; /* from a thread's row to its next, unless it passes the end of a segmented row */
     grkan_int64 step;          /* tile rows from a thread's row to its next */
     grkan_int64 all;           /* tile rows: outer * segments */
     grkan_int64 split_rows;    /* tile rows from a split's first to its end, at most */

@@ -45,7 +45,7 @@
  *     SHARED_ARRAY(type, n, size)  an array of a block
  *     LAUNCH_ARRAY(type, n)        what the launch gives a block beside: GRKAN_LAUNCH_BYTES, where that is defined
  *     BLOCK_INDEX(), THREAD_INDEX(), BARRIER()
- *     OFFSET(pointer, elements)    pointer + elements, or the pointer where the host has added them already
+ *     OFFSET(pointer, elements)    pointer + elements; HAS_OFFSETS 0: the pointer, as the host has added them already
  *     MAXIMUM(a, b)                the larger number
  *     words2, words4               2 and 4 unsigned ints, .x .y .z .w, aligned to their size
  *     STREAM_WAIT()                where kernels may begin while the one before them ends: what it wrote is there now

@@ -87,6 +87,7 @@ typedef scalar real;
 
 #define BLOCK_INDEX() ((grkan_int64)get_group_id(0))
 #define THREAD_INDEX() ((int)get_local_id(0))
+#define HAS_OFFSETS 1
 #define OFFSET(pointer, elements) ((pointer) + (elements))
 #define BARRIER() barrier(CLK_LOCAL_MEM_FENCE)
 

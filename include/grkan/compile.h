@@ -58,7 +58,7 @@ GRKAN_API void grkan_compilation_free(grkan_compilation *compilation);
 
 /** An argument of a kernel. */
 typedef struct grkan_kernel_argument {
-    const char *name;  /**< a tensor's as in the arguments of grkan_forward and grkan_backward; "geometry"; "launch" */
+    const char *name;  /**< a tensor's as in the arguments of grkan_forward and grkan_backward; "launch"; "geometry" */
     const void *value; /**< the bytes of an argument that is passed by value */
     size_t bytes;      /**< of that argument; 0: the address of a tensor */
 } grkan_kernel_argument;
