@@ -50,6 +50,10 @@ typedef enum CUjit_option { CU_JIT_OPTIMIZATION_LEVEL = 7 } CUjit_option;
 typedef enum CUlibraryOption { CU_LIBRARY_BINARY_IS_PRESERVED = 1 } CUlibraryOption;
 typedef enum CUdriverProcAddressQueryResult { CU_GET_PROC_ADDRESS_SUCCESS = 0 } CUdriverProcAddressQueryResult;
 enum { CU_GET_PROC_ADDRESS_LEGACY_STREAM = 1 };
+typedef enum CUstreamCaptureStatus {
+    CU_STREAM_CAPTURE_STATUS_NONE = 0,
+    CU_STREAM_CAPTURE_STATUS_ACTIVE = 1
+} CUstreamCaptureStatus;
 typedef enum CUlaunchAttributeID { CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION = 6 } CUlaunchAttributeID;
 typedef enum nvrtcResult { NVRTC_SUCCESS = 0 } nvrtcResult;
 

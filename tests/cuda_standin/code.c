@@ -164,7 +164,7 @@ static void take_time(unsigned block)
 
 CUresult standin_cuLaunchKernelEx(const CUlaunchConfig *launch, CUfunction function, void **arguments, void **extra)
 {
-    ENTRY_POINT("cuLaunchKernelEx");
+    ENTRY_POINT(launch->numAttrs > 0 ? "cuLaunchKernelEx" : "cuLaunchKernelEx, late");
     const CUcontext context = standin_context_of(launch->hStream);
     if (context == NULL)
         return CUDA_ERROR_INVALID_CONTEXT;

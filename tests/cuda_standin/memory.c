@@ -99,6 +99,15 @@ CUcontext standin_context_of(CUstream stream)
     return standin_device_of(STREAM, stream, 0) >= 0 ? stream->context : NULL;
 }
 
+CUresult standin_cuStreamIsCapturing(CUstream stream, CUstreamCaptureStatus *status)
+{
+    ENTRY_POINT("cuStreamIsCapturing");
+    if (stream == NULL || standin_context_of(stream) == NULL)
+        return (CUresult)standin_invalid_handle;
+    *status = stream->is_capturing ? CU_STREAM_CAPTURE_STATUS_ACTIVE : CU_STREAM_CAPTURE_STATUS_NONE;
+    return CUDA_SUCCESS;
+}
+
 CUresult standin_cuStreamSynchronize(CUstream stream)
 {
     NOW("cuStreamSynchronize");

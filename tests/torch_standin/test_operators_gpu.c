@@ -82,7 +82,8 @@ static void test_a_stream_keeps_its_workspace(void **state)
     assert_int_equal(pytorch->cleared, 0);
 }
 
-/** A graph owns the memory that it uses, and clears it. Nothing that no capture bears is called. */
+/** A graph owns the memory that it uses, and clears it, and none of its kernels begins early. Nothing that no capture bears is
+    called. */
 static void test_a_captured_call(void **state)
 {
     CUstream stream;
@@ -91,7 +92,8 @@ static void test_a_captured_call(void **state)
     assert_int_equal(driver.cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING), 0);
     pytorch->stream = stream;
     for (int again = 0; again < 2; ++again) { /* the second time, the stream has a workspace that is kept */
-        const int allocated = count_called("cuMemAlloc");
+        const int allocated = count_called("cuMemAlloc"), early = count_called("cuLaunchKernelEx"),
+                  late = count_called("cuLaunchKernelEx, late");
         assert_int_equal(driver.cuStreamBeginCapture_v2(stream, CU_STREAM_CAPTURE_MODE_GLOBAL), 0);
         pytorch->is_capturing = 1;
         assert_int_equal(backward(), 4);
@@ -99,8 +101,11 @@ static void test_a_captured_call(void **state)
         pytorch->is_capturing = 0;
         assert_int_equal(driver.cuStreamEndCapture(stream, &graph), 0);
         assert_int_equal(count_called("cuMemAlloc"), allocated);
+        assert_int_equal(count_called("cuLaunchKernelEx"), early);
+        assert_true(count_called("cuLaunchKernelEx, late") > late);
         assert_int_equal(driver.cuGraphDestroy(graph), 0);
         assert_int_equal(backward(), 3);
+        assert_true(count_called("cuLaunchKernelEx") > early);
     }
 }
 
