@@ -154,6 +154,20 @@ DEVICE void sum_strip(const lane_tensors *t, const lane_rows *rows, int vector, 
     }
 }
 
+/** Have memory bring lines of the rows to come. */
+DEVICE void ask_for_rows(const lane_tensors *t, const lane_rows *rows, asked_lines *asked)
+{
+    grkan_int64 line;
+    while (next_line(rows, asked, &line)) {
+        ASK_FOR(t->x + line * DTYPE_BYTES(X_DTYPE));
+        ASK_FOR(t->dy + line * DTYPE_BYTES(Y_DTYPE));
+        if (!GRKAN_FROZEN_X)
+            ASK_FOR(t->dx + line * DTYPE_BYTES(X_DTYPE));
+        if (GRKAN_WRITES_Y)
+            ASK_FOR(t->y + line * DTYPE_BYTES(Y_DTYPE));
+    }
+}
+
 /** Numbers of neighbouring threads, one for each sum, in shared memory. */
 DEVICE void load_sums(SHARED const scalar *own, int threads, real *sums)
 {
@@ -216,21 +230,29 @@ DEVICE void sum_threads(const tile *b, const grkan_launch *launch, const argumen
     const int width = longest_lane_row(b), vectors = width / GRKAN_VECTOR;
     const int all = rows_of_thread(b, 0); /* of the block's first row, which has most */
     const int step = g->rows.chain < MOST_LANE_ROWS ? g->rows.chain : MOST_LANE_ROWS;
+    const int side_by_side = g->columns.block_rows;
+    lane_rows rows, next;
     for (int i = 0; i < SUMS * GRKAN_BACKWARD_BLOCK; ++i)
         totals[i] = 0;
+    find_lane_rows(b, 0, side_by_side, step, &next);
     for (int first = 0, of_chain = 0; first < all; first += step) {
         const int starts = of_chain == 0;
         of_chain = of_chain + step < g->rows.chain ? of_chain + step : 0;
-        for (int block_row = 0; block_row < g->columns.block_rows; ++block_row) {
+        for (int block_row = 0; block_row < side_by_side; ++block_row) {
             const int ends = of_chain == 0 || first + step >= rows_of_thread(b, block_row);
             SHARED scalar *const total = totals + block_row * g->columns.tile_vectors;
             SHARED scalar *const chain = chains + block_row * g->columns.tile_vectors;
+            const int following =
+                block_row + 1 < side_by_side ? first * side_by_side + block_row + 1 : (first + step) * side_by_side;
+            asked_lines asked = {0, 0, 0};
             strip_numbers n;
-            lane_rows rows;
             n.end = 0;
-            find_lane_rows(b, block_row, first, step, &rows);
+            rows = next;
+            find_lane_rows(b, following, side_by_side, step, &next);
             for (int vector = 0; rows.count > 0 && vector < vectors; vector += GRKAN_LANES) {
                 load_strip(b, launch, a, vector * GRKAN_VECTOR, GRKAN_VECTOR, width, &n);
+                asked.due += rows.count * GRKAN_LANES * GRKAN_VECTOR;
+                ask_for_rows(t, &next, &asked);
                 sum_chain(t, &rows, vector, vectors - vector, &n, starts, ends, chain + vector, total + vector);
             }
         }

@@ -22,46 +22,47 @@ OUTLINE real forward_far(const coefficients *c, real limits, real x, real y)
     return LOAD_LANES(PRIVATE, own_y);
 }
 
-/** Whether all lanes of a strip have elements near zero in all rows. Most have: what follows needs no calls then. */
-DEVICE int is_common_strip(const lane_rows *rows, int element, const strip_numbers *n, GLOBAL const char *x)
+/** Elements from there on while all lanes' are near zero: what follows others is a call, which leaves no vector in a register.
+    @return where that ended */
+DEVICE grkan_int64 forward_while_near(const strip_numbers *n, grkan_int64 element, grkan_int64 end,
+                                      GLOBAL const char *x, GLOBAL char *y)
 {
-    real largest = REAL(0.0);
-    if (rows->shortest - element < GRKAN_LANES)
-        return 0;
-    for (int row = 0; row < rows->count; ++row) {
-        const real own = ABS(load_lanes(X_DTYPE, x, rows->elements[row] + element, GRKAN_LANES));
-        largest = own > largest ? own : largest;
+    const coefficients c = n->c;
+    const real limits = n->limits;
+    for (; element + GRKAN_LANES <= end; element += GRKAN_LANES) {
+        const real own = load_lanes(X_DTYPE, x, element, GRKAN_LANES);
+        if (ANY_ABOVE(ABS(own), limits))
+            break;
+        store_lanes(Y_DTYPE, y, element, GRKAN_LANES, forward_near(the_family(), &c, own));
     }
-    return !ANY_ABOVE(largest, n->limits);
+    return element;
 }
 
-DEVICE void forward_common(const lane_rows *rows, int element, const strip_numbers *n, GLOBAL const char *x,
-                           GLOBAL char *y)
+/** A run of each row. @param first, end of the column tile @param next the rows after them, which memory brings meanwhile
+    @param asked in and out: of those */
+DEVICE void forward_run(const lane_rows *rows, int first, int end, const strip_numbers *n, GLOBAL const char *x,
+                        GLOBAL char *y, const lane_rows *next, asked_lines *asked)
 {
     for (int row = 0; row < rows->count; ++row) {
-        const grkan_int64 at = rows->elements[row] + element;
-        const real own = load_lanes(X_DTYPE, x, at, GRKAN_LANES);
-        store_lanes(Y_DTYPE, y, at, GRKAN_LANES, forward_near(the_family(), &n->c, own));
+        const grkan_int64 last = rows->elements[row] + (rows->lengths[row] < end ? rows->lengths[row] : end);
+        grkan_int64 at = rows->elements[row] + first, line;
+        asked->due += end - first;
+        while (next_line(next, asked, &line)) {
+            ASK_FOR(x + line * DTYPE_BYTES(X_DTYPE));
+            ASK_FOR(y + line * DTYPE_BYTES(Y_DTYPE));
+        }
+        while ((at = forward_while_near(n, at, last, x, y)) < last) {
+            const int count = last - at < GRKAN_LANES ? (int)(last - at) : GRKAN_LANES;
+            const real own = load_lanes(X_DTYPE, x, at, count);
+            const real near = forward_near(the_family(), &n->c, own);
+            store_lanes(Y_DTYPE, y, at, count, forward_far(&n->c, n->limits, own, near));
+            at += GRKAN_LANES;
+        }
     }
 }
 
-DEVICE void forward_any(const lane_rows *rows, int element, const strip_numbers *n, GLOBAL const char *x,
-                        GLOBAL char *y)
-{
-    for (int row = 0; row < rows->count; ++row) {
-        const grkan_int64 at = rows->elements[row] + element;
-        const int count = rows->lengths[row] - element;
-        if (count <= 0)
-            continue;
-        const real own = load_lanes(X_DTYPE, x, at, count);
-        real result = forward_near(the_family(), &n->c, own);
-        if (ANY_ABOVE(ABS(own), n->limits))
-            result = forward_far(&n->c, n->limits, own, result);
-        store_lanes(Y_DTYPE, y, at, count, result);
-    }
-}
-
-/** Forward has no sums, so its lanes are neighbouring elements, whatever a thread's vectors are. */
+/** Forward has no sums, so its lanes are neighbouring elements, whatever a thread's vectors are, and a row of the block is like
+    another. */
 KERNEL(GRKAN_FORWARD_BLOCK, GRKAN_FORWARD_RESIDENT)
 grkan_forward(GLOBAL const char *x, TABLE_PARAMETERS(GLOBAL const scalar *, table), GLOBAL char *y,
               const grkan_launch launch, const grkan_geometry geometry)
@@ -70,22 +71,20 @@ grkan_forward(GLOBAL const char *x, TABLE_PARAMETERS(GLOBAL const scalar *, tabl
     const int width = longest_lane_row(&b);
     GLOBAL const char *const from = OFFSET(x, launch.x);
     GLOBAL char *const to = OFFSET(y, launch.result);
-    const int all = rows_of_thread(&b, 0); /* of the block's first row, which has most */
     arguments a;
     TABLE_ARRAY(a.tables, table);
-    for (int first = 0; first < all; first += MOST_LANE_ROWS) {
-        for (int block_row = 0; block_row < geometry.columns.block_rows; ++block_row) {
-            lane_rows rows;
-            find_lane_rows(&b, block_row, first, MOST_LANE_ROWS, &rows);
-            strip_numbers n;
-            n.end = 0;
-            for (int element = 0; element < width; element += GRKAN_LANES) {
-                load_strip(&b, &launch, &a, element, 1, width, &n);
-                if (is_common_strip(&rows, element, &n, from))
-                    forward_common(&rows, element, &n, from, to);
-                else
-                    forward_any(&rows, element, &n, from, to);
-            }
+    lane_rows rows, next;
+    find_lane_rows(&b, 0, 1, MOST_LANE_ROWS, &next);
+    for (int first = next.count; next.count > 0; first += next.count) {
+        asked_lines asked = {0, 0, 0};
+        strip_numbers n;
+        rows = next;
+        find_lane_rows(&b, first, 1, MOST_LANE_ROWS, &next);
+        n.end = 0;
+        for (int element = 0, end; element < width; element = end) {
+            load_strip(&b, &launch, &a, element, 1, width, &n);
+            end = end_of_run(element, width, &n);
+            forward_run(&rows, element, end, &n, from, to, &next, &asked);
         }
     }
 }

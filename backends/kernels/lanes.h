@@ -16,6 +16,7 @@
  *     BROADCAST(scalar)        in all lanes
  *     EVEN_LANES, ODD_LANES(a, b)   every second one of a, then of b
  *     MERGED_LOW, MERGED_HIGH(a, b) one of a, one of b and so on: from the lower halves, from the upper ones
+ *     ASK_FOR(pointer)         have memory bring a cache line, for which nobody waits
  */
 #ifndef GRKAN_LANES_H
 #define GRKAN_LANES_H
@@ -26,6 +27,9 @@
 /** Tile rows that are computed together at most: what a few rows have in a cache's sets, and memory brings fast. A divisor of a
     chain, or as many as one has. */
 #define MOST_LANE_ROWS 12
+
+/** Strips of a run at most: as much as is asked for at once of the rows to come. */
+#define LONGEST_RUN (128 / GRKAN_LANES)
 
 /* ------------------------------------------------------------------------------------------------------ memory */
 
@@ -101,10 +105,9 @@ DEVICE void store_lanes(int dtype, GLOBAL char *tensor, grkan_int64 element, int
 
 /* ------------------------------------------------------------------------------------------------------ strips */
 
-/** The tile rows that are computed together, of one of the block's rows side by side. */
+/** The tile rows that are computed together. */
 typedef struct lane_rows {
     int count;
-    int shortest;                         /* of the lengths */
     grkan_int64 elements[MOST_LANE_ROWS]; /* of the tensor, where each begins */
     int lengths[MOST_LANE_ROWS];          /* elements of each */
 } lane_rows;
@@ -115,21 +118,49 @@ DEVICE int longest_lane_row(const tile *b)
     return (int)smaller(b->vectors, b->g->columns.block) * GRKAN_VECTOR;
 }
 
-DEVICE void find_lane_rows(const tile *b, int block_row, int first, int most, lane_rows *rows)
+/** @param first of all rows of the block, as tile rows follow each other @param step to the next: 1, or block_rows */
+DEVICE void find_lane_rows(const tile *b, int first, int step, int most, lane_rows *rows)
 {
-    const int last = rows_of_thread(b, block_row);
+    const int side_by_side = b->g->columns.block_rows;
+    int row = first / side_by_side;
     worker w;
     w.block = *b;
     w.column = 0;
-    w.block_row = block_row;
-    rows->count = last - first < most ? last - first : most;
-    rows->shortest = longest_lane_row(b);
-    for (int i = 0; i < rows->count; ++i) {
-        const row_position at = position_of_row(&w, first + i);
-        rows->elements[i] = at.element;
-        rows->lengths[i] = (int)smaller(vectors_left(&w, at.segment), b->g->columns.block) * GRKAN_VECTOR;
-        rows->shortest = rows->lengths[i] < rows->shortest ? rows->lengths[i] : rows->shortest;
+    w.block_row = first - row * side_by_side;
+    for (rows->count = 0; rows->count < most && row < rows_of_thread(b, w.block_row); ++rows->count) {
+        const row_position at = position_of_row(&w, row);
+        rows->elements[rows->count] = at.element;
+        rows->lengths[rows->count] = (int)smaller(vectors_left(&w, at.segment), b->g->columns.block) * GRKAN_VECTOR;
+        w.block_row += step;
+        if (w.block_row >= side_by_side) {
+            w.block_row -= side_by_side;
+            ++row;
+        }
     }
+}
+
+/** What is asked for of the rows to come: line by line as memory has them. Rows that are computed column by column go to and fro
+    in memory, and no processor foresees that: forward of 1576 x 192 takes half of the time (PoCL, two cores of an EPYC). */
+typedef struct asked_lines {
+    int row;
+    int element; /* of the row */
+    int due;     /* elements that are still to be asked for */
+} asked_lines;
+
+/** The next line that is to be asked for. @param element out: its first @return whether there is one */
+DEVICE int next_line(const lane_rows *rows, asked_lines *asked, grkan_int64 *element)
+{
+    enum { line = 64 / (DTYPE_BYTES(X_DTYPE) > DTYPE_BYTES(Y_DTYPE) ? DTYPE_BYTES(X_DTYPE) : DTYPE_BYTES(Y_DTYPE)) };
+    if (asked->due <= 0 || asked->row == rows->count)
+        return 0;
+    *element = rows->elements[asked->row] + asked->element;
+    asked->due -= line;
+    asked->element += line;
+    if (asked->element >= rows->lengths[asked->row]) {
+        asked->element = 0;
+        ++asked->row;
+    }
+    return 1;
 }
 
 /* ------------------------------------------------------------------------------------------------ coefficients */
@@ -231,6 +262,14 @@ DEVICE void load_strip(const tile *b, const grkan_launch *launch, const argument
         n->end = 0;
     }
     n->limits = has_large(the_family(), &n->c) ? limits_of(&n->c) : BROADCAST(near_limit(the_family()));
+}
+
+/** Up to where the coefficients of an element serve those after it: whole strips, and what is left at the end of a column tile. */
+DEVICE int end_of_run(int element, int width, const strip_numbers *n)
+{
+    const int strips = (n->end - element) / GRKAN_LANES;
+    const int end = element + (strips < 1 ? 1 : strips < LONGEST_RUN ? strips : LONGEST_RUN) * GRKAN_LANES;
+    return n->end == width && width - end < GRKAN_LANES ? width : end;
 }
 
 #endif

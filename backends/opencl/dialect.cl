@@ -54,6 +54,12 @@ typedef JOIN(ushort, GRKAN_LANES) __attribute__((aligned(2))) shorts_in_memory;
 #else
 #define ANY_ABOVE(v, limit) any((v) > (limit))
 #endif
+/* PoCL's prefetch() does nothing. */
+#if __has_builtin(__builtin_prefetch) && (defined(__x86_64__) || defined(__aarch64__))
+#define ASK_FOR(pointer) __builtin_prefetch((const void *)(size_t)(pointer))
+#else
+#define ASK_FOR(pointer) prefetch((__global const char *)(pointer), 64)
+#endif
 #define SCALAR_ABS(v) fabs(v)
 #else
 typedef scalar real;
