@@ -15,7 +15,7 @@ typedef struct workspace {
 
 /**
  * Take a workspace for a call. Calls of a stream run one after the other, so that they share one: it is grkan's own memory,
- * made and cleared at the first call of its stream. Where a graph is being captured, another thread has it, or none can
+ * made and cleared at the first call of its stream that needs so much. Where a graph is being captured, another thread has it, or none can
  * be kept, the call gets one from PyTorch's allocator, which is cleared on the stream: a graph owns its memory then, and
  * its replays share nothing with other calls.
  * @param x lies on the device; its stream is `stream`

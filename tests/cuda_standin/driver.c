@@ -152,7 +152,7 @@ CUresult standin_cuDeviceGetAttribute(int *value, CUdevice_attribute attribute, 
         *value = 32;
         break;
     case CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT:
-        *value = 8;
+        *value = standin_number("CUDA_STANDIN_MULTIPROCESSORS", 8);
         break;
     case CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE:
         *value = 1 << 20;

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -25,12 +26,22 @@ static cuda_program driver;
 static const char *(*called)(int index);
 
 /** A tensor on the first GPU. */
-static torch_tensor *on_gpu(int64_t first, int64_t second)
+static torch_tensor *of_dimensions(int64_t dim, const int64_t *sizes, const int64_t *strides)
 {
-    torch_tensor *const t = tensor_of(2, (int64_t[]){first, second}, (int64_t[]){second, 1}, STANDIN_F32);
+    torch_tensor *const t = tensor_of(dim, sizes, strides, STANDIN_F32);
     t->device_type = STANDIN_CUDA;
     t->device_index = 0;
     return t;
+}
+
+static torch_tensor *on_gpu(int64_t first, int64_t second)
+{
+    return of_dimensions(2, (int64_t[]){first, second}, (int64_t[]){second, 1});
+}
+
+static torch_tensor *row_on_gpu(int64_t size)
+{
+    return of_dimensions(1, &size, (int64_t[]){1});
 }
 
 /** Enqueue backward, and delete what it gives. @return whether it threw nothing */
@@ -80,6 +91,32 @@ static void test_a_stream_keeps_its_workspace(void **state)
     assert_int_equal(backward(), 3);
     assert_int_equal(count_called("cuMemAlloc"), allocated + 1);
     assert_int_equal(pytorch->cleared, 0);
+}
+
+/** That of a bias's gradient is larger than those without a prologue, and kept likewise. */
+static void test_a_stream_keeps_its_large_workspace(void **state)
+{
+    enum { many = 4096, wide = 3072, results = 6 };
+    const uint64_t numbers[] = {GRKAN_ABS_TERMS, (uint64_t)-1, GRKAN_PROLOGUE_BIAS, 0 /* epsilon */, 0xf /* wanted */};
+    (void)state;
+    pytorch->stream = NULL;
+    assert_int_equal(backward(), 3);
+    const int allocated = count_called("cuMemAlloc");
+    for (int again = 0; again < 3; ++again) {
+        torch_tensor *const tensors[] = {on_gpu(many, wide), on_gpu(many, wide), on_gpu(1, 6),  on_gpu(groups, 4),
+                                         row_on_gpu(wide),   row_on_gpu(0),      row_on_gpu(0), row_on_gpu(0)};
+        torch_tensor *made[results];
+        pytorch->made = pytorch->cleared = 0;
+        if (!call_with_numbers("prologue_rational_backward", "CUDA", tensors, 8, numbers, 5, results, made))
+            fail_msg("%s", pytorch->error);
+        for (int i = 0; i < results; ++i)
+            delete_tensor(made[i]);
+        assert_int_equal(pytorch->made, results);
+        assert_int_equal(pytorch->cleared, 0);
+        assert_int_equal(count_called("cuMemAlloc"), allocated + 1);
+    }
+    assert_int_equal(backward(), 3);
+    assert_int_equal(count_called("cuMemAlloc"), allocated + 1);
 }
 
 /** A graph owns the memory that it uses, and clears it, and none of its kernels begins early. Nothing that no capture bears is
@@ -142,6 +179,7 @@ int main(int count, char **arguments)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_stream_keeps_its_workspace),
+        cmocka_unit_test(test_a_stream_keeps_its_large_workspace),
         cmocka_unit_test(test_a_captured_call),
         cmocka_unit_test(test_the_stream_of_each_thread),
         cmocka_unit_test(test_every_failure),
@@ -149,6 +187,7 @@ int main(int count, char **arguments)
     CUcontext context;
     if (count != 3)
         return 2;
+    (void)setenv("CUDA_STANDIN_MULTIPROCESSORS", "132", 1); /* so many blocks leave more than 1 MiB of partial sums */
     load_operators(arguments[1], arguments[2]);
     void *const library = dlopen("libcuda.so.1", RTLD_NOW);
 #define FUNCTION(result, name, arguments) find_function(library, #name, &driver.name);
