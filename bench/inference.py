@@ -37,7 +37,7 @@ import time
 
 import models
 import torch
-from models import list_of, make_each, print_without, seconds, synchronize
+from models import list_of, make_each, print_without, ratio, seconds, spread, synchronize
 from scripting import origin, positive, write_json
 
 MODES = ("eager", "graph", "compiled", "aot")
@@ -134,28 +134,18 @@ class Study:
         images = self.images(batch)
         calls, without = make_each(self.served, lambda name: self.prepare(name, mode, images))
         samples = models.measure_in_turn(calls, self.device, self.arguments, self.sample)
+        behind = {name: [one for one, _ in found] for name, found in samples.items()}
         rows = []
         for name in self.arguments.models:
             row = {"size": self.size, "mode": mode, "batch": batch, "model": name,
                    **self.without.get(name, {}), **without.get(name, {})}
             if name in samples:
-                behind, alone = zip(*samples[name])
-                row |= {"images_per_second": spread([batch / one for one in behind]),
-                        "latency_milliseconds": spread([1e3 * one for one in alone])}
-                row |= {f"ratio_to_{other.replace('-', '_')}": ratio(samples[name], samples.get(other))
+                row |= {"images_per_second": spread([batch / one for one in behind[name]]),
+                        "latency_milliseconds": spread([1e3 * alone for _, alone in samples[name]])}
+                row |= {f"ratio_to_{other.replace('-', '_')}": ratio(behind[name], behind.get(other))
                         for other in ("vit", "kat-gelu")}
             rows.append(row)
         return rows
-
-
-def spread(values):
-    return {"min": min(values), "median": statistics.median(values), "max": max(values)}
-
-
-def ratio(samples, others):
-    """How fast a model is, of another's images per second: of windows side by side, the median."""
-    return None if others is None else statistics.median(
-        other / own for (own, _), (other, _) in zip(samples, others))
 
 
 def cases_of(arguments):

@@ -2,6 +2,7 @@
 """What the measurements of whole models share: the models, how they take turns, and options."""
 
 import argparse
+import statistics
 import sys
 import time
 from pathlib import Path
@@ -133,6 +134,15 @@ def measure_in_turn(runs, device, arguments, sample=None):
         for name, run in runs.items():
             samples[name].append(sample(run, counts[name]))
     return samples
+
+
+def spread(values):
+    return {"min": min(values), "median": statistics.median(values), "max": max(values)}
+
+
+def ratio(times, others):
+    """How fast a model is, of another's speed: of windows side by side, the median. None without another."""
+    return None if others is None else statistics.median(other / own for own, other in zip(times, others))
 
 
 # ------------------------------------------------------------------------------------------------------------- options

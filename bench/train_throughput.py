@@ -3,14 +3,16 @@
 """Images per second of a training step: ViT, and KAT with grkan, with GELU in the rationals' places, and as published.
 
 A step is forward, backward and AdamW on one batch of random images, under bfloat16 autocast. All models of a size run
-in one process, in windows that alternate, so that a slow moment of the machine meets them all; the figure is the
-median of a model's windows. Memory is what a step needs at its peak with weights and optimizer state, without CUDA
-graphs, counted for each model apart.
+in one process, in windows that alternate, so that a slow moment of the machine meets them all; figures are medians of a
+model's windows, ratios to the ViT medians of what windows side by side have. Beside images per second there is the
+processor time of a step, of all threads of the process; where the GPU is the limit, waiting for it is part of that.
+Memory is what a step needs at its peak with weights and optimizer state, without CUDA graphs, counted for each model
+apart.
 
     train_throughput.py --device cuda --json results.json
     train_throughput.py --device cuda --cuda-graphs --sizes tiny,small
     train_throughput.py --device cuda --batch 512 --sizes tiny,small
-    train_throughput.py --device cuda --sizes base --models vit,kat --compile --one-core
+    train_throughput.py --device cuda --sizes base --models vit,kat --compile --one-core --windows 61 --window 0.15
 
 The ViT is timm's; --vit own takes the one of examples/kat.py, which is the same function and needs PyTorch alone.
 """
@@ -19,14 +21,14 @@ import argparse
 import contextlib
 import gc
 import os
-import statistics
 import subprocess
 import sys
+import time
 
 import models
 import torch
 import torch.nn.functional as F
-from models import print_without, seconds
+from models import print_without, ratio, seconds, spread
 from scripting import origin, positive, write_json
 
 BASELINE = "vit"
@@ -105,26 +107,34 @@ def keep_on(cores):
             os.sched_setaffinity(int(thread), cores)
 
 
+def sample(run, count, device):
+    """Seconds, and seconds of processors, of a step of a window of so many."""
+    models.synchronize(device)
+    before = time.process_time()
+    spent = seconds(run, count, device)
+    return spent / count, (time.process_time() - before) / count
+
+
 def measure(size, batch, arguments):
     """One row for each model."""
     if arguments.compile:
         torch._dynamo.reset()  # past 8 models it would no longer compile, and not say so
     steps, without = models.make_each(arguments.models, lambda name: prepare(name, size, batch, arguments))
+    device = torch.device(arguments.device)
     with one_core(arguments):
-        samples = models.measure_in_turn({name: step.run for name, (step, _) in steps.items()},
-                                         torch.device(arguments.device), arguments)
-    baseline = statistics.median(samples[BASELINE]) if BASELINE in samples else None
+        samples = models.measure_in_turn({name: step.run for name, (step, _) in steps.items()}, device, arguments,
+                                         lambda run, count: sample(run, count, device))
+    times = {name: [spent for spent, _ in found] for name, found in samples.items()}
     rows = []
     for name in arguments.models:
         row = {"size": size, "model": name, "batch": batch, "cuda_graphs": arguments.cuda_graphs,
                "compile": arguments.compile, "one_core": arguments.one_core, **without.get(name, {})}
         if name in steps:
             step, peak = steps[name]
-            rates = sorted(batch / sample for sample in samples[name])
-            middle = statistics.median(samples[name])
             row |= {"parameters": sum(parameter.numel() for parameter in step.module.parameters()), "peak_bytes": peak,
-                    "images_per_second": {"min": rates[0], "median": batch / middle, "max": rates[-1]},
-                    "ratio_to_vit": baseline / middle if baseline else None}
+                    "images_per_second": spread([batch / spent for spent in times[name]]),
+                    "processor_milliseconds": spread([1e3 * spent for _, spent in samples[name]]),
+                    "ratio_to_vit": ratio(times[name], times.get(BASELINE))}
         rows.append(row)
     return rows
 
@@ -137,10 +147,10 @@ def print_rows(rows):
         start = f"{row['size']:<6}{row['batch']:>6}  {row['model']:<14}"
         if print_without(start, row):
             continue
-        rate, ratio, peak = row["images_per_second"], row["ratio_to_vit"], row["peak_bytes"]
+        rate, of_vit, peak = row["images_per_second"], row["ratio_to_vit"], row["peak_bytes"]
         print(f"{start}{rate['median']:>10.1f}{rate['min']:>10.1f}{rate['max']:>10.1f}"
-              f"{'-' if ratio is None else f'{ratio:.3f}':>8}{'-' if peak is None else f'{peak / 2**30:.2f}':>10}",
-              flush=True)
+              f"{'-' if of_vit is None else f'{of_vit:.3f}':>8}{row['processor_milliseconds']['median']:>10.2f}"
+              f"{'-' if peak is None else f'{peak / 2**30:.2f}':>10}", flush=True)
 
 
 def describe(rows, arguments):
@@ -164,7 +174,8 @@ def parse(words):
 
 def main(words=None):
     arguments = parse(words)
-    print(f"{'size':<6}{'batch':>6}  {'model':<14}{'images/s':>10}{'min':>10}{'max':>10}{'to ViT':>8}{'peak GiB':>10}")
+    print(f"{'size':<6}{'batch':>6}  {'model':<14}{'images/s':>10}{'min':>10}{'max':>10}{'to ViT':>8}{'cpu ms':>10}"
+          f"{'peak GiB':>10}")
     rows = []
     for size in arguments.sizes:
         found = measure(size, arguments.batch, arguments)

@@ -137,12 +137,12 @@ def test_throughput_alternates_the_models_that_are_there():
     assert list(rows) == arguments.models
     assert rows["vit"]["ratio_to_vit"] == 1
     for name in ("vit", "kat", "kat-fused", "kat-gelu"):
-        rate = rows[name]["images_per_second"]
-        assert 0 < rate["min"] <= rate["median"] <= rate["max"]
+        for found in (rows[name]["images_per_second"], rows[name]["processor_milliseconds"]):
+            assert 0 < found["min"] <= found["median"] <= found["max"]
     document = train_throughput.describe(list(rows.values()), arguments)
     assert document["grkan"]["commit"] == grkan.version().commit  # without which nobody knows whose figures they are
-    ratio = rows["kat"]["images_per_second"]["median"] / rows["vit"]["images_per_second"]["median"]
-    assert rows["kat"]["ratio_to_vit"] == pytest.approx(ratio)
+    own, other = (rows[name]["images_per_second"] for name in ("kat", "vit"))
+    assert own["min"] / other["max"] <= rows["kat"]["ratio_to_vit"] <= own["max"] / other["min"]
     assert ("absent" in rows["kat-published"]) != ("images_per_second" in rows["kat-published"])
 
 
