@@ -255,9 +255,13 @@ static python_object *result_of(const direct *d, const uint64_t *values)
     bool is_good = true;
     for (int i = 0; i < d->results; ++i) {
         torch_tensor *const made = (torch_tensor *)(uintptr_t)values[i];
-        results[i] = is_good ? wrap(made) : NULL;
-        is_good = results[i] != NULL;
-        (void)torch.aoti_torch_delete_tensor_object(made);
+        if (made == NULL)
+            python.Py_IncRef(results[i] = d->rules.none);
+        else {
+            results[i] = is_good ? wrap(made) : NULL;
+            is_good = is_good && results[i] != NULL;
+            (void)torch.aoti_torch_delete_tensor_object(made);
+        }
     }
     if (d->results == 1)
         return results[0];
@@ -347,7 +351,7 @@ static bool read_rules(direct *d)
 static void keep_rules(const direct_rules *rules)
 {
     python_object *const kept[] = {rules->otherwise, rules->tensor, rules->parameter, rules->questions,
-                                   rules->flags,     rules->is_neg, rules->exchange};
+                                   rules->flags,     rules->is_neg, rules->exchange,  rules->none};
     for (size_t i = 0; i < sizeof kept / sizeof kept[0]; ++i)
         python.Py_IncRef(kept[i]);
 }

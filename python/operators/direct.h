@@ -9,7 +9,8 @@
  * PyTorch's table of DLPack functions gives them (torch.Tensor.__dlpack_c_exchange_api__, since PyTorch 2.10). Results are
  * made as those of operators are, and become Python's by PyTorch's THPVariable_Wrap; modes of __torch_dispatch__ and a trace
  * of torch.jit are asked for where PyTorch has them: functions of C++, without which there are none of these. A function
- * without a result writes to its first tensor, memory of its caller's, which is not asked for its sign.
+ * without a result writes to its first tensor, memory of its caller's, which is not asked for its sign. A gradient that nobody
+ * wants is None, where the operator's is an empty tensor.
  */
 #ifndef GRKAN_TORCH_DIRECT_H
 #define GRKAN_TORCH_DIRECT_H
@@ -27,6 +28,7 @@ typedef struct direct_rules {
     python_object *flags;     /**< a tuple of triples: in a dict, a name must have a value */
     python_object *is_neg;    /**< torch.Tensor.is_neg */
     python_object *exchange;  /**< the capsule with DLPack's functions */
+    python_object *none;      /**< None */
 } direct_rules;
 
 /**

@@ -169,10 +169,11 @@ void norm_forward(call *c, uint64_t *values)
 
 /* -------------------------------------------------------------------------------------------------------- backward */
 
-/** Make the gradient of an input, an empty one if nobody wants it. */
+/** Make the gradient of an input. Of one that nobody wants, operators give an empty tensor, functions of Python's none. */
 static bool make_gradient(call *c, const inputs *in, const tensor *input, bool is_wanted, tensor *made)
 {
-    return is_wanted ? call_make_like(c, input, input->dtype, made) : make_empty(c, in, made);
+    *made = (tensor){.handle = NULL};
+    return is_wanted ? call_make_like(c, input, input->dtype, made) : c->read != NULL || make_empty(c, in, made);
 }
 
 static bool is_wanted(const inputs *in, int table)

@@ -68,6 +68,15 @@ def test_backward_gives_a_tuple():
     assert type(found) is tuple and len(found) == 3 and all(map(torch.equal, found, expected))
 
 
+def test_gradients_that_nobody_wants_are_not_made():
+    x, dy, (a, b), empty = x_of(2, 3, 64), x_of(2, 3, 64).flip(0), tables(), torch.empty(0)
+    arguments = dy, x, a, b, torch.ones(64), *[empty] * 3, 0, -1, 1, 0.0, 0b01010  # of the numerator and the bias
+    found = _native.direct("prologue_rational_backward", refuse)(*arguments)
+    expected = torch.ops.grkan.prologue_rational_backward(*arguments)
+    for k, (own, other) in enumerate(zip(found, expected, strict=True)):
+        assert (own is None and other.shape == (0,)) if k not in (1, 3) else torch.equal(own, other)
+
+
 @pytest.fixture(scope="module")
 def forward_into():
     return _native.direct("rational_forward_into", refuse)

@@ -16,7 +16,7 @@ from . import _native
 from ._formula import formula, gradients_of_formula
 from ._kernels import check_arguments, check_gradient, run_backward, run_forward, table_dtype
 from ._paths import PLAIN, has_memory, is_plain, is_watched, needs_formula, untraced
-from ._prologues import OutDtype, compute, compute_plain, inputs_of, is_traced, some_gradients
+from ._prologues import OutDtype, by_rows, compute, compute_plain, inputs_of, is_traced, some_gradients
 
 operator: Any
 forward_kernel: Any
@@ -128,7 +128,7 @@ def _with_bias(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tens
     return compute(inputs, numbers)
 
 
-_NUMBERS = {form: number for number, form in enumerate(FORMS)}
+_NUMBERS: dict[str, int] = {form: number for number, form in enumerate(FORMS)}
 
 
 def rational(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: Form = "abs_terms",
@@ -155,15 +155,37 @@ def rational(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor
     if bias is not None or out_dtype is not None:
         return _with_bias(x, numerator, denominator, form, channel_dim, bias, out_dtype)
     if _is_compiling is not None and _is_compiling():
-        a, b = _as_kernels_take(x, (numerator, denominator))
-        if needs_formula():
-            return formula(x, a, b, form, channel_dim)
-        return operator(x, a, b, index_of("form", form, FORMS), channel_dim)
+        return _compiled(x, numerator, denominator, form, channel_dim)
     # Each line here counts: among the rest of a model's work they take several times what they take alone.
     number = _NUMBERS.get(form) if type(form) is str else None
     if number is not None and not _is_grad_enabled():
         return _without_gradients(x, numerator, denominator, number, channel_dim)
     return _eager(x, numerator, denominator, form, channel_dim)
+
+
+def rational_of(module: torch.nn.Module, x: torch.Tensor, first: str, second: str, form: Form = "abs_terms",
+                channel_dim: int = -1) -> torch.Tensor:
+    """rational() of two of a module's parameters, in one frame of Python where nothing is recorded: a frame takes the
+    host as long as one of PyTorch's functions."""
+    parameters = module._parameters
+    try:  # as parameters_of does
+        numerator, denominator = parameters[first], parameters[second]
+    except KeyError:
+        numerator, denominator = getattr(module, first, None), getattr(module, second, None)
+    number = _NUMBERS.get(form) if type(form) is str else None
+    if number is None or _is_grad_enabled() or (_is_compiling is not None and _is_compiling()):
+        return rational(x, numerator, denominator, form, channel_dim)
+    return _without_gradients(x, numerator, denominator, number, channel_dim)
+
+
+def _compiled(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: Form,
+              channel_dim: int) -> torch.Tensor:
+    """rational() where TorchDynamo traces it."""
+    a, b = _as_kernels_take(x, (numerator, denominator))
+    if needs_formula():
+        return formula(x, a, b, form, channel_dim)
+    number = index_of("form", form, FORMS)
+    return by_rows(x, channel_dim, lambda rows, channel: operator(rows, a, b, number, channel))
 
 
 def _eager(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: Form,

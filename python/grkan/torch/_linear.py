@@ -16,7 +16,7 @@ from ._formula import formula_of_prologue, gradients_of
 from ._kernels import WANTS_Y
 from ._paths import is_exporting, needs_formula
 from ._prologue_function import forward_of, wanted_of
-from ._prologues import eager_kernels, explained, has_kernels, inputs_of, is_traced
+from ._prologues import by_rows, eager_kernels, explained, has_kernels, inputs_of, is_traced
 
 _INPUTS, _TENSORS = 5, 7  # x and the tables; with weight and bias of the linear layer
 
@@ -90,7 +90,9 @@ def rational_linear(x: torch.Tensor, numerator: torch.Tensor, denominator: torch
         named = {"x": x, "numerator": numerator, "denominator": denominator, "bias": bias, "none": None}
         inputs, numbers = inputs_of(named, form, -1, "none" if bias is None else "bias", 0.0, "autocast")
         if is_traced():
-            return RationalLinearFunction.apply(*inputs, weight, linear_bias, *numbers)
+            form_number, _, *others = numbers
+            return by_rows(x, -1, lambda rows, channel: RationalLinearFunction.apply(
+                rows, *inputs[1:], weight, linear_bias, form_number, channel, *others))
         try:
             return RationalLinearFunction.apply(*inputs, weight, linear_bias, *numbers)
         except RuntimeError as error:

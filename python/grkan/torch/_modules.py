@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from .._errors import InvalidArgumentError
 from .._fit import Fit, fit, preset
 from .._names import FORMS, Form, Function, Mode, PresetName, degrees_of, index_of, integer, text
-from ._autograd import rational
+from ._autograd import rational_of
 from ._paths import shape_of
 from ._plot import Before, plot
 
@@ -141,8 +141,7 @@ class Rational(_Activation):
         self._set_tables(init, (1 if shared_numerator else groups, groups), device=device, dtype=dtype)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        numerator, denominator = parameters_of(self, "numerator", "denominator")
-        return rational(x, numerator, denominator, self.form, self.channel_dim)
+        return rational_of(self, x, "numerator", "denominator", self.form, self.channel_dim)
 
     def extra_repr(self) -> str:
         coefficients = self.numerator.shape[1], self.denominator.shape[1]
@@ -172,11 +171,9 @@ class KAT_Group(_Activation):
         self._set_tables(_published(mode), (1, self.num_groups))
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
-        # An attribute of the module, or a star before arguments, takes the host as long as one of PyTorch's functions.
         if isinstance(input, Tensor) and not 1 <= input.dim() <= 3:
             raise InvalidArgumentError(f"input has shape {tuple(input.shape)}; expected {self.expected}")
-        numerator, denominator = parameters_of(self, "weight_numerator", "weight_denominator")
-        return rational(input, numerator, denominator)
+        return rational_of(self, input, "weight_numerator", "weight_denominator")
 
     def extra_repr(self) -> str:
         return f"num_groups={self.num_groups}, order={self.order}"
@@ -191,8 +188,7 @@ class KAT_Group2D(KAT_Group):
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         if isinstance(input, Tensor) and input.dim() != 4:
             raise InvalidArgumentError(f"input has shape {tuple(input.shape)}; expected {self.expected}")
-        numerator, denominator = parameters_of(self, "weight_numerator", "weight_denominator")
-        return rational(input, numerator, denominator, "abs_terms", 1)
+        return rational_of(self, input, "weight_numerator", "weight_denominator", "abs_terms", 1)
 
 
 class KAT_Group_Torch(KAT_Group):
@@ -240,8 +236,7 @@ class FlashKAT_Group(_Activation):
         if isinstance(input, torch.Tensor) and (input.dim() == 0 or shape_of(input)[-1] != self.in_features):
             raise InvalidArgumentError(f"input has shape {tuple(input.shape)}; expected [..., {self.in_features}], the "
                                        "in_features")
-        numerator, denominator = parameters_of(self, "numerator_v", "denominator_v")
-        return rational(input, numerator, denominator)
+        return rational_of(self, input, "numerator_v", "denominator_v")
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, num_groups={self.num_groups}, den_groups={self.den_groups}"

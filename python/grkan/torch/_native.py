@@ -49,7 +49,7 @@ class _Rules(ctypes.Structure):
     """direct_rules of python/operators/direct.h."""
 
     _fields_ = [(name, ctypes.py_object) for name in ("otherwise", "tensor", "parameter", "questions", "flags",
-                                                      "is_neg", "exchange")]
+                                                      "is_neg", "exchange", "none")]
 
 
 def direct(name: str, otherwise: Callable[..., Any]) -> Callable[..., Any]:
@@ -65,7 +65,7 @@ def direct(name: str, otherwise: Callable[..., Any]) -> Callable[..., Any]:
     make.restype, make.argtypes = ctypes.py_object, (ctypes.c_char_p, ctypes.POINTER(_Rules))
     try:
         return make(name.encode(), _Rules(otherwise, torch.Tensor, torch.nn.Parameter, questions, flags,
-                                          torch.Tensor.is_neg, exchange))
+                                          torch.Tensor.is_neg, exchange, None))
     except ValueError:  # NULL
         return otherwise
 

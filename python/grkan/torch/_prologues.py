@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -15,7 +15,7 @@ from . import _native
 from ._formula import formula_of_prologue
 from ._kernels import (OUTPUTS, Prologue, check_arguments, run_norm_forward, run_prologue_backward,
                        run_prologue_forward, table_dtype)
-from ._paths import PLAIN, autocast_type, has_memory, is_plain, needs_formula, untraced
+from ._paths import PLAIN, autocast_type, has_memory, is_exporting, is_plain, needs_formula, untraced
 from ._prologue_function import Kernels, wanted_of
 
 operator: Any
@@ -60,6 +60,15 @@ def _empty(x: torch.Tensor) -> torch.Tensor:
     return _absent[key]
 
 
+def by_rows(x: torch.Tensor, channel_dim: int, function: Callable[[torch.Tensor, int], torch.Tensor]) -> torch.Tensor:
+    """function(x, channel_dim) where TorchDynamo traces it: of x as rows of channels, as linear layers have it. A
+    compiled program would else make a tensor of Python's for each change between the two shapes."""
+    if type(x) in PLAIN and x.dim() > 2 and channel_dim in (-1, x.dim() - 1) and x.is_contiguous():
+        y = function(x.flatten(0, -2), -1)
+        return y.view(*x.shape[:-1], y.shape[-1])
+    return function(x, channel_dim)
+
+
 def number_of_output(x: torch.Tensor, out_dtype: OutDtype) -> int:
     """The type of y as operators take it."""
     if out_dtype == "autocast":
@@ -84,9 +93,12 @@ def inputs_of(named: dict[str, torch.Tensor | None], form: Form, channel_dim: in
             raise InvalidArgumentError(f"{name} has layout {t.layout}{' (nested)' if t.is_nested else ''}; expected a "
                                        "dense tensor (its to_dense(), or values())")
     x, *tables = named.values()
-    assert x is not None
+    numerator = tables[0]
+    assert x is not None and numerator is not None
     wanted = table_dtype(x)
-    present = (_empty(x) if t is None else t for t in tables)
+    # A compiled program would make an empty tensor at each call. Of norms alone anybody asks whether a table is empty.
+    takes_any = is_traced() and prologue not in NORMS and not is_exporting()
+    present = ((numerator.detach() if takes_any else _empty(x)) if t is None else t for t in tables)
     made = [t if t.dtype is wanted else t.to(wanted) for t in present]
     numbers = (index_of("form", form, FORMS), channel_dim, PROLOGUES.index(prologue), float(epsilon),
                number_of_output(x, out_dtype))
@@ -139,7 +151,11 @@ def compute_plain(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.T
 def compute(inputs: Tensors, numbers: Numbers) -> torch.Tensor:
     """F(z), differentiable."""
     if is_traced():
-        return formula_of_prologue(*inputs, *numbers) if needs_formula() else operator(*inputs, *numbers)
+        if needs_formula():
+            return formula_of_prologue(*inputs, *numbers)
+        x, *tables = inputs
+        form, channel_dim, *others = numbers
+        return by_rows(x, channel_dim, lambda rows, channel: operator(rows, *tables, form, channel, *others))
     if has_kernels(*inputs):
         try:
             if torch.is_grad_enabled() and any(t.requires_grad for t in inputs):
