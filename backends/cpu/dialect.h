@@ -121,15 +121,6 @@ DEVICE real set_lanes_from(real v, int lane, scalar value)
     return CHOOSE(is_behind, broadcast(value), v);
 }
 
-/** The compilers turn this loop into the instruction. */
-DEVICE real vector_fma(real a, real b, real c)
-{
-    real result;
-    for (int i = 0; i < CPU_LANES; ++i)
-        result[i] = SCALAR_FMA(a[i], b[i], c[i]);
-    return result;
-}
-
 #define REAL(c) broadcast((scalar)(c))
 #define FMA vector_fma
 #define ABS(v) ((real)((real_bits)(v) & ~SCALAR_SIGN))

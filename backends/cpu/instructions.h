@@ -11,6 +11,31 @@
 #include <arm_neon.h>
 #endif
 
+#if CPU_BYTES != 0
+/** a b + c. Of the loop compilers make the instruction, too, but GCC 12 at times one for each lane. */
+DEVICE real vector_fma(real a, real b, real c)
+{
+#if CPU_BYTES == 64 && defined(__AVX512F__) && CPU_DOUBLE
+    return (real)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
+#elif CPU_BYTES == 64 && defined(__AVX512F__)
+    return (real)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif CPU_BYTES == 32 && defined(__FMA__) && CPU_DOUBLE
+    return (real)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
+#elif CPU_BYTES == 32 && defined(__FMA__)
+    return (real)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif CPU_BYTES == 16 && defined(__aarch64__) && CPU_DOUBLE
+    return (real)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
+#elif CPU_BYTES == 16 && defined(__aarch64__)
+    return (real)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+#else
+    real result;
+    for (int i = 0; i < CPU_LANES; ++i)
+        result[i] = SCALAR_FMA(a[i], b[i], c[i]);
+    return result;
+#endif
+}
+#endif
+
 /** Whether a mask is empty. */
 DEVICE int has_no_lane(real_bits mask)
 {
@@ -28,6 +53,18 @@ DEVICE int has_no_lane(real_bits mask)
     for (int i = 0; i < CPU_BYTES / 8; ++i)
         any |= words[i];
     return any == 0;
+#endif
+}
+
+/** Whether any is larger than a number with these bits. */
+DEVICE int any_bits_above(real_bits bits, scalar_bits limit)
+{
+#if CPU_BYTES == 64 && defined(__AVX512F__) && CPU_DOUBLE
+    return _mm512_cmpgt_epi64_mask((__m512i)bits, _mm512_set1_epi64(limit)) != 0;
+#elif CPU_BYTES == 64 && defined(__AVX512F__)
+    return _mm512_cmpgt_epi32_mask((__m512i)bits, _mm512_set1_epi32(limit)) != 0;
+#else
+    return !has_no_lane(IS_ABOVE(bits, limit));
 #endif
 }
 
