@@ -16,6 +16,7 @@
 #include "elements.h"
 #include "channels.h"
 #include "runs.h"
+#include "backward_runs.h"
 #include "reduce.h"
 #include "row_tree.h"
 #include "rows.h"
