@@ -89,12 +89,14 @@ OUTLINE void backward_far(const coefficients *c, real limits, real x, real dy, c
     STORE_LANES(PRIVATE, own_dy, dy);
     STORE_LANES(PRIVATE, own_dx, r->dx);
     STORE_LANES(PRIVATE, own_y, r->y);
+    NO_UNROLL
     for (int lane = 0; lane < GRKAN_LANES; ++lane) {
         scalar_coefficients one;
         scalar sums[SUMS], all[GRKAN_LANES];
         if (!(ABS(own_x[lane]) > limit[lane]))
             continue;
         take_lane(c, lane, &one);
+        NO_UNROLL
         for (int i = 0; i < SUMS; ++i) {
             STORE_LANES(PRIVATE, all, before[i]);
             sums[i] = all[lane];
@@ -102,6 +104,7 @@ OUTLINE void backward_far(const coefficients *c, real limits, real x, real dy, c
         own_dx[lane] = backward_scaled(the_family(), &one, own_x[lane], own_dy[lane], sums);
         if (GRKAN_WRITES_Y)
             own_y[lane] = forward_scaled(the_family(), &one, own_x[lane]);
+        NO_UNROLL
         for (int i = 0; i < SUMS; ++i) {
             STORE_LANES(PRIVATE, all, r->sums[i]);
             all[lane] = sums[i];
@@ -168,35 +171,42 @@ DEVICE void ask_for_rows(const lane_tensors *t, const lane_rows *rows, asked_lin
     }
 }
 
+/** Numbers of neighbouring threads, of which there are fewer than lanes: zeros in the others. */
+OUTLINE real load_some_sums(SHARED const scalar *own, int threads)
+{
+    scalar all[GRKAN_LANES];
+    NO_UNROLL
+    for (int lane = 0; lane < GRKAN_LANES; ++lane)
+        all[lane] = lane < threads ? own[lane] : 0;
+    return LOAD_LANES(PRIVATE, all);
+}
+
+OUTLINE void store_some_sums(real sums, int threads, SHARED scalar *own)
+{
+    scalar all[GRKAN_LANES];
+    STORE_LANES(PRIVATE, all, sums);
+    NO_UNROLL
+    for (int lane = 0; lane < threads; ++lane)
+        own[lane] = all[lane];
+}
+
 /** Numbers of neighbouring threads, one for each sum, in shared memory. */
 DEVICE void load_sums(SHARED const scalar *own, int threads, real *sums)
 {
     UNROLL
-    for (int i = 0; i < SUMS; ++i) {
-        scalar all[GRKAN_LANES];
-        if (threads >= GRKAN_LANES) {
-            sums[i] = LOAD_LANES(SHARED, own + place_of_sum(i));
-        } else {
-            for (int lane = 0; lane < GRKAN_LANES; ++lane)
-                all[lane] = lane < threads ? own[place_of_sum(i) + lane] : 0;
-            sums[i] = LOAD_LANES(PRIVATE, all);
-        }
-    }
+    for (int i = 0; i < SUMS; ++i)
+        sums[i] = threads >= GRKAN_LANES ? LOAD_LANES(SHARED, own + place_of_sum(i))
+                                         : load_some_sums(own + place_of_sum(i), threads);
 }
 
 DEVICE void store_sums(const real *sums, int threads, SHARED scalar *own)
 {
     UNROLL
-    for (int i = 0; i < SUMS; ++i) {
-        scalar all[GRKAN_LANES];
-        if (threads >= GRKAN_LANES) {
+    for (int i = 0; i < SUMS; ++i)
+        if (threads >= GRKAN_LANES)
             STORE_LANES(SHARED, own + place_of_sum(i), sums[i]);
-        } else {
-            STORE_LANES(PRIVATE, all, sums[i]);
-            for (int lane = 0; lane < threads; ++lane)
-                own[place_of_sum(i) + lane] = all[lane];
-        }
-    }
+        else
+            store_some_sums(sums[i], threads, own + place_of_sum(i));
 }
 
 /** A strip of some rows of a chain. @param starts whether they are its first @param ends whether they are its last

@@ -12,6 +12,7 @@ OUTLINE real forward_far(const coefficients *c, real limits, real x, real y)
     STORE_LANES(PRIVATE, limit, limits);
     STORE_LANES(PRIVATE, own_x, x);
     STORE_LANES(PRIVATE, own_y, y);
+    NO_UNROLL
     for (int lane = 0; lane < GRKAN_LANES; ++lane) {
         scalar_coefficients one;
         if (!(ABS(own_x[lane]) > limit[lane]))

@@ -50,6 +50,7 @@ OUTLINE real load_some(int dtype, GLOBAL const char *tensor, grkan_int64 element
 {
     scalar own[GRKAN_LANES];
     unsigned short shorts[GRKAN_LANES];
+    NO_UNROLL
     for (int i = 0; i < GRKAN_LANES; ++i) {
         own[i] = i < count && !IS_16_BIT(dtype) ? ((GLOBAL const scalar *)tensor)[element + i] : 0;
         shorts[i] = i < count && IS_16_BIT(dtype) ? ((GLOBAL const unsigned short *)tensor)[element + i] : 0;
@@ -70,6 +71,7 @@ OUTLINE void store_some(int dtype, GLOBAL char *tensor, grkan_int64 element, int
     if (IS_16_BIT(dtype))
         STORE_SHORTS(PRIVATE, shorts, SHORTS_OF_LANES(pack_lanes(dtype, lanes)));
 #endif
+    NO_UNROLL
     for (int i = 0; i < count; ++i)
         if (IS_16_BIT(dtype))
             ((GLOBAL unsigned short *)tensor)[element + i] = shorts[i];
@@ -197,6 +199,7 @@ OUTLINE void load_each(const tile *b, const grkan_launch *launch, const argument
     for (int table = 0; table < FAMILY_TABLES; ++table) {
         NO_UNROLL
         for (int i = 0; i < coefficient_count(the_family(), table); ++i) {
+            NO_UNROLL
             for (int lane = 0; lane < GRKAN_LANES; ++lane) {
                 const int at = element + lane * step < end ? element + lane * step : end - 1;
                 own[lane] =
@@ -225,6 +228,7 @@ DEVICE void take_lane(const coefficients *c, int lane, scalar_coefficients *one)
 OUTLINE real limits_of(const coefficients *c)
 {
     scalar limits[GRKAN_LANES];
+    NO_UNROLL
     for (int lane = 0; lane < GRKAN_LANES; ++lane) {
         scalar_coefficients one;
         coefficients all;
