@@ -44,7 +44,7 @@ FUNCTION(CUresult, cuMemcpyDtoH, (void *to, CUdeviceptr from, size_t bytes))
 FUNCTION(CUresult, cuMemcpyDtoDAsync, (CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream stream))
 
 FUNCTION(CUresult, cuStreamSynchronize, (CUstream stream))
-FUNCTION(CUresult, cuStreamIsCapturing, (CUstream stream, CUstreamCaptureStatus * status))
+FUNCTION(CUresult, cuStreamIsCapturing, (CUstream stream, CUstreamCaptureStatus *status))
 FUNCTION(CUresult, cuEventCreate, (CUevent * event, unsigned int flags))
 FUNCTION(CUresult, cuEventDestroy, (CUevent event))
 FUNCTION(CUresult, cuEventRecord, (CUevent event, CUstream stream))

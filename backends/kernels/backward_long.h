@@ -101,7 +101,8 @@ DEVICE void add_long_vector(const grkan_geometry *g, const grkan_launch *launch,
 
 KERNEL(MEANS_BLOCK, 1)
 grkan_row_means(GLOBAL const char *x, GLOBAL const char *dy, TABLE_PARAMETERS(GLOBAL const scalar *, table),
-                GLOBAL char *workspace, NORM_PARAMETERS const grkan_launch launch, const grkan_geometry geometry MORE_PARAMETER)
+                GLOBAL char *workspace, NORM_PARAMETERS const grkan_launch launch,
+                const grkan_geometry geometry MORE_PARAMETER)
 {
     SHARED_ARRAY(scalar, exchange, ROW_EXCHANGE(ROW_NUMBERS * MEANS_VECTORS, MEANS_BLOCK, MEANS_BLOCK / WAVE_THREADS))
     EXCHANGE_ALIGNED;

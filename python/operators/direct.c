@@ -127,26 +127,29 @@ static bool find_wrap(void)
     return address != NULL;
 }
 
-/** PyTorch's function that counts the modes of __torch_dispatch__ that are active in this thread. */
+/** PyTorch's functions that count the modes of __torch_dispatch__, and those of __torch_function__, of this thread. */
 static int64_t (*count_modes)(void);
+static int64_t (*count_function_modes)(void);
 
 /** That for where this thread's trace of torch.jit is: NULL if there is none. It gives a std::shared_ptr by reference, whose first
     word that is. */
 static void *const *(*find_trace)(void);
 
-/** By Python, these two take a tenth of a call. */
+/** By Python, these three take an eighth of a call. */
 static bool find_watchers(void)
 {
+    void *const function_modes = find_function("libtorch_cpu", "_ZN2at4impl22PythonTorchFunctionTLS9stack_lenEv");
     void *const modes = find_function("libc10", "_ZN3c104impl20TorchDispatchModeTLS9stack_lenEv");
     void *const trace = find_function("libtorch_cpu", "_ZN5torch3jit6tracer15getTracingStateEv");
     memcpy(&count_modes, &modes, sizeof modes);
+    memcpy(&count_function_modes, &function_modes, sizeof function_modes);
     memcpy(&find_trace, &trace, sizeof trace);
-    return modes != NULL && trace != NULL;
+    return modes != NULL && function_modes != NULL && trace != NULL;
 }
 
 /* -------------------------------------------------------------------------------------------------------- the call */
 
-enum { most_arguments = 16, most_results = 8, most_questions = 8, most_flags = 4 };
+enum { most_arguments = 16, most_results = 8, most_flags = 4 };
 
 typedef struct flag {
     python_object *dict, *name, *value;
@@ -160,8 +163,7 @@ typedef struct direct {
     const dlpack_exchange *exchange;
     int tensors, arguments, results;
     bool is_float[most_arguments]; /**< of the numbers */
-    int question_count, flag_count;
-    python_object *questions[most_questions];
+    int flag_count;
     flag flags[most_flags];
 } direct;
 
@@ -193,10 +195,7 @@ static bool is_unwatched(const direct *d)
     for (int i = 0; i < d->flag_count; ++i)
         if (python.PyDict_GetItemWithError(d->flags[i].dict, d->flags[i].name) != d->flags[i].value)
             return false;
-    for (int i = 0; i < d->question_count; ++i)
-        if (!is_no(python.PyObject_CallNoArgs(d->questions[i])))
-            return false;
-    return count_modes() == 0 && *find_trace() == NULL;
+    return count_modes() == 0 && count_function_modes() == 0 && *find_trace() == NULL;
 }
 
 /** The arguments of a call. */
@@ -335,7 +334,6 @@ static bool read_rules(direct *d)
 {
     python_object *flags[most_flags];
     d->exchange = python.PyCapsule_GetPointer(d->rules.exchange, "dlpack_exchange_api");
-    d->question_count = read_tuple(d->rules.questions, most_questions, d->questions);
     d->flag_count = read_tuple(d->rules.flags, most_flags, flags);
     for (int i = 0; i < d->flag_count; ++i)
         if (read_tuple(flags[i], 3, (python_object *[3]){NULL}) != 3)
@@ -343,15 +341,14 @@ static bool read_rules(direct *d)
     for (int i = 0; i < d->flag_count; ++i)
         d->flags[i] = (flag){python.PyTuple_GetItem(flags[i], 0), python.PyTuple_GetItem(flags[i], 1),
                              python.PyTuple_GetItem(flags[i], 2)};
-    return d->exchange != NULL && d->exchange->major == dlpack_major && d->exchange->read != NULL &&
-           d->question_count >= 0 && d->flag_count >= 0;
+    return d->exchange != NULL && d->exchange->major == dlpack_major && d->exchange->read != NULL && d->flag_count >= 0;
 }
 
 /** Objects are never given back, as the function is not. */
 static void keep_rules(const direct_rules *rules)
 {
-    python_object *const kept[] = {rules->otherwise, rules->tensor, rules->parameter, rules->questions,
-                                   rules->flags,     rules->is_neg, rules->exchange,  rules->none};
+    python_object *const kept[] = {rules->otherwise, rules->tensor,   rules->parameter, rules->flags,
+                                   rules->is_neg,    rules->exchange, rules->none};
     for (size_t i = 0; i < sizeof kept / sizeof kept[0]; ++i)
         python.Py_IncRef(kept[i]);
 }

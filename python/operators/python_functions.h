@@ -7,7 +7,6 @@
 FUNCTION(void, Py_IncRef, (python_object * object))
 FUNCTION(void, Py_DecRef, (python_object * object))
 FUNCTION(python_object *, PyObject_Type, (python_object * object))
-FUNCTION(python_object *, PyObject_CallNoArgs, (python_object * function))
 FUNCTION(python_object *, PyObject_CallFunctionObjArgs, (python_object * function, ...)) /* the last one is NULL */
 FUNCTION(python_object *, PyObject_Call, (python_object * function, python_object *arguments, python_object *named))
 FUNCTION(int, PyObject_IsTrue, (python_object * object))

@@ -48,8 +48,8 @@ def promise(level: Determinism) -> None:
 class _Rules(ctypes.Structure):
     """direct_rules of python/operators/direct.h."""
 
-    _fields_ = [(name, ctypes.py_object) for name in ("otherwise", "tensor", "parameter", "questions", "flags",
-                                                      "is_neg", "exchange", "none")]
+    _fields_ = [(name, ctypes.py_object) for name in ("otherwise", "tensor", "parameter", "flags", "is_neg",
+                                                      "exchange", "none")]
 
 
 def direct(name: str, otherwise: Callable[..., Any]) -> Callable[..., Any]:
@@ -60,12 +60,11 @@ def direct(name: str, otherwise: Callable[..., Any]) -> Callable[..., Any]:
     exchange = getattr(torch.Tensor, "__dlpack_c_exchange_api__", None)  # since PyTorch 2.10
     if library is None or exchange is None or any(name not in where for where, name, _ in flags):
         return otherwise
-    questions = (torch._C._is_torch_function_mode_enabled,)
     make = ctypes.PyDLL(library._name).grkan_torch_direct  # which keeps Python's lock
     make.restype, make.argtypes = ctypes.py_object, (ctypes.c_char_p, ctypes.POINTER(_Rules))
     try:
-        return make(name.encode(), _Rules(otherwise, torch.Tensor, torch.nn.Parameter, questions, flags,
-                                          torch.Tensor.is_neg, exchange, None))
+        return make(name.encode(), _Rules(otherwise, torch.Tensor, torch.nn.Parameter, flags, torch.Tensor.is_neg,
+                                          exchange, None))
     except ValueError:  # NULL
         return otherwise
 
