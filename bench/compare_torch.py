@@ -4,8 +4,8 @@
 
 Both run in this process, in turn, with the same number of threads, and write into tensors made beforehand. Backward is
 dx, and grkan's gradients of the coefficients with it; `device_to_device` is grkan's backward with the bits that every
-device has, beside its own of run_to_run. Where GRKAN_CPU_SIMD holds grkan to narrower instructions, PyTorch is held to them,
-too.
+device has, beside its own of run_to_run. Where GRKAN_CPU_SIMD holds grkan to narrower instructions, PyTorch is held to
+them, too.
 """
 
 import argparse
