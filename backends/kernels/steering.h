@@ -21,6 +21,8 @@
  *                           without a value is cleared before it otherwise, 1 or 2 instructions an element.
  *     UNROLL_RARE           In front of loops over coefficients in the rare formulas: those stay loops, unless no function can
  *                           have an array in memory. dialect.hip.
+ *     IN_TURN               In front of a loop each of whose steps takes the one's before it. dialect.cl: Intel's runtime for
+ *                           processors makes a vector of 16 factors and multiplies its elements at last, which rounds otherwise.
  *     PARTIALS_BATCH        Partials that a thread loads before it adds them, a multiple of 12, so that the additions are
  *                           everywhere the same. dialect.cu: PARTIALS_AT_ONCE; OpenCL has no bound of registers for it, which
  *                           other code of a kernel would pay for.
@@ -54,6 +56,9 @@
 #endif
 #ifndef UNROLL_RARE
 #define UNROLL_RARE NO_UNROLL
+#endif
+#ifndef IN_TURN
+#define IN_TURN
 #endif
 #ifndef PARTIALS_BATCH
 #define PARTIALS_BATCH 12

@@ -86,6 +86,9 @@ typedef scalar real;
 #endif
 #define UNROLL _Pragma("unroll")
 #define NO_UNROLL _Pragma("nounroll")
+#ifndef PTX_ARCHITECTURE
+#define IN_TURN _Pragma("clang loop vectorize(disable) interleave(disable)")
+#endif
 #define SEGMENTS(g) (GRKAN_SEGMENTED ? (g)->columns.segments : 1)
 #define VECTOR_ELEMENTS(g) GRKAN_VECTOR
 #define VECTOR_GROUPS(g) GRKAN_VECTOR_GROUPS

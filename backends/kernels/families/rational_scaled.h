@@ -97,8 +97,10 @@ DEVICE int effective_degree(const scalar *c, int degree)
 /** base * x^k, by the factors x or t = 1 / x. */
 DEVICE scalar times_power(scalar base, scalar x, scalar t, int k)
 {
+    IN_TURN
     for (; k > 0; --k)
         base = base * x;
+    IN_TURN
     for (; k < 0; ++k)
         base = base * t;
     return base;
