@@ -7,11 +7,10 @@
  * Such a function does what the operator does, for plain tensors while nothing is active that wants to see operations; all
  * other calls, and those that fail, it hands on, so that they have the dispatcher's results and errors. Tensors are read as
  * PyTorch's table of DLPack functions gives them (torch.Tensor.__dlpack_c_exchange_api__, since PyTorch 2.10). Results are
- * made as those of operators are, and become Python's by PyTorch's THPVariable_Wrap; modes of
- * __torch_dispatch__ and __torch_function__ and a trace of torch.jit are asked for where PyTorch has them: functions of C++,
- * without which there are none of these. A function
- * without a result writes to its first tensor, memory of its caller's, which is not asked for its sign. A gradient that nobody
- * wants is None, where the operator's is an empty tensor.
+ * made as those of operators are, and become Python's by PyTorch's THPVariable_Wrap; modes of __torch_dispatch__ and
+ * __torch_function__ and a trace of torch.jit are asked for where PyTorch has them: functions of C++, without which there are
+ * none of these. A function without a result writes to its first tensor, memory of its caller's, which is not asked for its
+ * sign. A gradient that nobody wants is None, where the operator's is an empty tensor.
  */
 #ifndef GRKAN_TORCH_DIRECT_H
 #define GRKAN_TORCH_DIRECT_H
