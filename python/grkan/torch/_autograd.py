@@ -16,6 +16,7 @@ from . import _native
 from ._formula import formula, gradients_of_formula
 from ._kernels import check_arguments, check_gradient, run_backward, run_forward, table_dtype
 from ._paths import PLAIN, has_memory, is_plain, is_watched, needs_formula, untraced
+from ._prologue_function import apply_of
 from ._prologues import OutDtype, by_rows, compute, compute_plain, inputs_of, is_traced, some_gradients
 
 operator: Any
@@ -37,7 +38,6 @@ else:
 # Each is asked at every call, and a look-up in a module takes as long as the answer.
 _F32, _F64 = torch.float32, torch.float64
 _is_grad_enabled = torch.is_grad_enabled
-_is_compiling = torch.compiler.is_dynamo_compiling if operator is not None else None
 
 
 def _explained(error: RuntimeError, x: torch.Tensor, tables: Sequence[torch.Tensor], form: int,
@@ -78,9 +78,7 @@ class RationalFunction(torch.autograd.Function):
         return *gradients_by_dispatcher(dy, saved, ctx.needs_input_grad[:-2], form, channel_dim), None, None
 
 
-# Function.apply of PyTorch 2 first does in Python what torch.func's transforms need, which takes the host a tenth of
-# the time of forward and backward. What it calls in the end is enough, since those transforms never get there.
-_apply = super(torch.autograd.Function, RationalFunction).apply
+_apply = apply_of(RationalFunction)
 
 
 def _as_kernels_take(x: torch.Tensor, tables: Sequence[torch.Tensor]) -> list[torch.Tensor]:
@@ -118,7 +116,7 @@ def _with_bias(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tens
         if y is not None:
             return y
     tensors = (x, numerator, denominator, bias)
-    if has_torch_function(tensors) and (_is_compiling is None or not _is_compiling()):
+    if has_torch_function(tensors) and not is_traced():
         return handle_torch_function(rational, tensors, x, numerator, denominator, form, channel_dim, bias=bias,
                                      out_dtype=out_dtype)
     named = {"x": x, "numerator": numerator, "denominator": denominator, "bias": bias, "none": None}
@@ -154,7 +152,7 @@ def rational(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor
     """
     if bias is not None or out_dtype is not None:
         return _with_bias(x, numerator, denominator, form, channel_dim, bias, out_dtype)
-    if _is_compiling is not None and _is_compiling():
+    if is_traced():
         return _compiled(x, numerator, denominator, form, channel_dim)
     # Each line here counts: among the rest of a model's work they take several times what they take alone.
     number = _NUMBERS.get(form) if type(form) is str else None
@@ -173,7 +171,7 @@ def rational_of(module: torch.nn.Module, x: torch.Tensor, first: str, second: st
     except KeyError:
         numerator, denominator = getattr(module, first, None), getattr(module, second, None)
     number = _NUMBERS.get(form) if type(form) is str else None
-    if number is None or _is_grad_enabled() or (_is_compiling is not None and _is_compiling()):
+    if number is None or _is_grad_enabled() or is_traced():
         return rational(x, numerator, denominator, form, channel_dim)
     return _without_gradients(x, numerator, denominator, number, channel_dim)
 

@@ -16,13 +16,13 @@ from torch.autograd import forward_ad
 PLAIN = (torch.Tensor, torch.nn.Parameter)  # other types go by the dispatcher
 
 
-def _never() -> bool:
+def never() -> bool:
     return False
 
 
-_count_dispatch_modes = getattr(torch._C, "_len_torch_dispatch_stack", _never)  # make_fx, FakeTensorMode, counters
-_has_function_mode = getattr(torch._C, "_is_torch_function_mode_enabled", _never)  # torch.set_default_device
-_has_transform = getattr(torch._C, "_are_functorch_transforms_active", _never)  # torch.func: grad, vmap, jvp
+_count_dispatch_modes = getattr(torch._C, "_len_torch_dispatch_stack", never)  # make_fx, FakeTensorMode, counters
+_has_function_mode = getattr(torch._C, "_is_torch_function_mode_enabled", never)  # torch.set_default_device
+_has_transform = getattr(torch._C, "_are_functorch_transforms_active", never)  # torch.func: grad, vmap, jvp
 _is_tracing = torch._C._is_tracing  # torch.jit.trace, and ONNX's exporter on top of it
 
 

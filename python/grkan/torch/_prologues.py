@@ -15,7 +15,8 @@ from . import _native
 from ._formula import formula_of_prologue
 from ._kernels import (OUTPUTS, Prologue, check_arguments, run_norm_forward, run_prologue_backward,
                        run_prologue_forward, table_dtype)
-from ._paths import PLAIN, autocast_type, has_memory, is_exporting, is_plain, needs_formula, untraced
+from ._paths import (PLAIN, autocast_type, has_memory, is_exporting, is_plain, is_watched, needs_formula, never,
+                     untraced)
 from ._prologue_function import Kernels, wanted_of
 
 operator: Any
@@ -32,15 +33,13 @@ Numbers: TypeAlias = tuple[int, int, int, float, int]  # form, channel_dim, prol
 # Of a result: "autocast" is autocast's, None the input's own.
 OutDtype: TypeAlias = torch.dtype | Literal["autocast"] | None
 
-_is_dynamo_compiling = torch.compiler.is_dynamo_compiling if operator is not None else None
+HAS_C = _native.library is not None
+_F32, _F64 = torch.float32, torch.float64
+# Whether torch.compile's tracer, TorchDynamo, is in this call.
+is_traced: Callable[[], bool] = torch.compiler.is_dynamo_compiling if operator is not None else never
 _absent: dict[tuple[torch.device, torch.dtype], torch.Tensor] = {}
 _FORMS = {form: number for number, form in enumerate(FORMS)}
 _PROLOGUES = {prologue: number for number, prologue in enumerate(PROLOGUES)}
-
-
-def is_traced() -> bool:
-    """Whether torch.compile's tracer, TorchDynamo, is in this call."""
-    return _is_dynamo_compiling is not None and _is_dynamo_compiling()
 
 
 def eager_kernels() -> Kernels:
@@ -130,22 +129,33 @@ _without_gradients = _native.direct("prologue_rational_forward", _refuse)
 def compute_plain(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, first: torch.Tensor | None,
                   second: torch.Tensor | None, form: Form, channel_dim: int, prologue: str, epsilon: float | None,
                   out_dtype: OutDtype) -> torch.Tensor | None:
-    """F(z) of plain tensors where nobody records gradients, by the function of C, which asks all that is to be asked.
+    """F(z) of plain tensors by the functions of C, which ask all that is to be asked where nobody records gradients.
     None: the call has to go the long way. Each line here counts, as in rational(). Not where TorchDynamo traces."""
-    if type(x) not in PLAIN or torch.is_grad_enabled():
+    if type(x) not in PLAIN:
         return None
     try:
         if out_dtype == "autocast":
             out_dtype = autocast_type(x)
+        is_recorded, wanted = torch.is_grad_enabled(), _F64 if x.dtype is _F64 else _F32
         if first is None or second is None:
-            absent = _absent[x.device, table_dtype(x)]
+            # Of norms alone anybody asks whether a table is empty. A table's gradient would be asked for twice.
+            takes_any = prologue == "bias" and not is_recorded
+            absent = numerator if takes_any else _absent[x.device, wanted]
             first, second = absent if first is None else first, absent if second is None else second
         if epsilon is None:
             epsilon = torch.finfo(x.dtype).eps
-        return _without_gradients(x, numerator, denominator, first, second, _FORMS[form], channel_dim,
-                                  _PROLOGUES[prologue], epsilon, 0 if out_dtype is x.dtype else OUTPUTS[out_dtype])
-    except (KeyError, TypeError):  # the long way says what is wrong with it
-        return None
+        output = 0 if out_dtype is x.dtype else OUTPUTS[out_dtype]
+        kind = _PROLOGUES[prologue]
+        if not is_recorded:
+            return _without_gradients(x, numerator, denominator, first, second, _FORMS[form], channel_dim, kind,
+                                      epsilon, output)
+        if (HAS_C and type(numerator) in PLAIN and type(denominator) in PLAIN and type(first) in PLAIN
+                and type(second) in PLAIN and numerator.dtype is wanted and not is_watched()):
+            return direct_kernels.apply(x, numerator, denominator, first, second, _FORMS[form], channel_dim, kind,
+                                        epsilon, output)
+    except (KeyError, TypeError, RuntimeError):  # the long way says what is wrong with it
+        pass
+    return None
 
 
 def compute(inputs: Tensors, numbers: Numbers) -> torch.Tensor:
