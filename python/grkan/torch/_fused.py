@@ -13,24 +13,27 @@ from torch import nn
 from .._errors import InvalidArgumentError
 from .._names import Norm
 from ._autograd import rational
-from ._kernels import table_dtype
 from ._linear import rational_linear
 from ._modules import FlashKAT_Group, KAT_Group, Rational, coefficients_of, parameters_of
-from ._paths import is_exporting
-from ._prologues import OutDtype, is_traced, norm_rational
+from ._paths import PLAIN, is_exporting
+from ._prologues import OutDtype, compute_plain, is_traced, norm_rational
 
-_KINDS = Rational, KAT_Group, FlashKAT_Group
-_FORWARDS = tuple(kind.forward for kind in _KINDS)
+_F32, _F64 = torch.float32, torch.float64
+_is_tracing = torch._C._is_tracing  # torch.jit.trace
+
+# Of modules whose calls are known here, the classes, and their forwards.
+_RATIONALS, _LINEARS = ((kinds, tuple(kind.forward for kind in kinds))
+                        for kinds in ((Rational, KAT_Group, FlashKAT_Group), (nn.Linear,)))
+# Hooks that all modules have, as PyTorch keeps them; those before backward since 2.0.
+_HOOKS_OF_ALL = tuple(getattr(nn.modules.module, f"_global_{kind}_hooks", {})
+                      for kind in ("forward_pre", "forward", "backward_pre", "backward"))
 
 
 def is_rational(activation: Any) -> bool:
-    """Whether a module is a rational of channels in the last dimension, of its own forward.
-
-    Its type is asked for first, here and for linear layers: torch.compile guards that in any case, and what else is
-    asked takes a guard more at each call.
-    """
+    """Whether a module is a rational of channels in the last dimension, of its own forward."""
+    kinds, forwards = _RATIONALS
     kind = type(activation)
-    return (kind in _KINDS or getattr(kind, "forward", None) in _FORWARDS) and activation.channel_dim == -1
+    return (kind in kinds or getattr(kind, "forward", None) in forwards) and activation.channel_dim == -1
 
 
 def check_activation(activation: Any, channels: int | None = None) -> None:
@@ -69,31 +72,47 @@ def norm_then_rational(norm: nn.Module, kind: NormKind, activation: nn.Module, x
                          out_dtype=out_dtype)
 
 
-def _has_hooks(module: nn.Module) -> bool:
-    return bool(module._forward_hooks or module._forward_pre_hooks or module._backward_hooks
-                or getattr(module, "_backward_pre_hooks", None))  # since PyTorch 2.0
+def _only_computes(module: nn.Module, kinds: tuple[type, ...], forwards: tuple[Any, ...]) -> bool:
+    """Whether a call of a module is one of these forwards, its class's, and nothing more: no hook sees it, and nothing
+    stands for it in this module alone, as accelerate (forward) and module.compile() have it.
+
+    Its type is asked for first, and a dict for what it has not: torch.compile guards neither, but every other answer,
+    and the guards are asked at each call.
+    """
+    kind, own = type(module), module.__dict__
+    return ((kind in kinds or (kind.forward in forwards and kind.__call__ is nn.Module.__call__))
+            and not (module._forward_hooks or module._forward_pre_hooks or module._backward_hooks
+                     or getattr(module, "_backward_pre_hooks", None)  # since PyTorch 2.0
+                     or "forward" in own or "_compiled_call_impl" in own or any(_HOOKS_OF_ALL)))
 
 
 def is_plain_linear(module: nn.Module) -> bool:
     """Whether a module's call is that of a linear layer with its parameters, and nothing more."""
-    kind = type(module)
-    return (kind is nn.Linear or kind.forward is nn.Linear.forward) and not _has_hooks(module)
+    return _only_computes(module, *_LINEARS)
 
 
 def linear_then_activation(linear: nn.Module, activation: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    """activation(linear(x)). In a compiled program the rational takes the linear layer's bias, if that has its tables'
-    type: under autocast it is then not cast at each call, and its gradient takes no pass of its own."""
-    if is_traced() and not is_exporting() and _takes_bias(activation, linear, x):
-        weight, bias = parameters_of(linear, "weight", "bias")
-        if bias is not None and bias.dtype is table_dtype(x):
-            return rational(F.linear(x, weight), *coefficients_of(activation), activation.form, bias=bias)
-    return activation(linear(x))
-
-
-def _takes_bias(activation: nn.Module, linear: nn.Module, x: torch.Tensor) -> bool:
-    """Whether calls of both do nothing more than to compute, nor refuse x."""
-    return (is_rational(activation) and is_plain_linear(linear) and not _has_hooks(activation) and x.dim() <= 3
-            and (activation.in_features is None or activation.in_features == linear.out_features))
+    """activation(linear(x)). If both only compute, the rational takes the linear layer's bias, if that has
+    its tables' type: under autocast it is then not cast at each call, and its gradient takes no pass of its own."""
+    is_compiled = is_traced()
+    if not (type(x) in PLAIN and _only_computes(activation, *_RATIONALS) and _only_computes(linear, *_LINEARS)
+            and not (is_exporting() if is_compiled else _is_tracing())):
+        return activation(linear(x))
+    of_linear, of_activation = linear._parameters, activation._parameters
+    first, second = activation.table_names
+    try:
+        weight, bias, a, b = of_linear["weight"], of_linear["bias"], of_activation[first], of_activation[second]
+    except KeyError:  # a parametrization has them
+        return activation(linear(x))
+    if (bias is None or bias.dtype is not (_F64 if x.dtype is _F64 else _F32) or bias.shape != weight.shape[:-1]
+            or not (is_compiled or (type(weight) in PLAIN and type(bias) in PLAIN and type(a) in PLAIN
+                                    and type(b) in PLAIN))
+            or activation.channel_dim != -1 or activation.in_features not in (None, bias.shape[0])
+            or not 1 <= x.dim() <= 3):
+        return activation(linear(x))
+    form, y = activation.form, F.linear(x, weight)
+    made = None if is_compiled else compute_plain(y, a, b, bias, None, form, -1, "bias", 0.0, None)
+    return rational(y, a, b, form, bias=bias) if made is None else made
 
 
 class NormRational(nn.Sequential):
