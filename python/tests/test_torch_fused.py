@@ -113,7 +113,17 @@ def test_state_dicts_are_those_of_the_two(make, two):
         torch.save(fused, file)
         file.seek(0)
         with torch.serialization.safe_globals([nn.LayerNorm, nn.Linear]):
-            assert torch.equal(torch.load(file, weights_only=False)(x), fused(x))
+            assert torch.equal(torch.load(file, weights_only=True)(x), fused(x))
+
+
+@pytest.mark.skipif(not hasattr(torch.serialization, "add_safe_globals"), reason="needs PyTorch 2.4 or later")
+@pytest.mark.parametrize("fused", [False, True])
+def test_weights_only_loading_of_whole_mlps(fused):
+    mlp, file, x = to_kat(vit(), fused=fused).blocks[0].mlp, io.BytesIO(), torch.randn(3, 64)
+    torch.save(mlp, file)
+    file.seek(0)
+    with torch.serialization.safe_globals([nn.LayerNorm, nn.Linear]):
+        assert torch.equal(torch.load(file, weights_only=True)(x), mlp(x))
 
 
 def saved_elements(module, x):

@@ -10,8 +10,8 @@ import torch
 
 from ._autograd import rational
 from ._formula import formula, norm_formula
-from ._fused import NormRational, RationalLinear
-from ._kat import GroupRationalMlp, to_kat
+from ._fused import DeferredNorm, NormKind, NormRational, RationalLinear
+from ._kat import FusedGroupRationalMlp, GroupRationalMlp, to_kat
 from ._kernels import get_determinism, set_determinism
 from ._linear import rational_linear
 from ._modules import FlashKAT_Group, KAT_Group, KAT_Group2D, KAT_Group_Torch, Rational
@@ -26,5 +26,6 @@ __all__ = ["FlashKAT_Group", "GroupRationalMlp", "KAT_Group", "KAT_Group2D", "KA
            "set_determinism", "to_kat"]
 
 if hasattr(torch.serialization, "add_safe_globals"):  # so that torch.load(..., weights_only=True) makes them
-    torch.serialization.add_safe_globals([FlashKAT_Group, KAT_Group, KAT_Group2D, KAT_Group_Torch, NormRational,
-                                          Rational, RationalLinear])
+    torch.serialization.add_safe_globals([DeferredNorm, FlashKAT_Group, FusedGroupRationalMlp, GroupRationalMlp,
+                                          KAT_Group, KAT_Group2D, KAT_Group_Torch, NormKind, NormRational, Rational,
+                                          RationalLinear])
