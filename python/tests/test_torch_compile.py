@@ -9,6 +9,7 @@ if not hasattr(torch.library, "register_autograd"):
 
 from conftest import require
 
+import grkan
 from grkan.torch import KAT_Group, KAT_Group2D, rational
 
 
@@ -114,6 +115,43 @@ def test_export():
     program = torch.export.export(model, (x,))
     assert any("grkan.rational" in str(node.target) for node in program.graph.nodes)
     torch.testing.assert_close(program.module()(x), model(x))
+
+
+SIZES = {
+    "3 rows": (((3, 6), (4, 4)), "numerator has 3 rows; expected 1, which all groups share, or 4"),
+    "9 groups": (((1, 6), (9, 4)), "groups is 9; expected 1 to 8, the channels of x"),
+    "degree": (((1, 17), (4, 4)), r"numerator_degree is 16; expected 0 to 15"),
+}
+
+
+@pytest.mark.parametrize("case", SIZES)
+@pytest.mark.parametrize("options", [{}, {"bias": torch.zeros(8)}], ids=["plain", "bias"])
+def test_sizes_are_refused_when_a_program_is_traced(case, options):
+    """As eager calls refuse them: no program is made that would fail when it runs."""
+    shapes, text = SIZES[case]
+    x, tables = torch.ones(5, 3, 8), [torch.ones(shape) for shape in shapes]
+
+    class Network(torch.nn.Module):
+        def forward(self, x):
+            return rational(x, *tables, **options)
+
+    def meta():
+        return rational(*(t.to("meta") for t in (x, *tables)), **{k: t.to("meta") for k, t in options.items()})
+
+    for call in (lambda: Network()(x), meta, lambda: torch.export.export(Network(), (x,), strict=False)):
+        with pytest.raises(grkan.InvalidArgumentError, match=text):
+            call()
+    torch._dynamo.reset()
+    with pytest.raises(RuntimeError, match=text) as caught:
+        torch.compile(Network())(x)
+    assert "GRKAN_ERROR" not in str(caught.value)
+
+
+def test_what_is_no_tensor_is_named_in_compiled_calls_too():
+    torch._dynamo.reset()
+    tables = torch.ones(1, 6), torch.ones(4, 4)
+    with pytest.raises(grkan.InvalidArgumentError, match=r"denominator is a list; expected a torch\.Tensor"):
+        torch.compile(lambda x: rational(x, tables[0], [[1.0]]))(torch.ones(3, 8))
 
 
 def test_misuse_of_the_operator():

@@ -231,6 +231,21 @@ def test_vmap_of_the_operator():
             torch.stack([A, 2 * A]), torch.stack([B, 3 * B], 1)), torch.stack([expected(X), formula(X, 2 * A, 3 * B)]))
 
 
+@pytest.mark.parametrize("channel_dim", [None, 1.0, "1", 2**70])
+@pytest.mark.parametrize("options", [{}, {"bias": torch.zeros(16, dtype=torch.float64)}], ids=["plain", "bias"])
+def test_channels_that_are_no_dimension_are_refused_alike(channel_dim, options):
+    def call(x=X):
+        return rational(x, A, B, "abs_terms", channel_dim, **options)
+
+    def watched():
+        with Seen():
+            return call()
+
+    for way in (call, watched, lambda: call(leaf()), lambda: dual_result(lambda x, a, b: call(x), 0)):
+        with pytest.raises(grkan.InvalidArgumentError, match=r"^channel_dim is .*; expected a dimension of x, whose"):
+            way()
+
+
 # Bits that say how memory is to be read.
 
 def test_a_lazy_negative_bit():

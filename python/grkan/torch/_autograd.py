@@ -9,12 +9,11 @@ from typing import Any
 import torch
 from torch.overrides import handle_torch_function, has_torch_function
 
-from .._errors import InvalidArgumentError
 from .._names import FORMS, Form, index_of
-from .._operation import TABLES
+from .._operation import TABLES, channel_of
 from . import _native
 from ._formula import formula, gradients_of_formula
-from ._kernels import check_arguments, check_gradient, run_backward, run_forward, table_dtype
+from ._kernels import check_arguments, check_dense, check_gradient, run_backward, run_forward, table_dtype
 from ._paths import PLAIN, has_memory, is_plain, is_watched, needs_formula, untraced
 from ._prologue_function import apply_of
 from ._prologues import OutDtype, by_rows, compute, compute_plain, inputs_of, is_traced, some_gradients
@@ -93,12 +92,9 @@ def _by_dispatcher(x: torch.Tensor, tables: Sequence[torch.Tensor], form: Form, 
     if has_torch_function(tensors):  # a subclass, a mode, or a graph's node in torch.fx.symbolic_trace
         return handle_torch_function(rational, tensors, *tensors, form, channel_dim)
     for name, t in zip(("x", *TABLES), tensors):
-        if not isinstance(t, torch.Tensor):
-            raise InvalidArgumentError(f"{name} is a {type(t).__name__}; expected a torch.Tensor")
-        if t.layout is not torch.strided or t.is_nested:
-            raise InvalidArgumentError(f"{name} has layout {t.layout}{' (nested)' if t.is_nested else ''}; expected a "
-                                       "dense tensor (its to_dense(), or values())")
+        check_dense(name, t)
     number = index_of("form", form, FORMS)
+    channel_of(x.shape, channel_dim)
     a, b = _as_kernels_take(x, tables)
     if operator is not None and not needs_formula():
         prepare_sharding()
@@ -179,6 +175,8 @@ def rational_of(module: torch.nn.Module, x: torch.Tensor, first: str, second: st
 def _compiled(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, form: Form,
               channel_dim: int) -> torch.Tensor:
     """rational() where TorchDynamo traces it."""
+    for name, t in zip(("x", *TABLES), (x, numerator, denominator)):
+        check_dense(name, t)
     a, b = _as_kernels_take(x, (numerator, denominator))
     if needs_formula():
         return formula(x, a, b, form, channel_dim)

@@ -16,8 +16,8 @@ import torch
 
 from .._errors import InvalidArgumentError
 from .._names import DETERMINISM_LEVELS, DTYPES, FORMS, NORMS, PROLOGUES, Determinism, Dtype, index_of
-from .._operation import (FROZEN_X, PROLOGUE_TABLES, TABLES, Options, channel_of, check_channel_table, check_table,
-                          operation_of)
+from .._operation import (FROZEN_X, PROLOGUE_TABLES, TABLES, Operation, Options, channel_of, check_channel_table,
+                          check_table, operation_of)
 from .._plan import MOST_PLANS, Plan, plan_for
 from .._workspaces import Workspaces
 from . import _native
@@ -111,6 +111,15 @@ def table_dtype(x: torch.Tensor) -> torch.dtype:
     return torch.float64 if x.dtype is torch.float64 else torch.float32
 
 
+def check_dense(name: str, t: Any) -> None:
+    """Raise for what is no tensor, or none of elements that lie at strides."""
+    if not isinstance(t, torch.Tensor):
+        raise InvalidArgumentError(f"{name} is a {type(t).__name__}; expected a torch.Tensor")
+    if t.layout is not torch.strided or t.is_nested:
+        raise InvalidArgumentError(f"{name} has layout {t.layout}{' (nested)' if t.is_nested else ''}; expected a "
+                                   "dense tensor (its to_dense(), or values())")
+
+
 def _check_prologue(x: torch.Tensor, tables: Sequence[torch.Tensor], channel: int, p: Prologue) -> None:
     if not 0 <= p.kind < len(PROLOGUES):
         raise InvalidArgumentError(f"prologue is {p.kind}; expected 0 to {len(PROLOGUES) - 1}, for "
@@ -161,19 +170,35 @@ def check_gradient(dy: torch.Tensor, x: torch.Tensor, tables: Sequence[torch.Ten
                                            f"with dy: a saved-tensor hook has to give back what forward saved")
 
 
+def _operation_of(x: torch.Tensor, tables: Sequence[torch.Tensor], shape: Sequence[int], channel: int, form: int,
+                  p: Prologue) -> Operation:
+    """That of a tensor of x's types with another shape, its channels at channel."""
+    shapes = [None if t.shape == (0,) else t.shape for t in tables[:len(TABLES + PROLOGUE_TABLES[PROLOGUES[p.kind]])]]
+    output = OUTPUT_DTYPES[p.output]
+    return operation_of(shape, shapes, FORMS[form], channel, _DTYPES[x.dtype],
+                        None if output is None else _DTYPES[output], PROLOGUES[p.kind], p.epsilon)
+
+
 def _make_plan(selector: str, x: torch.Tensor, tables: Sequence[torch.Tensor], form: int, channel_dim: int,
                determinism: Determinism, p: Prologue) -> Plan:
     check_tensors(x, tables, form, channel_dim, p)
     # Only the channels' place in memory matters: channels_last, or a transposed tensor, is as good as contiguous.
     order = _memory_order(x) or list(range(x.dim()))
     shape, channel = [x.shape[dim] for dim in order], order.index(channel_of(x.shape, channel_dim))
-    shapes = [None if t.shape == (0,) else t.shape for t in tables[:len(TABLES + PROLOGUE_TABLES[PROLOGUES[p.kind]])]]
-    output = OUTPUT_DTYPES[p.output]
-    operation = operation_of(shape, shapes, FORMS[form], channel, _DTYPES[x.dtype],
-                             None if output is None else _DTYPES[output], PROLOGUES[p.kind], p.epsilon)
+    operation = _operation_of(x, tables, shape, channel, form, p)
     threads = 0 if x.is_cuda else torch.get_num_threads()
     return plan_for(selector, operation, Options(determinism=determinism, cpu_threads=threads, frozen=p.frozen,
                                                  writes_y=p.writes_y))
+
+
+def check_known_sizes(x: torch.Tensor, tables: Sequence[torch.Tensor], form: int, channel_dim: int,
+                      p: Prologue = NO_PROLOGUE) -> None:
+    """check_tensors, and raise what a plan would for the sizes of tables and the number of channels, if those are
+    numbers: in a graph with dynamic shapes they may be symbols, and a kernel checks them when it runs."""
+    check_tensors(x, tables, form, channel_dim, p)
+    channels = x.shape[channel_of(x.shape, channel_dim)]
+    if all(isinstance(size, int) for t in tables for size in (channels, *t.shape)):
+        plan_for("cpu", _operation_of(x, tables, (channels,), 0, form, p), Options())
 
 
 def _plan_of(x: torch.Tensor, tables: Sequence[torch.Tensor], form: int, channel_dim: int, index: int,

@@ -24,7 +24,7 @@ from torch.library import Library, fallthrough_kernel, register_fake  # ImportEr
 from .._names import FORMS
 from . import _inductor, _native
 from ._formula import formula, gradients_of_formula
-from ._kernels import check_gradient, check_tensors, run_backward, run_forward
+from ._kernels import check_gradient, check_known_sizes, run_backward, run_forward
 from ._paths import needs_formula
 from ._sharding import Rule, backward_rule, forward_rule, register_rules
 
@@ -33,14 +33,14 @@ from ._sharding import Rule, backward_rule, forward_rule, register_rules
 
 def _fake_forward(x, *arguments):
     *tables, form, channel_dim = arguments
-    check_tensors(x, tables, form, channel_dim)
+    check_known_sizes(x, tables, form, channel_dim)
     return torch.empty_like(x)
 
 
 def _fake_backward(dy, x, *arguments):
     *tables, form, channel_dim = arguments
     check_gradient(dy, x, tables)
-    check_tensors(x, tables, form, channel_dim)
+    check_known_sizes(x, tables, form, channel_dim)
     return (torch.empty_like(x), *(torch.empty_like(t, memory_format=torch.contiguous_format) for t in tables))
 
 
@@ -68,12 +68,12 @@ def _differentiable(x, *arguments):
     *tables, form, channel_dim = arguments
     prepare_sharding()
     if needs_formula():
-        check_tensors(x, tables, form, channel_dim)
+        check_known_sizes(x, tables, form, channel_dim)
         return _decomposed(x, *arguments)
     try:
         return _OperatorFunction.apply(x, *arguments)
     except RuntimeError as error:
-        check_tensors(x, tables, form, channel_dim)
+        check_known_sizes(x, tables, form, channel_dim)
         raise _native.as_grkan_raises(error) from None
 
 

@@ -19,7 +19,7 @@ import torch
 from .._names import PROLOGUES
 from . import _native
 from ._formula import formula_of_prologue, formula_with_statistics
-from ._kernels import (OUTPUT_DTYPES, WANTS_Y, Prologue, check_gradient, check_tensors, run_norm_forward,
+from ._kernels import (OUTPUT_DTYPES, WANTS_Y, Prologue, check_gradient, check_known_sizes, run_norm_forward,
                        run_prologue_backward, run_prologue_forward, table_dtype)
 from ._operators import Row, operator_of, prepare_sharding, register
 from ._paths import needs_formula
@@ -33,7 +33,7 @@ def _check(x: torch.Tensor, *arguments: Any) -> Prologue:
     """What kernels refuse, of forward's arguments."""
     *tables, form, channel_dim, kind, epsilon, output = arguments
     p = Prologue(kind, epsilon, output)
-    check_tensors(x, tables, form, channel_dim, p)
+    check_known_sizes(x, tables, form, channel_dim, p)
     return p
 
 

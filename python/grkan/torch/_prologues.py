@@ -11,9 +11,10 @@ from torch.overrides import handle_torch_function, has_torch_function
 
 from .._errors import InvalidArgumentError
 from .._names import FORMS, NORMS, PROLOGUES, Form, Norm, index_of
+from .._operation import channel_of
 from . import _native
 from ._formula import formula_of_prologue
-from ._kernels import (OUTPUTS, Prologue, check_arguments, run_norm_forward, run_prologue_backward,
+from ._kernels import (OUTPUTS, Prologue, check_arguments, check_dense, run_norm_forward, run_prologue_backward,
                        run_prologue_forward, table_dtype)
 from ._paths import (PLAIN, autocast_type, has_memory, is_exporting, is_plain, is_watched, needs_formula, never,
                      untraced)
@@ -86,11 +87,7 @@ def inputs_of(named: dict[str, torch.Tensor | None], form: Form, channel_dim: in
     for name, t in named.items():
         if t is None and name in ("scale", "shift", "bias", "none"):
             continue
-        if not isinstance(t, torch.Tensor):
-            raise InvalidArgumentError(f"{name} is a {type(t).__name__}; expected a torch.Tensor")
-        if t.layout is not torch.strided or t.is_nested:
-            raise InvalidArgumentError(f"{name} has layout {t.layout}{' (nested)' if t.is_nested else ''}; expected a "
-                                       "dense tensor (its to_dense(), or values())")
+        check_dense(name, t)
     x, *tables = named.values()
     numerator = tables[0]
     assert x is not None and numerator is not None
@@ -174,11 +171,12 @@ def compute(inputs: Tensors, numbers: Numbers) -> torch.Tensor:
         except RuntimeError as error:
             if has_memory(*inputs):
                 raise explained(error, inputs, numbers) from None
+    x, *tables = inputs
+    form, channel_dim, kind, epsilon, output = numbers
+    channel_of(x.shape, channel_dim)
     if operator is not None and not needs_formula():
         prepare_sharding()
         return operator(*inputs, *numbers)
-    x, *tables = inputs
-    form, channel_dim, kind, epsilon, output = numbers
     with untraced():
         check_arguments(x, tables, form, channel_dim, Prologue(kind, epsilon, output))
     return formula_of_prologue(*inputs, *numbers)
