@@ -10,7 +10,7 @@ if not hasattr(torch.library, "register_autograd"):
 from conftest import require
 
 import grkan
-from grkan.torch import KAT_Group, KAT_Group2D, rational
+from grkan.torch import KAT_Group, KAT_Group2D, norm_rational, rational, rational_linear
 
 
 @pytest.fixture(params=["cpu", "cuda"])
@@ -115,6 +115,30 @@ def test_export():
     program = torch.export.export(model, (x,))
     assert any("grkan.rational" in str(node.target) for node in program.graph.nodes)
     torch.testing.assert_close(program.module()(x), model(x))
+
+
+EAGER = {
+    "rational": lambda x, a, b, c, w: rational(x, a, b),
+    "bias": lambda x, a, b, c, w: rational(x, a, b, bias=c),
+    "norm": lambda x, a, b, c, w: norm_rational(x, c, None, a, b),
+    "linear": lambda x, a, b, c, w: rational_linear(x, a, b, w, bias=c),
+}
+
+
+@pytest.mark.parametrize("name", EAGER)
+def test_compiled_autograd_takes_the_backward_of_eager_calls(name, device):
+    """PyTorch's compiled autograd traces the nodes that eager calls have left, without a graph break."""
+    compiled_autograd = pytest.importorskip("torch._dynamo.compiled_autograd")
+    if not hasattr(compiled_autograd, "_enable"):
+        pytest.skip("needs PyTorch 2.6 or later")
+    torch.manual_seed(0)
+    shapes = (5, 3, 8), (1, 6), (4, 4), (8,), (2, 8)
+    leaves = [torch.rand(shape, device=device, requires_grad=True) for shape in shapes]
+    used = leaves[:{"rational": 3, "bias": 4, "norm": 4, "linear": 5}[name]]
+    expected = torch.autograd.grad(EAGER[name](*leaves).square().sum(), used)
+    with compiled_autograd._enable(torch.compile(backend="aot_eager", fullgraph=True)):
+        EAGER[name](*leaves).square().sum().backward()
+    assert_same([t.grad for t in used], expected)
 
 
 SIZES = {

@@ -63,7 +63,8 @@ class RationalFunction(torch.autograd.Function):
     def backward(ctx, dy):
         form, channel_dim = ctx.numbers
         x, numerator, denominator = saved = ctx.saved_tensors
-        if not _is_grad_enabled() and (not is_watched() if HAS_C else is_plain(dy, x, numerator, denominator)):
+        if not (_is_grad_enabled() or is_traced()) and (
+                not is_watched() if HAS_C else is_plain(dy, x, numerator, denominator)):
             needs_x, needs_numerator, needs_denominator, *_ = wanted = ctx.needs_input_grad
             try:
                 if needs_x and needs_numerator and needs_denominator:

@@ -45,9 +45,12 @@ class Kernels:
     """What computes it: operators, or Python where there are none."""
 
     def __init__(self, forward: Callable[..., torch.Tensor], norm_forward: Callable[..., tuple[torch.Tensor, ...]],
-                 backward: Callable[..., tuple[torch.Tensor, ...]], by_address: bool = False):
-        """by_address: for plain tensors alone."""
+                 backward: Callable[..., tuple[torch.Tensor, ...]], by_address: bool = False,
+                 operators: Kernels | None = None):
+        """by_address: for plain tensors alone. operators: in the place of functions that TorchDynamo does not know,
+        where it traces backward (compiled autograd)."""
         self.forward, self.norm_forward, self.backward = forward, norm_forward, backward
+        self.operators = operators
         kernels = self
 
         class PrologueFunction(torch.autograd.Function):
@@ -84,6 +87,8 @@ class Kernels:
     def gradients(self, dy: torch.Tensor, inputs: Sequence[torch.Tensor], statistics: Sequence[torch.Tensor],
                   wanted: int, numbers: Sequence[Any]) -> tuple[torch.Tensor | None, ...]:
         """Of inputs, x and the tables, as wanted's bits say, and y again with WANTS_Y; what is not is empty."""
+        if self.operators is not None and torch.compiler.is_dynamo_compiling():
+            return self.operators.gradients(dy, inputs, statistics, wanted, numbers)
         form, channel_dim, kind, epsilon, _ = numbers
         try:
             return self.backward(dy, *inputs, *statistics, form, channel_dim, kind, epsilon, wanted)

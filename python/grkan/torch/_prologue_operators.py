@@ -123,4 +123,4 @@ direct_kernels = kernels
 if _native.library is not None:  # eager calls pass by the dispatcher, as _autograd has it
     _forward, _norm_forward, _backward = (
         _native.direct(row.name, getattr(operator_of(row), "_op", operator_of(row))) for row in PROLOGUE_ROWS[1:])
-    direct_kernels = Kernels(_forward, _norm_forward, _backward)
+    direct_kernels = Kernels(_forward, _norm_forward, _backward, operators=kernels)
