@@ -141,6 +141,31 @@ def test_compiled_autograd_takes_the_backward_of_eager_calls(name, device):
     assert_same([t.grad for t in used], expected)
 
 
+WITHOUT_PROLOGUE = {
+    "linear": lambda x, a, b, c, w: rational_linear(x, a, b, w),
+    "type": lambda x, a, b, c, w: rational(x, a, b, out_dtype=torch.bfloat16),
+}
+
+
+@pytest.mark.parametrize("name", WITHOUT_PROLOGUE)
+@pytest.mark.parametrize("channels", [6, 8])  # as many as coefficients, or not
+def test_dynamic_shapes_and_transforms_look_at_no_table_that_there_is_not(name, channels, device):
+    """There PyTorch takes the formula for the operator, for whose absent tables a compiled call passes another."""
+    torch.manual_seed(0)
+    x, *others = (torch.rand(shape, device=device) for shape in ((5, channels), (1, 6), (2, 4), (8,), (2, channels)))
+    function = WITHOUT_PROLOGUE[name]
+    compiled = torch.compile(function, fullgraph=True, dynamic=True)
+    for rows in (5, 3):
+        found, expected = (torch.autograd.grad(f(t, *others).float().square().sum(), t) for f, t in (
+            (f, x[:rows].clone().requires_grad_()) for f in (compiled, function)))
+        assert_same(found, expected)
+
+    def gradient(x):
+        return torch.func.grad(lambda t: function(t, *others).float().square().sum())(x)
+
+    torch.testing.assert_close(torch.compile(gradient, backend="aot_eager")(x), gradient(x))
+
+
 SIZES = {
     "3 rows": (((3, 6), (4, 4)), "numerator has 3 rows; expected 1, which all groups share, or 4"),
     "9 groups": (((1, 6), (9, 4)), "groups is 9; expected 1 to 8, the channels of x"),

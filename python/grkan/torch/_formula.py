@@ -115,12 +115,13 @@ def _none_if_empty(table: torch.Tensor) -> torch.Tensor | None:
 def formula_of_prologue(x: torch.Tensor, numerator: torch.Tensor, denominator: torch.Tensor, first: torch.Tensor,
                         second: torch.Tensor, form: int, channel_dim: int, prologue: int, epsilon: float,
                         output: int) -> torch.Tensor:
-    """The same of what operators take: numbers for names, and empty tensors for tables that there are not."""
+    """The same of what operators take: numbers for names, and empty tensors for a norm's tables that there are not. Of
+    what is no norm any tensor may stand for those, which nobody looks at."""
     name, out_dtype = PROLOGUES[prologue], OUTPUT_DTYPES[output]
     if name in NORMS:
         return norm_formula(x, _none_if_empty(first), _none_if_empty(second), numerator, denominator, FORMS[form],
                             eps=epsilon, norm=name, out_dtype=out_dtype)
-    return formula(x, numerator, denominator, FORMS[form], channel_dim, bias=_none_if_empty(first),
+    return formula(x, numerator, denominator, FORMS[form], channel_dim, bias=first if name == "bias" else None,
                    out_dtype=out_dtype)
 
 
