@@ -6,6 +6,7 @@ import sys
 import pytest
 import torch
 from grkan.torch import GroupRationalMlp, KAT_Group, NormRational, _inductor, _native
+from grkan.torch._kat import FusedGroupRationalMlp
 
 pytestmark = pytest.mark.skipif(_native.library is None, reason="operators in C are not there")
 
@@ -110,6 +111,39 @@ def test_a_rational_takes_the_bias_of_the_linear_layer_before(written, training)
     for own, other in zip(found, expected, strict=True):
         assert own.dtype is other.dtype
         torch.testing.assert_close(own.float(), other.float(), rtol=0.03, atol=0.03 * float(other.abs().max()))
+
+
+def biased_layers(model, x):
+    """How many linear layers of what TorchDynamo traces are given a bias."""
+    graphs = []
+
+    def keep(graph, inputs):
+        graphs.append(graph)
+        return graph
+
+    torch._dynamo.reset()
+    y = torch.compile(model, backend=keep)(x)
+    torch.testing.assert_close(y, model(x), rtol=0.03, atol=0.03)
+    nodes = [node for graph in graphs[0].modules() if isinstance(graph, torch.fx.GraphModule)
+             for node in graph.graph.nodes]
+    return sum(len(node.args) > 2 and node.args[2] is not None for node in nodes
+               if node.target is torch.nn.functional.linear)
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_bias_that_autocast_would_cast_is_added_behind(fused, training):
+    model, x = Mlp(), torch.randn(5, 7, 64)
+    if fused:
+        model.mlp = FusedGroupRationalMlp(model.mlp.fc1, model.mlp.fc2)
+    torch.nn.init.normal_(model.mlp.fc2.bias)
+    with torch.set_grad_enabled(training):
+        assert biased_layers(model, x) == 0
+        if not fused:
+            assert biased_layers(model.mlp, x) == 1  # of the second, whose type nobody changes
+        handle = model.mlp.fc2.register_forward_hook(lambda module, inputs, y: y + 1)
+        assert biased_layers(model, x) == 1
+        handle.remove()
 
 
 def test_it_takes_no_bias_past_hooks_and_other_types(written):

@@ -13,10 +13,10 @@ from torch import nn
 from .._errors import InvalidArgumentError
 from .._names import Norm
 from ._autograd import rational
-from ._linear import rational_linear
+from ._linear import compiled_linear, rational_linear
 from ._modules import FlashKAT_Group, KAT_Group, Rational, coefficients_of, parameters_of
 from ._paths import PLAIN, is_exporting
-from ._prologues import OutDtype, compute_plain, is_traced, norm_rational
+from ._prologues import OutDtype, compute_plain, norm_rational
 
 _F32, _F64 = torch.float32, torch.float64
 _is_tracing = torch._C._is_tracing  # torch.jit.trace
@@ -91,10 +91,20 @@ def is_plain_linear(module: nn.Module) -> bool:
     return _only_computes(module, *_LINEARS)
 
 
-def linear_then_activation(linear: nn.Module, activation: nn.Module, x: torch.Tensor) -> torch.Tensor:
+def compiled_call(linear: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """linear(x) where TorchDynamo traces it, see compiled_linear()."""
+    if not is_exporting() and is_plain_linear(linear):
+        return compiled_linear(x, *parameters_of(linear, "weight", "bias"))
+    return linear(x)
+
+
+def linear_then_activation(linear: nn.Module, activation: nn.Module, x: torch.Tensor,
+                           is_compiled: bool) -> torch.Tensor:
     """activation(linear(x)). If both only compute, the rational takes the linear layer's bias, if that has
-    its tables' type: under autocast it is then not cast at each call, and its gradient takes no pass of its own."""
-    is_compiled = is_traced()
+    its tables' type: under autocast it is then not cast at each call, and its gradient takes no pass of its own.
+
+    is_compiled: is_traced(), which takes the host a frame of Python.
+    """
     if not (type(x) in PLAIN and _only_computes(activation, *_RATIONALS) and _only_computes(linear, *_LINEARS)
             and not (is_exporting() if is_compiled else _is_tracing())):
         return activation(linear(x))

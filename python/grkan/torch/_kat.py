@@ -19,11 +19,11 @@ from torch import nn
 from .._errors import InvalidArgumentError
 from .._names import Mode
 from ._autograd import rational
-from ._fused import (DeferredNorm, check_activation, is_plain_linear, kind_of_norm, linear_then_activation,
-                     norm_then_rational, rational_then_linear)
+from ._fused import (DeferredNorm, check_activation, compiled_call, is_plain_linear, kind_of_norm,
+                     linear_then_activation, norm_then_rational, rational_then_linear)
 from ._modules import KAT_Group, coefficients_of, parameters_of
 from ._paths import autocast_type
-from ._prologues import OutDtype
+from ._prologues import OutDtype, is_traced
 from ._replace import function_of
 
 Activation = Callable[[int, Any], nn.Module]  # makes one from the number of channels and the function that it begins as
@@ -84,10 +84,11 @@ class GroupRationalMlp(nn.Module):
         x = self.act1(x)
         if self.drop1 > 0:
             x = F.dropout(x, self.drop1, self.training)
-        x = linear_then_activation(self.fc1, self.act2, x)
+        is_compiled = is_traced()
+        x = linear_then_activation(self.fc1, self.act2, x, is_compiled)
         if self.drop2 > 0:
             x = F.dropout(x, self.drop2, self.training)
-        return self.fc2(x)
+        return compiled_call(self.fc2, x) if is_compiled else self.fc2(x)
 
     def extra_repr(self) -> str:
         return f"narrow_input={self.narrow_input}, drop1={self.drop1}, drop2={self.drop2}"

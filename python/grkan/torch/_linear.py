@@ -14,11 +14,20 @@ from .._names import Form
 from ._autograd import rational
 from ._formula import formula_of_prologue, gradients_of
 from ._kernels import WANTS_Y
-from ._paths import is_exporting, needs_formula
+from ._paths import autocast_type, is_exporting, needs_formula
 from ._prologue_function import forward_of, wanted_of
 from ._prologues import by_rows, eager_kernels, explained, has_kernels, inputs_of, is_traced
 
 _INPUTS, _TENSORS = 5, 7  # x and the tables; with weight and bias of the linear layer
+
+
+def compiled_linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """F.linear(x, weight, bias) where TorchDynamo traces it. A bias that autocast would cast, a launch at each call, is
+    added behind, as it is: in Inductor's kernel of what comes then, such as a residual and a norm."""
+    if bias is None or bias.dtype is autocast_type(x) or is_exporting():
+        return F.linear(x, weight, bias)
+    y = F.linear(x, weight)
+    return (y + bias).to(y.dtype)
 
 
 def _formula(*arguments: Any) -> torch.Tensor:
@@ -41,6 +50,8 @@ class RationalLinearFunction(torch.autograd.Function):
         narrow = weight.to(y.dtype)
         ctx.save_for_backward(*inputs, weight, bias, narrow, mean, rstd)
         ctx.numbers = numbers
+        if is_traced():
+            return compiled_linear(y, narrow, bias)
         return F.linear(y, narrow, None if bias is None else bias.to(y.dtype))
 
     @staticmethod
@@ -97,4 +108,5 @@ def rational_linear(x: torch.Tensor, numerator: torch.Tensor, denominator: torch
             return RationalLinearFunction.apply(*inputs, weight, linear_bias, *numbers)
         except RuntimeError as error:
             raise explained(error, inputs, numbers) from None
-    return F.linear(rational(x, numerator, denominator, form, bias=bias, out_dtype="autocast"), weight, linear_bias)
+    y = rational(x, numerator, denominator, form, bias=bias, out_dtype="autocast")
+    return compiled_linear(y, weight, linear_bias) if is_traced() else F.linear(y, weight, linear_bias)
