@@ -119,7 +119,8 @@ def test_tensors_that_do_not_fit_are_refused(unpack, text):
 def test_another_gpu_or_none_is_refused():
     require("cuda")
     for move, text in ((lambda t: t.cpu(), "x has device cpu in backward; expected cuda:0"),
-                       (lambda t: t.cpu() if is_numerator(t) else t, "numerator has device cpu in backward; expected cuda:0")):
+                       (lambda t: t.cpu() if is_numerator(t) else t,
+                        "numerator has device cpu in backward; expected cuda:0")):
         with pytest.raises(grkan.InvalidArgumentError, match=text):
             gradients(*tensors(device="cuda"), lambda t: t.detach().clone(), move)
 
