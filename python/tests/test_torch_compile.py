@@ -166,6 +166,24 @@ def test_dynamic_shapes_and_transforms_look_at_no_table_that_there_is_not(name, 
     torch.testing.assert_close(torch.compile(gradient, backend="aot_eager")(x), gradient(x))
 
 
+def test_dynamic_shapes_of_a_norm_of_transposed_rows(device):
+    """Its result is contiguous, which PyTorch then learns from the formula."""
+    torch.manual_seed(0)
+    tables = [torch.rand(shape, device=device) for shape in ((8,), (8,), (1, 6), (4, 4))]
+
+    def function(x):
+        return norm_rational(x, *tables)
+
+    compiled = torch.compile(function, fullgraph=True, dynamic=True)
+    for length in (3, 5):
+        x = torch.randn(2, length, 8, device=device).transpose(0, 1)
+        with torch.no_grad():
+            assert_same(compiled(x), function(x))
+        found, expected = (torch.autograd.grad(f(t).square().sum(), t) for f, t in (
+            (f, x.detach().requires_grad_()) for f in (compiled, function)))
+        assert_same(found, expected)
+
+
 SIZES = {
     "3 rows": (((3, 6), (4, 4)), "numerator has 3 rows; expected 1, which all groups share, or 4"),
     "9 groups": (((1, 6), (9, 4)), "groups is 9; expected 1 to 8, the channels of x"),

@@ -116,11 +116,12 @@ def formula_of_prologue(x: torch.Tensor, numerator: torch.Tensor, denominator: t
                         second: torch.Tensor, form: int, channel_dim: int, prologue: int, epsilon: float,
                         output: int) -> torch.Tensor:
     """The same of what operators take: numbers for names, and empty tensors for a norm's tables that there are not. Of
-    what is no norm any tensor may stand for those, which nobody looks at."""
+    what is no norm any tensor may stand for those, which nobody looks at. A norm's result is contiguous, as a kernel's:
+    with dynamic shapes PyTorch learns the strides here."""
     name, out_dtype = PROLOGUES[prologue], OUTPUT_DTYPES[output]
     if name in NORMS:
-        return norm_formula(x, _none_if_empty(first), _none_if_empty(second), numerator, denominator, FORMS[form],
-                            eps=epsilon, norm=name, out_dtype=out_dtype)
+        return norm_formula(x.contiguous(), _none_if_empty(first), _none_if_empty(second), numerator, denominator,
+                            FORMS[form], eps=epsilon, norm=name, out_dtype=out_dtype)
     return formula(x, numerator, denominator, FORMS[form], channel_dim, bias=first if name == "bias" else None,
                    out_dtype=out_dtype)
 
@@ -129,7 +130,7 @@ def formula_with_statistics(x: torch.Tensor, numerator: torch.Tensor, *arguments
                             ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The same of a norm, with what backward needs of the rows; an empty tensor for a mean that there is not."""
     name, epsilon = PROLOGUES[arguments[5]], arguments[6]
-    mean, rstd = _statistics(x.to(numerator.dtype), name, epsilon)
+    mean, rstd = _statistics(x.contiguous().to(numerator.dtype), name, epsilon)
     return (formula_of_prologue(x, numerator, *arguments), rstd.new_empty(0) if mean is None else mean.squeeze(-1),
             rstd.squeeze(-1))
 
