@@ -5,13 +5,17 @@
  * folders, test_output the files of a program, test_pool the threads.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -107,6 +111,148 @@ static void test_a_temporary_folder_that_cannot_be(void **state)
     assert_null(getenv("TMPDIR"));
 }
 
+/* -------------------------------------------------------------------------------------------------------- helpers */
+
+enum { NUMBERS = 20, CRASH = -1, LEAVE = -2, STAY = -3 };
+
+/** A folder in which each number that was worked on has a file; a pipe that ends when nobody can write to it any more. */
+typedef struct helped {
+    char folder[GRKAN_PATH_BYTES / 2];
+    int ends[2];
+} helped;
+
+static void name_of(const helped *h, int number, char path[GRKAN_PATH_BYTES])
+{
+    (void)snprintf(path, GRKAN_PATH_BYTES, "%s/%d", h->folder, number);
+}
+
+/** In a helper. A number that comes twice leaves a second file. */
+static bool work(void *context, int number)
+{
+    const helped *const h = context;
+    char path[GRKAN_PATH_BYTES];
+    (void)printf("number %d\n", number);
+    (void)fflush(stdout);
+    name_of(h, number, path);
+    const int file = open(path, O_CREAT | O_EXCL | O_WRONLY, 0600);
+    if (file < 0)
+        name_of(h, NUMBERS + number, path);
+    (void)close(file >= 0 ? file : open(path, O_CREAT | O_WRONLY, 0600));
+    if (number == CRASH)
+        abort();
+    while (number == STAY)
+        (void)pause();
+    return number != LEAVE;
+}
+
+/** Wait until a number has been worked on; a test that waits for ever fails by meson's limit. Its file is removed. */
+static void await(const helped *h, int number)
+{
+    char path[GRKAN_PATH_BYTES];
+    name_of(h, number, path);
+    while (!grkan_is_file(path))
+        (void)usleep(1000);
+    assert_int_equal(remove(path), 0);
+}
+
+static void set_up(helped *h)
+{
+    assert_true(grkan_temporary_folder(h->folder, sizeof h->folder));
+    assert_int_equal(pipe(h->ends), 0);
+}
+
+/** Nobody is left that has the pipe, and the folder is empty. */
+static void check_gone(const helped *h)
+{
+    char byte;
+    (void)close(h->ends[1]);
+    assert_int_equal(read(h->ends[0], &byte, 1), 0);
+    (void)close(h->ends[0]);
+    assert_int_equal(rmdir(h->folder), 0);
+}
+
+static void test_helpers_work_on_each_number_once_and_print_nothing(void **state)
+{
+    helped h;
+    char printed[8];
+    (void)state;
+    set_up(&h);
+    FILE *const log = tmpfile();
+    assert_non_null(log);
+    (void)fflush(stdout);
+    const int earlier = dup(STDOUT_FILENO);
+    assert_int_equal(dup2(fileno(log), STDOUT_FILENO), STDOUT_FILENO);
+    grkan_helpers *const helpers = grkan_helpers_start(3, work, &h);
+    bool is_given = helpers != NULL;
+    for (int i = 0; i < NUMBERS && is_given; i++)
+        is_given = grkan_helpers_give(helpers, i);
+    for (int i = 0; i < NUMBERS && is_given; i++)
+        await(&h, i);
+    grkan_helpers_end(helpers);
+    assert_int_equal(dup2(earlier, STDOUT_FILENO), STDOUT_FILENO);
+    (void)close(earlier);
+    assert_true(is_given);
+    rewind(log);
+    assert_int_equal(fread(printed, 1, sizeof printed, log), 0);
+    (void)fclose(log);
+    check_gone(&h);
+}
+
+static void test_helpers_that_crash_leave_or_stay_change_nothing(void **state)
+{
+    helped h;
+    (void)state;
+    set_up(&h);
+    grkan_helpers *const helpers = grkan_helpers_start(3, work, &h);
+    assert_non_null(helpers);
+    for (int number = CRASH; number >= STAY; number--) {
+        assert_true(grkan_helpers_give(helpers, number));
+        await(&h, number);
+    }
+    int status, ended = 0; /* of itself: what crashed, and what left */
+    while (ended < 2)
+        ended += waitpid(-1, &status, WNOHANG) > 0;
+    bool is_given = true;
+    for (int i = 0; i < 1 << 20 && is_given; i++) /* nobody takes them; they are no reason to wait, nor to die */
+        is_given = grkan_helpers_give(helpers, i);
+    assert_false(is_given);
+    grkan_helpers_end(helpers);
+    check_gone(&h);
+}
+
+static void test_helpers_end_with_their_program(void **state)
+{
+    helped h;
+    int status = 0;
+    (void)state;
+    set_up(&h);
+    const pid_t program = fork();
+    if (program == 0) {
+        grkan_helpers *const helpers = grkan_helpers_start(2, work, &h);
+        if (helpers != NULL)
+            (void)grkan_helpers_give(helpers, 0);
+        (void)kill(getpid(), helpers != NULL ? SIGKILL : SIGTERM);
+    }
+    assert_int_equal(waitpid(program, &status, 0), program);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGKILL);
+    char path[GRKAN_PATH_BYTES], byte;
+    (void)close(h.ends[1]);
+    assert_int_equal(read(h.ends[0], &byte, 1), 0); /* they are gone */
+    (void)close(h.ends[0]);
+    name_of(&h, 0, path); /* one of them may have been fast */
+    grkan_file_remove(path);
+    assert_int_equal(rmdir(h.folder), 0);
+}
+
+static void test_no_helpers(void **state)
+{
+    (void)state;
+    assert_null(grkan_helpers_start(0, work, NULL));
+    assert_null(grkan_helpers_start(-1, work, NULL));
+    grkan_helpers_end(NULL);
+}
+
 /* -------------------------------------------------------------------------------------------------------- machine */
 
 static void test_the_machine(void **state)
@@ -180,6 +326,10 @@ int main(void)
         cmocka_unit_test(test_the_folder_of_an_address),
         cmocka_unit_test(test_programs),
         cmocka_unit_test(test_a_temporary_folder_that_cannot_be),
+        cmocka_unit_test(test_helpers_work_on_each_number_once_and_print_nothing),
+        cmocka_unit_test(test_helpers_that_crash_leave_or_stay_change_nothing),
+        cmocka_unit_test(test_helpers_end_with_their_program),
+        cmocka_unit_test(test_no_helpers),
         cmocka_unit_test(test_the_machine),
         cmocka_unit_test(test_the_clock),
         cmocka_unit_test(test_one_thread_at_a_time_holds_a_lock),

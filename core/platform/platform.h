@@ -286,4 +286,23 @@ void grkan_remove_folder(const char *path);
  */
 bool grkan_run_program(const char *const arguments[], const char *log, int *exit_status);
 
+/* ------------------------------------------------------------------------- helpers.c: processes beside a program's own */
+
+/** Processes that work on numbers. */
+typedef struct grkan_helpers grkan_helpers;
+
+/**
+ * Fork processes that call work(context, number) for each number that one of them is given, until it returns false. What
+ * they print goes nowhere, and nothing that they do changes this process: they are of use by the files that they leave. They
+ * end with this process at the latest, or when what they were doing then is done. For a program with one thread.
+ * @return NULL: none, the system gives none or knows no fork
+ */
+grkan_helpers *grkan_helpers_start(int count, bool (*work)(void *context, int number), void *context);
+
+/** Have a number worked on, after those given before, by whichever helper is free. Waits for nobody. @return false: too many wait */
+bool grkan_helpers_give(grkan_helpers *helpers, int number);
+
+/** End them, wherever they are. @param helpers NULL: none */
+void grkan_helpers_end(grkan_helpers *helpers);
+
 #endif

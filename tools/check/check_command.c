@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ahead.h"
 #include "large.h"
 #include "suite.h"
 #include "common/options.h"
@@ -246,14 +247,19 @@ static int check_devices(const check_request *c, const check_table *tables, cons
     suite_device devices[SUITE_DEVICES] = {{0}};
     const int wanted = c->devices ? c->devices : 1;
     int open = 0, result = TOOL_GOOD;
+    check_ahead *const ahead = c->large ? NULL : check_ahead_start(c->selectors, wanted, tables, TABLES);
     for (; open < wanted && result == TOOL_GOOD; open++) {
         const char *selector = c->selectors[open];
         const grkan_status status = suite_open(selector, &devices[open]);
         if (status != GRKAN_SUCCESS)
             result = tool_complain(who, selector ? selector : "default device", status);
     }
+    for (int d = 0; d < open && result == TOOL_GOOD; d++)
+        if (!suite_is_cpu(&devices[d]))
+            check_ahead_compile(ahead, d);
     if (result == TOOL_GOOD && (c->large ? run_large(devices, open, c) : run_checks(devices, open, tables)) > 0)
         result = TOOL_CHECK_FAILED;
+    check_ahead_end(ahead);
     for (int d = 0; d < open; d++)
         grkan_device_close(devices[d].device);
     return result;

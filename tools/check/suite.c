@@ -54,7 +54,7 @@ void suite_oracle(const suite_device *device, const check_table *table, suite_li
     }
 }
 
-static bool is_cpu(const suite_device *device)
+bool suite_is_cpu(const suite_device *device)
 {
     return strcmp(device->properties.backend, "cpu") == 0;
 }
@@ -116,7 +116,7 @@ void suite_bits(const suite_device *devices, int count, const check_table *table
         if (!has_fixed_bits(one))
             continue;
         for (int d = 0; d < count; d++)
-            if (is_cpu(&devices[d]))
+            if (suite_is_cpu(&devices[d]))
                 compare_variants(&devices[d], one, listener, context, &tallies[d]);
         compare_devices(devices, count, one, listener, context, tallies);
     }
@@ -126,7 +126,7 @@ int suite_bits_steps(const suite_device *devices, int count, const check_table *
 {
     int steps = count, cases = 0;
     for (int d = 0; d < count; d++)
-        steps += is_cpu(&devices[d]) ? CHECK_CPU_VARIANTS : 0;
+        steps += suite_is_cpu(&devices[d]) ? CHECK_CPU_VARIANTS : 0;
     for (int i = 0; i < table->count; i++)
         cases += has_fixed_bits(&table->cases[i]);
     return steps * cases;

@@ -40,6 +40,9 @@ typedef void (*suite_listener)(void *context, const char *device, const char *la
 /** Open a device by its selector (NULL: the default one) and read its properties. */
 grkan_status suite_open(const char *selector, suite_device *device);
 
+/** Whether it is the cpu backend's, which has no kernels to compile. */
+bool suite_is_cpu(const suite_device *device);
+
 /** Every case of a table against the oracle. */
 void suite_oracle(const suite_device *device, const check_table *table, suite_listener listener, void *context,
                   suite_tally *tally);
