@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 
 from conftest import FORMS, coefficients, run_python
 
-from grkan.torch import KAT_Group, KAT_Group2D, Rational, formula, rational
+from grkan.torch import GroupRationalMlp, KAT_Group, KAT_Group2D, Rational, formula, rational
 
 HAS_OPERATOR = hasattr(torch.library, "register_autograd")
 needs_operator = pytest.mark.skipif(not HAS_OPERATOR, reason="needs PyTorch 2.4 or later")
@@ -54,6 +54,17 @@ def test_symbolic_trace(dtype):
     assert all(p.grad is not None for p in model.parameters())
     again = pickle.loads(pickle.dumps(model))
     assert torch.equal(again(x), other(x))
+
+
+def test_symbolic_trace_of_a_kats_mlp():
+    """Autocast's type is that of the graph's calls, not of the trace."""
+    mlp = GroupRationalMlp(torch.nn.Linear(16, 24), torch.nn.Linear(24, 16))
+    graph, x = torch.fx.symbolic_trace(mlp), torch.randn(5, 16)
+    assert torch.equal(graph(x), mlp(x))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found, expected = graph(x), mlp(x)
+    assert found.dtype == expected.dtype == torch.bfloat16
+    torch.testing.assert_close(found, expected, rtol=0.05, atol=0.05)  # the graph adds fc1's bias apart, in 16 bits
 
 
 def test_symbolic_trace_of_the_functions():

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from torch.autograd import forward_ad
+from torch.overrides import handle_torch_function, has_torch_function_unary
 
 PLAIN = (torch.Tensor, torch.nn.Parameter)  # other types go by the dispatcher
 
@@ -96,7 +97,10 @@ _HAS_AUTOCAST_TYPES = hasattr(torch, "get_autocast_dtype")  # since PyTorch 2.4
 
 
 def autocast_type(x: torch.Tensor) -> torch.dtype:
-    """What autocast would have a linear layer take for x: x's own type where autocast is off, or x is f64."""
+    """What autocast would have a linear layer take for x: x's own type where autocast is off, or x is f64. It is one
+    call in a graph of torch.fx.symbolic_trace, since only the graph's calls have a type and a device."""
+    if type(x) not in PLAIN and has_torch_function_unary(x):
+        return handle_torch_function(autocast_type, (x,), x)
     kind, own = x.device.type, x.dtype
     if own is torch.float64:
         return own
