@@ -143,7 +143,7 @@ def changed(change):
     ('{"schema": ' + "7" * 5000 + "}", "holds " + "7" * 40 + "... (5000 characters), which no double"),
     ('{"schema": -1e400}', "holds -1e400, which no double can be"),
     ('{"schema": "a", "schema": "b"}', "holds the key 'schema' twice in one object"),
-    (changed(lambda d: d.update(devices=[])), "$.devices: [] is too short"),
+    (changed(lambda d: d.update(devices=[])), "$.devices: [] "),
     (changed(lambda d: d["machine"].update(memory_bytes=10**300)), "$.machine.memory_bytes: 1000"),
     (changed(lambda d: d["devices"][0].update(name="n" * 2000)), "$.devices[0].name: 'nnn"),
     ({"schema": "grkan-\n\x1b[31m" + "x" * 1000}, "its schema is grkan-\\n\\x1b[31mxxx"),
