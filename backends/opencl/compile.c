@@ -134,15 +134,14 @@ grkan_status opencl_compile(grkan_backend_device *device, const grkan_compile_re
     cl_int code;
     if (device == NULL)
         return compile_for_absent(request, binary, report);
-    write_options(device, request, options);
-    if (device->keeps_sources) /* loading builds it: once is enough */
-        return write_text(request->source, options, binary);
     const cl_program program = opencl.CreateProgramWithSource(device->context, 2, sources, NULL, &code);
     if (code != CL_SUCCESS)
         return opencl_failed("clCreateProgramWithSource", code);
+    write_options(device, request, options);
     code = opencl.BuildProgram(program, 1, &device->id, options, NULL, NULL);
-    const grkan_status status =
-        code != CL_SUCCESS ? opencl_build_failed(device, program, code) : read_binary(device, program, binary);
+    const grkan_status status = code != CL_SUCCESS      ? opencl_build_failed(device, program, code)
+                                : device->keeps_sources ? write_text(request->source, options, binary)
+                                                        : read_binary(device, program, binary);
     opencl.ReleaseProgram(program);
     return status;
 }
