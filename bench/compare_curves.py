@@ -11,9 +11,10 @@ are not alike.
 """
 
 import argparse
-import json
 import statistics
 import sys
+
+from scripting import results_file
 
 METRICS = ("train_loss", "test_loss", "test_accuracy")
 LOSSES = METRICS[:2]
@@ -26,17 +27,28 @@ def name_of(settings):
     return settings["activation"] + ("" if level == "run_to_run" else f", {level}")
 
 
-def read(paths):
+def runs_of(documents):
     """name -> seed -> epochs"""
     runs = {}
-    for path in paths:
-        with open(path, encoding="utf-8") as file:
-            document = json.load(file)
-        if document.get("schema") != "grkan-training/1":
-            sys.exit(f"{path}: expected schema grkan-training/1, got {document.get('schema')}")
+    for document in documents:
         settings = document["settings"]
         runs.setdefault(name_of(settings), {})[settings["seed"]] = document["epochs"]
     return runs
+
+
+def not_comparable(runs):
+    """What of the files' runs cannot be compared; None: they all can."""
+    if not SAME_FUNCTION & runs.keys():
+        return f"expected runs of some of {', '.join(sorted(SAME_FUNCTION))}, got {', '.join(runs)}"
+    for name in ("grkan", *runs):
+        if len(runs.get(name, {})) < 2:
+            return f"expected at least 2 seeds of {name}, got {len(runs.get(name, {}))}"
+    epochs = [epochs for seeds in runs.values() for epochs in seeds.values()]
+    if len(set(map(len, epochs))) > 1:
+        return f"expected as many epochs in each, got {min(map(len, epochs))} to {max(map(len, epochs))}"
+    if not all(metric in epoch for one in epochs for epoch in one for metric in METRICS):
+        return f"expected {', '.join(METRICS)} of each epoch, as trainings on digits have them"
+    return None
 
 
 def by_epoch(seeds, metric):
@@ -84,18 +96,15 @@ def print_distances(runs):
     return alike
 
 
-def main():
+def main(words=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("files", nargs="+", metavar="FILE")
-    runs = read(parser.parse_args().files)
-    same = SAME_FUNCTION & runs.keys()
-    if not same:
-        sys.exit(f"expected runs of some of {', '.join(sorted(SAME_FUNCTION))}, got {', '.join(runs)}")
-    for name in {"grkan", *runs}:
-        if len(runs.get(name, {})) < 2:
-            sys.exit(f"expected at least 2 seeds of {name}, got {len(runs.get(name, {}))}")
+    parser.add_argument("files", nargs="+", type=results_file("grkan-training/1"), metavar="FILE")
+    runs = runs_of(parser.parse_args(words).files)
+    reason = not_comparable(runs)
+    if reason is not None:
+        parser.error(f"argument FILE: {reason}")
     print_finals(runs)
-    return 0 if same <= set(print_distances(runs)) else 1
+    return 0 if SAME_FUNCTION & runs.keys() <= set(print_distances(runs)) else 1
 
 
 if __name__ == "__main__":

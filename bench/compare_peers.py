@@ -38,10 +38,11 @@ from typing import get_args
 
 import torch
 
+from scripting import add_device, command_line, now, output_file, positive, processor, write_json  # and where grkan is
+
 import grkan
 from grkan.torch import formula, norm_rational, rational
 from grkan._names import Prologue
-from scripting import command_line, now, output_file, positive, processor, write_json
 
 GROUPS, NUMERATOR_DEGREE, DENOMINATOR_DEGREE = 8, 5, 4
 DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
@@ -332,8 +333,7 @@ def document_of(device, cases):
     }
 
 
-def print_table(cases):
-    print(f"{'rows x channels':<18}{'type':<6}{'pass':<22}{'implementation':<30}{'ms':>10}{'over grkan':>12}")
+def print_rows(cases):
     own = {(str(case["operation"]), case["dtype"], case["pass"]): case["milliseconds"]["median"]
            for case in cases if case["implementation"] == "grkan" and "milliseconds" in case}
     for case in cases:
@@ -344,12 +344,12 @@ def print_table(cases):
             continue
         middle = case["milliseconds"]["median"]
         grkan_ms = own.get((str(case["operation"]), case["dtype"], case["pass"]))
-        print(f"{what}{middle:>10.4f}" + (f"{middle / grkan_ms:>12.2f}" if grkan_ms else ""))
+        print(f"{what}{middle:>10.4f}" + (f"{middle / grkan_ms:>12.2f}" if grkan_ms else ""), flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu")
+    add_device(parser, choices=["cpu", "cuda"])
     parser.add_argument("--rows", type=positive, action="append", metavar="N",
                         help="may be repeated (201728 on a GPU, 1576 on the cpu)")
     parser.add_argument("--channels", type=positive, action="append", metavar="N", help="may be repeated (768)")
@@ -365,23 +365,23 @@ def main():
     makers = implementations(arguments.prologue)
     unknown = set(arguments.implementation or ()) - makers.keys()
     if unknown:
-        parser.error(f"--implementation: expected some of {', '.join(makers)}, got '{min(unknown)}'")
+        parser.error(f"argument --implementation: expected some of {', '.join(makers)}, got '{min(unknown)}'")
     if arguments.output_dtype and arguments.prologue == "none":
-        parser.error("--output-dtype: expected with a --prologue alone, since the published modules have one type")
+        parser.error("argument --output-dtype: expected with a --prologue alone: the published modules have one type")
     if arguments.implementation:
         makers = {name: makers[name] for name in arguments.implementation}
     arguments.calls = arguments.calls or (8 if arguments.device == "cuda" else 1)
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    shapes = itertools.product(arguments.rows or [201728 if arguments.device == "cuda" else 1576],
-                               arguments.channels or [768])
+    print(f"{'rows x channels':<18}{'type':<6}{'pass':<22}{'implementation':<30}{'ms':>10}{'over grkan':>12}")
     cases = []
-    for shape in shapes:
-        for dtype in arguments.dtype or ["f32"]:
-            cases += compare(arguments.device, shape, dtype, makers, arguments)
-    print_table(cases)
-    if arguments.json:
-        write_json(arguments.json, document_of(arguments.device, cases))
+    for *shape, dtype in itertools.product(arguments.rows or [201728 if arguments.device == "cuda" else 1576],
+                                           arguments.channels or [768], arguments.dtype or ["f32"]):
+        found = compare(arguments.device, shape, dtype, makers, arguments)
+        print_rows(found)
+        cases += found
+        if arguments.json:  # after each tensor, so that nothing is lost when a later one fails
+            write_json(arguments.json, document_of(arguments.device, cases))
 
 
 if __name__ == "__main__":

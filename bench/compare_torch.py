@@ -178,6 +178,10 @@ def main():
                         help=f"exit with 1 if a ratio of least times is above: {bounds}")
     arguments = parser.parse_args()
     os.environ["GRKAN_LIBRARY"] = arguments.library
+    try:
+        grkan.version()
+    except grkan.LibraryNotFoundError as error:
+        parser.error(f"argument --library: {error}")
     rows = [row for dtype in arguments.dtype or DTYPES for threads in arguments.threads or [1]
             for row in compare(dtype, threads, arguments.repeats)]
     print(f"{' x '.join(map(str, SHAPE))}, {processor()}, grkan by {grkan.device('cpu').architecture}, "

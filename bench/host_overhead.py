@@ -32,7 +32,7 @@ os.environ.setdefault("GRKAN_LIBRARY", os.path.join(ROOT, "build", "libgrkan.so"
 
 import grkan
 from grkan.torch import KAT_Group, _autograd, _native, rational
-from scripting import origin, output_file, positive, write_json
+from scripting import add_device, origin, output_file, positive, write_json
 
 WARM_UP = 3  # samples
 
@@ -179,7 +179,7 @@ def print_tables(times, ratios):
 
 def parse(words=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu, cuda, cuda:1")
+    add_device(parser)
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "float16"])
     parser.add_argument("--repeats", type=positive, default=100, metavar="N", help="samples of each (100)")
     parser.add_argument("--pairs", type=positive, default=24, metavar="N", help="of the compiled chain (24)")

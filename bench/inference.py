@@ -28,7 +28,6 @@ import argparse
 import functools
 import gc
 import itertools
-import json
 import os
 import statistics
 import sys
@@ -38,7 +37,7 @@ import time
 import models
 import torch
 from models import list_of, make_each, print_without, ratio, seconds, spread, synchronize
-from scripting import origin, positive, write_json
+from scripting import duration, origin, positive, results_file, write_json
 
 MODES = ("eager", "graph", "compiled", "aot")
 LARGE_ONLY = ("compiled", "aot")  # modes that the study has for its largest size alone: they take long to make
@@ -221,29 +220,30 @@ def parse(words):
                         help=f"some of {','.join(MODES)}; {' and '.join(LARGE_ONLY)} are for the last size alone (all; "
                              "on the cpu eager)")
     parser.add_argument("--weights", choices=("f32", "bf16"), default="f32", help="under autocast, or converted (f32)")
-    parser.add_argument("--limit", type=float, default=480, metavar="SECONDS",
+    parser.add_argument("--limit", type=duration, default=480, metavar="SECONDS",
                         help="after which no case is started (480)")
     parser.add_argument("--check", action="store_true",
                         help=f"exit with 1, too, if KAT has less than {LEAST_RATIO} of the images/s of the KAT with "
                              "GELU in a case of the last size")
-    parser.add_argument("--table", metavar="FILE", help="measure nothing; print the results of a file as Markdown")
+    parser.add_argument("--table", metavar="FILE", type=results_file("grkan-inference/1"),
+                        help="measure nothing; print the results of a file as Markdown")
     arguments = parser.parse_args(words)
     if arguments.table:
         return arguments
+    models.check_vit(parser, arguments.vit, arguments.sizes)
     on_gpu = arguments.device.startswith("cuda")
     arguments.modes = arguments.modes or (MODES if on_gpu else MODES[:1])
     if "graph" in arguments.modes and not on_gpu:
-        parser.error(f"--modes: expected a CUDA device for graph, got '{arguments.device}'")
+        parser.error(f"argument --modes: expected a CUDA device for graph, got '{arguments.device}'")
     if set(arguments.modes) & set(LARGE_ONLY) and not hasattr(torch, "export"):
-        parser.error(f"--modes: {' and '.join(LARGE_ONLY)} need a newer PyTorch than {torch.__version__}")
+        parser.error(f"argument --modes: {' and '.join(LARGE_ONLY)} need a newer PyTorch than {torch.__version__}")
     return arguments
 
 
 def main(words=None):
     arguments = parse(words)
     if arguments.table:
-        with open(arguments.table, encoding="utf-8") as file:
-            print(*table_of(json.load(file)["results"]), sep="\n")
+        print(*table_of(arguments.table["results"]), sep="\n")
         return 0
     print(f"{'size':<7}{'mode':<10}{'batch':>5}  {'model':<14}{'ms':>9}{'images/s':>11}{'to ViT':>8}"
           f"{'to KAT-GELU':>13}")

@@ -2,17 +2,19 @@
 """What the measurements of whole models share: the models, how they take turns, and options."""
 
 import argparse
+import importlib.util
 import statistics
 import sys
 import time
 from pathlib import Path
 
 import torch
+from scripting import add_device, duration, number, output_file, positive  # and with it, where grkan is
+
 from grkan.torch import to_kat
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "examples"))
 import kat
-from scripting import output_file, positive
 
 # -------------------------------------------------------------------------------------------------------------- models
 
@@ -41,6 +43,7 @@ MODELS = {
     "kat-published": (published_activation, {"narrow_input": False}),
 }
 PEERS = ("rational_kat", "kat_rational")  # packages that need not be there
+PATCH = 16  # the least height of an image
 
 
 def make_vit(size, arguments):
@@ -160,14 +163,25 @@ def list_of(allowed, kind=str):
     return parse
 
 
+image = number(int, PATCH, "a whole number")
+
+
 def add_options(parser, windows, window):
-    parser.add_argument("--device", default="cuda", help="cuda, cuda:1 or cpu (cuda)")
+    add_device(parser)
     parser.add_argument("--sizes", type=list_of(list(kat.SIZES)), default=["tiny", "small", "base"], metavar="S,...")
     parser.add_argument("--models", type=list_of(list(MODELS)), default=["vit", "kat", "kat-gelu", "flashkat"],
                         metavar="M,...", help=f"some of {','.join(MODELS)} (vit,kat,kat-gelu,flashkat)")
     parser.add_argument("--vit", choices=("timm", "own"), default="timm")
-    parser.add_argument("--image", type=positive, default=224, metavar="N", help="height and width of the images (224)")
+    parser.add_argument("--image", type=image, default=224, metavar="N", help="height and width of the images (224)")
     parser.add_argument("--windows", type=positive, default=windows, metavar="N", help=f"of each model ({windows})")
-    parser.add_argument("--window", type=float, default=window, metavar="SECONDS",
+    parser.add_argument("--window", type=duration, default=window, metavar="SECONDS",
                         help=f"length of a window ({window})")
     parser.add_argument("--json", metavar="FILE", type=output_file, help="write the results as JSON too")
+
+
+def check_vit(parser, vit, sizes):
+    """End with a line if timm is asked for what it does not have; it is looked for only where it is needed."""
+    if vit == "timm" and importlib.util.find_spec("timm") is None:
+        parser.error("argument --vit: timm is not installed; expected own, which needs PyTorch alone")
+    if vit == "timm" and "digits" in sizes:
+        parser.error("argument --vit: expected own for the size digits, which timm does not have")

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the scripts here and in examples/ share: a kind of argument, the command line as results keep it, and files."""
+"""What the scripts here and in examples/ share: kinds of arguments, the command line as results keep it, and files."""
 
 import argparse
 import json
 import math
 import os
 import platform
+import re
 import sys
 import time
 
@@ -14,12 +15,74 @@ import grkan
 from grkan import _output
 
 
-def positive(text):
-    """argparse's type of a number from 1 on."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("expected a whole number from 1 on")
-    return number
+# ----------------------------------------------------------------------------------------------------------- arguments
+
+
+def number(kind, least, words):
+    """argparse's type of finite numbers from `least` on; words: what they are."""
+    def parse(text):
+        try:
+            found = kind(text)
+        except ValueError:
+            found = math.nan
+        if not least <= found < math.inf:
+            raise argparse.ArgumentTypeError(f"expected {words} from {least} on, got '{text}'")
+        return found
+
+    return parse
+
+
+positive = number(int, 1, "a whole number")
+duration = number(float, 0, "seconds")
+
+
+def device(text):
+    """argparse's type of one of PyTorch's devices that is there."""
+    import torch
+
+    found = re.fullmatch(r"cpu|cuda(?::([0-9]{1,4}))?", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"expected cpu, cuda or cuda:N, got '{text}'")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if text != "cpu" and int(found[1] or 0) >= count:
+        raise argparse.ArgumentTypeError(f"expected one of the {count} GPUs that PyTorch {torch.__version__} finds, "
+                                         f"or cpu, got '{text}'")
+    return text
+
+
+def add_device(parser, **options):
+    """--device, by default a GPU where PyTorch has one; options: more for add_argument."""
+    import torch
+
+    parser.add_argument("--device", type=device, default="cuda" if torch.cuda.is_available() else "cpu",
+                        help="cpu, cuda, cuda:1 (cuda where PyTorch finds a GPU)", **options)
+
+
+def output_file(text):
+    """argparse's type of a file to write: what cannot be written is known before the work."""
+    try:
+        _output.check(text)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"cannot write '{text}': {error.strerror}") from error
+    return text
+
+
+def results_file(schema):
+    """argparse's type of a file of results that have this schema: its content."""
+    def parse(path):
+        try:
+            from grkan.report import documents
+        except ModuleNotFoundError as error:
+            raise argparse.ArgumentTypeError(f"'{path}' cannot be read without Python's {error.name}") from error
+        try:
+            return documents.read_content(path, schema)
+        except documents.BadDocument as error:
+            raise argparse.ArgumentTypeError(f"'{path}': {error}") from error
+
+    return parse
+
+
+# ------------------------------------------------------------------------------------------------------------- results
 
 
 def command_line(program):
@@ -59,15 +122,6 @@ def origin(schema, program, device):
             "machine": machine(device)}
 
 
-def output_file(text):
-    """argparse's type of a file to write: what cannot be written is known before the work."""
-    try:
-        _output.check(text)
-    except OSError as error:
-        raise argparse.ArgumentTypeError(f"cannot write '{text}': {error.strerror}") from error
-    return text
-
-
 def _finite(value):
     """The same with None for what JSON does not have: NaN and infinities."""
     if isinstance(value, dict):
@@ -78,5 +132,8 @@ def _finite(value):
 
 
 def write_json(path, document):
-    """As the program's files are written; null for what is no number of JSON."""
-    _output.write(path, json.dumps(_finite(document), indent=2, allow_nan=False) + "\n")
+    """As the program's files are written; null for what is no number of JSON. A full disk ends the script by a line."""
+    try:
+        _output.write(path, json.dumps(_finite(document), indent=2, allow_nan=False) + "\n")
+    except OSError as error:
+        sys.exit(f"cannot write '{path}': {error.strerror}")

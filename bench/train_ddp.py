@@ -22,7 +22,7 @@ from torch import distributed
 
 import models  # and with it, where the examples are
 import train_throughput
-from scripting import origin, output_file, write_json
+from scripting import add_device, origin, output_file, positive, write_json
 from train_kat import Processes
 
 TOLERANCE = 1e-4  # of a tensor's largest gradient; sums in another order differ by about 1e-6
@@ -103,29 +103,32 @@ def print_results(results, processes):
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda")
+    add_device(parser, choices=["cpu", "cuda"])
     parser.add_argument("--size", choices=list(models.kat.SIZES), default="base")
     parser.add_argument("--model", choices=list(models.MODELS), default="kat")
     parser.add_argument("--vit", choices=("timm", "own"), default="own")
-    parser.add_argument("--image", type=int, default=224, metavar="N", help="height and width of the images (224)")
-    parser.add_argument("--batch", type=int, default=128, metavar="N",
+    parser.add_argument("--image", type=models.image, default=224, metavar="N",
+                        help="height and width of the images (224)")
+    parser.add_argument("--batch", type=positive, default=128, metavar="N",
                         help="images of a process for throughput, of all for gradients (128)")
-    parser.add_argument("--windows", type=int, default=7, metavar="N", help="of each (7)")
-    parser.add_argument("--steps", type=int, default=10, metavar="N", help="of a window (10)")
+    parser.add_argument("--windows", type=positive, default=7, metavar="N", help="of each (7)")
+    parser.add_argument("--steps", type=positive, default=10, metavar="N", help="of a window (10)")
     parser.add_argument("--gradients-only", action="store_true")
     parser.add_argument("--json", metavar="FILE", type=output_file, help="write the results as JSON too")
     arguments = parser.parse_args()
+    models.check_vit(parser, arguments.vit, [arguments.size])
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if processes < 2:
+        parser.error("expected at least 2 processes: start this with torchrun --nproc_per_node 2")
+    if arguments.batch % processes:
+        parser.error(f"argument --batch: expected a multiple of the {processes} processes, got {arguments.batch}")
     arguments.compile = arguments.cuda_graphs = False
     return arguments
 
 
 def main():
     arguments = parse_arguments()
-    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
-        sys.exit("expected at least 2 processes: start this with torchrun --nproc_per_node 2")
     processes = Processes(arguments.device)
-    if arguments.batch % processes.count:
-        sys.exit(f"--batch: expected a multiple of the {processes.count} processes, got {arguments.batch}")
     results = run(arguments, processes)
     if processes.rank == 0:
         print_results(results, processes)

@@ -168,7 +168,8 @@ def parse(words):
                         help="once warm, keep all threads on one core, together with a busy loop: a slow host")
     arguments = parser.parse_args(words)
     if arguments.cuda_graphs and not arguments.device.startswith("cuda"):
-        parser.error(f"--cuda-graphs: expected a CUDA device, got '{arguments.device}'")
+        parser.error(f"argument --cuda-graphs: expected a CUDA device, got '{arguments.device}'")
+    models.check_vit(parser, arguments.vit, arguments.sizes)
     return arguments
 
 

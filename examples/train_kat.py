@@ -29,7 +29,7 @@ from torch.nn.parallel import DistributedDataParallel
 import kat
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "bench"))
-from scripting import machine, output_file, positive, write_json
+from scripting import device, machine, output_file, positive, write_json
 
 LEVELS = ("none", "run_to_run", "device_to_device")
 # What to_kat makes the rationals by.
@@ -205,7 +205,7 @@ def parse(words):
     parser.add_argument("--activation", choices=(*ACTIVATIONS, "gelu"), default="grkan",
                         help="grkan, the formula in PyTorch's operators, grkan with norms and biases taken in, or a "
                              "ViT with its GELU (grkan)")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--device", type=device, choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--epochs", type=positive, default=16, metavar="N")
     parser.add_argument("--batch", type=positive, default=32, metavar="N", help="images of all processes (32)")
     parser.add_argument("--images", type=positive, default=1024, metavar="N", help="random images of an epoch (1024)")

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""bench/compare_torch.py, host_overhead.py and inference.py: they run, write their JSON, and refuse what makes no
-sense."""
+"""The scripts in bench/: they run, write their JSON, and refuse what makes no sense by one line before the work."""
 
 import json
 import os
@@ -16,6 +15,7 @@ torch = pytest.importorskip("torch")
 
 sys.path.append(str(ROOT / "bench"))
 
+import compare_curves
 import inference
 import models
 
@@ -141,14 +141,151 @@ def test_inference_compiled(tmp_path):
     assert status == 0 and [row["mode"] for row in rows] == ["compiled", "aot"]
 
 
-@pytest.mark.parametrize("name", ["compare_torch.py", "compare_peers.py", "host_overhead.py", "inference.py",
-                                  "train_throughput.py"])
-def test_numbers_start_at_one(monkeypatch, capsys, name):
-    """In this process, which has loaded PyTorch already: a new one takes seconds for that."""
-    flag = {"train_throughput.py": "--batch", "inference.py": "--batches"}.get(name, "--repeats")
-    monkeypatch.setattr(sys, "argv", [name, flag, "0"])
+WITH_A_DEVICE = "host_overhead", "compare_peers", "inference", "train_throughput", "train_ddp"
+WITH_JSON = "compare_torch", *WITH_A_DEVICE
+A_WHOLE_NUMBER = "expected a whole number from 1 on, got "
+
+# Of scripts, words that they refuse, and what the line says of the argument that comes before.
+REFUSED = [
+    *(((name, "--device", "tpu"), "expected cpu, cuda or cuda:N, got 'tpu'") for name in WITH_A_DEVICE),
+    *(((name, "--device", "cuda:99"), "GPUs that PyTorch ") for name in WITH_A_DEVICE),
+    *(((name, "--json", "missing/file"), "cannot write 'missing/file': No such file or directory")
+      for name in WITH_JSON),
+    *(((name, flag, word), f"{A_WHOLE_NUMBER}'{word}'") for word in ("0", "-1", "two") for name, flag in
+      (("compare_torch", "--repeats"), ("host_overhead", "--pairs"), ("compare_peers", "--rows"),
+       ("inference", "--batches"), ("train_throughput", "--batch"), ("train_ddp", "--steps"))),
+    *(((name, "--window", word), f"expected seconds from 0 on, got '{word}'") for word in ("-1", "nan", "inf", "long")
+      for name in ("inference", "train_throughput")),
+    *(((name, "--image", "15"), "expected a whole number from 16 on, got '15'")
+      for name in ("inference", "train_throughput", "train_ddp")),
+    (("inference", "--batches", "1,,2"), f"{A_WHOLE_NUMBER}''"),
+    (("inference", "--limit", "-1"), "expected seconds from 0 on, got '-1'"),
+    (("inference", "--models", "vit,swin"), "expected some of vit,kat,"),
+    (("inference", "--sizes", "huge"), "expected some of digits,tiny,small,base, got 'huge'"),
+    (("inference", "--device", "cpu", "--vit", "own", "--modes", "graph"), "expected a CUDA device for graph"),
+    (("inference", "--table", "missing"), "'missing': No such file or directory"),
+    (("inference", "--table", "."), "'.': Is a directory"),
+    (("inference", "--table", __file__), "': not JSON, or cut off: line 1, column 1"),
+    (("train_throughput", "--sizes", "digits", "--vit", "timm"), ""),
+    (("train_throughput", "--device", "cpu", "--cuda-graphs"), "expected a CUDA device, got 'cpu'"),
+    (("train_ddp", "--model", "swin"), "invalid choice: 'swin'"),
+    (("compare_peers", "--implementation", "grkan", "--implementation", "mine"), "expected some of grkan, torch GELU,"),
+    (("compare_peers", "--output-dtype", "bf16"), "expected with a --prologue alone"),
+    (("compare_torch", "--dtype", "f64"), "invalid choice: 'f64'"),
+    (("compare_curves", "missing"), "'missing': No such file or directory"),
+    (("compare_curves", str(ROOT / "bench" / "results" / "nvidia-h200-kat-b.json")), "; expected grkan-training/1"),
+]
+
+
+def ended(monkeypatch, capsys, name, *words):
+    """The exit status of a script, and its last line of errors. In this process, which has loaded PyTorch already."""
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", *words])
     monkeypatch.syspath_prepend(ROOT / "bench")
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_path(str(ROOT / "bench" / name), run_name="__main__")
-    assert ended.value.code == 2
-    assert f"argument {flag}: expected a whole number from 1 on" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_path(str(ROOT / "bench" / f"{name}.py"), run_name="__main__")
+    return caught.value.code, capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("words, reason", REFUSED, ids=[" ".join(words)[:60] for words, _ in REFUSED])
+def test_what_is_refused_before_the_work(monkeypatch, capsys, words, reason):
+    pytest.importorskip("jsonschema")
+    status, line = ended(monkeypatch, capsys, *words)
+    flag = next((word for word in reversed(words) if word.startswith("--")), "FILE")
+    assert status == 2 and line.startswith(f"{words[0]}.py: error: argument {flag}: ") and reason in line
+
+
+@pytest.mark.parametrize("processes, reason", [("1", "expected at least 2 processes"),
+                                               ("3", "argument --batch: expected a multiple of the 3 processes")])
+def test_processes_that_do_not_fit(monkeypatch, capsys, processes, reason):
+    monkeypatch.setenv("WORLD_SIZE", processes)
+    status, line = ended(monkeypatch, capsys, "train_ddp")
+    assert status == 2 and reason in line
+
+
+def test_a_library_that_does_not_load(monkeypatch, capsys):
+    def version():
+        raise grkan.LibraryNotFoundError(f"{os.environ['GRKAN_LIBRARY']} does not load")
+
+    monkeypatch.setenv("GRKAN_LIBRARY", os.environ["GRKAN_LIBRARY"])  # which is what it was again, after the test
+    monkeypatch.setattr(grkan, "version", version)
+    status, line = ended(monkeypatch, capsys, "compare_torch", "--library", "missing.so")
+    assert status == 2 and "error: argument --library: missing.so does not load" in line
+
+
+@pytest.mark.parametrize("change, reason", [
+    ({"schema": "grkan-inference/2"}, "version 2 needs another grkan"),
+    ({"results": None}, "$.results: None"),
+    ({"results": [{"size": "base", "model": "kat", "batch": 1, "absent": ""}]}, "'mode' is a required property"),
+    ({"results": [{"size": "base", "model": "kat", "batch": 1, "mode": "eager",
+                   "images_per_second": {"min": 1, "median": 1, "max": 1}}]}, "'latency_milliseconds'")])
+def test_a_table_of_what_inference_did_not_write(tmp_path, capsys, change, reason):
+    pytest.importorskip("jsonschema")
+    path = tmp_path / "results.json"
+    document = {"schema": "grkan-inference/1", "command": "", "date": "",
+                "machine": {"architecture": "", "cores": 1, "torch": ""}, "results": []}
+    path.write_text(json.dumps(document), encoding="utf-8")
+    assert inference.main(["--table", str(path)]) == 0
+    path.write_text(json.dumps({**document, **change}), encoding="utf-8")
+    with pytest.raises(SystemExit) as caught:
+        inference.main(["--table", str(path)])
+    assert caught.value.code == 2 and reason in capsys.readouterr().err.splitlines()[-1]
+
+
+# ------------------------------------------------------------------------------------------------------- compare_curves
+
+
+CURVES = ROOT / "bench" / "results" / "digits"
+
+
+def curves(capsys, *paths):
+    """The exit status of compare_curves, and its last lines."""
+    pytest.importorskip("jsonschema")
+    try:
+        status = compare_curves.main([str(path) for path in paths])
+    except SystemExit as ended:
+        status = ended.code
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def test_the_curves_of_the_formula_are_alike(capsys):
+    status, out, _ = curves(capsys, *sorted(CURVES.iterdir()))
+    assert status == 0
+    assert "grkan                          3      0.0163 ± 0.0036" in out
+    fused, gelu = ([CURVES / f"{name}-{seed}.json" for seed in (1, 2, 3)] for name in ("fused", "gelu"))
+    assert curves(capsys, *fused, *(CURVES / f"grkan-{seed}.json" for seed in (1, 2, 3)))[0] == 0
+    assert curves(capsys, *fused, *gelu)[0] == 2  # without grkan's
+
+
+def changed_curves(tmp_path, change):
+    """Two seeds of two activations, of which change() has one's document."""
+    paths = []
+    for name in ("grkan", "eager"):
+        for seed in (1, 2):
+            document = json.loads((CURVES / f"{name}-{seed}.json").read_text(encoding="utf-8"))
+            if (name, seed) == ("eager", 2):
+                change(document)
+            paths.append(tmp_path / f"{name}-{seed}.json")
+            paths[-1].write_text(json.dumps(document), encoding="utf-8")
+    return paths
+
+
+def test_curves_that_differ(tmp_path, capsys):
+    def raise_losses(document):
+        for epoch in document["epochs"]:
+            epoch["train_loss"] += 10
+
+    assert curves(capsys, *changed_curves(tmp_path, raise_losses))[0] == 1
+
+
+@pytest.mark.parametrize("change, reason", [
+    (lambda document: document.update(epochs=[]), "$.epochs: [] "),
+    (lambda document: document["settings"].pop("seed"), "$.settings: 'seed' is a required property"),
+    (lambda document: document["settings"].update(seed=1), "expected at least 2 seeds of eager, got 1"),
+    (lambda document: document["settings"].update(activation="gelu"), "expected at least 2 seeds of eager, got 1"),
+    (lambda document: document["epochs"].pop(), "expected as many epochs in each, got 15 to 16"),
+    (lambda document: document["epochs"][0].update(train_loss=None), "$.epochs[0].train_loss: None"),
+    (lambda document: document["epochs"][0].pop("test_loss"), "expected train_loss, test_loss, test_accuracy of each")])
+def test_curves_that_cannot_be_compared(tmp_path, capsys, change, reason):
+    status, _, err = curves(capsys, *changed_curves(tmp_path, change))
+    assert status == 2 and "error: argument FILE: " in err.splitlines()[-1] and reason in err.splitlines()[-1]

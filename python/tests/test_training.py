@@ -172,7 +172,7 @@ def test_one_core_is_shared_with_a_busy_loop(monkeypatch):
 
     monkeypatch.setattr(train_throughput.subprocess, "Popen", Process)
     before = affinities()
-    with train_throughput.one_core(train_throughput.parse(["--one-core"])):
+    with train_throughput.one_core(train_throughput.parse(["--vit", "own", "--one-core"])):
         (core,), *others = affinities().values()
         assert all(other == {core} for other in others)
         (busy,) = started
@@ -183,5 +183,5 @@ def test_one_core_is_shared_with_a_busy_loop(monkeypatch):
     assert busy.poll() is not None
     now = affinities()
     assert all(now[thread] == cores for thread, cores in before.items() if thread in now)
-    with train_throughput.one_core(train_throughput.parse([])):
+    with train_throughput.one_core(train_throughput.parse(["--vit", "own"])):
         assert affinities() == now and len(started) == 1

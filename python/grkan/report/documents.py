@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading the JSON files of `grkan bench --json`, `grkan fit --json` and the benchmarks of whole models, trusting
-nothing in them."""
+"""Reading the JSON files of `grkan bench --json`, `grkan fit --json`, the benchmarks of whole models and
+examples/train_kat.py, trusting nothing in them."""
 
 import dataclasses
 import json
@@ -15,6 +15,7 @@ LARGEST_FILE = 64 << 20
 SCHEMA = "grkan-bench/1"
 MODEL_SCHEMAS = "grkan-train-throughput/1", "grkan-inference/1"
 FIT_SCHEMA = "grkan-fit/1"
+TRAINING_SCHEMA = "grkan-training/1"
 
 
 def _validator(name):
@@ -23,6 +24,7 @@ def _validator(name):
 
 
 _validators = {SCHEMA: _validator("bench-1.schema.json"), FIT_SCHEMA: _validator("fit-1.schema.json"),
+               TRAINING_SCHEMA: _validator("training-1.schema.json"),
                **dict.fromkeys(MODEL_SCHEMAS, _validator("models-1.schema.json"))}
 
 
