@@ -6,6 +6,7 @@
 
 #include "../gpu/engine.h"
 #include "../gpu/tuning.h"
+#include "../kernels/launch.h"
 #include "opencl.h"
 
 #include <CL/cl_ext.h>
@@ -65,6 +66,17 @@ static uint64_t ask_number(const reader *r, cl_device_info what)
     return own.code == CL_SUCCESS ? number : 0;
 }
 
+/** Work-items of a group: of any one and, as groups have one dimension, of the first. */
+static int32_t most_items(reader *r)
+{
+    size_t of_dimension[16] = {0};
+    const uint64_t all = read_number(r, CL_DEVICE_MAX_WORK_GROUP_SIZE);
+    if (r->code == CL_SUCCESS)
+        r->code = opencl.GetDeviceInfo(r->id, CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof of_dimension, of_dimension, NULL);
+    const uint64_t most = all < of_dimension[0] ? all : of_dimension[0];
+    return most < INT32_MAX ? (int32_t)most : INT32_MAX;
+}
+
 static int has_extension(reader *r, const char *name)
 {
     char *const all = read_text(r, CL_DEVICE_EXTENSIONS);
@@ -82,6 +94,15 @@ static int has_extension(reader *r, const char *name)
 static grkan_status status_of(const reader *r)
 {
     return r->code == CL_SUCCESS ? GRKAN_SUCCESS : opencl_failed("clGetDeviceInfo", r->code);
+}
+
+/** Floats in a vector of a processor, which has a block as one work-item; 0: a GPU, or its compiler makes vectors of work-items, not
+    of OpenCL C's (Mesa's llvmpipe). */
+static int32_t lanes_of(reader *r)
+{
+    const uint64_t width = read_number(r, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT);
+    const uint64_t type = read_number(r, CL_DEVICE_TYPE) & (CL_DEVICE_TYPE_CPU | CL_DEVICE_TYPE_GPU);
+    return type != CL_DEVICE_TYPE_CPU ? 0 : width >= 16 ? 16 : width >= 8 ? 8 : width >= 2 ? 4 : 0;
 }
 
 /* ---------------------------------------------------------------------------------------------------- can it? */
@@ -110,7 +131,9 @@ static int is_little_endian(void)
 
 grkan_status opencl_check_usable(cl_device_id id)
 {
+    enum { least_items = 32, struct_arguments = 3, buffer_arguments = gpu_most_arguments - struct_arguments };
     const cl_device_fp_config arithmetic = CL_FP_INF_NAN | CL_FP_ROUND_TO_NEAREST;
+    const uint64_t argument_bytes = sizeof(grkan_launch) + sizeof(grkan_geometry) + sizeof(grkan_more_offsets);
     reader r = {id, CL_SUCCESS};
     const char *lacks = NULL;
     if (!read_number(&r, CL_DEVICE_AVAILABLE))
@@ -125,6 +148,12 @@ grkan_status opencl_check_usable(cl_device_id id)
         lacks = "does not round to nearest, or has no infinities and NaN (CL_DEVICE_SINGLE_FP_CONFIG)";
     else if ((read_number(&r, CL_DEVICE_ENDIAN_LITTLE) != 0) != is_little_endian())
         lacks = "has another order of bytes than the host (CL_DEVICE_ENDIAN_LITTLE)";
+    else if (read_number(&r, CL_DEVICE_MAX_PARAMETER_SIZE) < argument_bytes + buffer_arguments * sizeof(cl_ulong))
+        lacks = "hands too few bytes of arguments to a kernel (CL_DEVICE_MAX_PARAMETER_SIZE)";
+    else if (lanes_of(&r) == 0 && most_items(&r) < least_items)
+        lacks = "runs no groups of 32 work-items (CL_DEVICE_MAX_WORK_GROUP_SIZE, CL_DEVICE_MAX_WORK_ITEM_SIZES)";
+    else if (lanes_of(&r) == 0 && read_number(&r, CL_DEVICE_LOCAL_MEM_SIZE) == 0)
+        lacks = "has no local memory (CL_DEVICE_LOCAL_MEM_SIZE)";
     if (r.code == CL_SUCCESS && lacks != NULL)
         return gpu_host->set_error(GRKAN_ERROR_UNSUPPORTED, "the OpenCL device %s", lacks);
     return status_of(&r);
@@ -236,13 +265,6 @@ static int keeps_ieee(reader *r)
     return (read_number(r, CL_DEVICE_SINGLE_FP_CONFIG) & needed) == needed;
 }
 
-/** Floats in a vector of a processor; 0: its compiler makes vectors of work-items, not of OpenCL C's (Mesa's llvmpipe). */
-static int32_t lanes_of(reader *r)
-{
-    const uint64_t width = read_number(r, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT);
-    return width >= 16 ? 16 : width >= 8 ? 8 : width >= 2 ? 4 : 0;
-}
-
 /* Questions of OpenCL 3.0 and of vendors; their numbers, as not all headers have them. */
 enum {
     preferred_multiple = 0x1067, /* CL_DEVICE_PREFERRED_WORK_GROUP_SIZE_MULTIPLE */
@@ -334,14 +356,13 @@ grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_pr
     limits->last_block_reduces = is_nvidia; /* OpenCL 1.2 orders no memory between groups */
     limits->has_async_copies = device->ptx_architecture >= 800;
     limits->exchanges_registers = device->ptx_architecture > 0;
-    const int32_t most = (int32_t)read_number(&r, CL_DEVICE_MAX_WORK_GROUP_SIZE);
+    const int32_t most = most_items(&r);
     limits->max_block = most < most_block ? most : most_block;
     limits->max_row_block = most < most_row_block ? most : most_row_block;
     limits->max_vector_bytes = 16;
     limits->local_bytes = read_number(&r, CL_DEVICE_LOCAL_MEM_SIZE);
     /* NVIDIA's compiler gets an instruction for it. */
-    if ((read_number(&r, CL_DEVICE_TYPE) & CL_DEVICE_TYPE_CPU) != 0 && !properties->is_gpu)
-        limits->lanes = lanes_of(&r);
+    limits->lanes = lanes_of(&r);
     read_tunings(&r, device, properties, limits);
     limits->lacks_f64_atomics = !is_nvidia && !has_extension(&r, "cl_khr_int64_base_atomics");
     return status_of(&r);

@@ -115,6 +115,14 @@ static grkan_status set_arguments(cl_kernel kernel, const grkan_kernel_launch *l
     return GRKAN_SUCCESS;
 }
 
+/** With the block, which a device may refuse. */
+static grkan_status launch_failed(const grkan_kernel_launch *launch, cl_int code)
+{
+    return gpu_host->set_error(GRKAN_ERROR_DEVICE,
+                               "clEnqueueNDRangeKernel failed: %s (%d), of %s in blocks of %d threads",
+                               opencl_error_name(code), code, launch->kernel, launch->block);
+}
+
 grkan_status gpu_launch(gpu_kernel *kernel, const grkan_kernel_launch *launch, void *stream)
 {
     grkan_backend_device *device = kernel->device;
@@ -129,7 +137,7 @@ grkan_status gpu_launch(gpu_kernel *kernel, const grkan_kernel_launch *launch, v
         const cl_int code =
             opencl.EnqueueNDRangeKernel(queue, kernel->kernel, 1, NULL, &global, &local, 0, NULL, event);
         if (code != CL_SUCCESS)
-            status = opencl_failed("clEnqueueNDRangeKernel", code);
+            status = launch_failed(launch, code);
     }
     grkan_lock_release(&kernel->lock);
     return status;

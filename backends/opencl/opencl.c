@@ -26,7 +26,13 @@ static grkan_status cl_allocate(grkan_backend_device *device, size_t bytes, void
                                    "bytes is %zu; expected at most %llu, the device's memory", bytes,
                                    (unsigned long long)memory);
     *base = opencl.CreateBuffer(device->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
-    return code == CL_SUCCESS ? GRKAN_SUCCESS : opencl_failed("clCreateBuffer", code);
+    if (code != CL_INVALID_BUFFER_SIZE)
+        return code == CL_SUCCESS ? GRKAN_SUCCESS : opencl_failed("clCreateBuffer", code);
+    OPENCL_TRY(GetDeviceInfo, (device->id, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof memory, &memory, NULL));
+    return gpu_host->set_error(GRKAN_ERROR_OUT_OF_MEMORY,
+                               "bytes is %zu; expected at most %llu, what the device allocates at once "
+                               "(CL_DEVICE_MAX_MEM_ALLOC_SIZE)",
+                               bytes, (unsigned long long)memory);
 }
 
 static void cl_free(grkan_backend_device *device, void *base)
