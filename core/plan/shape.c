@@ -50,11 +50,16 @@ static bool has_lanes(const grkan_device_limits *limits, const grkan_plan_data *
     return limits->lanes > 0 && data->options.strategy == GRKAN_STRATEGY_TREE && !has_prologue(data);
 }
 
-/** A device's limits for a plan: where lanes are neighbouring threads, vectors of one element make them neighbouring elements, too. */
+/** A device's limits for a plan: where lanes are neighbouring threads, vectors of one element make them neighbouring elements, too;
+    and a block that is one work-item needs neither a group of its threads nor a group's memory. */
 static grkan_device_limits limits_for(const grkan_device_limits *limits, const grkan_plan_data *data)
 {
     grkan_device_limits own = *limits;
-    if (has_lanes(limits, data) && !is_same_everywhere(data))
+    if (!has_lanes(limits, data))
+        return own;
+    own.max_block = (int32_t)larger(limits->max_block, fixed_block);
+    own.local_bytes = limits->local_bytes > fixed_local_bytes ? limits->local_bytes : fixed_local_bytes;
+    if (!is_same_everywhere(data))
         own.max_vector_bytes = 0;
     return own;
 }
