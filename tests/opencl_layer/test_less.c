@@ -31,6 +31,9 @@ static const cl_device_fp_config no_subnormals = CL_FP_INF_NAN | CL_FP_ROUND_TO_
 static const cl_ulong little_memory = 16384;
 static const size_t small_groups = 64;
 static const cl_uint short_addresses = 32;
+static const cl_ulong no_memory = 0;
+static const size_t least_groups = 1, few_arguments = 256;
+static const size_t short_dimension[] = {64, 512, 512}, shortest_dimension[] = {16, 512, 512};
 
 #define ANSWER(what, value) {what, &(value), sizeof(value)}
 #define TEXT(what, text) {what, text, sizeof(text)}
@@ -167,6 +170,89 @@ static void small_groups_of_an_embedded_device(void **state)
     close_as(answers, device);
 }
 
+/** Of a group's dimensions blocks have the first. */
+static void a_first_dimension_that_is_shorter_than_groups(void **state)
+{
+    (void)state;
+    static const answer answers[] = {
+        ANSWER(CL_DEVICE_MAX_WORK_ITEM_SIZES, short_dimension), ANSWER(CL_DEVICE_TYPE, gpu), {0}};
+    grkan_device *const device = open_as(answers);
+    expect_right(device, &bf16);
+    expect_right(device, &norm);
+    refuse(device, &limits, GRKAN_DEVICE_TO_DEVICE, "the device runs at most 64");
+    close_as(answers, device);
+}
+
+/** Of everybody's bits no property says which of them a device with small blocks has. */
+static void a_check_of_bits_that_need_larger_blocks_is_skipped(void **state)
+{
+    (void)state;
+    static const answer answers[] = {
+        ANSWER(CL_DEVICE_MAX_WORK_GROUP_SIZE, small_groups), ANSWER(CL_DEVICE_TYPE, gpu), {0}};
+    grkan_device *const device = open_as(answers);
+    check_report report = {0};
+    check_case one = limits;
+    one.options.determinism = GRKAN_DEVICE_TO_DEVICE;
+    check_run(device, &one, &report);
+    assert_int_equal(report.outcome, CHECK_SKIPPED);
+    assert_string_equal(report.text, "the device's blocks are too small for device_to_device");
+    close_as(answers, device);
+}
+
+/** A block is one work-item there, with its memory for itself; but for the kernels of prologues. */
+static void a_processor_with_groups_of_one(void **state)
+{
+    (void)state;
+    static const answer answers[] = {
+        ANSWER(CL_DEVICE_MAX_WORK_GROUP_SIZE, least_groups), ANSWER(CL_DEVICE_LOCAL_MEM_SIZE, no_memory), {0}};
+    grkan_device *const device = open_as(answers);
+    expect_bits_of_cpu(device, &limits);
+    expect_bits_of_cpu(device, &f64);
+    expect_right(device, &bf16);
+    refuse(device, &norm, GRKAN_RUN_TO_RUN, "a block of the device has 0 bytes of local memory");
+    close_as(answers, device);
+}
+
+static void refuse_device(const answer *answers, const char *words)
+{
+    grkan_device *device = NULL;
+    for (const answer *a = answers; a->what != 0; a++)
+        opencl_layer_answer(a->what, a->value, a->bytes);
+    assert_int_equal(grkan_device_open("opencl:0:0", &device), GRKAN_ERROR_UNSUPPORTED);
+    if (strstr(grkan_last_error(), words) == NULL)
+        fail_msg("\"%s\" does not say \"%s\"", grkan_last_error(), words);
+    close_as(answers, device);
+}
+
+/** What no plan would run on is no device, and is not the first that works. */
+static void devices_that_run_no_block_are_refused(void **state)
+{
+    (void)state;
+    static const answer groups[] = {
+        ANSWER(CL_DEVICE_MAX_WORK_GROUP_SIZE, least_groups), ANSWER(CL_DEVICE_TYPE, gpu), {0}};
+    static const answer dimensions[] = {
+        ANSWER(CL_DEVICE_MAX_WORK_ITEM_SIZES, shortest_dimension), ANSWER(CL_DEVICE_TYPE, gpu), {0}};
+    static const answer memory[] = {ANSWER(CL_DEVICE_LOCAL_MEM_SIZE, no_memory), ANSWER(CL_DEVICE_TYPE, gpu), {0}};
+    static const answer arguments[] = {ANSWER(CL_DEVICE_MAX_PARAMETER_SIZE, few_arguments), {0}};
+    refuse_device(groups, "the OpenCL device runs no groups of 32 work-items");
+    refuse_device(dimensions, "the OpenCL device runs no groups of 32 work-items");
+    refuse_device(memory, "the OpenCL device has no local memory");
+    refuse_device(arguments, "the OpenCL device hands too few bytes of arguments to a kernel");
+}
+
+static void memory_that_is_not_had_at_once_is_named(void **state)
+{
+    (void)state;
+    static const answer answers[] = {ANSWER(CL_DEVICE_MAX_MEM_ALLOC_SIZE, little_memory), {0}};
+    grkan_device *const device = open_as(answers);
+    void *base = NULL;
+    opencl_layer_fail("clCreateBuffer", 1, CL_INVALID_BUFFER_SIZE);
+    assert_int_equal(grkan_memory_allocate(device, 20000, &base), GRKAN_ERROR_OUT_OF_MEMORY);
+    if (strstr(grkan_last_error(), "bytes is 20000; expected at most 16384, what the device allocates at once") == NULL)
+        fail_msg("%s", grkan_last_error());
+    close_as(answers, device);
+}
+
 /* --------------------------------------------------------------------------------------------------------------- */
 
 static int tear_down(void **state)
@@ -184,6 +270,11 @@ int main(void)
         WATCHED(quotients_that_are_not_rounded_correctly),
         WATCHED(little_local_memory_and_short_addresses),
         WATCHED(small_groups_of_an_embedded_device),
+        WATCHED(a_first_dimension_that_is_shorter_than_groups),
+        WATCHED(a_check_of_bits_that_need_larger_blocks_is_skipped),
+        WATCHED(a_processor_with_groups_of_one),
+        WATCHED(devices_that_run_no_block_are_refused),
+        WATCHED(memory_that_is_not_had_at_once_is_named),
     };
     cl_device_id id = NULL;
     cl_uint count = 0;
