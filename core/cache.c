@@ -120,14 +120,33 @@ static void make_folders(char *path)
     (void)grkan_make_folder(path, true);
 }
 
+bool grkan_cache_path(const grkan_cache_key *key, char path[GRKAN_PATH_BYTES])
+{
+    char directory[GRKAN_PATH_BYTES];
+    return find_directory(directory) &&
+           snprintf(path, GRKAN_PATH_BYTES, "%s/%s", directory, key->text) < GRKAN_PATH_BYTES && grkan_is_file(path);
+}
+
 const char *grkan_cache_complaint(const grkan_cache_key *key)
 {
     char directory[GRKAN_PATH_BYTES], path[GRKAN_PATH_BYTES];
-    if (!find_directory(directory) || snprintf(path, sizeof path, "%s/%s", directory, key->text) >= GRKAN_PATH_BYTES ||
-        !grkan_is_file(path)) {
+    if (!grkan_cache_path(key, path) || !find_directory(directory))
         return NULL;
-    }
     return grkan_is_private_folder(directory) ? "it is damaged, or another's" : "others can enter its folder";
+}
+
+void grkan_cache_obstacle(char *text, size_t bytes)
+{
+    char directory[GRKAN_PATH_BYTES];
+    const char *const use = grkan_trusted_environment("GRKAN_CACHE");
+    if (use != NULL && strcmp(use, "off") == 0)
+        (void)snprintf(text, bytes, "GRKAN_CACHE is off");
+    else if (!find_directory(directory))
+        (void)snprintf(text, bytes, "the environment names no folder for it (GRKAN_CACHE_DIR)");
+    else if (!grkan_is_private_folder(directory))
+        (void)snprintf(text, bytes, "%s is no folder that is the user's alone (mode 0700)", directory);
+    else
+        (void)snprintf(text, bytes, "nothing can be written to %s", directory);
 }
 
 bool grkan_cache_store(const grkan_cache_key *key, const grkan_blob *binary)

@@ -105,6 +105,12 @@ bool grkan_cache_load(const grkan_cache_key *key, grkan_blob *binary);
 /** Keep a program. Every failure is soft: the next process compiles again. @return whether it is kept */
 bool grkan_cache_store(const grkan_cache_key *key, const grkan_blob *binary);
 
+/** The file of a key. @return false: there is none */
+bool grkan_cache_path(const grkan_cache_key *key, char path[GRKAN_PATH_BYTES]);
+
+/** Say why nothing is kept, after grkan_cache_store failed. */
+void grkan_cache_obstacle(char *text, size_t bytes);
+
 /** Why there is no file of a key to be used though there is one, after grkan_cache_load. @return NULL: there is none */
 const char *grkan_cache_complaint(const grkan_cache_key *key);
 

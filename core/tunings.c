@@ -143,9 +143,23 @@ static grkan_status check_device(const grkan_device *device, bool needs_tunings)
         return grkan_fail(GRKAN_ERROR_INVALID_ARGUMENT,
                           "device is NULL; expected a device that grkan_device_open gave");
     if (needs_tunings && !has_tunings(device))
-        return grkan_fail(GRKAN_ERROR_UNSUPPORTED, "%s (%s) has no tunings", device->properties.selector,
-                          device->properties.name);
+        return grkan_fail(GRKAN_ERROR_UNSUPPORTED, "%s (%s) has no tunings: it runs no blocks",
+                          device->properties.selector, device->properties.name);
     return GRKAN_SUCCESS;
+}
+
+/** Where the file is, so that it can be removed, and why it is not used. The path is cut where there is no room. */
+static void add_file(const grkan_device *device, grkan_tunings *made)
+{
+    const grkan_cache_key key = key_of(device);
+    const char *const complaint = device->tuning_complaint;
+    const size_t used = strlen(made->note);
+    char path[GRKAN_PATH_BYTES];
+    if ((made->source != GRKAN_TUNING_FILE && complaint == NULL) || !grkan_cache_path(&key, path))
+        return;
+    (void)snprintf(made->note + used, sizeof made->note - used, "%s%s%s%s%s", used > 0 ? "; " : "",
+                   complaint != NULL ? "the file is not used: " : "", complaint != NULL ? complaint : "",
+                   complaint != NULL ? ": " : "", path);
 }
 
 grkan_status grkan_device_tunings(const grkan_device *device, grkan_tuning_source most, grkan_tunings *tunings)
@@ -166,11 +180,9 @@ grkan_status grkan_device_tunings(const grkan_device *device, grkan_tuning_sourc
         memcpy(made.of, made.source == GRKAN_TUNING_TABLE ? known->of : device->told, sizeof made.of);
     }
     const char *const note = made.source == GRKAN_TUNING_TABLE ? known->note : "";
-    if (is_older || device->tuning_complaint == NULL)
-        memcpy(made.note, note, strlen(note) + 1);
-    else
-        (void)snprintf(made.note, sizeof made.note, "%.100s%sthe file is not used: %.40s", note,
-                       note[0] != '\0' ? "; " : "", device->tuning_complaint);
+    memcpy(made.note, note, strlen(note) + 1);
+    if (!is_older)
+        add_file(device, &made);
     *tunings = made;
     return GRKAN_SUCCESS;
 }
@@ -207,10 +219,10 @@ grkan_status grkan_device_keep_tunings(const grkan_device *device)
     write_text(of, text);
     const grkan_cache_key key = key_of(device);
     const grkan_blob blob = {text, strlen(text)};
-    return grkan_cache_store(&key, &blob)
-               ? GRKAN_SUCCESS
-               : grkan_fail(GRKAN_ERROR_UNSUPPORTED,
-                            "the tunings of %s cannot be kept: there is no folder for compiled "
-                            "kernels that is the user's alone and can be written",
-                            device->properties.selector);
+    if (grkan_cache_store(&key, &blob))
+        return GRKAN_SUCCESS;
+    char why[GRKAN_PATH_BYTES + 64];
+    grkan_cache_obstacle(why, sizeof why);
+    return grkan_fail(GRKAN_ERROR_UNSUPPORTED, "the tunings of %s cannot be kept: %s", device->properties.selector,
+                      why);
 }

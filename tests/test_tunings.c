@@ -87,7 +87,7 @@ static void what_is_kept_is_read_when_the_device_is_opened(void **state)
     const grkan_tunings before = tunings_now(), others = keep_others(), after = tunings_now();
     assert_int_not_equal(before.source, GRKAN_TUNING_FILE);
     assert_int_equal(after.source, GRKAN_TUNING_FILE);
-    assert_string_equal(after.note, "");
+    assert_string_equal(after.note, file);
     assert_same(&after, &others);
     assert_int_equal(setenv("GRKAN_TUNING", "table", 1), 0);
     const grkan_tunings table = tunings_now();
@@ -96,6 +96,11 @@ static void what_is_kept_is_read_when_the_device_is_opened(void **state)
     assert_int_equal(setenv("GRKAN_TUNING", "default", 1), 0);
     assert_int_equal(tunings_now().source, GRKAN_TUNING_DEFAULT);
     assert_int_equal(unsetenv("GRKAN_TUNING"), 0);
+    assert_int_equal(remove(file), 0);
+    const grkan_tunings forgotten = tunings_now();
+    assert_int_equal(forgotten.source, before.source);
+    assert_string_equal(forgotten.note, before.note);
+    assert_same(&forgotten, &before);
 }
 
 /** A file with one byte changed; of another device or version, which is one that lies under another's name; of nothing. */
@@ -119,12 +124,20 @@ static void a_file_that_does_not_serve_is_passed_over(void **state)
         (void)fwrite(changed, 1, at < bytes ? bytes : at - bytes, stream); /* or what is left of it */
         (void)fclose(stream);
         const grkan_tunings now = tunings_now();
-        if (now.source != before.source || strstr(now.note, "the file is not used: ") == NULL)
+        if (now.source != before.source || strstr(now.note, "the file is not used: ") == NULL ||
+            strstr(now.note, file) == NULL)
             fail_msg("byte %zu of %zu: %s, \"%s\"", at, bytes, grkan_tuning_source_name(now.source), now.note);
         assert_same(&now, &before);
         at += at > 64 && at + 48 < bytes ? 40 : 0; /* the header, then some of the text */
     }
     assert_string_equal(grkan_last_error(), "");
+}
+
+static void refuse_to_keep(const grkan_device *device, const char *words)
+{
+    assert_int_equal(grkan_device_keep_tunings(device), GRKAN_ERROR_UNSUPPORTED);
+    if (strstr(grkan_last_error(), words) == NULL)
+        fail_msg("\"%s\" does not say \"%s\"", grkan_last_error(), words);
 }
 
 static void a_folder_that_others_can_enter_has_none(void **state)
@@ -136,12 +149,28 @@ static void a_folder_that_others_can_enter_has_none(void **state)
     assert_int_not_equal(now.source, GRKAN_TUNING_FILE);
     assert_non_null(strstr(now.note, "others can enter its folder"));
     grkan_device *const device = open_device();
-    assert_int_equal(grkan_device_keep_tunings(device), GRKAN_ERROR_UNSUPPORTED);
+    refuse_to_keep(device, " is no folder that is the user's alone (mode 0700)");
+    assert_non_null(strstr(grkan_last_error(), folder));
     assert_int_equal(setenv("GRKAN_CACHE", "off", 1), 0);
-    assert_int_equal(grkan_device_keep_tunings(device), GRKAN_ERROR_UNSUPPORTED);
-    assert_non_null(strstr(grkan_last_error(), "cannot be kept"));
-    grkan_device_close(device);
+    refuse_to_keep(device, "cannot be kept: GRKAN_CACHE is off");
     assert_int_equal(unsetenv("GRKAN_CACHE"), 0);
+    assert_int_equal(unsetenv("GRKAN_CACHE_DIR"), 0);
+    assert_int_equal(unsetenv("XDG_CACHE_HOME"), 0);
+    assert_int_equal(unsetenv("HOME"), 0);
+    refuse_to_keep(device, "the environment names no folder");
+    grkan_device_close(device);
+}
+
+/** Where a file cannot take the place of what has its name, as on a disk that is full. */
+static void a_folder_that_cannot_be_written_is_named(void **state)
+{
+    (void)state;
+    (void)keep_others();
+    assert_int_equal(remove(file), 0);
+    assert_int_equal(mkdir(file, 0700), 0);
+    grkan_device *const device = open_device();
+    refuse_to_keep(device, "nothing can be written to /tmp/grkan-test-tunings-");
+    grkan_device_close(device);
 }
 
 static void what_may_not_be_is_refused_by_name(void **state)
@@ -196,6 +225,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(what_is_kept_is_read_when_the_device_is_opened, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_file_that_does_not_serve_is_passed_over, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_folder_that_others_can_enter_has_none, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_folder_that_cannot_be_written_is_named, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(what_may_not_be_is_refused_by_name, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(the_cpu_has_none, make_folder, remove_folder),
     };

@@ -62,8 +62,9 @@ typedef enum grkan_tuning_source {
 /** The tunings of a device. */
 typedef struct grkan_tunings {
     grkan_tuning_source source;
-    char
-        note[160]; /**< of which devices the table has them; why a file is not used; "" where there is nothing to say */
+    char note
+        [512]; /**< of which devices the table has them; which file has them, or why it is not used; "" where there is nothing to
+                         say. A file is forgotten by removing it */
     grkan_tuning of[GRKAN_TUNING_KINDS]; /**< of each grkan_tuning_kind */
 } grkan_tunings;
 

@@ -46,8 +46,8 @@ static const command_line command = {
             "element and block run for f32, f16 and bf16; `ieee' whether the device can promise device_to_device; "
             "`tuning' where it comes from how passes run best there: a file that `grkan bench --tune' left, the "
             "table that comes with grkan, or what the device tells (default); GRKAN_TUNING=table and "
-            "GRKAN_TUNING=default go without the ones before. Below "
-            "the table stand the vendors' libraries that serve a backend, or why there is none.",
+            "GRKAN_TUNING=default go without the ones before, and a file is forgotten by removing it. Below "
+            "the table stand where it is, and the vendors' libraries that serve a backend, or why there is none.",
         },
     .own = &own,
 };
