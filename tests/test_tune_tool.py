@@ -58,19 +58,46 @@ class TestTune(unittest.TestCase):
         self.assertEqual(self.devices(GRKAN_TUNING="default")["cuda:0"]["tuning"], "default")
 
         file, = self.cache.iterdir()  # and no kernels of what was tried
+        self.assertEqual(devices["cuda:0"]["tuning_note"], str(file))
+        self.assertIn(f"tuning of cuda:0: {file}\n", self.run_program("devices").stdout)
         file.write_bytes(file.read_bytes()[:-1])
         damaged = self.devices()["cuda:0"]
         self.assertEqual(damaged["tuning"], "table")
         self.assertIn("the file is not used: it is damaged", damaged["tuning_note"])
+        self.assertIn(str(file), damaged["tuning_note"])
+        file.unlink()
+        self.assertEqual(self.devices()["cuda:0"]["tuning_note"], table["tuning_note"])
+
+    def test_blocks_that_the_device_refuses_are_none_of_its_tunings(self):
+        self.cache.chmod(0o755)
+        done = self.run_program("bench", "--tune", "--device", "cuda", "--json", "-", CUDA_STANDIN_MOST_THREADS="128")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn(f"cannot be kept: {self.cache} is no folder that is the user's alone", done.stderr)
+        found = json.loads(done.stdout)["devices"][0]
+        self.assertFalse(found["is_kept"])
+        for kind in PLAIN:
+            times = found["tunings"][kind]
+            self.assertAlmostEqual(times["found_milliseconds"], 1.0, places=3, msg=kind)
+            self.assertNotIn("default_milliseconds", times)
+            self.assertNotIn("table_milliseconds", times)
+        self.assertNotIn("found_milliseconds", found["tunings"]["backward_norm"])  # its rows take more
+
+    def test_a_device_that_runs_none_has_no_tunings(self):
+        done = self.run_program("bench", "--tune", "--device", "cuda", CUDA_STANDIN_MOST_THREADS="0")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("too many resources requested for launch", done.stderr)
+        self.assertEqual(list(self.cache.iterdir()), [])
 
     def test_what_does_not_go_together(self):
-        for more in (["--dtype", "f32"], ["--study"], ["--host-time"], ["--repeats", "3"]):
+        for more in (["--dtype", "f32"], ["--study"], ["--host-time"], ["--repeats", "3"],
+                     ["--degrees", "3,2"], ["--form", "square"], ["--cpu-threads", "1"]):
             done = self.run_program("bench", "--tune", "--device", "cuda", *more)
             self.assertEqual(done.returncode, 2, more)
             self.assertIn("--tune has its own cases", done.stderr)
-        done = self.run_program("bench", "--tune", "--device", "cpu")
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("has no tunings", done.stderr)
+        for devices in (["cpu"], ["cuda", "cpu"]):  # before a minute is spent on the first
+            done = self.run_program("bench", "--tune", *(word for device in devices for word in ("--device", device)))
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertIn("has no tunings", done.stderr)
 
 
 if __name__ == "__main__":

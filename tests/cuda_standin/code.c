@@ -183,6 +183,8 @@ CUresult standin_cuLaunchKernelEx(const CUlaunchConfig *launch, CUfunction funct
     if (!place->is_loaded && standin_captures())
         return (CUresult)standin_in_capture;
     place->is_loaded = 1;
+    if ((int)launch->blockDimX > standin_number("CUDA_STANDIN_MOST_THREADS", 1024))
+        return (CUresult)standin_too_large;
     take_time(launch->blockDimX);
     return CUDA_SUCCESS;
 }

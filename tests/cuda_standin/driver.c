@@ -90,6 +90,7 @@ CUresult standin_cuGetErrorString(CUresult code, const char **text)
                  {standin_invalid_handle, "invalid resource handle"},
                  {CUDA_ERROR_NOT_FOUND, "named symbol not found"},
                  {standin_launch_failed, "unspecified launch failure"},
+                 {standin_too_large, "too many resources requested for launch"},
                  {standin_in_capture, "operation not permitted when stream is capturing"}};
     for (size_t i = 0; i < sizeof known / sizeof known[0]; ++i) {
         if (known[i].code == (int)code) {

@@ -10,7 +10,7 @@
  *
  * Environment: CUDA_STANDIN_VERSION is the driver's (13000), CUDA_STANDIN_CAPABILITY the devices' (90), CUDA_STANDIN_INIT
  * what cuInit gives (0), CUDA_STANDIN_BLOCK how many threads a block has that takes least time (a time is 1 ms whatever was
- * launched), CUDA_STANDIN_LACKS the name of a function that the driver does not have, NVRTC_STANDIN_VERSION
+ * launched), CUDA_STANDIN_MOST_THREADS the largest block that has registers enough (1024), CUDA_STANDIN_LACKS the name of a function that the driver does not have, NVRTC_STANDIN_VERSION
  * the compiler's (124).
  */
 #ifndef CUDA_STANDIN_H
@@ -31,6 +31,7 @@ enum {
     standin_invalid_image = 200,
     standin_no_binary = 209,
     standin_invalid_handle = 400,
+    standin_too_large = 701,
     standin_launch_failed = 719,
     standin_in_capture = 900
 };

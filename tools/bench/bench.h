@@ -199,8 +199,15 @@ grkan_status bench_table_memory(grkan_device *device, const grkan_operation *ope
 
 /* bench_tune.c */
 
-/** Find tunings for a device, print them, and keep them where that is possible. */
+/** Before a minute is spent: make device->tuned. @return GRKAN_ERROR_UNSUPPORTED where the device has no tunings */
+grkan_status bench_tune_begin(bench_device *device);
+
+/** Find tunings for a device, print them, and keep them where that is possible. @return an error where nothing could be measured */
 grkan_status bench_tune(bench_device *device, FILE *stream);
+
+int bench_is_kept(const bench_device *device);
+
+void bench_free_tuned(bench_device *device);
 
 /** What was found, as the schema grkan-tuning/1 has it. */
 cJSON *bench_json_of_tuning(const bench_device *device);

@@ -15,6 +15,8 @@ static int open_device(const char *who, const bench_request *request, const char
     device->open_milliseconds = grkan_milliseconds() - start;
     if (status == GRKAN_SUCCESS)
         status = grkan_device_describe(device->device, &device->properties);
+    if (status == GRKAN_SUCCESS && request->is_tuned)
+        status = bench_tune_begin(device);
     if (status != GRKAN_SUCCESS)
         return tool_complain(who, selector ? selector : "default device", status);
     if (!request->is_tuned)
@@ -105,13 +107,24 @@ static cJSON *make_document(const bench_request *request, const bench_device *de
     return document;
 }
 
+static int are_kept(const bench_request *request, const bench_device *devices)
+{
+    int are = 1;
+    for (int i = 0; i < request->selector_count; i++)
+        are &= bench_is_kept(&devices[i]);
+    return are;
+}
+
 /** Everything between opening the devices and closing them. */
 static int run_and_report(const bench_request *request, bench_device *devices, int argc, char **argv)
 {
     const int result = run_devices(argv[0], request, devices, report_table_stream(request->json));
-    if (result != TOOL_GOOD || request->json == NULL)
+    if (result != TOOL_GOOD)
         return result;
-    return report_finish(argv[0], request->json, make_document(request, devices, argc, argv));
+    const int written = request->json == NULL
+                            ? TOOL_GOOD
+                            : report_finish(argv[0], request->json, make_document(request, devices, argc, argv));
+    return written == TOOL_GOOD && request->is_tuned && !are_kept(request, devices) ? TOOL_CHECK_FAILED : written;
 }
 
 int grkan_tool_bench(int argc, char **argv)
@@ -127,7 +140,7 @@ int grkan_tool_bench(int argc, char **argv)
     for (int i = 0; i < request.selector_count; i++) {
         bench_free_kernels(&devices[i]);
         bench_free_cases(&devices[i]);
-        free(devices[i].tuned);
+        bench_free_tuned(&devices[i]);
         grkan_device_close(devices[i].device);
     }
     free(devices);

@@ -30,7 +30,9 @@ static const command_option options[] = {
      2},
     {"tune", KEY_TUNE, NULL,
      "Instead of these, find in a minute how forward and backward run best on the device, and keep that for plans "
-     "of later processes, beside the compiled kernels; `grkan devices' shows where a device's tunings come from",
+     "of later processes, beside the compiled kernels; `grkan devices' shows where a device's tunings come from, and "
+     "the "
+     "file to remove if they shall be forgotten",
      2},
     {NULL, 0, NULL, "How:", 3},
     {"repeats", KEY_REPEATS, "N", "Samples of each case (about half a second's worth, 5 at least)", 3},
@@ -65,9 +67,11 @@ static const char *pass_name(int value)
 /** Whether anything but the default was asked for. */
 static int has_cases(const operation_request *what)
 {
-    return what->preset != NULL || what->batch || what->outer || what->channels || what->inner || what->groups ||
-           what->dtypes || what->output_dtype || what->strategies || what->determinisms || what->prologue ||
-           what->frozen_names || what->writes_y;
+    static const operation_request plain = OPERATION_REQUEST_INIT;
+    return what->numerator_degree != plain.numerator_degree || what->denominator_degree != plain.denominator_degree ||
+           what->form != plain.form || what->preset != NULL || what->batch || what->outer || what->channels ||
+           what->inner || what->groups || what->dtypes || what->output_dtype || what->strategies ||
+           what->determinisms || what->prologue || what->frozen_names || what->writes_y;
 }
 
 static void take(void *to, const char *who, int key, const char *text)
@@ -128,8 +132,9 @@ static void check(void *to, const char *who)
         options_complain(who, "--rounds are of the device; leave out --host-time");
     if (request->is_predicted && request->is_host_time)
         options_complain(who, "--predict is of the device; leave out --host-time");
-    if (request->is_tuned && (has_cases(&request->what) || request->passes || request->is_study ||
-                              request->is_host_time || request->is_predicted || request->rounds || request->repeats))
+    if (request->is_tuned &&
+        (has_cases(&request->what) || request->passes || request->is_study || request->is_host_time ||
+         request->is_predicted || request->rounds || request->repeats || request->cpu_threads))
         options_complain(who, "--tune has its own cases; leave out all but --device and --json");
     if (request->rounds == 0)
         request->rounds = 1;

@@ -58,6 +58,7 @@ typedef struct tuned_pass {
     double default_milliseconds;
     double table_milliseconds;
     double found_milliseconds; /**< of the best before the table's was tried */
+    char *why_not;             /**< it is not measured, of the last tuning tried; NULL where one was */
 } tuned_pass;
 
 struct bench_tuned {
@@ -66,8 +67,7 @@ struct bench_tuned {
     tuned_pass passes[LAYERS][PASSES];
     double started;
     double seconds;
-    int is_kept;
-    char why_not[160]; /**< it is not kept */
+    char *why_not; /**< it is not kept; NULL: it is */
 };
 
 /* ------------------------------------------------------------------------------------------------------ trying */
@@ -94,57 +94,56 @@ static grkan_operation operation_of(const bench_device *device, int layer)
     return operation;
 }
 
-/** Time both passes of a layer with tunings of their kinds. @param milliseconds out: 0 of one that the device does not run */
-static grkan_status time_layer(bench_device *device, int layer, const grkan_tuning of[PASSES],
-                               double milliseconds[PASSES])
+/** Time both passes of a layer with tunings of their kinds. What the device does not run, or fails at, is no tuning for it.
+    @param milliseconds out: 0 of one that was not measured */
+static void time_layer(bench_device *device, int layer, const grkan_tuning of[PASSES], double milliseconds[PASSES])
 {
     grkan_tunings tunings = device->tuned->defaults;
     for (int pass = 0; pass < PASSES; pass++)
         tunings.of[layers[layer].kinds[pass]] = of[pass];
-    grkan_status status = grkan_device_tune(device->device, &tunings);
     for (int pass = 0; pass < PASSES; pass++) {
+        char **const why_not = &device->tuned->passes[layer][pass].why_not;
         bench_case one = {.operation = operation_of(device, layer), .pass = (bench_pass)pass};
+        grkan_status status = grkan_device_tune(device->device, &tunings);
         if (status == GRKAN_SUCCESS)
             status = bench_run_case(device, &one, effort, bench_device_time);
-        milliseconds[pass] = one.refusal == NULL ? one.milliseconds.median : 0.0;
+        const int is_measured = status == GRKAN_SUCCESS && one.refusal == NULL;
+        milliseconds[pass] = is_measured ? one.milliseconds.median : 0.0;
+        free(*why_not);
+        *why_not = is_measured ? NULL : tool_copy_text(one.refusal != NULL ? one.refusal : grkan_last_error());
         bench_free_case(&one);
     }
-    return status;
+}
+
+/** Whether a time is clearly below the best, either 0 where there is none. */
+static int is_faster(double milliseconds, double best)
+{
+    return milliseconds > 0.0 && (best <= 0.0 || milliseconds < margin * best);
 }
 
 /**
  * Try a tuning for each pass of a layer in the place of its best. Those that seem faster are measured once more, and so are
  * the best, after them.
- * @param milliseconds out, may be NULL: of the tunings tried
  */
-static grkan_status challenge(bench_device *device, int layer, const grkan_tuning tried[PASSES],
-                              double milliseconds[PASSES])
+static void challenge(bench_device *device, int layer, const grkan_tuning tried[PASSES])
 {
     tuned_pass *const passes = device->tuned->passes[layer];
     const grkan_tuning best[PASSES] = {passes[0].best, passes[1].best};
     double first[PASSES], again[PASSES], of_best[PASSES];
-    int is_faster = 0;
-    grkan_status status = time_layer(device, layer, tried, first);
-    for (int pass = 0; pass < PASSES && status == GRKAN_SUCCESS; pass++) {
-        if (milliseconds != NULL)
-            milliseconds[pass] = first[pass];
-        is_faster |= first[pass] > 0.0 && first[pass] < margin * passes[pass].milliseconds;
-    }
-    if (!is_faster || status != GRKAN_SUCCESS)
-        return status;
-    status = time_layer(device, layer, tried, again);
-    if (status == GRKAN_SUCCESS)
-        status = time_layer(device, layer, best, of_best);
-    for (int pass = 0; pass < PASSES && status == GRKAN_SUCCESS; pass++) {
+    time_layer(device, layer, tried, first);
+    if (!is_faster(first[0], passes[0].milliseconds) && !is_faster(first[1], passes[1].milliseconds))
+        return;
+    time_layer(device, layer, tried, again);
+    time_layer(device, layer, best, of_best);
+    for (int pass = 0; pass < PASSES; pass++) {
         const double slower = first[pass] > again[pass] ? first[pass] : again[pass];
-        if (of_best[pass] < passes[pass].milliseconds)
+        if (of_best[pass] > 0.0 && of_best[pass] < passes[pass].milliseconds)
             passes[pass].milliseconds = of_best[pass];
-        if (slower > 0.0 && slower < margin * passes[pass].milliseconds) {
+        if (first[pass] > 0.0 && again[pass] > 0.0 && is_faster(slower, passes[pass].milliseconds)) {
             passes[pass].best = tried[pass];
             passes[pass].milliseconds = slower;
         }
     }
-    return status;
 }
 
 static int32_t *member_of(grkan_tuning *tuning, int member)
@@ -153,25 +152,23 @@ static int32_t *member_of(grkan_tuning *tuning, int member)
 }
 
 /** Try all values of a member. */
-static grkan_status try_member(bench_device *device, int layer, int member)
+static void try_member(bench_device *device, int layer, int member)
 {
     const tuned_pass *const passes = device->tuned->passes[layer];
     grkan_tuning start[PASSES] = {passes[0].best, passes[1].best};
-    grkan_status status = GRKAN_SUCCESS;
-    for (int i = 0; i < MOST_VALUES && members[member].values[i] != 0 && status == GRKAN_SUCCESS; i++) {
+    for (int i = 0; i < MOST_VALUES && members[member].values[i] != 0; i++) {
         const int32_t value = members[member].values[i];
         grkan_tuning tried[PASSES] = {start[0], start[1]};
         *member_of(&tried[0], member) = *member_of(&tried[1], member) = value;
         if (is_over(device->tuned) ||
             (*member_of(&start[0], member) == value && *member_of(&start[1], member) == value))
             continue;
-        status = challenge(device, layer, tried, NULL);
+        challenge(device, layer, tried);
     }
-    return status;
 }
 
 /** Both passes of a layer, from the defaults on. */
-static grkan_status tune_layer(bench_device *device, int layer)
+static void tune_layer(bench_device *device, int layer)
 {
     bench_tuned *const tuned = device->tuned;
     tuned_pass *const passes = tuned->passes[layer];
@@ -179,29 +176,29 @@ static grkan_status tune_layer(bench_device *device, int layer)
     grkan_tuning of_table[PASSES];
     double milliseconds[PASSES];
     if (is_over(tuned))
-        return GRKAN_SUCCESS;
+        return;
     const grkan_tuning defaults[PASSES] = {passes[0].best, passes[1].best};
-    grkan_status status = time_layer(device, layer, defaults, milliseconds);
+    time_layer(device, layer, defaults, milliseconds);
     for (int pass = 0; pass < PASSES; pass++) {
         passes[pass].default_milliseconds = passes[pass].milliseconds = milliseconds[pass];
         of_table[pass] = tuned->table.of[layers[layer].kinds[pass]];
     }
-    for (int member = 0; member < count && status == GRKAN_SUCCESS; member++) {
+    for (int member = 0; member < count; member++) {
         progress_show((size_t)(layer * MEMBERS + member), LAYERS * MEMBERS, device->properties.selector);
-        status = try_member(device, layer, member);
+        try_member(device, layer, member);
     }
     for (int pass = 0; pass < PASSES; pass++)
         passes[pass].found_milliseconds = passes[pass].milliseconds;
-    if (status != GRKAN_SUCCESS || tuned->table.source != GRKAN_TUNING_TABLE)
-        return status;
+    if (tuned->table.source != GRKAN_TUNING_TABLE)
+        return;
     /* The other way round: the table's is what a found one has to beat. */
     const grkan_tuning found[PASSES] = {passes[0].best, passes[1].best};
-    status = time_layer(device, layer, of_table, milliseconds);
+    time_layer(device, layer, of_table, milliseconds);
     for (int pass = 0; pass < PASSES; pass++) {
         passes[pass].table_milliseconds = passes[pass].milliseconds = milliseconds[pass];
         passes[pass].best = of_table[pass];
     }
-    return status == GRKAN_SUCCESS ? challenge(device, layer, found, NULL) : status;
+    challenge(device, layer, found);
 }
 
 /* ---------------------------------------------------------------------------------------------------- the whole */
@@ -223,23 +220,36 @@ static void keep(bench_device *device)
     grkan_status status = grkan_device_tune(device->device, &found);
     if (status == GRKAN_SUCCESS)
         status = grkan_device_keep_tunings(device->device);
-    device->tuned->is_kept = status == GRKAN_SUCCESS;
-    if (status != GRKAN_SUCCESS)
-        snprintf(device->tuned->why_not, sizeof device->tuned->why_not, "%s", grkan_last_error());
+    device->tuned->why_not = status == GRKAN_SUCCESS ? NULL : tool_copy_text(grkan_last_error());
 }
 
 /** Kernels that are compiled for a trial would fill the cache. */
-static grkan_status tune_layers(bench_device *device)
+static void tune_layers(bench_device *device)
 {
     const char *const cache = grkan_environment("GRKAN_CACHE");
     char *const before = cache != NULL ? tool_copy_text(cache) : NULL;
-    grkan_status status = GRKAN_SUCCESS;
     (void)grkan_set_environment("GRKAN_CACHE", "off");
-    for (int layer = 0; layer < LAYERS && status == GRKAN_SUCCESS; layer++)
-        status = tune_layer(device, layer);
+    for (int layer = 0; layer < LAYERS; layer++)
+        tune_layer(device, layer);
     (void)grkan_set_environment("GRKAN_CACHE", before);
     free(before);
-    return status;
+}
+
+static int is_any_measured(const bench_tuned *tuned)
+{
+    for (int layer = 0; layer < LAYERS; layer++)
+        for (int pass = 0; pass < PASSES; pass++)
+            if (tuned->passes[layer][pass].milliseconds > 0.0)
+                return 1;
+    return 0;
+}
+
+static void print_time(text_table *to, double milliseconds)
+{
+    if (milliseconds > 0.0)
+        text_table_cell(to, "%.4f", milliseconds);
+    else
+        text_table_cell(to, "%s", "");
 }
 
 static void print_tuning(text_table *to, const bench_tuned *tuned, int layer, int pass)
@@ -248,15 +258,12 @@ static void print_tuning(text_table *to, const bench_tuned *tuned, int layer, in
     text_table_row(to);
     text_table_cell(to, "%s", grkan_tuning_name(layers[layer].kinds[pass]));
     if (one->milliseconds <= 0.0) {
-        text_table_note(to, "not measured");
+        text_table_note(to, one->why_not != NULL ? one->why_not : "not measured: a minute is over");
         return;
     }
-    text_table_cell(to, "%.4f", one->default_milliseconds);
-    text_table_cell(to, "%.4f", one->found_milliseconds);
-    if (one->table_milliseconds > 0.0)
-        text_table_cell(to, "%.4f", one->table_milliseconds);
-    else
-        text_table_cell(to, "%s", "");
+    print_time(to, one->default_milliseconds);
+    print_time(to, one->found_milliseconds);
+    print_time(to, one->table_milliseconds);
     text_table_cell(to, "%d", (int)one->best.block);
     text_table_cell(to, "%d", (int)one->best.occupancy);
     text_table_cell(to, "%d", (int)one->best.step);
@@ -277,29 +284,48 @@ static void print(const bench_device *device, FILE *stream)
         for (int pass = 0; pass < PASSES; pass++)
             print_tuning(rows, tuned, layer, pass);
     text_table_finish(rows, stream);
-    fprintf(stream, "%s\n", tuned->is_kept ? "kept for this device and driver" : tuned->why_not);
+    fprintf(stream, "%s\n", tuned->why_not == NULL ? "kept for this device and driver" : tuned->why_not);
     fflush(stream);
 }
 
-grkan_status bench_tune(bench_device *device, FILE *stream)
+grkan_status bench_tune_begin(bench_device *device)
 {
     bench_tuned *const tuned = device->tuned = tool_allocate(sizeof *tuned);
-    tuned->started = grkan_milliseconds();
     grkan_status status = grkan_device_tunings(device->device, GRKAN_TUNING_DEFAULT, &tuned->defaults);
     if (status == GRKAN_SUCCESS)
         status = grkan_device_tunings(device->device, GRKAN_TUNING_TABLE, &tuned->table);
     for (int layer = 0; layer < LAYERS; layer++)
         for (int pass = 0; pass < PASSES; pass++)
             tuned->passes[layer][pass].best = tuned->defaults.of[layers[layer].kinds[pass]];
-    if (status == GRKAN_SUCCESS)
-        status = tune_layers(device);
-    if (status != GRKAN_SUCCESS)
-        return status;
+    return status == GRKAN_SUCCESS ? grkan_device_tune(device->device, &tuned->defaults) : status;
+}
+
+grkan_status bench_tune(bench_device *device, FILE *stream)
+{
+    bench_tuned *const tuned = device->tuned;
+    tuned->started = grkan_milliseconds();
+    tune_layers(device);
+    progress_clear();
+    if (!is_any_measured(tuned))
+        return GRKAN_ERROR_DEVICE; /* the last error is that of the last trial */
     keep(device);
     tuned->seconds = (grkan_milliseconds() - tuned->started) / 1000.0;
-    progress_clear();
     print(device, stream);
     return GRKAN_SUCCESS;
+}
+
+int bench_is_kept(const bench_device *device)
+{
+    return device->tuned->why_not == NULL;
+}
+
+void bench_free_tuned(bench_device *device)
+{
+    for (int i = 0; device->tuned != NULL && i < LAYERS * PASSES; i++)
+        free(device->tuned->passes[i / PASSES][i % PASSES].why_not);
+    if (device->tuned != NULL)
+        free(device->tuned->why_not);
+    free(device->tuned);
 }
 
 static void add_time(cJSON *to, const char *name, double milliseconds)
@@ -315,7 +341,7 @@ cJSON *bench_json_of_tuning(const bench_device *device)
     cJSON *const object = cJSON_CreateObject();
     report_add_device(object, &device->properties);
     report_add_measured(object, "seconds", tuned->seconds);
-    cJSON_AddBoolToObject(object, "is_kept", tuned->is_kept);
+    cJSON_AddBoolToObject(object, "is_kept", bench_is_kept(device));
     cJSON *const all = report_add_tunings(object, &found);
     for (int layer = 0; layer < LAYERS; layer++) {
         for (int pass = 0; pass < PASSES; pass++) {
