@@ -58,11 +58,13 @@ static void copy_text(reader *r, cl_device_info what, char *text, size_t bytes)
     free(whole);
 }
 
-/** Of a question that devices need not answer. @return 0 without an answer */
-static uint64_t ask_number(const reader *r, cl_device_info what)
+/** Of a question that devices need not know. @return 0: this one does not */
+static uint64_t ask_number(reader *r, cl_device_info what)
 {
-    reader own = {r->id, r->code};
+    reader own = *r;
     const uint64_t number = read_number(&own, what);
+    if (own.code != CL_INVALID_VALUE)
+        r->code = own.code;
     return own.code == CL_SUCCESS ? number : 0;
 }
 
