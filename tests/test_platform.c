@@ -100,6 +100,27 @@ static void test_programs(void **state)
     assert_false(grkan_is_file(folder));
 }
 
+/** In a process of its own: no file that it opens gets the number of a standard stream that was closed, nor does one work again. */
+static void test_a_program_without_standard_streams(void **state)
+{
+    int status = 0;
+    (void)state;
+    const pid_t program = fork();
+    if (program == 0) {
+        char byte = 0;
+        for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++)
+            (void)close(i);
+        grkan_program_begin(NULL, NULL);
+        _exit(open("/dev/null", O_RDWR) > STDERR_FILENO && read(STDIN_FILENO, &byte, 1) < 0 &&
+                      write(STDOUT_FILENO, &byte, 1) < 0 && write(STDERR_FILENO, &byte, 1) < 0
+                  ? 0
+                  : 1);
+    }
+    assert_int_equal(waitpid(program, &status, 0), program);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void test_a_temporary_folder_that_cannot_be(void **state)
 {
     char folder[GRKAN_PATH_BYTES];
@@ -326,6 +347,7 @@ int main(void)
         cmocka_unit_test(test_the_folder_of_an_address),
         cmocka_unit_test(test_programs),
         cmocka_unit_test(test_a_temporary_folder_that_cannot_be),
+        cmocka_unit_test(test_a_program_without_standard_streams),
         cmocka_unit_test(test_helpers_work_on_each_number_once_and_print_nothing),
         cmocka_unit_test(test_helpers_that_crash_leave_or_stay_change_nothing),
         cmocka_unit_test(test_helpers_end_with_their_program),

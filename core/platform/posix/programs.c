@@ -16,6 +16,10 @@ void grkan_program_begin(int *argc, char ***argv)
 {
     (void)argc;
     (void)argv;
+    /* A standard stream that was closed, so that no file which is opened gets its number. To use it fails as before. */
+    for (int number = STDIN_FILENO; number <= STDERR_FILENO; number++)
+        if (fcntl(number, F_GETFD) < 0)
+            (void)open("/dev/null", number == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
 bool grkan_is_terminal(FILE *stream)
