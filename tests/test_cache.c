@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -464,6 +465,41 @@ static void test_left_over_files_are_in_nobodys_way(void **state)
     store_and_hit();
 }
 
+/** A file in the cache, last written so many seconds ago. */
+static void leave(const char *name, time_t age)
+{
+    char path[2 * PATH_MAX];
+    const struct timespec then = {.tv_sec = time(NULL) - age}, times[2] = {then, then};
+    (void)snprintf(path, sizeof path, "%s/%s", cache, name);
+    const int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    assert_true(file >= 0);
+    assert_int_equal(futimens(file, times), 0);
+    assert_int_equal(close(file), 0);
+}
+
+/** What a killed process left goes with the next program that is stored; what another writes now stays, and what is not ours. */
+static void test_left_over_files_are_removed_when_they_are_old(void **state)
+{
+    (void)state;
+    static const char *const staying[] = {".grkan-1-2.tmp", ".grkan-.tmpx", "grkan-1-1.tmp", ".grkan.tmp"};
+    char path[2 * PATH_MAX];
+    assert_int_equal(mkdir(cache, 0700), 0);
+    leave(".grkan-1-1.tmp", 7200);
+    leave(".grkan-99999-1.tmp", 1 << 30);
+    leave(staying[0], 60);
+    for (size_t i = 1; i < sizeof staying / sizeof staying[0]; i++) {
+        leave(staying[i], 7200);
+    }
+    (void)snprintf(path, sizeof path, "%s/.grkan-1-3.tmp", cache);
+    assert_int_equal(mkdir(path, 0700), 0);
+    store_and_hit();
+    assert_int_equal(entries_of(cache), 1 + sizeof staying / sizeof staying[0] + 1);
+    for (size_t i = 0; i < sizeof staying / sizeof staying[0]; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", cache, staying[i]);
+        assert_int_equal(access(path, F_OK), 0);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_scratch, remove_scratch)
 
 int main(void)
@@ -487,6 +523,7 @@ int main(void)
         TEST(test_what_does_not_fit_leaves_nothing),
         TEST(test_two_processes_do_not_disturb_each_other),
         TEST(test_left_over_files_are_in_nobodys_way),
+        TEST(test_left_over_files_are_removed_when_they_are_old),
     };
     return cmocka_run_group_tests_name("cache", tests, NULL, NULL);
 }

@@ -238,9 +238,13 @@ bool grkan_caches_folder(char *path, size_t bytes);
  */
 void *grkan_private_read(const char *folder, const char *name, size_t most, size_t *bytes);
 
+/** A new file that has not got its place within an hour belongs to a process that was killed; to write one takes less than a second. */
+#define GRKAN_ABANDONED_SECONDS 3600
+
 /**
  * Give a file of a private folder this content: who reads it sees all of the old one or of the new one. It is not
- * flushed to the disk, so what a crash of the system leaves of it has to be told by its content.
+ * flushed to the disk, so what a crash of the system leaves of it has to be told by its content. What processes that were killed
+ * have left of theirs in the folder is removed.
  * @return false if anything went wrong; the file is then as it was
  */
 bool grkan_private_write(const char *folder, const char *name, const void *data, size_t bytes);

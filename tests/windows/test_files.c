@@ -115,6 +115,43 @@ static void test_a_cache_with_an_odd_name(void **state)
     assert_int_equal(empty_cache(), 1);
 }
 
+/** A file in the cache, last written so many seconds ago. */
+static void leave(const char *name, uint64_t seconds)
+{
+    char path[sizeof cache + 32];
+    FILETIME time;
+    (void)snprintf(path, sizeof path, "%s/%s", cache, name);
+    write_text(path, "a part of a program");
+    GetSystemTimeAsFileTime(&time);
+    const uint64_t then = ((uint64_t)time.dwHighDateTime << 32 | time.dwLowDateTime) - seconds * 10000000u;
+    const HANDLE left = CreateFileW(wide(path), GENERIC_WRITE, 0, NULL, OPEN_EXISTING, 0, NULL);
+    assert_true(left != INVALID_HANDLE_VALUE);
+    time = (FILETIME){.dwHighDateTime = (DWORD)(then >> 32), .dwLowDateTime = (DWORD)then};
+    assert_true(SetFileTime(left, NULL, NULL, &time));
+    (void)CloseHandle(left);
+}
+
+static bool is_in_cache(const char *name)
+{
+    char path[sizeof cache + 32];
+    (void)snprintf(path, sizeof path, "%s/%s", cache, name);
+    return grkan_is_file(path);
+}
+
+/** What a process that was ended left goes with the next program that is kept; what another writes now stays. */
+static void test_left_over_files_are_removed_when_they_are_old(void **state)
+{
+    (void)state;
+    assert_true(keep(0));
+    leave(".grkan-1-1.tmp", 7200);
+    leave(".grkan-1-2.tmp", 60);
+    leave("grkan-1-1.tmp", 7200);
+    assert_true(keep(1));
+    assert_false(is_in_cache(".grkan-1-1.tmp"));
+    assert_true(is_in_cache(".grkan-1-2.tmp") && is_in_cache("grkan-1-1.tmp"));
+    assert_int_equal(empty_cache(), -1);
+}
+
 static void test_the_users_folder(void **state)
 {
     (void)state;
@@ -355,6 +392,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_paths),
         cmocka_unit_test(test_the_environment_is_utf_8),
         cmocka_unit_test(test_a_cache_with_an_odd_name),
+        cmocka_unit_test(test_left_over_files_are_removed_when_they_are_old),
         cmocka_unit_test(test_the_users_folder),
         cmocka_unit_test(test_a_shared_cache_is_not_used),
         cmocka_unit_test(test_a_cache_where_nothing_can_be_written),

@@ -2,11 +2,13 @@
 /** @file files.c @brief Files and folders of POSIX systems. */
 #include "posix.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 bool grkan_is_separator(char character)
@@ -172,6 +174,32 @@ void *grkan_private_read(const char *path, const char *name, size_t most, size_t
     return content;
 }
 
+static bool is_new_files_name(const char *name)
+{
+    static const char begin[] = ".grkan-", end[] = ".tmp";
+    const size_t length = strlen(name);
+    return length > sizeof begin - 1 + sizeof end - 1 && strncmp(name, begin, sizeof begin - 1) == 0 &&
+           strcmp(name + length - (sizeof end - 1), end) == 0;
+}
+
+/** Of processes that were killed before their new file had its place. */
+static void remove_abandoned(int folder)
+{
+    const int own = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *const all = own >= 0 ? fdopendir(own) : NULL;
+    const time_t now = time(NULL);
+    if (all == NULL && own >= 0)
+        (void)close(own);
+    for (const struct dirent *one; all != NULL && (one = readdir(all)) != NULL;) {
+        struct stat found;
+        if (is_new_files_name(one->d_name) && fstatat(folder, one->d_name, &found, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(found.st_mode) && now - found.st_mtime > GRKAN_ABANDONED_SECONDS)
+            (void)unlinkat(folder, one->d_name, 0);
+    }
+    if (all != NULL)
+        (void)closedir(all);
+}
+
 bool grkan_private_write(const char *path, const char *name, const void *data, size_t bytes)
 {
     posix_new_file file;
@@ -181,7 +209,9 @@ bool grkan_private_write(const char *path, const char *name, const void *data, s
         is_written = posix_write_all(file.descriptor, data, bytes);
         is_written = posix_new_file_close(&file, is_written ? name : NULL) && is_written;
     }
-    if (folder >= 0)
+    if (folder >= 0) {
+        remove_abandoned(folder);
         (void)close(folder);
+    }
     return is_written;
 }

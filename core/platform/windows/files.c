@@ -225,6 +225,35 @@ void *grkan_private_read(const char *path, const char *name, size_t most, size_t
     return content;
 }
 
+static uint64_t ticks_of(FILETIME time) /* of 100 nanoseconds */
+{
+    return (uint64_t)time.dwHighDateTime << 32 | time.dwLowDateTime;
+}
+
+/** Of processes that were ended before their new file had its place. The folder is held open. */
+static void remove_abandoned(const char *path)
+{
+    const uint64_t ticks = (uint64_t)GRKAN_ABANDONED_SECONDS * 10000000u;
+    char pattern[GRKAN_PATH_BYTES], name[GRKAN_PATH_BYTES], full[GRKAN_PATH_BYTES];
+    wchar_t wide[WINDOWS_PATH];
+    WIN32_FIND_DATAW found;
+    FILETIME now;
+    GetSystemTimeAsFileTime(&now);
+    if ((size_t)snprintf(pattern, sizeof pattern, "%s/.grkan-*.tmp", path) >= sizeof pattern ||
+        !windows_path(pattern, wide))
+        return;
+    const HANDLE all = FindFirstFileW(wide, &found);
+    if (all == INVALID_HANDLE_VALUE)
+        return;
+    do {
+        if (ticks_of(now) > ticks_of(found.ftLastWriteTime) + ticks &&
+            windows_text(found.cFileName, name, sizeof name) &&
+            (size_t)snprintf(full, sizeof full, "%s/%s", path, name) < sizeof full)
+            grkan_file_remove(full);
+    } while (FindNextFileW(all, &found));
+    (void)FindClose(all);
+}
+
 bool grkan_private_write(const char *path, const char *name, const void *data, size_t bytes)
 {
     char full[GRKAN_PATH_BYTES];
@@ -238,6 +267,7 @@ bool grkan_private_write(const char *path, const char *name, const void *data, s
         is_written = windows_write_all(file.file, data, bytes);
         is_written = windows_new_file_close(&file, is_written ? full : NULL) && is_written;
     }
+    remove_abandoned(path);
     (void)CloseHandle(folder);
     return is_written;
 }
