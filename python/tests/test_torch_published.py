@@ -172,8 +172,11 @@ def test_a_program_that_puts_its_own_folder_first(program):
 
 @pytest.mark.parametrize("words, text", [
     (["kat", "train.py"], "argument PACKAGE: invalid choice: 'kat' (choose from"),
-    (["kat_rational", "no/train.py"], "there is no file no/train.py"),
-    (["rational_kat", "-m", "no.module"], "there is no module no.module"),
+    (["kat_rational", "no/train.py"], "there is no file 'no/train.py'"),
+    (["kat_rational", ""], "there is no file ''"),
+    (["kat_rational", str(ROOT / "docs")], f"there is no file '{ROOT / 'docs'}'"),
+    (["rational_kat", "-m", "no.module"], "there is no module 'no.module'"),
+    (["rational_kat", "-m", ".relative"], "there is no module '.relative'"),
     (["rational_kat"], "the following arguments are required: PROGRAM"),
 ])
 def test_bad_usage(words, text, monkeypatch, capsys):

@@ -29,9 +29,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _has_module(name: str) -> bool:
     try:
-        return importlib.util.find_spec(name) is not None
+        return not name.startswith(".") and importlib.util.find_spec(name) is not None
     except ModuleNotFoundError:  # the package that it would be in
         return False
+
+
+def _has_script(path: str) -> bool:
+    """A file, or a folder or an archive with a __main__.py, as Python takes them; to look into archives is Python's."""
+    return Path(path, "__main__.py").exists() if Path(path).is_dir() else Path(path).exists()
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -45,11 +50,11 @@ def main(arguments: list[str] | None = None) -> None:
     importlib.import_module(options.package)  # now, since the program may put folders before that one
     if options.is_module:
         if not _has_module(options.program):
-            parser.error(f"there is no module {options.program}")
+            parser.error(f"there is no module '{options.program}'")
         runpy.run_module(options.program, run_name="__main__", alter_sys=True)
     else:
-        if not Path(options.program).exists():
-            parser.error(f"there is no file {options.program}")
+        if not options.program or not _has_script(options.program):
+            parser.error(f"there is no file '{options.program}'")
         runpy.run_path(options.program, run_name="__main__")
 
 
