@@ -4,6 +4,7 @@
 import copy
 import json
 import os
+import pathlib
 import re
 import subprocess
 import sys
@@ -386,3 +387,25 @@ def test_devices_of_one_gpu_have_one_colour(monkeypatch):
     devices = [device("H", "cuda"), device("H", "opencl"), device("K", "cuda")]
     for labels in drawn(monkeypatch, plots.fraction_of_copy, devices).values():
         assert labels["H, cuda"] == labels["H, opencl"] != labels["K, cuda"]
+
+
+@pytest.mark.parametrize("more", [[], ["--predict"]])
+def test_what_the_program_measures(tmp_path, capsys, more):
+    program = pathlib.Path(os.environ.get("GRKAN_LIBRARY", "")).parent / "tools" / "grkan"
+    if not program.exists():
+        pytest.skip("there is no program beside the library")
+    path = str(tmp_path / "bench.json")
+    subprocess.run([program.resolve(), "bench", "--outer", "64", "--channels", "64", "--device", "cpu", "--repeats",
+                    "1", *more, "--json", path], check=True, capture_output=True)
+    status, out, err = run([path, "--format", "markdown"], capsys)
+    assert status == 0, err
+    assert "| 64 × 64 | f32 | backward | " in out
+    status, out, _ = run([path], capsys)
+    assert status == 0 and ("predicted ms" in out) == bool(more)
+
+
+def test_studies_without_predictions(tmp_path, capsys):
+    document = make_document(cases=study_cases(1.0))
+    for case in document["devices"][0]["cases"]:
+        del case["predicted_milliseconds"]
+    assert run([write(tmp_path, "a.json", document)], capsys)[0] == 0

@@ -90,6 +90,7 @@ def test_presets_and_constants(tmp_path):
     ({"function": "nosuch"}, '"nosuch"'),
     ({"form": "nosuch"}, "'nosuch'"),
     ({"numerator": []}, "$.numerator: [] "),
+    ({"numerator": [1.7e308] * 6}, "holds or gives numbers above 1e+300, which are not drawn"),
     ({"numerator": ["a"]}, "$.numerator[0]: 'a' is not of type 'number'"),
     ({"points": "p.txt", "x": [1], "y": [1]}, "$: ")])
 def test_a_bad_file(tmp_path, capsys, change, reason):

@@ -17,6 +17,7 @@ from . import documents, plots
 from .__main__ import printable
 
 SAMPLES = 1201
+LARGEST = 1e300  # of what is drawn: Matplotlib's axes reach beyond it
 
 
 def _fitted(content, x):
@@ -24,6 +25,11 @@ def _fitted(content, x):
     numerator, denominator = ([content[name]] for name in ("numerator", "denominator"))
     return forward(x.reshape(-1, 1), numpy.array(numerator, "f8"), numpy.array(denominator, "f8").reshape(1, -1),
                    form=content["form"]).ravel()
+
+
+def _check_size(*drawn):
+    if any(numpy.abs(one[numpy.isfinite(one)]).max(initial=0) > LARGEST for one in drawn):
+        raise documents.BadDocument(f"holds or gives numbers above {LARGEST:g}, which are not drawn")
 
 
 def curves(content):
@@ -43,6 +49,7 @@ def curves(content):
 def to_svg(content):
     """The drawing of a document."""
     x, fit, target, error = curves(content)
+    _check_size(x, fit, *target, *error)
     name = plots.plain_text(content.get("function") or content["points"])
     largest = content["f32" if "preset" in content else "f64"]
     is_function = "function" in content

@@ -2,6 +2,7 @@
 """The plots of the report, as SVG that stands in the page itself."""
 
 import io
+import math
 from typing import Any
 
 import matplotlib
@@ -264,7 +265,8 @@ def growth(devices):
             found = sorted(found, key=lambda case: of(case["operation"]))
             xs = [of(case["operation"]) for case in found]
             ax.plot(xs, [case["milliseconds"]["median"] for case in found], markersize=4, **looks[number].lines())
-            ax.plot(xs, [case["predicted_milliseconds"] for case in found], color=looks[number].colour, linestyle=":")
+            ax.plot(xs, [case.get("predicted_milliseconds", math.nan) for case in found], color=looks[number].colour,
+                    linestyle=":")
         if name != "degrees":
             ax.set_xscale("log", base=10 if name == "sizes" else 2)
         if name == "groups":
