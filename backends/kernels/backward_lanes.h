@@ -294,57 +294,72 @@ DEVICE void reduce_block(const gradients *d, const tile *b, SHARED scalar *sums,
 
 /* ---------------------------------------------------------------------------------------------- the kernels */
 
-KERNEL(GRKAN_BACKWARD_BLOCK, GRKAN_BACKWARD_RESIDENT)
-grkan_backward(GLOBAL const char *x, GLOBAL const char *dy, TABLE_PARAMETERS(GLOBAL const scalar *, table),
-               GLOBAL char *dx, TABLE_PARAMETERS(GLOBAL scalar *, gradient), GLOBAL char *workspace,
-               Y_PARAMETER const grkan_launch launch, const grkan_geometry geometry MORE_OFFSETS)
+OUTLINE void backward_block(const grkan_geometry *geometry, const grkan_launch *launch, const arguments *a, int block)
 {
     SHARED_ARRAY(scalar, sums, SUMS * GRKAN_BACKWARD_BLOCK);
     SHARED_ARRAY(scalar, exchange, GRKAN_BACKWARD_BLOCK / MOST_OUTPUT_THREADS * (MOST_OUTPUT_THREADS + 1));
-    const tile b = tile_of_block(&geometry, (int)BLOCK_INDEX() + launch.first_block);
-    arguments a;
-    a.workspace = workspace;
-    TABLE_ARRAY(a.tables, table);
-    TABLE_ARRAY(a.gradients, gradient);
-    const gradients d = gradients_of(&geometry, &launch, &a);
+    const tile b = tile_of_block(geometry, block);
+    const gradients d = gradients_of(geometry, launch, a);
     lane_tensors t;
-    t.x = OFFSET(x, launch.x);
-    t.dy = OFFSET(dy, launch.dy);
-    t.dx = OFFSET(dx, launch.result);
-#if GRKAN_WRITES_Y
-    t.y = OFFSET(y, more.y);
-#endif
+    t.x = OFFSET(a->x, launch->x);
+    t.dy = OFFSET(a->dy, launch->dy);
+    t.dx = OFFSET(a->result, launch->result);
+    t.y = a->y;
 #if GRKAN_VECTOR * MOST_LANE_ROWS < 48 /* elements of a chain: rows.c */
     SHARED_ARRAY(scalar, chains, SUMS * GRKAN_BACKWARD_BLOCK);
 #else
     SHARED scalar *const chains = sums;
 #endif
-    sum_threads(&b, &launch, &a, &t, chains, sums);
+    sum_threads(&b, launch, a, &t, chains, sums);
     reduce_block(&d, &b, sums, exchange);
+}
+
+KERNEL(GRKAN_BACKWARD_BLOCK, GRKAN_BACKWARD_RESIDENT)
+grkan_backward(GLOBAL const char *x, GLOBAL const char *dy, TABLE_PARAMETERS(GLOBAL const scalar *, table),
+               GLOBAL char *dx, TABLE_PARAMETERS(GLOBAL scalar *, gradient), GLOBAL char *workspace,
+               Y_PARAMETER const grkan_launch launch, const grkan_geometry geometry MORE_OFFSETS)
+{
+    arguments a;
+    a.x = x;
+    a.dy = dy;
+    a.result = dx;
+    a.workspace = workspace;
+    TABLE_ARRAY(a.tables, table);
+    TABLE_ARRAY(a.gradients, gradient);
+#if GRKAN_WRITES_Y
+    a.y = OFFSET(y, more.y);
+#else
+    a.y = 0;
+#endif
+    backward_block(&geometry, &launch, &a, (int)BLOCK_INDEX() + launch.first_block);
+}
+
+OUTLINE void reduce_partials(const grkan_geometry *geometry, const grkan_launch *launch, const arguments *a, int block)
+{
+    SHARED_ARRAY(scalar, exchange, GRKAN_BACKWARD_BLOCK);
+    const gradients d = gradients_of(geometry, launch, a);
+    for (int thread = 0; thread < GRKAN_BACKWARD_BLOCK; ++thread) {
+        const partial_range p = partials_of_block(geometry, block, thread);
+        if (p.exists)
+            exchange[thread] = sum_partials(&d, &p);
+    }
+    for (int thread = 0; thread < GRKAN_BACKWARD_BLOCK; ++thread) {
+        const partial_range p = partials_of_block(geometry, block, thread);
+        if (p.exists && p.thread == 0)
+            finish(&d, gradient_at(&d, p.table, p.position),
+                   sum_exchanged(exchange + thread, numbers_of_block(p.threads), p.threads));
+    }
 }
 
 KERNEL(GRKAN_BACKWARD_BLOCK, 1)
 grkan_reduce(TABLE_PARAMETERS(GLOBAL const scalar *, table), TABLE_PARAMETERS(GLOBAL scalar *, gradient),
              GLOBAL char *workspace, const grkan_launch launch, const grkan_geometry geometry)
 {
-    SHARED_ARRAY(scalar, exchange, GRKAN_BACKWARD_BLOCK);
-    const int block = (int)BLOCK_INDEX() + launch.first_block;
     arguments a;
     a.workspace = workspace;
     TABLE_ARRAY(a.tables, table);
     TABLE_ARRAY(a.gradients, gradient);
-    const gradients d = gradients_of(&geometry, &launch, &a);
-    for (int thread = 0; thread < GRKAN_BACKWARD_BLOCK; ++thread) {
-        const partial_range p = partials_of_block(&geometry, block, thread);
-        if (p.exists)
-            exchange[thread] = sum_partials(&d, &p);
-    }
-    for (int thread = 0; thread < GRKAN_BACKWARD_BLOCK; ++thread) {
-        const partial_range p = partials_of_block(&geometry, block, thread);
-        if (p.exists && p.thread == 0)
-            finish(&d, gradient_at(&d, p.table, p.position),
-                   sum_exchanged(exchange + thread, numbers_of_block(p.threads), p.threads));
-    }
+    reduce_partials(&geometry, &launch, &a, (int)BLOCK_INDEX() + launch.first_block);
 }
 
 #endif

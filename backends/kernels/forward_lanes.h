@@ -64,16 +64,12 @@ DEVICE void forward_run(const lane_rows *rows, int first, int end, const strip_n
 
 /** Forward has no sums, so its lanes are neighbouring elements, whatever a thread's vectors are, and a row of the block is like
     another. */
-KERNEL(GRKAN_FORWARD_BLOCK, GRKAN_FORWARD_RESIDENT)
-grkan_forward(GLOBAL const char *x, TABLE_PARAMETERS(GLOBAL const scalar *, table), GLOBAL char *y,
-              const grkan_launch launch, const grkan_geometry geometry)
+OUTLINE void forward_block(const grkan_geometry *geometry, const grkan_launch *launch, const arguments *a, int block)
 {
-    const tile b = tile_of_block(&geometry, (int)BLOCK_INDEX() + launch.first_block);
+    const tile b = tile_of_block(geometry, block);
     const int width = longest_lane_row(&b);
-    GLOBAL const char *const from = OFFSET(x, launch.x);
-    GLOBAL char *const to = OFFSET(y, launch.result);
-    arguments a;
-    TABLE_ARRAY(a.tables, table);
+    GLOBAL const char *const from = OFFSET(a->x, launch->x);
+    GLOBAL char *const to = OFFSET(a->result, launch->result);
     lane_rows rows, next;
     find_lane_rows(&b, 0, 1, MOST_LANE_ROWS, &next);
     for (int first = next.count; next.count > 0; first += next.count) {
@@ -83,11 +79,22 @@ grkan_forward(GLOBAL const char *x, TABLE_PARAMETERS(GLOBAL const scalar *, tabl
         find_lane_rows(&b, first, 1, MOST_LANE_ROWS, &next);
         n.end = 0;
         for (int element = 0, end; element < width; element = end) {
-            load_strip(&b, &launch, &a, element, 1, width, &n);
+            load_strip(&b, launch, a, element, 1, width, &n);
             end = end_of_run(element, width, &n);
             forward_run(&rows, element, end, &n, from, to, &next, &asked);
         }
     }
+}
+
+KERNEL(GRKAN_FORWARD_BLOCK, GRKAN_FORWARD_RESIDENT)
+grkan_forward(GLOBAL const char *x, TABLE_PARAMETERS(GLOBAL const scalar *, table), GLOBAL char *y,
+              const grkan_launch launch, const grkan_geometry geometry)
+{
+    arguments a;
+    a.x = x;
+    a.result = y;
+    TABLE_ARRAY(a.tables, table);
+    forward_block(&geometry, &launch, &a, (int)BLOCK_INDEX() + launch.first_block);
 }
 
 #endif

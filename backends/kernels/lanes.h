@@ -5,8 +5,8 @@
  * GRKAN_LANES numbers, one for each of as many neighbouring threads.
  *
  * A device that runs work-items one after the other gains nothing from a block of them, and keeps what each has between
- * barriers in memory. What a block and its threads have to do is the same as on GPUs, so the bits are. Words beside those of
- * words.h:
+ * barriers in memory. What a block and its threads have to do is the same as on GPUs, so the bits are. Each kernel calls a
+ * function that has the block: PoCL compiles what stands in a kernel itself three times. Words beside those of words.h:
  *
  *     GRKAN_LANES              how many
  *     PRIVATE                  the address space of a work-item's own arrays, like GLOBAL and SHARED
