@@ -2,7 +2,7 @@
 /**
  * @file backward.h
  * @brief The kernels of backward on GPUs: that of the strategies that reduce blocks, and what adds up their partials. That of
- * the strategy element, and what clears gradients for atomics: atomics.h.
+ * the strategy element: backward_element.h.
  */
 #ifndef GRKAN_BACKWARD_H
 #define GRKAN_BACKWARD_H

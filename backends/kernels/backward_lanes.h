@@ -4,8 +4,10 @@
 #define GRKAN_BACKWARD_LANES_H
 
 #include "block_outputs.h"
+#include "element_lanes.h"
 #include "grid_reduction.h"
-#include "lanes.h"
+
+#if GRKAN_STRATEGY != STRATEGY_ELEMENT
 
 /* ------------------------------------------------------------------------------------- vectors of threads */
 
@@ -64,76 +66,6 @@ DEVICE void store_vectors(int dtype, GLOBAL char *tensor, grkan_int64 element, i
 }
 
 /* ------------------------------------------------------------------------------ phase 1: the rows of a strip */
-
-/** Where tensors are, and gradients that are wanted of them. */
-typedef struct lane_tensors {
-    GLOBAL const char *x;
-    GLOBAL const char *dy;
-    GLOBAL char *dx;
-    GLOBAL char *y;
-} lane_tensors;
-
-/** dx, y and sums where elements are not near zero. */
-typedef struct lane_results {
-    real dx;
-    real y;
-    real sums[SUMS];
-} lane_results;
-
-/** @param before sums before the elements; those of lanes whose element is near have been added to. @param r in and out */
-OUTLINE void backward_far(const coefficients *c, real limits, real x, real dy, const real *before, lane_results *r)
-{
-    scalar limit[GRKAN_LANES], own_x[GRKAN_LANES], own_dy[GRKAN_LANES], own_dx[GRKAN_LANES], own_y[GRKAN_LANES];
-    STORE_LANES(PRIVATE, limit, limits);
-    STORE_LANES(PRIVATE, own_x, x);
-    STORE_LANES(PRIVATE, own_dy, dy);
-    STORE_LANES(PRIVATE, own_dx, r->dx);
-    STORE_LANES(PRIVATE, own_y, r->y);
-    NO_UNROLL
-    for (int lane = 0; lane < GRKAN_LANES; ++lane) {
-        scalar_coefficients one;
-        scalar sums[SUMS], all[GRKAN_LANES];
-        if (!(ABS(own_x[lane]) > limit[lane]))
-            continue;
-        take_lane(c, lane, &one);
-        NO_UNROLL
-        for (int i = 0; i < SUMS; ++i) {
-            STORE_LANES(PRIVATE, all, before[i]);
-            sums[i] = all[lane];
-        }
-        own_dx[lane] = backward_scaled(the_family(), &one, own_x[lane], own_dy[lane], sums);
-        if (GRKAN_WRITES_Y)
-            own_y[lane] = forward_scaled(the_family(), &one, own_x[lane]);
-        NO_UNROLL
-        for (int i = 0; i < SUMS; ++i) {
-            STORE_LANES(PRIVATE, all, r->sums[i]);
-            all[lane] = sums[i];
-            r->sums[i] = LOAD_LANES(PRIVATE, all);
-        }
-    }
-    r->dx = LOAD_LANES(PRIVATE, own_dx);
-    r->y = LOAD_LANES(PRIVATE, own_y);
-}
-
-/** One element of each lane: near zero, or the rare way. */
-DEVICE real backward_lanes(const coefficients *c, real limits, real x, real dy, real *y, real *sums)
-{
-    if (ANY_ABOVE(ABS(x), limits)) {
-        real before[SUMS];
-        lane_results r;
-        UNROLL
-        for (int i = 0; i < SUMS; ++i)
-            r.sums[i] = before[i] = sums[i];
-        r.dx = backward_near(the_family(), c, PLUS_ZERO(x), dy, &r.y, r.sums);
-        backward_far(c, limits, x, dy, before, &r);
-        UNROLL
-        for (int i = 0; i < SUMS; ++i)
-            sums[i] = r.sums[i];
-        *y = r.y;
-        return r.dx;
-    }
-    return backward_near(the_family(), c, PLUS_ZERO(x), dy, y, sums);
-}
 
 /** The rows of neighbouring threads. @param vector of the column tile, the first lane's */
 DEVICE void sum_strip(const lane_tensors *t, const lane_rows *rows, int vector, const coefficients *c, real limits,
@@ -292,19 +224,13 @@ DEVICE void reduce_block(const gradients *d, const tile *b, SHARED scalar *sums,
     }
 }
 
-/* ---------------------------------------------------------------------------------------------- the kernels */
-
 OUTLINE void backward_block(const grkan_geometry *geometry, const grkan_launch *launch, const arguments *a, int block)
 {
     SHARED_ARRAY(scalar, sums, SUMS * GRKAN_BACKWARD_BLOCK);
     SHARED_ARRAY(scalar, exchange, GRKAN_BACKWARD_BLOCK / MOST_OUTPUT_THREADS * (MOST_OUTPUT_THREADS + 1));
     const tile b = tile_of_block(geometry, block);
     const gradients d = gradients_of(geometry, launch, a);
-    lane_tensors t;
-    t.x = OFFSET(a->x, launch->x);
-    t.dy = OFFSET(a->dy, launch->dy);
-    t.dx = OFFSET(a->result, launch->result);
-    t.y = a->y;
+    const lane_tensors t = tensors_of(launch, a);
 #if GRKAN_VECTOR * MOST_LANE_ROWS < 48 /* elements of a chain: rows.c */
     SHARED_ARRAY(scalar, chains, SUMS * GRKAN_BACKWARD_BLOCK);
 #else
@@ -313,6 +239,10 @@ OUTLINE void backward_block(const grkan_geometry *geometry, const grkan_launch *
     sum_threads(&b, launch, a, &t, chains, sums);
     reduce_block(&d, &b, sums, exchange);
 }
+
+#endif
+
+/* ---------------------------------------------------------------------------------------------- the kernels */
 
 KERNEL(GRKAN_BACKWARD_BLOCK, GRKAN_BACKWARD_RESIDENT)
 grkan_backward(GLOBAL const char *x, GLOBAL const char *dy, TABLE_PARAMETERS(GLOBAL const scalar *, table),
@@ -334,6 +264,7 @@ grkan_backward(GLOBAL const char *x, GLOBAL const char *dy, TABLE_PARAMETERS(GLO
     backward_block(&geometry, &launch, &a, (int)BLOCK_INDEX() + launch.first_block);
 }
 
+#if GRKAN_STRATEGY == STRATEGY_TREE
 OUTLINE void reduce_partials(const grkan_geometry *geometry, const grkan_launch *launch, const arguments *a, int block)
 {
     SHARED_ARRAY(scalar, exchange, GRKAN_BACKWARD_BLOCK);
@@ -361,5 +292,6 @@ grkan_reduce(TABLE_PARAMETERS(GLOBAL const scalar *, table), TABLE_PARAMETERS(GL
     TABLE_ARRAY(a.gradients, gradient);
     reduce_partials(&geometry, &launch, &a, (int)BLOCK_INDEX() + launch.first_block);
 }
+#endif
 
 #endif

@@ -44,10 +44,10 @@ static bool is_same_everywhere(const grkan_plan_data *data)
     return data->options.determinism == GRKAN_DEVICE_TO_DEVICE;
 }
 
-/** Whether a block is one work-item: the kernels for that have neither atomics nor prologues. */
+/** Whether a block is one work-item: the kernels for that have no prologues. */
 static bool has_lanes(const grkan_device_limits *limits, const grkan_plan_data *data)
 {
-    return limits->lanes > 0 && data->options.strategy == GRKAN_STRATEGY_TREE && !has_prologue(data);
+    return limits->lanes > 0 && !has_prologue(data);
 }
 
 /** A device's limits for a plan: where lanes are neighbouring threads, vectors of one element make them neighbouring elements, too;
