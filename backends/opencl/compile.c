@@ -86,7 +86,8 @@ static void write_options(const grkan_backend_device *device, const grkan_compil
         snprintf(ptx, sizeof ptx, " -DPTX_ARCHITECTURE=%d", device->ptx_architecture);
     if (device->wave > 0)
         snprintf(wave, sizeof wave, " -DOPENCL_WAVE=%d", device->wave);
-    snprintf(options, OPENCL_OPTION_BYTES, OPENCL_OPTIONS " %s%s%s%s%s", request->definitions,
+    snprintf(options, OPENCL_OPTION_BYTES, OPENCL_OPTIONS " %s%s%s%s%s%s", request->definitions,
+             device->declares ? " -DOPENCL_DECLARES -D_OPENCL_H_" : "",
              !request->is_ieee          ? ""
              : device->rounds_correctly ? " -cl-fp32-correctly-rounded-divide-sqrt"
                                         : " -DOPENCL_ESTIMATES",

@@ -65,6 +65,34 @@ typedef JOIN(ushort, GRKAN_LANES) __attribute__((aligned(2))) shorts_in_memory;
 typedef scalar real;
 #endif
 
+#ifdef OPENCL_DECLARES /* compile.c: of the functions that are built in, those that kernels call */
+#define BUILT_IN __attribute__((overloadable))
+#define PURE_BUILT_IN __attribute__((overloadable, const))
+size_t PURE_BUILT_IN get_group_id(uint);
+size_t PURE_BUILT_IN get_local_id(uint);
+void BUILT_IN __attribute__((convergent)) barrier(cl_mem_fence_flags);
+void BUILT_IN prefetch(const __global char *, size_t);
+uint BUILT_IN atomic_cmpxchg(volatile __global uint *, uint, uint);
+scalar PURE_BUILT_IN fma(scalar, scalar, scalar);
+scalar PURE_BUILT_IN fabs(scalar);
+scalar PURE_BUILT_IN fmax(scalar, scalar);
+scalar PURE_BUILT_IN sqrt(scalar);
+#if GRKAN_DTYPE == 3
+ulong BUILT_IN atom_cmpxchg(volatile __global ulong *, ulong, ulong);
+#endif
+#ifdef GRKAN_LANES
+real PURE_BUILT_IN fma(real, real, real);
+real PURE_BUILT_IN fabs(real);
+#if GRKAN_DTYPE == 3
+int PURE_BUILT_IN any(JOIN(long, GRKAN_LANES));
+#else
+int PURE_BUILT_IN any(JOIN(int, GRKAN_LANES));
+#endif
+STORED_BITS PURE_BUILT_IN JOIN(convert_uint, GRKAN_LANES)(JOIN(ushort, GRKAN_LANES));
+JOIN(ushort, GRKAN_LANES) PURE_BUILT_IN JOIN(convert_ushort, GRKAN_LANES)(STORED_BITS);
+#endif
+#endif
+
 #define DEVICE static inline
 #define GLOBAL __global
 #define PRIVATE __private

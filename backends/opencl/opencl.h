@@ -21,6 +21,7 @@ struct grkan_backend_device {
     int index;            /* -1: opened in the caller's context */
     int ptx_architecture; /* of an NVIDIA GPU, 800 for sm_80; 0: another vendor's, or too old for ptx.h */
     int keeps_sources;    /* 1: programs are kept as text, see describe.c */
+    int declares; /* 1: the dialect declares what is built in, and the compiler's header is not read: describe.c */
     int rounds_correctly; /* 1: quotients and square roots, where it is told to; 0: see kernels/rounded.h */
     int wave;             /* threads of a wave that kernels require, of Intel's GPUs; 0: none */
     cl_device_id id;
@@ -93,7 +94,7 @@ void opencl_close(grkan_backend_device *device);
 
 /** Whether grkan's kernels can run there. @return GRKAN_ERROR_UNSUPPORTED, with what it lacks */
 grkan_status opencl_check_usable(cl_device_id id);
-/** Fill in the device's ptx_architecture, keeps_sources, rounds_correctly, wave and identity. */
+/** Fill in the device's ptx_architecture, keeps_sources, declares, rounds_correctly, wave and identity. */
 grkan_status opencl_identify(grkan_backend_device *device);
 grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_properties *properties,
                              grkan_device_limits *limits);
