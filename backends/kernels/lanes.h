@@ -121,7 +121,7 @@ DEVICE int longest_lane_row(const tile *b)
 }
 
 /** @param first of all rows of the block, as tile rows follow each other @param step to the next: 1, or block_rows */
-DEVICE void find_lane_rows(const tile *b, int first, int step, int most, lane_rows *rows)
+OUTLINE void find_lane_rows(const tile *b, int first, int step, int most, lane_rows *rows)
 {
     const int side_by_side = b->g->columns.block_rows;
     int row = first / side_by_side;
@@ -167,7 +167,7 @@ DEVICE int next_line(const lane_rows *rows, asked_lines *asked, grkan_int64 *ele
 
 /* ------------------------------------------------------------------------------------------------ coefficients */
 
-/** Numbers of coefficients, and where those of a table begin. */
+/** Coefficients of all tables, at most. */
 #define LANE_NUMBERS (FAMILY_SUMS + FAMILY_TABLES)
 
 DEVICE GLOBAL const scalar *row_of_group(const grkan_geometry *g, const grkan_launch *launch, const arguments *a,
@@ -194,19 +194,27 @@ DEVICE void load_common(const grkan_geometry *g, const grkan_launch *launch, con
 OUTLINE void load_each(const tile *b, const grkan_launch *launch, const arguments *a, int element, int step, int end,
                        coefficients *c)
 {
-    scalar own[GRKAN_LANES];
+    scalar own[LANE_NUMBERS][GRKAN_LANES];
+    int number = 0;
+    NO_UNROLL
+    for (int lane = 0; lane < GRKAN_LANES; ++lane) {
+        const int at = element + lane * step < end ? element + lane * step : end - 1;
+        const grkan_int64 group = group_of(b, at);
+        number = 0;
+        UNROLL
+        for (int table = 0; table < FAMILY_TABLES; ++table) {
+            GLOBAL const scalar *const row = row_of_group(b->g, launch, a, table, group);
+            NO_UNROLL
+            for (int i = 0; i < coefficient_count(the_family(), table); ++i)
+                own[number++][lane] = coefficient_of(the_family(), table, row, i);
+        }
+    }
+    number = 0;
     UNROLL
     for (int table = 0; table < FAMILY_TABLES; ++table) {
         NO_UNROLL
-        for (int i = 0; i < coefficient_count(the_family(), table); ++i) {
-            NO_UNROLL
-            for (int lane = 0; lane < GRKAN_LANES; ++lane) {
-                const int at = element + lane * step < end ? element + lane * step : end - 1;
-                own[lane] =
-                    coefficient_of(the_family(), table, row_of_group(b->g, launch, a, table, group_of(b, at)), i);
-            }
-            COEFFICIENT(c, table, i) = LOAD_LANES(PRIVATE, own);
-        }
+        for (int i = 0; i < coefficient_count(the_family(), table); ++i)
+            COEFFICIENT(c, table, i) = LOAD_LANES(PRIVATE, own[number++]);
     }
 }
 
