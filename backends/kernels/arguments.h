@@ -68,7 +68,7 @@ typedef struct arguments {
 } arguments;
 
 /** The gradients of a call, found again where they are needed, so that no loop keeps them in registers. */
-DEVICE gradients gradients_of(const grkan_geometry *g, const grkan_launch *launch, const arguments *a)
+APART gradients gradients_of(const grkan_geometry *g, const grkan_launch *launch, const arguments *a)
 {
     gradients d;
     d.g = g;

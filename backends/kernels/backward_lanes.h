@@ -143,8 +143,8 @@ DEVICE void store_sums(const real *sums, int threads, SHARED scalar *own)
 
 /** A strip of some rows of a chain. @param starts whether they are its first @param ends whether they are its last
     @param chain sums since a chain's start @param total of the chains before */
-DEVICE void sum_chain(const lane_tensors *t, const lane_rows *rows, int vector, int threads, const strip_numbers *n,
-                      int starts, int ends, SHARED scalar *chain, SHARED scalar *total)
+OUTLINE void sum_chain(const lane_tensors *t, const lane_rows *rows, int vector, int threads, const strip_numbers *n,
+                       int starts, int ends, SHARED scalar *chain, SHARED scalar *total)
 {
     real sums[SUMS], before[SUMS];
     UNROLL
@@ -203,7 +203,7 @@ DEVICE void sum_threads(const tile *b, const grkan_launch *launch, const argumen
 
 /* ------------------------------------------------------------------------------- phases 2 to 4: a block's sums */
 
-DEVICE void reduce_block(const gradients *d, const tile *b, SHARED scalar *sums, SHARED scalar *exchange)
+OUTLINE void reduce_block(const gradients *d, const tile *b, SHARED scalar *sums, SHARED scalar *exchange)
 {
     const grkan_geometry *const g = d->g;
     if (g->columns.block_rows > g->block.column_partials)

@@ -58,7 +58,7 @@ DEVICE int segment_of_tile(const grkan_geometry *g, int column_tile)
     return column_tile - quotient_of(column_tile, TILE_SEGMENTS(g)) * TILE_SEGMENTS(g);
 }
 
-DEVICE tile tile_of_block(const grkan_geometry *g, int block_index)
+APART tile tile_of_block(const grkan_geometry *g, int block_index)
 {
     tile b;
     b.g = g;
@@ -97,7 +97,7 @@ DEVICE grkan_int64 rows_of_tile(const tile *b)
 }
 
 /** The group of an element of a column tile. One of several groups has a few thousand elements at most, so int is enough. */
-DEVICE grkan_int64 group_of(const tile *b, int element)
+APART grkan_int64 group_of(const tile *b, int element)
 {
     const grkan_columns *const c = &b->g->columns;
     const int size = (int)(c->group_size * c->inner);

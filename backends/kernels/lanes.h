@@ -259,8 +259,8 @@ typedef struct strip_numbers {
 
 /** @param element of the column tile, the first lane's @param step to the next lane's @param end of the column tile
     @param n in and out */
-DEVICE void load_strip(const tile *b, const grkan_launch *launch, const arguments *a, int element, int step, int end,
-                       strip_numbers *n)
+OUTLINE void load_strip(const tile *b, const grkan_launch *launch, const arguments *a, int element, int step, int end,
+                        strip_numbers *n)
 {
     const int next = element + GRKAN_LANES * step < end ? element + GRKAN_LANES * step : end; /* strip's first */
     if (next <= n->end)

@@ -23,6 +23,9 @@
  *                           have an array in memory. dialect.hip.
  *     IN_TURN               In front of a loop each of whose steps takes the one's before it. dialect.cl: Intel's runtime for
  *                           processors makes a vector of 16 factors and multiplies its elements at last, which rounds otherwise.
+ *     APART                 Qualifiers of a function that an element's path seldom meets: DEVICE, or where calls cost nothing there
+ *                           OUTLINE. dialect.cl: PoCL has its compiler go over all that a kernel has five times; a first plan
+ *                           takes a quarter less work.
  *     PARTIALS_BATCH        Partials that a thread loads before it adds them, a multiple of 12, so that the additions are
  *                           everywhere the same. dialect.cu: PARTIALS_AT_ONCE; OpenCL has no bound of registers for it, which
  *                           other code of a kernel would pay for.
@@ -33,6 +36,9 @@
 #ifndef GRKAN_STEERING_H
 #define GRKAN_STEERING_H
 
+#ifndef APART
+#define APART DEVICE
+#endif
 #ifndef HIDE
 #define HIDE(value) (value)
 #endif

@@ -200,6 +200,9 @@ typedef uint4 words4;
 #else
 #define OUTLINE static __attribute__((noinline))
 #endif
+#ifdef GRKAN_LANES
+#define APART OUTLINE
+#endif
 #define FLIP(v, by) ((by) < SCALAR(0.0) ? -(v) : (v))
 #define PLUS_ZERO(x) (x)
 #if defined(OPENCL_ESTIMATES) && defined(GRKAN_LANES)

@@ -107,7 +107,7 @@ DEVICE scalar times_power(scalar base, scalar x, scalar t, int k)
 }
 
 /** c(x) / x^effective, or with slope 1 c'(x) / x^(effective - 1): as a polynomial in t 2^exponent. */
-DEVICE scaled horner_reversed(const scalar *c, int degree, int effective, scalar t, int exponent, int slope)
+APART scaled horner_reversed(const scalar *c, int degree, int effective, scalar t, int exponent, int slope)
 {
     scaled p;
     p.value = SCALAR(0.0);
@@ -158,7 +158,7 @@ DEVICE scaled plus_constant(scalar start, scaled part, scalar sign, const scaled
     return q;
 }
 
-DEVICE scaled_point evaluate_scaled(family f, const scalar_coefficients *c, scalar x)
+APART scaled_point evaluate_scaled(family f, const scalar_coefficients *c, scalar x)
 {
     scaled_point at;
     scalar odd; /* sign(x)^k */
@@ -198,7 +198,7 @@ DEVICE scaled_point evaluate_scaled(family f, const scalar_coefficients *c, scal
 }
 
 /** base x^k as a plain number. */
-DEVICE scalar scaled_power(scaled base, const scaled_point *at, int k)
+APART scalar scaled_power(scaled base, const scaled_point *at, int k)
 {
     /* One factor's product is rounded with the scale that the result has. */
     const int last = k > 0 ? 1 : k < 0 ? -1 : 0;
