@@ -227,11 +227,12 @@ static grkan_status write_identity(grkan_backend_device *device, const char *pla
 
 /**
  * PoCL has Clang read the declarations of some thousand functions for each program, a seventh of what a first plan costs. Where
- * that is the header that was seen, its guard is defined, and the dialect declares the dozen functions that kernels call.
+ * that is a header that was seen (Debian 12's, Ubuntu 24.04's), its guard is defined, and the dialect declares the dozen
+ * functions that kernels call.
  */
 static int reads_long_header(const char *driver)
 {
-    return driver != NULL && strncmp(driver, "3.1", 3) == 0;
+    return driver != NULL && (strncmp(driver, "3.1", 3) == 0 || strncmp(driver, "5.0", 3) == 0);
 }
 
 grkan_status opencl_identify(grkan_backend_device *device)
