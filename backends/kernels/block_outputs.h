@@ -33,7 +33,7 @@ DEVICE int place_of_sum(int sum)
  * Phase 2: each column's sums over the block's rows, until column_partials of them are left. The few threads of those add
  * all of a thread's sums side by side: what else they execute counts for little then.
  */
-APART void add_block_rows(const grkan_geometry *g, int thread, SHARED scalar *sums)
+DEVICE void add_block_rows(const grkan_geometry *g, int thread, SHARED scalar *sums)
 {
     const int step =
         g->block.column_partials * g->columns.tile_vectors; /* to the next row that is added to a column's */
@@ -68,7 +68,7 @@ DEVICE int exchange_place(int thread)
 }
 
 /** What a thread adds up, of all that a block's outputs need. */
-APART output_columns columns_of_block_thread(const gradients *d, const tile *b, int thread)
+DEVICE output_columns columns_of_block_thread(const gradients *d, const tile *b, int thread)
 {
     int table = 0;
     UNROLL
@@ -93,7 +93,7 @@ typedef struct finished_output {
 } finished_output;
 
 /** @param index of the output @param first of the threads that leave their sums this time */
-APART finished_output output_of_thread(const gradients *d, const tile *b, int index, int first)
+DEVICE finished_output output_of_thread(const gradients *d, const tile *b, int index, int first)
 {
     finished_output e;
     const output_index i = index_of_output(d, index);

@@ -133,7 +133,7 @@ DEVICE output_columns columns_of_thread(const tile *b, output o, int thread, int
     return s;
 }
 
-APART scalar sum_columns(const grkan_geometry *g, output_columns s, SHARED const scalar *sums)
+DEVICE scalar sum_columns(const grkan_geometry *g, output_columns s, SHARED const scalar *sums)
 {
     scalar sum = 0;
     NO_UNROLL
@@ -163,7 +163,7 @@ DEVICE scalar sum_of_four(const scalar *terms)
 }
 
 /** What threads left for one: numbers that lie `step` apart. */
-APART scalar sum_exchanged(SHARED const scalar *exchange, int step, int count)
+DEVICE scalar sum_exchanged(SHARED const scalar *exchange, int step, int count)
 {
     scalar sum = 0;
     NO_UNROLL

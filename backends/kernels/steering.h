@@ -25,7 +25,7 @@
  *                           processors makes a vector of 16 factors and multiplies its elements at last, which rounds otherwise.
  *     APART                 Qualifiers of a function that an element's path seldom meets: DEVICE, or where calls cost nothing there
  *                           OUTLINE. dialect.cl: PoCL has its compiler go over all that a kernel has five times; a first plan
- *                           takes a quarter less work.
+ *                           takes a fifth less work.
  *     PARTIALS_BATCH        Partials that a thread loads before it adds them, a multiple of 12, so that the additions are
  *                           everywhere the same. dialect.cu: PARTIALS_AT_ONCE; OpenCL has no bound of registers for it, which
  *                           other code of a kernel would pay for.
