@@ -65,7 +65,7 @@ typedef JOIN(ushort, GRKAN_LANES) __attribute__((aligned(2))) shorts_in_memory;
 typedef scalar real;
 #endif
 
-#ifdef OPENCL_DECLARES /* compile.c: of the functions that are built in, those that kernels call */
+#ifdef OPENCL_DECLARES /* describe.c: of the functions that are built in, those that kernels call */
 #define BUILT_IN __attribute__((overloadable))
 #define PURE_BUILT_IN __attribute__((overloadable, const))
 size_t PURE_BUILT_IN get_group_id(uint);
