@@ -374,9 +374,9 @@ grkan_status opencl_describe(const grkan_backend_device *device, grkan_device_pr
     limits->max_row_block = most < most_row_block ? most : most_row_block;
     limits->max_vector_bytes = 16;
     limits->local_bytes = read_number(&r, CL_DEVICE_LOCAL_MEM_SIZE);
-    /* NVIDIA's compiler gets an instruction for it. */
     limits->lanes = lanes_of(&r);
     read_tunings(&r, device, properties, limits);
+    /* NVIDIA's compiler gets an instruction for it. */
     limits->lacks_f64_atomics = !is_nvidia && !has_extension(&r, "cl_khr_int64_base_atomics");
     return status_of(&r);
 }

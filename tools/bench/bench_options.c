@@ -30,9 +30,8 @@ static const command_option options[] = {
      2},
     {"tune", KEY_TUNE, NULL,
      "Instead of these, find in a minute how forward and backward run best on the device, and keep that for plans "
-     "of later processes, beside the compiled kernels; `grkan devices' shows where a device's tunings come from, and "
-     "the "
-     "file to remove if they shall be forgotten",
+     "of later processes, beside the compiled kernels; `grkan devices' shows where a device's tunings come from, "
+     "and the file to remove if they shall be forgotten",
      2},
     {NULL, 0, NULL, "How:", 3},
     {"repeats", KEY_REPEATS, "N", "Samples of each case (about half a second's worth, 5 at least)", 3},
